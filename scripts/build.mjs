@@ -1,0 +1,12 @@
+// Builds the package into dist/: compiles the sources and generates the interpreter's WebAssembly bytes.
+import { execFileSync } from "node:child_process";
+import { chmodSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const require = createRequire(import.meta.url);
+
+rmSync(`${root}dist`, { recursive: true, force: true });
+execFileSync(process.execPath, [require.resolve("typescript/bin/tsc"), "-p", "tsconfig.build.json"], { cwd: root, stdio: "inherit" });
+chmodSync(`${root}dist/cli/main.js`, 0o755);
