@@ -1,0 +1,106 @@
+/**
+ * Builds every guest of this folder into `images/`.
+ *
+ *     node guests/build.mjs [--out DIR] [NAME…]
+ *
+ * Needs gcc with 32-bit code generation, GNU ld and nasm. The images hold no date, path or symbol table, so the same
+ * tools give the same bytes. The images are committed: nothing but a change to a guest needs this program.
+ */
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { generateMix } from "./bench-mix/generate.mjs";
+
+const here = fileURLToPath(new URL(".", import.meta.url));
+
+// -march=i386 keeps the compiler to instructions every IA-32 processor has; no unit but the integer one is touched.
+const CFLAGS = [
+  ...["-m32", "-march=i386", "-O2", "-std=c11", "-ffreestanding", "-fno-pic", "-fno-pie", "-mno-sse", "-mno-80387"],
+  ...["-fno-stack-protector", "-fcf-protection=none", "-fno-asynchronous-unwind-tables", "-fno-ident", "-fomit-frame-pointer"],
+  ...["-fno-tree-loop-distribute-patterns", "-fno-strict-aliasing", "-nostdlib", "-Wall", "-Wextra", "-Werror"],
+];
+const LDFLAGS = ["-m", "elf_i386", "-nostdlib", "-static", "-s", "-n", "-z", "max-page-size=16", "-z", "noexecstack", "--build-id=none"];
+
+/** Parts of `lib/` a guest is linked with, beside its own sources. */
+const BASE = ["entry.asm", "gdt.asm", "exit.asm", "print.c", "multiboot.c", "memory.c"];
+const INTERRUPTS = ["traps.asm", "interrupts.c", "pic-pit.c"];
+const RING3 = ["ring3.asm", "paging.c"];
+
+/** Each guest: the file it becomes, and how. `flat` is one assembly file that is the whole image. */
+const GUESTS = [
+  { name: "hello", image: "hello.elf", lib: BASE },
+  { name: "rings", image: "rings.elf", lib: [...BASE, ...INTERRUPTS, ...RING3] },
+  { name: "faults", image: "faults.elf", lib: [...BASE, ...INTERRUPTS, ...RING3] },
+  { name: "memory", image: "memory.elf", lib: [...BASE, ...INTERRUPTS, ...RING3] },
+  { name: "echo", image: "echo.elf", lib: [...BASE, ...INTERRUPTS] },
+  { name: "triple", image: "triple.elf", lib: BASE },
+  { name: "halt", image: "halt.elf", lib: BASE },
+  { name: "flat", image: "flat.bin", flat: "main.asm" },
+  { name: "address-fields", image: "address-fields.bin", flat: "main.asm" },
+  { name: "bench-loop", image: "bench-loop.elf", lib: BASE },
+  { name: "bench-sieve", image: "bench-sieve.elf", lib: BASE },
+  { name: "bench-fib", image: "bench-fib.elf", lib: BASE },
+  { name: "bench-mix", image: "bench-mix.elf", lib: BASE, generated: { "workload.asm": generateMix } },
+];
+
+function run(tool, args) {
+  try {
+    execFileSync(tool, args, { cwd: here, stdio: ["ignore", "inherit", "pipe"] });
+  } catch (error) {
+    throw new Error(`${tool} ${args.join(" ")}\n${(error.stderr?.toString() ?? error.message).slice(0, 2000)}`);
+  }
+}
+
+function compile(source, object) {
+  if (source.endsWith(".asm")) run("nasm", ["-f", "elf32", "-I", `${dirname(source)}/`, "-o", object, source]);
+  else run("gcc", [...CFLAGS, "-c", "-o", object, source]);
+}
+
+function build(guest, outDir, workDir) {
+  const image = join(outDir, guest.image);
+  if (guest.flat) {
+    run("nasm", ["-f", "bin", "-o", image, join(guest.name, guest.flat)]);
+    return image;
+  }
+  const objects = [];
+  const add = (source, prefix) => {
+    const object = join(workDir, `${prefix}-${basename(source).replace(/\.(c|asm)$/, "")}.o`);
+    compile(source, object);
+    objects.push(object);
+  };
+  for (const part of guest.lib) add(join("lib", part), "lib");
+  for (const file of readdirSync(join(here, guest.name)).sort()) {
+    if (/\.(c|asm)$/.test(file)) add(join(guest.name, file), guest.name);
+  }
+  for (const [file, generate] of Object.entries(guest.generated ?? {})) {
+    const source = join(workDir, file);
+    writeFileSync(source, generate());
+    add(source, guest.name);
+  }
+  run("ld", [...LDFLAGS, "-T", join("lib", "link.ld"), "-o", image, ...objects]);
+  return image;
+}
+
+const names = process.argv.slice(2);
+let outDir = join(here, "images");
+const at = names.indexOf("--out");
+if (at >= 0) outDir = names.splice(at, 2)[1];
+mkdirSync(outDir, { recursive: true });
+
+const unknown = names.filter((name) => !GUESTS.some((guest) => guest.name === name));
+if (unknown.length > 0) {
+  console.error(`guests/build.mjs: no guest is named ${unknown.join(", ")}; there are ${GUESTS.map((guest) => guest.name).join(", ")}`);
+  process.exit(2);
+}
+for (const guest of GUESTS) {
+  if (names.length > 0 && !names.includes(guest.name)) continue;
+  const workDir = mkdtempSync(join(tmpdir(), "virtlab-guest-"));
+  try {
+    const image = build(guest, outDir, workDir);
+    console.log(`${guest.image.padEnd(20)} ${String(statSync(image).size).padStart(8)} bytes`);
+  } finally {
+    rmSync(workDir, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,48 @@
+// Compiler options for cells: what stock tslab does not let a user choose.
+// The compiler itself stays the one that tslab carries. Manual: TypeScript, "TSConfig Reference".
+
+const path = require("node:path");
+const { createRequire } = require("node:module");
+
+const fromTslab = createRequire(require.resolve("tslab"));
+const packageRoot = path.dirname(__dirname);
+const { name, types } = require("../package.json");
+
+/** The options of a cell, made from those that tslab sets. */
+function cellOptions(ts, options) {
+  return {
+    ...options,
+    // A cell is checked like a file of a new project.
+    strict: true,
+    // Node10 resolution does not read the "exports" of a package.json, so most ESM packages would have no types.
+    moduleResolution: ts.ModuleResolutionKind.Bundler,
+    // `import … from "virtlab"` means the package this launcher belongs to, in whatever folder the notebook lies.
+    paths: { ...options.paths, [name]: [path.join(packageRoot, types)] },
+    typeRoots: withNodeTypes(options.typeRoots),
+  };
+}
+
+/** tslab looks for @types/node beside the notebook and inside itself; a package manager may have put it elsewhere. */
+function withNodeTypes(typeRoots = []) {
+  const node = path.dirname(path.dirname(require.resolve("@types/node/package.json")));
+  return typeRoots.includes(node) ? typeRoots : [...typeRoots, node];
+}
+
+/** TS2742: an inferred type can only be named by a path into node_modules. Nobody but the next cell reads that name. */
+const INFERRED_TYPE_NOT_PORTABLE = 2742;
+
+/**
+ * Makes tslab compile cells with `cellOptions` and without the message about names that are not portable.
+ * The compiler's exports are read-only getters, so what `require` answers is replaced by a copy with functions wrapped.
+ */
+function adjustCompiler() {
+  const file = fromTslab.resolve("@tslab/typescript-for-tslab");
+  const ts = fromTslab(file);
+  const createWatchCompilerHost = (rootFiles, options, ...rest) =>
+    ts.createWatchCompilerHost(rootFiles, cellOptions(ts, options), ...rest);
+  const getPreEmitDiagnosticsOfFiles = (...args) =>
+    ts.getPreEmitDiagnosticsOfFiles(...args).filter(({ code }) => code !== INFERRED_TYPE_NOT_PORTABLE);
+  require.cache[file].exports = { ...ts, createWatchCompilerHost, getPreEmitDiagnosticsOfFiles };
+}
+
+module.exports = { adjustCompiler, compilerVersion: () => fromTslab("@tslab/typescript-for-tslab").version };

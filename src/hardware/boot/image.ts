@@ -1,0 +1,71 @@
+/**
+ * Finds out what kind of image a file is and loads it.
+ *
+ * A file with a multiboot header is a multiboot kernel. An ELF file without one is refused: nothing says how it wants to
+ * be started. Any other file is a flat binary. A header that is there but broken is refused too, unless the caller says
+ * that the file is flat.
+ */
+import { VirtlabError } from "../../state/error.js";
+import { isElf, parseElf } from "./elf.js";
+import { loadFlat } from "./flat.js";
+import { ImageFile } from "./image-file.js";
+import type { LoadPlan } from "./load-plan.js";
+import { loadMultiboot } from "./multiboot.js";
+import { findMultibootHeader } from "./multiboot-header.js";
+import type { BootModule } from "./multiboot-info.js";
+
+export interface ImageOptions {
+  readonly image: Uint8Array;
+  /**
+   * The file's name: errors begin with it, and as with QEMU it is the command line's first word. Without it the command
+   * line is `append` alone.
+   */
+  readonly imageName?: string | undefined;
+  /** Bytes. */
+  readonly memorySize: number;
+  /** The command line, for multiboot kernels only. */
+  readonly append?: string | undefined;
+  /** For multiboot kernels only. */
+  readonly modules?: readonly BootModule[] | undefined;
+  /** "auto" (as the bytes say) unless given. */
+  readonly kind?: "auto" | "multiboot" | "flat" | undefined;
+}
+
+/**
+ * The plan to load and start an image.
+ *
+ * @throws VirtlabError naming file, offset and reason if the file is damaged, of no known kind, or too large.
+ */
+export function loadImage(options: ImageOptions): LoadPlan {
+  const { image, imageName, memorySize, append = "", modules = [], kind = "auto" } = options;
+  const file = new ImageFile(image, imageName);
+  if (kind === "flat") return loadFlatAlone(file, memorySize, append, modules);
+
+  const header = findHeader(file);
+  if (header !== undefined) {
+    const commandLine = imageName === undefined ? append : `${imageName} ${append}`;
+    return loadMultiboot(file, header, { memorySize, commandLine, modules });
+  }
+  if (kind === "multiboot" || isElf(file)) file.fail(0, "no multiboot header in the first 0x2000 bytes");
+  return loadFlatAlone(file, memorySize, append, modules);
+}
+
+function findHeader(file: ImageFile) {
+  try {
+    const header = findMultibootHeader(file);
+    // What is wrong with an ELF file explains a missing header best: it may be cut off or of another class.
+    if (header === undefined && isElf(file)) parseElf(file);
+    return header;
+  } catch (error) {
+    if (isElf(file) && error instanceof VirtlabError) parseElf(file);
+    throw error;
+  }
+}
+
+function loadFlatAlone(file: ImageFile, memorySize: number, append: string, modules: readonly BootModule[]): LoadPlan {
+  const what = append !== "" ? "a command line" : modules.length > 0 ? "modules" : undefined;
+  if (what !== undefined) {
+    throw new VirtlabError(`${file.name}: a flat binary cannot be given ${what}: it has no multiboot header`);
+  }
+  return loadFlat(file, memorySize);
+}

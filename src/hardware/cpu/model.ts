@@ -1,0 +1,16 @@
+/**
+ * What CPUID says: a 32-bit processor of the Pentium's features that are implemented, and no others.
+ * Spec: SDM Vol. 2A, CPUID—CPU Identification.
+ */
+
+const FEATURES = { PSE: 1 << 3, TSC: 1 << 4, MSR: 1 << 5, CX8: 1 << 8 };
+/** Family 5, model 2, stepping 0. */
+const SIGNATURE = 0x520;
+
+const word = (text: string): number => text.charCodeAt(0) | (text.charCodeAt(1) << 8) | (text.charCodeAt(2) << 16) | (text.charCodeAt(3) << 24);
+
+/** [EAX, EBX, ECX, EDX] of a leaf; leaves beyond the last one answer as the last one does, as the manual says for Intel. */
+export function identify(leaf: number): readonly [number, number, number, number] {
+  if (leaf === 0) return [1, word("Genu"), word("ntel"), word("ineI")];
+  return [SIGNATURE, 0, 0, FEATURES.PSE | FEATURES.TSC | FEATURES.MSR | FEATURES.CX8];
+}

@@ -1,0 +1,62 @@
+/**
+ * The processor port: what instructions executed in TypeScript, and later privileged software in TypeScript, may do to
+ * the processor. Every operation makes the checks the hardware makes, and throws `Fault` where the hardware raises an
+ * exception.
+ */
+import type { DecodedInstruction } from "../isa/decoder.js";
+import type { SystemState } from "./state.js";
+
+/** An exception to be delivered. Not an Error: it is the machine's, not the program's, and needs no stack trace. */
+export class Fault {
+  constructor(
+    readonly vector: number,
+    /** Undefined for vectors without an error code. */
+    readonly errorCode?: number,
+  ) {}
+}
+
+/** Something the processor has and this model does not have yet. The machine stops visibly. */
+export class Unsupported {
+  constructor(readonly detail: string) {}
+}
+
+/** Exception vectors. Spec: SDM Vol. 3A, "Exception and Interrupt Vectors". */
+export const VECTOR = { DE: 0, DB: 1, NMI: 2, BP: 3, OF: 4, BR: 5, UD: 6, NM: 7, DF: 8, TS: 10, NP: 11, SS: 12, GP: 13, PF: 14, MF: 16, AC: 17, MC: 18 } as const;
+export const vectorNames: Readonly<Record<number, string>> = Object.fromEntries(Object.entries(VECTOR).map(([name, vector]) => [vector, name === "NMI" ? "NMI" : `#${name}`]));
+
+export type AccessSize = 1 | 2 | 4;
+
+export interface ProcessorPort {
+  /** General registers by encoding number, unsigned 32-bit. */
+  getRegister(number: number): number;
+  setRegister(number: number, value: number): void;
+  /** EFLAGS, bit 1 set. */
+  getEflags(): number;
+  setEflags(value: number): void;
+  /** Address of the instruction being executed. */
+  readonly eip: number;
+  /** Where execution goes on; set to the next instruction before a system instruction runs. */
+  nextEip: number;
+  readonly cpl: number;
+  readonly system: SystemState;
+  /** Replaces parts of the system state; what the engine remembered of the old one is dropped. */
+  setSystem(change: Partial<SystemState>): void;
+  /** Drops what is remembered of a linear address, or of all. */
+  invalidate(linear?: number): void;
+  /** Reads `size` bytes at a linear address, unsigned, at the given privilege. Throws #PF. */
+  readLinear(linear: number, size: AccessSize, user: boolean): number;
+  writeLinear(linear: number, size: AccessSize, value: number, user: boolean): void;
+  /** Linear address of a checked access. Throws #GP(0) or #SS(0). */
+  segmentAddress(segment: number, offset: number, size: number, write: boolean): number;
+  portRead(port: number, size: AccessSize): number;
+  portWrite(port: number, size: AccessSize, value: number): void;
+  /** The time-stamp counter. */
+  readonly timestamp: bigint;
+  halt(): void;
+  /** Interrupts wait until after the next instruction. */
+  setShadow(): void;
+  /** A repeated instruction executed in TypeScript has iterations left: the step ends, EIP stays. */
+  repeat(): void;
+}
+
+export type SystemInstruction = (port: ProcessorPort, instruction: DecodedInstruction) => void;

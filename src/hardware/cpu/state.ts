@@ -1,0 +1,143 @@
+/**
+ * The processor's architectural state as immutable records. General registers are signed 32-bit numbers here (small
+ * integers to the JavaScript engine, which makes a step cheap); the public view shows them unsigned.
+ * Spec: SDM Vol. 3A, "System Architecture Overview".
+ */
+
+/** A segment register: selector, and the descriptor as it was when the selector was loaded. */
+export interface Segment {
+  readonly selector: number;
+  readonly base: number;
+  /** Highest offset, in bytes (granularity already applied). */
+  readonly limit: number;
+  /**
+   * Descriptor bits 40 to 55 as one number: type (bits 0-3), S (4), DPL (5-6), P (7), AVL (12), L (13), D/B (14), G (15).
+   * 0 is a null selector: every access through it faults.
+   */
+  readonly access: number;
+}
+
+export interface TableRegister {
+  readonly base: number;
+  readonly limit: number;
+}
+
+export type SegmentName = "es" | "cs" | "ss" | "ds" | "fs" | "gs";
+/** Encoding order. */
+export const segmentNames: readonly SegmentName[] = ["es", "cs", "ss", "ds", "fs", "gs"];
+
+/** What changes only when system software runs: control registers, tables, segments. */
+export interface SystemState {
+  readonly cr0: number;
+  readonly cr2: number;
+  readonly cr3: number;
+  readonly cr4: number;
+  readonly gdtr: TableRegister;
+  readonly idtr: TableRegister;
+  readonly ldtr: Segment;
+  readonly tr: Segment;
+  readonly segments: Readonly<Record<SegmentName, Segment>>;
+  readonly debug: readonly [dr0: number, dr1: number, dr2: number, dr3: number, dr6: number, dr7: number];
+}
+
+export interface CpuState {
+  readonly eax: number;
+  readonly ecx: number;
+  readonly edx: number;
+  readonly ebx: number;
+  readonly esp: number;
+  readonly ebp: number;
+  readonly esi: number;
+  readonly edi: number;
+  readonly eip: number;
+  readonly eflags: number;
+  readonly system: SystemState;
+  /** HLT was executed and no interrupt has come since. */
+  readonly halted: boolean;
+  /** STI, MOV SS or POP SS was just executed: interrupts wait for one more instruction. */
+  readonly shadow: boolean;
+}
+
+export const generalNames = ["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"] as const;
+
+/** EFLAGS bits. Spec: SDM Vol. 1, "EFLAGS Register". */
+export const FLAG = {
+  CF: 1 << 0,
+  RESERVED: 1 << 1,
+  PF: 1 << 2,
+  AF: 1 << 4,
+  ZF: 1 << 6,
+  SF: 1 << 7,
+  TF: 1 << 8,
+  IF: 1 << 9,
+  DF: 1 << 10,
+  OF: 1 << 11,
+  IOPL: 3 << 12,
+  NT: 1 << 14,
+  RF: 1 << 16,
+  VM: 1 << 17,
+  AC: 1 << 18,
+  VIF: 1 << 19,
+  VIP: 1 << 20,
+  ID: 1 << 21,
+} as const;
+
+/** CR0 and CR4 bits that exist here. Spec: SDM Vol. 3A, "Control Registers". */
+export const CR0 = { PE: 1, MP: 2, EM: 4, TS: 8, ET: 16, NE: 32, WP: 1 << 16, AM: 1 << 18, NW: 1 << 29, CD: 1 << 30, PG: 1 << 31 } as const;
+export const CR4 = { VME: 1, PVI: 2, TSD: 4, DE: 8, PSE: 16 } as const;
+
+/** Descriptor access bits (see `Segment.access`). */
+export const ACCESS = { ACCESSED: 1, WRITABLE: 2, CONFORMING: 4, EXPAND_DOWN: 4, CODE: 8, S: 16, PRESENT: 128, BIG: 1 << 14, GRANULAR: 1 << 15 } as const;
+export const dplOf = (access: number): number => (access >> 5) & 3;
+
+/** The current privilege level is the RPL of CS; real mode (CR0.PE clear) runs at 0. */
+export const cplOf = (system: SystemState): number => ((system.cr0 & CR0.PE) !== 0 ? system.segments.cs.selector & 3 : 0);
+
+export const NULL_SEGMENT: Segment = Object.freeze({ selector: 0, base: 0, limit: 0, access: 0 });
+
+/** Base 0, limit 4 GiB, 32 bits, present. */
+export const isFlat = (segment: Segment): boolean =>
+  segment.base === 0 && segment.limit === 0xffffffff && (segment.access & (ACCESS.PRESENT | ACCESS.BIG)) === (ACCESS.PRESENT | ACCESS.BIG) &&
+  (segment.access & (ACCESS.CODE | ACCESS.WRITABLE)) === ((segment.access & ACCESS.CODE) !== 0 ? ACCESS.CODE | ACCESS.WRITABLE : ACCESS.WRITABLE) &&
+  (segment.access & (ACCESS.CODE | ACCESS.EXPAND_DOWN)) !== ACCESS.EXPAND_DOWN;
+
+const flat = (selector: number, access: number): Segment => Object.freeze({ selector, base: 0, limit: 0xffffffff, access });
+
+/**
+ * The state a multiboot loader hands over: 32-bit protected mode, flat segments, paging and interrupts off, no usable
+ * descriptor tables. Spec: Multiboot Specification 0.6.96, "Machine state".
+ */
+export const flatProtectedMode: CpuState = Object.freeze({
+  eax: 0,
+  ecx: 0,
+  edx: 0,
+  ebx: 0,
+  esp: 0,
+  ebp: 0,
+  esi: 0,
+  edi: 0,
+  eip: 0,
+  eflags: FLAG.RESERVED,
+  halted: false,
+  shadow: false,
+  system: Object.freeze({
+    cr0: CR0.PE | CR0.ET,
+    cr2: 0,
+    cr3: 0,
+    cr4: 0,
+    gdtr: Object.freeze({ base: 0, limit: 0 }),
+    idtr: Object.freeze({ base: 0, limit: 0 }),
+    ldtr: NULL_SEGMENT,
+    tr: NULL_SEGMENT,
+    segments: Object.freeze({
+      es: flat(0x10, 0xc093),
+      cs: flat(0x08, 0xc09b),
+      ss: flat(0x10, 0xc093),
+      ds: flat(0x10, 0xc093),
+      fs: flat(0x10, 0xc093),
+      gs: flat(0x10, 0xc093),
+    }),
+    // Reset values of DR6 and DR7. Spec: SDM Vol. 3A, "Processor State After Reset".
+    debug: Object.freeze([0, 0, 0, 0, 0xffff0ff0 | 0, 0x400] as const),
+  }),
+});

@@ -1,0 +1,276 @@
+/**
+ * The 16550A: a serial port with FIFOs of 16 bytes, a terminal at its other end.
+ *
+ * Transmission takes no time: a byte written to THR is in `output` at once and THR is empty again. Typed bytes wait in
+ * `input`, which stands for the terminal and has no limit; they arrive as the receiver has room, and only when the guest
+ * can notice: as it reads RBR, IIR or LSR, or while received-data interrupts are on. So no typed byte is lost to the
+ * clearing of the FIFOs that drivers begin with. A FIFO that holds less than its trigger level has timed out at once.
+ *
+ * Left out on purpose: line speed and format (the divisor and LCR are kept and change nothing), break, parity and
+ * framing errors, DMA signals, and the board's gating of the interrupt by OUT2, which emulated PCs do not have either.
+ *
+ * Manual: National Semiconductor PC16550D, Universal Asynchronous Receiver/Transmitter with FIFOs.
+ */
+import type { BusDevice } from "./bus-device.js";
+import type { ReadResult } from "./device.js";
+
+/** Register offsets. With LCR bit 7 (DLAB) set, 0 and 1 are the divisor latch. */
+export const UART_OFFSET = {
+  RBR_THR_DLL: 0,
+  IER_DLM: 1,
+  IIR_FCR: 2,
+  LCR: 3,
+  MCR: 4,
+  LSR: 5,
+  MSR: 6,
+  SCR: 7,
+} as const;
+
+const IER = { receivedData: 0x01, transmitterEmpty: 0x02, lineStatus: 0x04, modemStatus: 0x08, all: 0x0f } as const;
+const IIR = {
+  modemStatus: 0x00,
+  none: 0x01,
+  transmitterEmpty: 0x02,
+  receivedData: 0x04,
+  lineStatus: 0x06,
+  characterTimeout: 0x0c,
+  fifosEnabled: 0xc0,
+} as const;
+const FCR = { enable: 0x01, clearReceiver: 0x02, kept: 0xc9, triggerShift: 6 } as const;
+const LCR = { divisorLatchAccess: 0x80 } as const;
+const MCR = { dtr: 0x01, rts: 0x02, out1: 0x04, out2: 0x08, loopback: 0x10, all: 0x1f } as const;
+const LSR = { dataReady: 0x01, overrun: 0x02, transmitterEmpty: 0x20 | 0x40 } as const;
+const MSR = { cts: 0x10, dsr: 0x20, ri: 0x40, dcd: 0x80, trailingEdgeRi: 0x04, lines: 0xf0 } as const;
+
+const FIFO_LENGTH = 16;
+/** Bytes at which the receive FIFO asks for attention, by FCR bits 7-6. */
+const TRIGGER_LEVELS = [1, 4, 8, 14] as const;
+/** A terminal is there, ready to send and be sent to. */
+const TERMINAL_LINES = MSR.cts | MSR.dsr | MSR.dcd;
+/** 9600 baud from a 1.8432 MHz crystal, what a PC's firmware leaves. */
+const FIRMWARE_DIVISOR = 12;
+
+export interface Uart16550State {
+  readonly IER: number;
+  /** Bits of FCR that stay: FIFO enable, DMA mode, trigger level. */
+  readonly FCR: number;
+  readonly LCR: number;
+  readonly MCR: number;
+  /** The error bits of LSR; the others follow from the rest of the state. */
+  readonly LSR: number;
+  readonly MSR: number;
+  readonly SCR: number;
+  readonly DLL: number;
+  readonly DLM: number;
+  /** Received bytes that wait in RBR or the FIFO, oldest first, one character of code 0 to 255 each. */
+  readonly received: string;
+  /** Whether the emptying of THR has not been answered yet. */
+  readonly transmitterEmptyPending: boolean;
+  /** Every byte sent so far. */
+  readonly output: string;
+  /** Typed bytes that have not arrived yet. */
+  readonly input: string;
+}
+
+export const uart16550: BusDevice<Uart16550State> = {
+  name: "16550A",
+  spec: 'PC16550D datasheet, "Registers"',
+
+  reset: () => ({
+    IER: 0,
+    FCR: 0,
+    LCR: 0x03,
+    MCR: 0,
+    LSR: 0,
+    MSR: TERMINAL_LINES,
+    SCR: 0,
+    DLL: FIRMWARE_DIVISOR,
+    DLM: 0,
+    received: "",
+    transmitterEmptyPending: false,
+    output: "",
+    input: "",
+  }),
+
+  read(state, offset): ReadResult<Uart16550State> {
+    switch (offset) {
+      case UART_OFFSET.RBR_THR_DLL:
+        return divisorLatchIsMapped(state) ? { state, value: state.DLL } : readReceiver(state);
+      case UART_OFFSET.IER_DLM:
+        return { state, value: divisorLatchIsMapped(state) ? state.DLM : state.IER };
+      case UART_OFFSET.IIR_FCR:
+        return readInterruptIdentification(state);
+      case UART_OFFSET.LCR:
+        return { state, value: state.LCR };
+      case UART_OFFSET.MCR:
+        return { state, value: state.MCR };
+      case UART_OFFSET.LSR: {
+        const now = arrive(state);
+        const value = now.LSR | LSR.transmitterEmpty | (now.received === "" ? 0 : LSR.dataReady);
+        return { state: now.LSR === 0 ? now : { ...now, LSR: 0 }, value };
+      }
+      case UART_OFFSET.MSR: {
+        const deltas = state.MSR & ~MSR.lines;
+        return { state: deltas === 0 ? state : { ...state, MSR: state.MSR & MSR.lines }, value: state.MSR };
+      }
+      default:
+        return { state, value: state.SCR };
+    }
+  },
+
+  write(state, offset, _size, value): Uart16550State {
+    switch (offset) {
+      case UART_OFFSET.RBR_THR_DLL:
+        return divisorLatchIsMapped(state) ? { ...state, DLL: value } : transmit(state, value);
+      case UART_OFFSET.IER_DLM:
+        return divisorLatchIsMapped(state) ? { ...state, DLM: value } : writeInterruptEnable(state, value & IER.all);
+      case UART_OFFSET.IIR_FCR:
+        return writeFifoControl(state, value);
+      case UART_OFFSET.LCR:
+        return { ...state, LCR: value };
+      case UART_OFFSET.MCR:
+        return writeModemControl(state, value & MCR.all);
+      case UART_OFFSET.LSR:
+      case UART_OFFSET.MSR:
+        // "Not recommended" by the datasheet, meant for factory tests.
+        return state;
+      default:
+        return { ...state, SCR: value };
+    }
+  },
+
+  interrupt: (state) => identify(state) !== IIR.none,
+
+  // A byte written to THR ends a pending transmitter interrupt; its departure, which takes no time, starts the next.
+  pulsedByAccess: (before, after) =>
+    before.output.length !== after.output.length &&
+    identify(before) === IIR.transmitterEmpty &&
+    ((before.IER & IER.modemStatus) === 0 || (before.MSR & ~MSR.lines) === 0),
+};
+
+/**
+ * Hands typed bytes to the terminal's end of the line.
+ *
+ * @param bytes text of one character of code 0 to 255 per byte.
+ */
+export function receive(state: Uart16550State, bytes: string): Uart16550State {
+  return bytes === "" ? state : arriveIfInterrupting({ ...state, input: state.input + bytes });
+}
+
+/** The state with what changes with every byte replaced; field by field, which is faster than a spread. */
+function withBytes(
+  state: Uart16550State,
+  received: string,
+  output: string,
+  input: string,
+  transmitterEmptyPending: boolean,
+): Uart16550State {
+  const { IER, FCR, LCR, MCR, LSR, MSR, SCR, DLL, DLM } = state;
+  return { IER, FCR, LCR, MCR, LSR, MSR, SCR, DLL, DLM, received, transmitterEmptyPending, output, input };
+}
+
+function divisorLatchIsMapped(state: Uart16550State): boolean {
+  return (state.LCR & LCR.divisorLatchAccess) !== 0;
+}
+
+function fifosAreEnabled(state: Uart16550State): boolean {
+  return (state.FCR & FCR.enable) !== 0;
+}
+
+function receiverLength(state: Uart16550State): number {
+  return fifosAreEnabled(state) ? FIFO_LENGTH : 1;
+}
+
+/** The pending interrupt of the highest priority, as the low four bits of IIR give it. */
+function identify(state: Uart16550State): number {
+  if ((state.IER & IER.lineStatus) !== 0 && state.LSR !== 0) return IIR.lineStatus;
+  if ((state.IER & IER.receivedData) !== 0 && state.received !== "") {
+    const trigger = fifosAreEnabled(state) ? TRIGGER_LEVELS[state.FCR >> FCR.triggerShift]! : 1;
+    return state.received.length >= trigger ? IIR.receivedData : IIR.characterTimeout;
+  }
+  if ((state.IER & IER.transmitterEmpty) !== 0 && state.transmitterEmptyPending) return IIR.transmitterEmpty;
+  if ((state.IER & IER.modemStatus) !== 0 && (state.MSR & ~MSR.lines) !== 0) return IIR.modemStatus;
+  return IIR.none;
+}
+
+/** Moves typed bytes into the receiver while it has room. In loopback mode the receiver is cut off from the line. */
+function arrive(state: Uart16550State): Uart16550State {
+  if (state.input === "" || (state.MCR & MCR.loopback) !== 0) return state;
+  const room = receiverLength(state) - state.received.length;
+  if (room <= 0) return state;
+  const received = state.received + state.input.slice(0, room);
+  return withBytes(state, received, state.output, state.input.slice(room), state.transmitterEmptyPending);
+}
+
+function arriveIfInterrupting(state: Uart16550State): Uart16550State {
+  return (state.IER & IER.receivedData) !== 0 ? arrive(state) : state;
+}
+
+function readReceiver(state: Uart16550State): ReadResult<Uart16550State> {
+  const now = arrive(state);
+  // What an empty receiver gives is undefined; drivers' clearing reads like 0 best.
+  if (now.received === "") return { state: now, value: 0 };
+  const value = now.received.charCodeAt(0);
+  const rest = withBytes(now, now.received.slice(1), now.output, now.input, now.transmitterEmptyPending);
+  return { state: arriveIfInterrupting(rest), value };
+}
+
+function readInterruptIdentification(state: Uart16550State): ReadResult<Uart16550State> {
+  const now = arrive(state);
+  const source = identify(now);
+  const value = source | (fifosAreEnabled(now) ? IIR.fifosEnabled : 0);
+  // Reading answers the transmitter's interrupt only if it is the one shown.
+  const answers = source === IIR.transmitterEmpty;
+  return { state: answers ? withBytes(now, now.received, now.output, now.input, false) : now, value };
+}
+
+function transmit(state: Uart16550State, value: number): Uart16550State {
+  const byte = String.fromCharCode(value);
+  if ((state.MCR & MCR.loopback) === 0) {
+    return withBytes(state, state.received, state.output + byte, state.input, true);
+  }
+  if (state.received.length < receiverLength(state)) {
+    return { ...state, received: state.received + byte, transmitterEmptyPending: true };
+  }
+  // An overrun destroys what is in RBR, but with FIFOs only the byte in the shift register.
+  const received = fifosAreEnabled(state) ? state.received : byte;
+  return { ...state, received, LSR: state.LSR | LSR.overrun, transmitterEmptyPending: true };
+}
+
+function writeInterruptEnable(state: Uart16550State, value: number): Uart16550State {
+  if (value === state.IER) return state;
+  // THR is always empty, so turning its interrupt on raises it.
+  const turnedOn = value & ~state.IER & IER.transmitterEmpty;
+  const transmitterEmptyPending = state.transmitterEmptyPending || turnedOn !== 0;
+  return arriveIfInterrupting({ ...state, IER: value, transmitterEmptyPending });
+}
+
+function writeFifoControl(state: Uart16550State, value: number): Uart16550State {
+  const enableChanges = ((state.FCR ^ value) & FCR.enable) !== 0;
+  const enabled = (value & FCR.enable) !== 0;
+  // Without the enable bit in the same write the other bits are not programmed.
+  const clears = enableChanges || (enabled && (value & FCR.clearReceiver) !== 0);
+  const fcr = enabled ? value & FCR.kept : 0;
+  return arriveIfInterrupting({ ...state, FCR: fcr, received: clears ? "" : state.received });
+}
+
+function writeModemControl(state: Uart16550State, value: number): Uart16550State {
+  if (value === state.MCR) return state;
+  const lines = modemLines(value);
+  const changed = (lines ^ state.MSR) & MSR.lines;
+  let deltas = (changed & ~MSR.ri) >> 4;
+  // The ring indicator tells only of its end.
+  if ((changed & MSR.ri) !== 0 && (lines & MSR.ri) === 0) deltas |= MSR.trailingEdgeRi;
+  return arriveIfInterrupting({ ...state, MCR: value, MSR: lines | (state.MSR & ~MSR.lines) | deltas });
+}
+
+/** The modem input lines: the terminal's, or in loopback mode our own outputs. */
+function modemLines(mcr: number): number {
+  if ((mcr & MCR.loopback) === 0) return TERMINAL_LINES;
+  return (
+    ((mcr & MCR.rts) !== 0 ? MSR.cts : 0) |
+    ((mcr & MCR.dtr) !== 0 ? MSR.dsr : 0) |
+    ((mcr & MCR.out1) !== 0 ? MSR.ri : 0) |
+    ((mcr & MCR.out2) !== 0 ? MSR.dcd : 0)
+  );
+}

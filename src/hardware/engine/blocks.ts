@@ -1,0 +1,245 @@
+/**
+ * Decoded code: blocks of records in the engine's memory, by page and EIP. A block runs to the first instruction that
+ * always leaves, or to the end of its page; conditional branches stay inside and give back what they skip.
+ */
+import { PAGE_SIZE } from "../../state/pages.js";
+import { type DecodedInstruction, decode, type InvalidInstruction } from "../isa/decoder.js";
+import { HANDLER, handlerOf, type MemoryForm } from "./interpreter.js";
+import { ARENA, ARENA_END, MAX_BLOCK, RECORD, RECORD_FLAG, RECORD_SIZE, REGISTER_SIZE, REGISTERS, SCRATCH, ZERO_SLOT } from "./layout.js";
+
+/** How code is read at present: what else than its bytes decides the records. */
+export interface CodeMode {
+  /** Interned number of the mode: blocks of different modes are kept apart. */
+  readonly key: number;
+  readonly flat: boolean;
+  readonly csBase: number;
+  readonly csLimit: number;
+  /** By segment number: whether an access through it needs no check. */
+  readonly flatSegments: readonly boolean[];
+}
+
+/** Where the bytes of code come from. */
+export interface CodeSource {
+  /** A byte of the slot's page. */
+  byte(slot: number, offset: number): number;
+  /** Slot of the page after the one that holds `linear`, for an instruction that reaches over; may throw a Fault. */
+  nextPage(linear: number): number;
+}
+
+interface PageCode {
+  /** Per mode: record address by EIP. */
+  readonly byMode: Map<number, Map<number, number>>;
+  /** 1 for each byte that is part of a decoded instruction. */
+  readonly decoded: Uint8Array;
+}
+
+const CROSSES = Symbol("instruction reaches over the page");
+const register = (number: number, size: number): number =>
+  size === 8 && number >= 4 ? REGISTERS + REGISTER_SIZE * (number - 4) + 1 : REGISTERS + REGISTER_SIZE * number;
+
+/** Whether nothing behind this instruction is reached by going on. */
+function alwaysLeaves(instruction: DecodedInstruction | InvalidInstruction): boolean {
+  const { row } = instruction;
+  if (row === undefined || row.system !== undefined) return true;
+  return row.mnemonic === "JMP" || row.mnemonic === "CALL" || row.mnemonic === "RET" || row.mnemonic === "UD2";
+}
+
+export class Blocks {
+  readonly #u8: Uint8Array;
+  readonly #u16: Uint16Array;
+  readonly #i32: Int32Array;
+  readonly #pages = new Map<number, PageCode>();
+  /** Second slot of blocks that lie on two pages, by record address. */
+  readonly #second = new Map<number, number>();
+  #instructions: (DecodedInstruction | InvalidInstruction)[] = [];
+  #next = ARENA;
+
+  constructor(
+    buffer: ArrayBuffer,
+    private readonly source: CodeSource,
+  ) {
+    this.#u8 = new Uint8Array(buffer);
+    this.#u16 = new Uint16Array(buffer);
+    this.#i32 = new Int32Array(buffer);
+    // Record 0 stands for every block that is not known (HANDLER.miss), and costs nothing to enter.
+    this.#u8.fill(0, 0, RECORD_SIZE);
+  }
+
+  /** Not enough room for another block: everything must be dropped first. */
+  get full(): boolean {
+    return this.#next > ARENA_END - (MAX_BLOCK + 2) * RECORD_SIZE;
+  }
+
+  /** The block at `eip`, whose first byte lies at `offset` of `slot`; decoded if need be. May throw a Fault. */
+  find(slot: number, eip: number, mode: CodeMode): number {
+    const known = this.#pages.get(slot)?.byMode.get(mode.key)?.get(eip);
+    if (known !== undefined) {
+      const second = this.#second.get(known);
+      if (second === undefined || second === this.source.nextPage((mode.csBase + eip) >>> 0)) return known;
+    }
+    return this.#decodeBlock(slot, eip, mode);
+  }
+
+  count(record: number): number {
+    return this.#u16[(record + RECORD.left) >> 1]!;
+  }
+
+  eip(record: number): number {
+    return this.#i32[(record + RECORD.eip) >> 2]! >>> 0;
+  }
+
+  /** The instruction of a record that is executed outside of the generated code. */
+  instruction(record: number): DecodedInstruction | InvalidInstruction {
+    return this.#instructions[this.#i32[(record + RECORD.immediate) >> 2]!]!;
+  }
+
+  /** A copy of a block's first `count` records that stops behind them. */
+  truncated(record: number, count: number): number {
+    const words = RECORD_SIZE / 4;
+    this.#i32.copyWithin(SCRATCH >> 2, record >> 2, (record >> 2) + count * words);
+    for (let index = 0; index < count; index++) this.#u16[(SCRATCH + index * RECORD_SIZE + RECORD.left) >> 1] = count - index;
+    const stop = SCRATCH + count * RECORD_SIZE;
+    this.#u16[(stop + RECORD.handler) >> 1] = HANDLER.stop;
+    this.#u16[(stop + RECORD.left) >> 1] = 0;
+    this.#i32[(stop + RECORD.eip) >> 2] = this.eip(record + count * RECORD_SIZE);
+    return SCRATCH;
+  }
+
+  /** Whether a store to these bytes of a slot hits decoded instructions. */
+  hits(slot: number, offset: number, size: number): boolean {
+    const page = this.#pages.get(slot);
+    if (!page) return false;
+    for (let at = offset; at < offset + size; at++) if (page.decoded[at] === 1) return true;
+    return false;
+  }
+
+  hasCode(slot: number): boolean {
+    return this.#pages.has(slot);
+  }
+
+  /** Forgets the blocks of a slot. The caller clears the jump caches. */
+  drop(slot: number): void {
+    this.#pages.delete(slot);
+    for (const [record, second] of this.#second) {
+      if (second !== slot) continue;
+      this.#second.delete(record);
+      for (const page of this.#pages.values()) for (const map of page.byMode.values()) for (const [eip, at] of map) if (at === record) map.delete(eip);
+    }
+  }
+
+  dropAll(): void {
+    this.#pages.clear();
+    this.#second.clear();
+    this.#instructions = [];
+    this.#next = ARENA;
+  }
+
+  #decodeBlock(slot: number, eip: number, mode: CodeMode): number {
+    const start = this.#next;
+    const pageOffset = ((mode.csBase + eip) >>> 0) % PAGE_SIZE;
+    let crossing = -1;
+    let at = start;
+    let current = eip;
+    let offset = pageOffset;
+    let leaves = false;
+    let count = 0;
+    const marks: [slot: number, from: number, to: number][] = [];
+    while (!leaves && count < MAX_BLOCK && offset < PAGE_SIZE) {
+      let instruction: DecodedInstruction | InvalidInstruction;
+      try {
+        instruction = decode((index) => {
+          if (offset + index < PAGE_SIZE) return this.source.byte(slot, offset + index);
+          if (count > 0) throw CROSSES;
+          if (crossing < 0) crossing = this.source.nextPage((mode.csBase + eip) >>> 0);
+          return this.source.byte(crossing, offset + index - PAGE_SIZE);
+        }, current);
+      } catch (thrown) {
+        if (thrown === CROSSES) break;
+        throw thrown;
+      }
+      // An instruction that reaches over the limit of CS faults instead of running.
+      if (current + instruction.length - 1 > mode.csLimit) instruction = { row: undefined, eip: current, vector: 13, length: instruction.length };
+      marks.push([slot, offset, Math.min(offset + instruction.length, PAGE_SIZE)]);
+      if (offset + instruction.length > PAGE_SIZE) marks.push([crossing, 0, offset + instruction.length - PAGE_SIZE]);
+      this.#write(at, instruction, mode);
+      at += RECORD_SIZE;
+      count++;
+      current = (current + instruction.length) >>> 0;
+      offset += instruction.length;
+      leaves = alwaysLeaves(instruction);
+    }
+    for (let index = 0; index < count; index++) this.#u16[(start + index * RECORD_SIZE + RECORD.left) >> 1] = count - index;
+    if (!leaves) {
+      this.#goto(at, current, (mode.csBase + eip) >>> 0, (mode.csBase + current) >>> 0);
+      at += RECORD_SIZE;
+    }
+    if (crossing >= 0) {
+      this.#u8[start + RECORD.flags]! |= RECORD_FLAG.twoPages;
+      this.#second.set(start, crossing);
+    }
+    this.#next = at;
+    for (const [marked, from, to] of marks) this.#page(marked).decoded.fill(1, from, to);
+    const page = this.#page(slot);
+    let byEip = page.byMode.get(mode.key);
+    if (!byEip) page.byMode.set(mode.key, (byEip = new Map()));
+    byEip.set(eip, start);
+    return start;
+  }
+
+  #page(slot: number): PageCode {
+    let page = this.#pages.get(slot);
+    if (!page) this.#pages.set(slot, (page = { byMode: new Map(), decoded: new Uint8Array(PAGE_SIZE) }));
+    return page;
+  }
+
+  #clear(record: number): void {
+    this.#u8.fill(0, record, record + RECORD_SIZE);
+  }
+
+  #goto(record: number, eip: number, from: number, to: number): void {
+    this.#clear(record);
+    this.#u16[(record + RECORD.handler) >> 1] = HANDLER.goto;
+    this.#i32[(record + RECORD.immediate) >> 2] = eip;
+    this.#i32[(record + RECORD.eip) >> 2] = eip;
+    if (from >>> 12 === to >>> 12) this.#u8[record + RECORD.flags] = RECORD_FLAG.linkable;
+  }
+
+  #write(record: number, instruction: DecodedInstruction | InvalidInstruction, mode: CodeMode): void {
+    this.#clear(record);
+    this.#i32[(record + RECORD.eip) >> 2] = instruction.eip;
+    this.#u8[record + RECORD.length] = instruction.length;
+    if (instruction.row === undefined || instruction.row.semantics === undefined) {
+      this.#u16[(record + RECORD.handler) >> 1] = HANDLER.system;
+      this.#i32[(record + RECORD.immediate) >> 2] = this.#instructions.length;
+      this.#instructions.push(instruction);
+      return;
+    }
+    const { row, size, operands, memory, segment, repeat } = instruction;
+    this.#u16[(record + RECORD.handler) >> 1] = handlerOf(row, size, memoryForm(instruction, mode), repeat ?? "once");
+    operands.forEach((operand, position) => {
+      if (operand.kind === "register" && position < 2) {
+        this.#u16[(record + (position === 0 ? RECORD.operandA : RECORD.operandB)) >> 1] = register(operand.number, operand.size);
+      } else if (operand.kind === "immediate") this.#i32[(record + RECORD.immediate) >> 2] = operand.value;
+      else if (operand.kind === "target") {
+        this.#i32[(record + RECORD.immediate) >> 2] = operand.value;
+        const near = (mode.csBase + operand.value) >>> 12 === (mode.csBase + instruction.eip) >>> 12;
+        if (near) this.#u8[record + RECORD.flags] = RECORD_FLAG.linkable;
+      }
+    });
+    this.#u8[record + RECORD.segment] = memory ? memory.segment : segment;
+    this.#u16[(record + RECORD.base) >> 1] = memory && memory.base >= 0 ? register(memory.base, 32) : ZERO_SLOT;
+    this.#u16[(record + RECORD.index) >> 1] = memory && memory.index >= 0 ? register(memory.index, 32) : ZERO_SLOT;
+    this.#u8[record + RECORD.scale] = memory?.scale ?? 0;
+    this.#i32[(record + RECORD.displacement) >> 2] = memory?.displacement ?? 0;
+  }
+}
+
+function memoryForm({ row, memory, segment }: DecodedInstruction, mode: CodeMode): MemoryForm {
+  const implied = row.group === "string" || row.mnemonic === "XLAT";
+  if (!memory && !implied) return "none";
+  const flat = mode.flat && mode.flatSegments[memory ? memory.segment : segment]!;
+  // LEA computes an address and accesses nothing.
+  if (!flat && row.mnemonic !== "LEA") return "segment";
+  if (!memory) return "none";
+  return memory.index < 0 ? "simple" : "indexed";
+}

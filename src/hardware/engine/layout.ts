@@ -1,0 +1,121 @@
+/**
+ * Where everything lies in the engine's WebAssembly memory. One table for the generated code and for the TypeScript
+ * around it; every entry says why it is there. All addresses and sizes in bytes.
+ */
+
+/** Record 0 is the record of a block that is not known yet: an empty link leads here without a test (see `miss`). */
+export const NO_BLOCK = 0;
+
+/** General registers: 16 slots of 8 bytes, in encoding order, so that Intel 64 needs no other layout. */
+export const REGISTERS = 64;
+export const REGISTER_SIZE = 8;
+/** Always zero: stands for an absent base or index register. */
+export const ZERO_SLOT = REGISTERS + 16 * REGISTER_SIZE;
+
+/**
+ * The arithmetic flags as four words: ZF is RESULT = 0; SF is the sign of SIGN and PF the parity of its low byte; CF is
+ * CARRY (0 or 1); AF is bit 4 of CARRIES and OF is bit 31 of CARRIES xor CARRY. Any combination can be represented, and
+ * an instruction that leaves a flag alone leaves its word alone.
+ */
+export const FLAG_RESULT = 200;
+export const FLAG_SIGN = 204;
+export const FLAG_CARRY = 208;
+export const FLAG_CARRIES = 212;
+/** The other EFLAGS bits in their own places (TF, IF, DF, IOPL, NT, RF, VM, AC, VIF, VIP, ID). */
+export const EFLAGS_REST = 216;
+
+/** What `go` leaves behind. */
+export const EXIT_TARGET = 220;
+export const EXIT_FROM = 224;
+export const EXIT_VECTOR = 228;
+export const EXIT_ERROR_CODE = 232;
+export const EXIT_LEFT = 240;
+export const EXIT_RECORD = 244;
+/** TLB half and jump cache of the current privilege (supervisor or user). */
+export const TLB_BASE = 248;
+export const JUMP_CACHE_BASE = 252;
+/** An exit code set by a slow load that could not be done; 0 otherwise. */
+export const SLOW_EXIT = 256;
+/** REP iterations that were not the last one of their instruction, since the count was last collected. */
+export const REPEATS = 260;
+
+/** Records of the end of a run: copies of the last few, then a stop record. */
+export const SCRATCH = 1024;
+export const MAX_BLOCK = 48;
+
+export const TLB_ENTRIES = 1024;
+/** Entry: read tag (8), write tag (8), host address minus linear address (4), spare. Tags are linear page addresses. */
+export const TLB_ENTRY_SIZE = 32;
+export const TLB_WRITE_TAG = 8;
+export const TLB_DELTA = 16;
+/** A tag no address matches: its low bits are not zero. */
+export const TLB_INVALID = 1;
+export const TLB_SUPERVISOR = 4096;
+export const TLB_USER = TLB_SUPERVISOR + TLB_ENTRIES * TLB_ENTRY_SIZE;
+
+export const JUMP_CACHE_ENTRIES = 16384;
+/** Entry: EIP (4), address of the block's first record (4). */
+export const JUMP_CACHE_ENTRY_SIZE = 8;
+export const JUMP_CACHE_SUPERVISOR = TLB_USER + TLB_ENTRIES * TLB_ENTRY_SIZE;
+export const JUMP_CACHE_USER = JUMP_CACHE_SUPERVISOR + JUMP_CACHE_ENTRIES * JUMP_CACHE_ENTRY_SIZE;
+
+/** Decoded instructions. */
+export const ARENA = JUMP_CACHE_USER + JUMP_CACHE_ENTRIES * JUMP_CACHE_ENTRY_SIZE;
+export const ARENA_END = 16 * 1024 * 1024;
+
+/** Page frames of the open value. */
+export const SLOTS = ARENA_END;
+export const SLOT_COUNT = 32768;
+export const MEMORY_SIZE = SLOTS + SLOT_COUNT * 4096;
+
+/** A decoded instruction. Two 16-bit fields share a word, the lower one first. */
+export const RECORD_SIZE = 32;
+export const RECORD = {
+  /** u16: which handler. */
+  handler: 0,
+  /** u16: instructions from this one to the end of the block, itself included: what a leave in the middle gives back. */
+  left: 2,
+  /** u16: register of operand 1 and 2, as addresses of their slots. */
+  operandA: 4,
+  operandB: 6,
+  /** u16: base and index register of the memory operand. */
+  base: 8,
+  index: 10,
+  /** u8 each: shift of the index, length of the instruction, segment of the memory operand, flags (RECORD_FLAG). */
+  scale: 12,
+  length: 13,
+  segment: 14,
+  flags: 15,
+  /** i32 */
+  displacement: 16,
+  /** i32: immediate, or the target of a direct branch. */
+  immediate: 20,
+  eip: 24,
+  /** Address of the block a direct branch leads to, NO_BLOCK until it is known. */
+  link: 28,
+} as const;
+
+export const RECORD_FLAG = {
+  /** The target of this branch lies on the same page: the way there may be remembered in the record. */
+  linkable: 1,
+  /** This block lies on two pages. It is never linked to: the second page may be mapped elsewhere by then. */
+  twoPages: 2,
+} as const;
+
+/** Why `go` returned. */
+export const EXIT = {
+  /** The budget does not cover the next block, whose record is EXIT_RECORD. */
+  budget: 1,
+  /** No block is known for EXIT_TARGET; EXIT_FROM is the link to fill in, or 0. */
+  lookup: 2,
+  /** A stop record was reached. */
+  stop: 3,
+  /** EXIT_VECTOR is to be delivered; the instruction had no effect. */
+  fault: 4,
+  /** The instruction at EXIT_RECORD is executed outside of the generated code. */
+  system: 5,
+  /** The instruction at EXIT_RECORD stores where code or page tables lie: it must run as a block of its own. */
+  bail: 6,
+  /** A repeated instruction is to go on; the budget is used up. */
+  repeat: 7,
+} as const;

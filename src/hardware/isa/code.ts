@@ -1,0 +1,110 @@
+/**
+ * What the meaning of an instruction is written in: a typed code emitter, and short names for its operators.
+ *
+ * A value of 8, 16 or 32 bits is an `i32` held SIGN-EXTENDED to 32 bits. Two rules give precise faults for free:
+ * 1. reads see the values at the start of the instruction; registers and flags are written at its end, after memory;
+ * 2. at most one memory write that can fault, and no memory access after a conditional part.
+ */
+import { binary, type Expr, i32, i64, select, unary } from "../engine/wasm.js";
+
+export type { Expr };
+export { binary, i32, i64, select, unary };
+
+/** Width of an operand in bits. */
+export type OperandSize = 8 | 16 | 32;
+
+export const add = (a: Expr, b: Expr): Expr => binary("add", a, b);
+export const sub = (a: Expr, b: Expr): Expr => binary("sub", a, b);
+export const mul = (a: Expr, b: Expr): Expr => binary("mul", a, b);
+export const and = (a: Expr, b: Expr): Expr => binary("and", a, b);
+export const or = (a: Expr, b: Expr): Expr => binary("or", a, b);
+export const xor = (a: Expr, b: Expr): Expr => binary("xor", a, b);
+export const shl = (a: Expr, b: Expr): Expr => binary("shl", a, b);
+export const shr = (a: Expr, b: Expr): Expr => binary("shr_u", a, b);
+export const sar = (a: Expr, b: Expr): Expr => binary("shr_s", a, b);
+export const eq = (a: Expr, b: Expr): Expr => binary("eq", a, b);
+export const ne = (a: Expr, b: Expr): Expr => binary("ne", a, b);
+export const below = (a: Expr, b: Expr): Expr => binary("lt_u", a, b);
+export const belowEqual = (a: Expr, b: Expr): Expr => binary("le_u", a, b);
+export const less = (a: Expr, b: Expr): Expr => binary("lt_s", a, b);
+export const isZero = (a: Expr): Expr => unary(a.type === "i32" ? "i32.eqz" : "i64.eqz", a);
+export const widen = (a: Expr): Expr => unary("i64.extend_i32_s", a);
+export const widenUnsigned = (a: Expr): Expr => unary("i64.extend_i32_u", a);
+export const narrow = (a: Expr): Expr => unary("i32.wrap_i64", a);
+
+/** A memory operand: its value, unless it is only to be written, and the way to write it. */
+export interface MemoryCell {
+  readonly value: Expr;
+  store(value: Expr): void;
+}
+
+/** "modify" reads with the checks of a write; "write" does not read. */
+export type CellAccess = "read" | "write" | "modify";
+export type ImpliedSegment = "operand" | "ss" | "es";
+
+/** Conditions of Jcc, SETcc and CMOVcc in encoding order. Spec: SDM Vol. 1, "EFLAGS Condition Codes". */
+export const conditionNames = ["O", "NO", "B", "AE", "E", "NE", "BE", "A", "S", "NS", "P", "NP", "L", "GE", "LE", "G"] as const;
+
+/** The arithmetic status flags an instruction sets, by how they follow from operands and result. */
+export interface FlagSource {
+  /** ZF, SF and PF follow from this value (sign-extended). */
+  readonly result?: Expr;
+  /** CF, 0 or 1. */
+  readonly carry?: Expr;
+  /** Bit 4 is AF and bit 31 is OF xor CF. */
+  readonly carries?: Expr;
+}
+
+export interface Code {
+  /** Operand size of this form. */
+  readonly size: OperandSize;
+
+  /** Evaluates once and gives the result a name. */
+  let(value: Expr): Expr;
+  /** A variable that may be assigned inside conditional parts. */
+  variable(value: Expr): { readonly value: Expr; set(value: Expr): void };
+  if(condition: Expr, then: () => void, otherwise?: () => void): void;
+
+  /** Value of operand `index`, sign-extended from its own width. */
+  read(index: number): Expr;
+  /** The same for an operand that will be written: a memory operand is checked for writing. */
+  modify(index: number): Expr;
+  write(index: number, value: Expr): void;
+  isMemory(index: number): boolean;
+  /** Offset of the memory operand in its segment (the effective address). */
+  address(): Expr;
+  /** Any memory cell, by segment ("operand": DS or what a prefix names) and offset. */
+  cell(segment: ImpliedSegment, offset: Expr, size: OperandSize, access?: CellAccess): MemoryCell;
+
+  /** General register by encoding number (AH to BH are 4 to 7 at 8 bits), sign-extended. */
+  register(number: number, size: OperandSize): Expr;
+  setRegister(number: number, size: OperandSize, value: Expr): void;
+  push(value: Expr, size?: OperandSize): void;
+
+  signExtend(value: Expr, size?: OperandSize): Expr;
+  zeroExtend(value: Expr, size?: OperandSize): Expr;
+
+  carry(): Expr;
+  carries(): Expr;
+  /** Truth value of condition 0 to 15. */
+  condition(code: number): Expr;
+  /** Sets flags; what is not named stays. */
+  flags(source: FlagSource): void;
+  /** All of EFLAGS. */
+  eflags(): Expr;
+  /** Sets SF, ZF, AF, PF, CF from the low byte, as SAHF does; OF stays. */
+  setLowFlags(value: Expr): void;
+  /** What a string instruction adds to ESI and EDI: plus or minus the operand size in bytes. */
+  direction(): Expr;
+  setDirection(value: 0 | 1): void;
+
+  /** Raises an exception; the instruction has no effect. */
+  fault(vector: number, errorCode?: number): void;
+  nextEip(): Expr;
+  /** Ends the instruction: to the direct target (operand J), if the condition holds. */
+  branch(condition?: Expr): void;
+  /** Ends the instruction: to a computed address. */
+  jump(target: Expr): void;
+  /** Ends one iteration of a repeated instruction: goes on with the next iteration if the condition holds. */
+  repeatIf(condition: Expr): void;
+}

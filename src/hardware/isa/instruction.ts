@@ -1,0 +1,108 @@
+/**
+ * One row per instruction form: everything that decoder, interpreter, disassembler, documentation and tests know about
+ * it. A definition (`define`) is a mnemonic with its encodings; each encoding becomes a row.
+ *
+ * Opcodes are in the SDM's notation ("81 /2", "0F B6 /r", "50+r"), operands in its Appendix A codes ("Ev", "Gv", "Ib").
+ * Spec: SDM Vol. 2A, "Instruction Format"; Vol. 2D, Appendix A "Opcode Map", "Codes for Addressing Method".
+ */
+import type { SystemInstruction } from "../cpu/processor.js";
+import type { Code, OperandSize } from "./code.js";
+
+/** Groups as in SDM Vol. 1, chapter 5 "Instruction Set Summary"; figures count by them. */
+export type InstructionGroup =
+  | "data transfer"
+  | "arithmetic"
+  | "logic"
+  | "shift and rotate"
+  | "bit and byte"
+  | "control transfer"
+  | "string"
+  | "flag control"
+  | "miscellaneous"
+  | "input and output"
+  | "system";
+
+export interface Definition {
+  readonly mnemonic: string;
+  readonly group: InstructionGroup;
+  /** What it does, in one sentence. */
+  readonly summary: string;
+  /** Section of the manual. */
+  readonly spec: string;
+  /** Encodings: opcode notation and operand codes, both space-separated ("80 /0", "Eb Ib"). */
+  readonly forms: readonly (readonly [opcode: string, operands?: string])[];
+  /** Status flags written ("OSZAPC") and those of them whose value is undefined. */
+  readonly flags?: { readonly written: string; readonly undefined?: string };
+  /** LOCK is allowed with a memory destination. */
+  readonly lock?: boolean;
+  /** REP prefixes mean something: "rep" repeats by count, "repe" by count and ZF. */
+  readonly repeat?: "rep" | "repe";
+  /** F3 is part of the encoding. */
+  readonly mandatoryPrefix?: 0xf3;
+  /** POP m: an ESP base is the value after the increment. */
+  readonly popsBeforeAddress?: boolean;
+  /** The operand-size prefix matters although no operand says so (PUSHA, RET, CBW). */
+  readonly sized?: boolean;
+  readonly semantics?: (code: Code) => void;
+  /** The same with a REP prefix: one iteration. */
+  readonly repeated?: (code: Code, while_: "E" | "NE") => void;
+  /** Executed in TypeScript through the processor port, with every check the instruction makes. */
+  readonly system?: SystemInstruction;
+}
+
+export type AddressingMethod = "E" | "G" | "M" | "R" | "Z" | "I" | "J" | "O" | "S" | "C" | "D" | "X" | "Y" | "A" | "fixed";
+
+export interface OperandCode {
+  readonly method: AddressingMethod;
+  /** b 8, w 16, d 32, q 64, v 16 or 32, z 16 or 32 (immediate), p far pointer, s descriptor-table register, a pair for BOUND, bs byte sign-extended. */
+  readonly type: string;
+  /** The register of a fixed operand ("AL", "rAX", "CL", "DX", "1"). */
+  readonly name?: string;
+}
+
+export interface Row extends Definition {
+  readonly opcode: string;
+  readonly operands: readonly OperandCode[];
+  /** Opcode byte without the 0F escape. */
+  readonly byte: number;
+  readonly escape: boolean;
+  /** ModRM: absent, any reg field ("r"), or the required reg field. */
+  readonly modrm: "none" | "r" | number;
+  /** Register number in the low three bits of the opcode. */
+  readonly plusRegister: boolean;
+}
+
+const fixedRegisters = new Set(["AL", "AX", "EAX", "rAX", "CL", "DX", "1", "3"]);
+
+function parseOperand(text: string): OperandCode {
+  if (fixedRegisters.has(text)) return { method: "fixed", type: text === "AL" || text === "CL" ? "b" : text === "DX" || text === "AX" ? "w" : "v", name: text };
+  return { method: text[0] as AddressingMethod, type: text.slice(1) };
+}
+
+function parseRow(definition: Definition, [opcode, operands = ""]: readonly [string, string?]): Row {
+  const parts = opcode.split(" ");
+  const escape = parts[0] === "0F" && parts.length > 1 && /^[0-9A-F]{2}/.test(parts[1] ?? "");
+  const head = parts[escape ? 1 : 0] ?? "";
+  const tail = parts[escape ? 2 : 1];
+  return {
+    ...definition,
+    opcode,
+    operands: operands === "" ? [] : operands.split(" ").map(parseOperand),
+    byte: Number.parseInt(head.slice(0, 2), 16),
+    escape,
+    modrm: tail === undefined ? "none" : tail === "/r" ? "r" : Number(tail.slice(1)),
+    plusRegister: head.endsWith("+r"),
+  };
+}
+
+/** The rows of a definition. */
+export function define(definition: Definition): readonly Row[] {
+  return definition.forms.map((form) => Object.freeze(parseRow(definition, form)));
+}
+
+/** The operand sizes a row comes in: 16 and 32 where the operand-size prefix matters, else the one it has. */
+export function operandSizes({ sized, operands }: Row): readonly OperandSize[] {
+  if (sized || operands.some(({ method, type }) => method === "J" || "vzp".includes(type[0] ?? "-") || type === "a")) return [16, 32];
+  if (operands.some(({ method, type }) => method !== "I" && type === "b")) return [8];
+  return [operands[0]?.type === "w" ? 16 : 32];
+}

@@ -1,0 +1,21 @@
+/** All instruction rows. A new instruction is a definition in one of these files; nothing else lists them. */
+import type { Row } from "../instruction.js";
+import { arithmeticRows } from "./arithmetic.js";
+import { controlTransferRows } from "./control-transfer.js";
+import { dataTransferRows } from "./data-transfer.js";
+import { flagControlRows } from "./flag-control.js";
+import { inputOutputRows } from "./input-output.js";
+import { logicRows } from "./logic.js";
+import { stringRows } from "./string.js";
+import { systemRows } from "./system.js";
+
+export const rows: readonly Row[] = Object.freeze([
+  ...dataTransferRows,
+  ...arithmeticRows,
+  ...logicRows,
+  ...controlTransferRows,
+  ...stringRows,
+  ...flagControlRows,
+  ...inputOutputRows,
+  ...systemRows,
+]);

@@ -1,0 +1,87 @@
+/**
+ * Port input and output. Allowed when CPL is not above IOPL, else as the I/O permission bitmap of the TSS says.
+ * Spec: SDM Vol. 1, "I/O Instructions" and "Protected-Mode I/O".
+ */
+import { Fault, type AccessSize, type ProcessorPort, VECTOR } from "../../cpu/processor.js";
+import { readOperand, writeRegister } from "../../cpu/operands.js";
+import { ACCESS, FLAG } from "../../cpu/state.js";
+import type { DecodedInstruction } from "../decoder.js";
+import { type Definition, define } from "../instruction.js";
+
+const EDX = 2;
+const ECX = 1;
+const ESI = 6;
+const EDI = 7;
+const ES = 0;
+
+function checkPermission(port: ProcessorPort, io: number, size: number): void {
+  if (port.cpl <= (port.getEflags() & FLAG.IOPL) >> 12) return;
+  const { tr } = port.system;
+  const denied = new Fault(VECTOR.GP, 0);
+  if ((tr.access & ACCESS.PRESENT) === 0 || tr.limit < 103) throw denied;
+  const bitmap = port.readLinear((tr.base + 102) >>> 0, 2, false);
+  // Two bytes are always read: a multi-byte access may reach into the next one.
+  if (bitmap + (io >> 3) + 1 > tr.limit) throw denied;
+  const bits = port.readLinear((tr.base + bitmap + (io >> 3)) >>> 0, 2, false) >> (io & 7);
+  if ((bits & ((1 << size) - 1)) !== 0) throw denied;
+}
+
+const portOf = (port: ProcessorPort, instruction: DecodedInstruction, index: number): number => readOperand(port, instruction, instruction.operands[index]!) & (instruction.operands[index]!.kind === "immediate" ? 0xff : 0xffff);
+
+function input(port: ProcessorPort, instruction: DecodedInstruction): void {
+  const io = portOf(port, instruction, 1);
+  const size = (instruction.size / 8) as AccessSize;
+  checkPermission(port, io, size);
+  writeRegister(port, 0, instruction.size, port.portRead(io, size));
+}
+
+function output(port: ProcessorPort, instruction: DecodedInstruction): void {
+  const io = portOf(port, instruction, 0);
+  const size = (instruction.size / 8) as AccessSize;
+  checkPermission(port, io, size);
+  const value = port.getRegister(0);
+  port.portWrite(io, size, size === 4 ? value : value & ((1 << instruction.size) - 1));
+}
+
+/** INS and OUTS: one iteration, with REP counting ECX down. */
+function stringTransfer(transfer: (port: ProcessorPort, instruction: DecodedInstruction, io: number, size: AccessSize) => number) {
+  return (port: ProcessorPort, instruction: DecodedInstruction): void => {
+    const count = port.getRegister(ECX);
+    if (instruction.repeat && count === 0) return;
+    const io = port.getRegister(EDX) & 0xffff;
+    const size = (instruction.size / 8) as AccessSize;
+    checkPermission(port, io, size);
+    const pointer = transfer(port, instruction, io, size);
+    const step = (port.getEflags() & FLAG.DF) !== 0 ? -size : size;
+    port.setRegister(pointer, (port.getRegister(pointer) + step) >>> 0);
+    if (!instruction.repeat) return;
+    port.setRegister(ECX, (count - 1) >>> 0);
+    if (count > 1) port.repeat();
+  };
+}
+
+const ins = stringTransfer((port, _instruction, io, size) => {
+  const address = port.segmentAddress(ES, port.getRegister(EDI), size, true);
+  const user = port.cpl === 3;
+  // The destination is checked before the device is read, because reading a device may change it.
+  port.writeLinear(address, size, port.readLinear(address, size, user), user);
+  port.writeLinear(address, size, port.portRead(io, size), user);
+  return EDI;
+});
+
+const outs = stringTransfer((port, instruction, io, size) => {
+  const address = port.segmentAddress(instruction.segment, port.getRegister(ESI), size, false);
+  port.portWrite(io, size, port.readLinear(address, size, port.cpl === 3));
+  return ESI;
+});
+
+const io = { group: "input and output" } as const;
+
+const definitions: readonly Definition[] = [
+  { ...io, mnemonic: "IN", summary: "Reads a port into the accumulator.", spec: "SDM Vol. 2A, IN—Input From Port", forms: [["E4", "AL Ib"], ["E5", "rAX Ib"], ["EC", "AL DX"], ["ED", "rAX DX"]], system: input },
+  { ...io, mnemonic: "OUT", summary: "Writes the accumulator to a port.", spec: "SDM Vol. 2B, OUT—Output to Port", forms: [["E6", "Ib AL"], ["E7", "Ib rAX"], ["EE", "DX AL"], ["EF", "DX rAX"]], system: output },
+  { ...io, mnemonic: "INS", summary: "Reads port DX to ES:EDI.", spec: "SDM Vol. 2A, INS/INSB/INSW/INSD—Input From Port to String", forms: [["6C", "Yb DX"], ["6D", "Yv DX"]], repeat: "rep", system: ins },
+  { ...io, mnemonic: "OUTS", summary: "Writes from ESI to port DX.", spec: "SDM Vol. 2B, OUTS/OUTSB/OUTSW/OUTSD—Output String to Port", forms: [["6E", "DX Xb"], ["6F", "DX Xv"]], repeat: "rep", system: outs },
+];
+
+export const inputOutputRows = definitions.flatMap(define);

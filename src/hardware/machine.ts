@@ -1,0 +1,451 @@
+/**
+ * A machine as a value: every method that does something gives a new machine and leaves this one as it was.
+ *
+ * All machines of a process share one engine, which is a cache of the value used last; keeping a machine is keeping its
+ * reference, and going on from an old one is free of copying.
+ */
+import { produce } from "immer";
+import { diffBytes, diffState, type BytesDifference, type StateDifference } from "../state/diff.js";
+import { VirtlabError } from "../state/error.js";
+import { contentHash, hex, sha256 } from "../state/hash.js";
+import { parseMemorySize } from "../state/memory-size.js";
+import { Page, PAGE_SIZE, zeroPage } from "../state/pages.js";
+import { type ABSENT, PersistentMap } from "../state/persistent-map.js";
+import { decodeSave, encodeSave, SAVE_VERSION } from "../state/save-format.js";
+import { loadImage } from "./boot/image.js";
+import { type PageWalk, type PhysicalMemory, walk } from "./cpu/paging.js";
+import { cplOf, type CpuState, flatProtectedMode, generalNames, segmentNames } from "./cpu/state.js";
+import { createDevices, type DeviceSet, typeInput } from "./devices/bus.js";
+import type { DeviceConfig } from "./devices/port-map.js";
+import { Engine } from "./engine/engine.js";
+import { type EventKind, eventKinds, type MachineEvent, type MachineState, type Stop } from "./state.js";
+
+export interface CreateOptions {
+  /** RAM: bytes, or text such as "64M". Default 64 MiB. */
+  readonly memory?: number | string;
+  /** First port of the debug-exit device, or null for none. Default 0xF4. */
+  readonly debugExitPort?: number | null;
+  /** Port of the debug console, or null for none. Default 0xE9. */
+  readonly debugConsolePort?: number | null;
+}
+
+export interface BootModule {
+  readonly data: Uint8Array;
+  /** The module's command line. */
+  readonly text?: string;
+}
+
+export interface BootOptions extends CreateOptions {
+  /** A multiboot 1 kernel (ELF or address fields) or a flat binary. */
+  readonly image: Uint8Array;
+  /** Name of the image for messages and for the start of its command line. */
+  readonly imageName?: string;
+  /** The kernel's command line. */
+  readonly append?: string;
+  readonly modules?: readonly BootModule[];
+}
+
+/** Run until this EIP, until the serial port has put out a text, or until a predicate holds after a step. */
+export type Until = number | { readonly serial: string } | ((machine: Machine) => boolean);
+
+export interface RunOptions {
+  /**
+   * Steps at the most: instructions, REP iterations, and deliveries of exceptions and interrupts. Default: no limit.
+   */
+  readonly maxInstructions?: number;
+  readonly until?: Until;
+  /** Kinds of events to collect in `events` of the resulting machine. */
+  readonly observe?: readonly EventKind[];
+}
+
+export interface Registers {
+  readonly eax: number;
+  readonly ecx: number;
+  readonly edx: number;
+  readonly ebx: number;
+  readonly esp: number;
+  readonly ebp: number;
+  readonly esi: number;
+  readonly edi: number;
+  readonly eip: number;
+  readonly eflags: number;
+  readonly es: number;
+  readonly cs: number;
+  readonly ss: number;
+  readonly ds: number;
+  readonly fs: number;
+  readonly gs: number;
+  readonly cr0: number;
+  readonly cr2: number;
+  readonly cr3: number;
+  readonly cr4: number;
+}
+
+export interface Counters {
+  /** Instructions retired. */
+  readonly instructions: number;
+  /** REP iterations beyond the instruction they belong to. */
+  readonly repeats: number;
+  readonly exceptions: number;
+  readonly interrupts: number;
+  readonly portReads: number;
+  readonly portWrites: number;
+}
+
+/** What `machine.edit` may change. */
+export interface EditableMachine {
+  registers: { -readonly [K in (typeof generalNames)[number] | "eip" | "eflags"]: number };
+  devices: { -readonly [K in keyof DeviceSet]: DeviceSet[K] };
+}
+
+const utf8 = new TextDecoder();
+const latin1 = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0));
+
+let engine: Engine | undefined;
+/** The engine all machines share; made at the first step. */
+const sharedEngine = (): Engine => (engine ??= new Engine());
+
+interface MemoryDigest {
+  readonly digest: Uint8Array;
+}
+const digests = new WeakMap<object, MemoryDigest | typeof ABSENT>();
+const zeroDigest = hex(zeroPage.hash());
+
+/** A digest of memory content: pages that are all zeros count as absent, so that it does not matter whether they were written. */
+function memoryDigest(memory: PersistentMap<Page>): string {
+  const root = memory.fold<MemoryDigest>(
+    (page) => (hex(page.hash()) === zeroDigest ? undefined : { digest: page.hash() }),
+    (children, height) => {
+      const parts = new Uint8Array(1 + children.length * 33);
+      parts[0] = height;
+      children.forEach((child, index) => {
+        if (!child) return;
+        parts[1 + index * 33] = 1;
+        parts.set(child.digest, 2 + index * 33);
+      });
+      return { digest: sha256(parts) };
+    },
+    digests,
+  );
+  return root ? hex(root.digest) : "";
+}
+
+/** Everything but memory, by name: what is hashed, saved and compared. */
+function describe(state: MachineState): Record<string, unknown> {
+  const { memory: _memory, ...rest } = state;
+  return rest;
+}
+
+export interface MachineDifference {
+  /** What differs outside of memory, by dotted name. */
+  readonly state: readonly StateDifference[];
+  /** Runs of bytes that differ, by physical address. */
+  readonly memory: readonly BytesDifference[];
+}
+
+export class Machine {
+  readonly #state: MachineState;
+  readonly #stop: Stop | undefined;
+  readonly #events: readonly MachineEvent[];
+  #hash: string | undefined;
+
+  private constructor(state: MachineState, stop?: Stop, events: readonly MachineEvent[] = []) {
+    this.#state = state;
+    this.#stop = stop;
+    this.#events = events;
+  }
+
+  /**
+   * A machine without a program: 32-bit protected mode with flat segments, EIP 0, memory all zeros.
+   *
+   * @throws VirtlabError for a memory size or port that cannot be.
+   */
+  static create(options: CreateOptions = {}): Machine {
+    const config: DeviceConfig = {
+      ...(options.debugConsolePort === null ? {} : { debugConsolePort: options.debugConsolePort ?? 0xe9 }),
+      ...(options.debugExitPort === null ? {} : { debugExitPort: options.debugExitPort ?? 0xf4 }),
+    };
+    return new Machine({
+      cpu: flatProtectedMode,
+      memorySize: parseMemorySize(options.memory ?? "64M"),
+      memory: PersistentMap.empty(),
+      devices: createDevices(config),
+      steps: 0,
+      ticks: 0,
+      counts: { repeats: 0, exceptions: 0, interrupts: 0, portReads: 0, portWrites: 0 },
+      shutdown: false,
+    });
+  }
+
+  /**
+   * A machine with a program in memory and the processor at its entry point.
+   *
+   * @throws VirtlabError naming the image, the offset and the reason when the image cannot be loaded.
+   */
+  static boot(options: BootOptions): Machine {
+    const machine = Machine.create(options);
+    const { memorySize } = machine.#state;
+    const { image, imageName, append, modules } = options;
+    const plan = loadImage({
+      image,
+      memorySize,
+      ...(imageName === undefined ? {} : { imageName }),
+      ...(append === undefined ? {} : { append }),
+      ...(modules === undefined ? {} : { modules }),
+    });
+    let memory = machine.#state.memory;
+    for (const { address, bytes } of plan.segments) memory = writeBytes(memory, address, bytes);
+    const cpu: CpuState = { ...machine.#state.cpu, ...plan.registers, eip: plan.entry | 0 };
+    return new Machine({ ...machine.#state, memory, cpu });
+  }
+
+  /**
+   * The machine that `save` wrote.
+   *
+   * @throws VirtlabError for bytes that are no save, or a damaged or newer one.
+   */
+  static load(bytes: Uint8Array, name?: string): Machine {
+    const saved = decodeSave(bytes, name);
+    let memory = PersistentMap.empty<Page>();
+    for (const [frame, page] of saved.pages) memory = memory.set(frame, Page.copyFrom(page));
+    const machine = new Machine({ ...(saved.state as unknown as Omit<MachineState, "memory">), memory });
+    if (machine.hash !== saved.hash) throw new VirtlabError(`${name ?? "save"}: the content does not have the hash it was saved with (${saved.hash.slice(0, 12)}…)`);
+    return machine;
+  }
+
+  /** One instruction, one REP iteration, or the delivery of one exception or interrupt. */
+  step(): Machine {
+    const shared = sharedEngine();
+    shared.open(this.#state);
+    const { stop } = shared.run({ limit: 1 });
+    return this.#next(shared.seal(), stop?.reason === "limit" ? undefined : stop);
+  }
+
+  /** Goes on until a limit, a condition, or the end of the machine; `stop` of the result says which. */
+  run(options: RunOptions = {}): Machine {
+    const { maxInstructions = Number.POSITIVE_INFINITY, until, observe } = options;
+    if (!(maxInstructions >= 0)) throw new VirtlabError(`run: maxInstructions ${maxInstructions} is not a number of steps`);
+    for (const kind of observe ?? []) {
+      if (!eventKinds.includes(kind)) throw new VirtlabError(`run: unknown kind of event "${kind}" in observe (known: ${eventKinds.join(", ")})`);
+    }
+    if (typeof until === "function") return this.#runUntil(until, maxInstructions, observe);
+    const shared = sharedEngine();
+    shared.open(this.#state);
+    const { stop, events } = shared.run({
+      limit: maxInstructions,
+      untilEip: typeof until === "number" ? until >>> 0 : undefined,
+      untilSerial: typeof until === "object" ? until.serial : undefined,
+      observe: observe && observe.length > 0 ? new Set(observe) : undefined,
+    });
+    return this.#next(shared.seal(), stop, events);
+  }
+
+  #runUntil(until: (machine: Machine) => boolean, limit: number, observe: readonly EventKind[] | undefined): Machine {
+    const events: MachineEvent[] = [];
+    let machine: Machine = this;
+    for (let steps = 0; steps < limit; steps++) {
+      const next = machine.run({ maxInstructions: 1, ...(observe ? { observe } : {}) });
+      events.push(...next.events);
+      if (next.#stop && next.#stop.reason !== "limit") return new Machine(next.#state, next.#stop, events);
+      machine = next;
+      if (until(machine)) return new Machine(machine.#state, { reason: "until" }, events);
+    }
+    return new Machine(machine.#state, { reason: "limit" }, events);
+  }
+
+  #next(state: MachineState, stop: Stop | undefined, events: readonly MachineEvent[] = []): Machine {
+    return state === this.#state && stop === this.#stop && events.length === 0 ? this : new Machine(state, stop, events);
+  }
+
+  /** The machine with text (UTF-8) or bytes typed at its serial port. */
+  type(input: string | Uint8Array): Machine {
+    const bytes = typeof input === "string" ? new TextEncoder().encode(input) : input;
+    return new Machine({ ...this.#state, devices: typeInput(this.#state.devices, bytes) });
+  }
+
+  /** The machine with registers or devices edited; memory is written with `write`. */
+  edit(recipe: (draft: EditableMachine) => void): Machine {
+    const { cpu, devices } = this.#state;
+    const { eax, ecx, edx, ebx, esp, ebp, esi, edi, eip, eflags } = cpu;
+    const edited = produce({ registers: { eax, ecx, edx, ebx, esp, ebp, esi, edi, eip, eflags }, devices }, (draft) => recipe(draft as unknown as EditableMachine));
+    const registers = Object.fromEntries(Object.entries(edited.registers).map(([name, value]) => [name, value | 0]));
+    return new Machine({ ...this.#state, cpu: { ...cpu, ...registers, eflags: (edited.registers.eflags | 2) & 0x3f7fd7 }, devices: edited.devices });
+  }
+
+  /** The machine with bytes written at a physical address. */
+  write(physical: number, bytes: Uint8Array): Machine {
+    this.#checkRange(physical, bytes.length);
+    return new Machine({ ...this.#state, memory: writeBytes(this.#state.memory, physical, bytes) });
+  }
+
+  /** Why the run that gave this machine ended; undefined after a plain step. Not part of the value: outside hash and diff. */
+  get stop(): Stop | undefined {
+    return this.#stop;
+  }
+
+  /** What was observed during the run that gave this machine. */
+  get events(): readonly MachineEvent[] {
+    return this.#events;
+  }
+
+  /** Registers as unsigned 32-bit numbers, selectors as 16-bit ones. */
+  get registers(): Registers {
+    const { cpu } = this.#state;
+    const { system } = cpu;
+    const values: Record<string, number> = {};
+    for (const name of generalNames) values[name] = cpu[name] >>> 0;
+    values["eip"] = cpu.eip >>> 0;
+    values["eflags"] = cpu.eflags >>> 0;
+    for (const name of segmentNames) values[name] = system.segments[name].selector;
+    for (const name of ["cr0", "cr2", "cr3", "cr4"] as const) values[name] = system[name] >>> 0;
+    return Object.freeze(values) as unknown as Registers;
+  }
+
+  /** The processor's state by name, with segments as they were loaded and the tables. */
+  get cpu(): CpuState {
+    return this.#state.cpu;
+  }
+
+  /** Current privilege level, 0 to 3. */
+  get cpl(): number {
+    return cplOf(this.#state.cpu.system);
+  }
+
+  /** Physical memory: its size in bytes, and copies of its content. */
+  get memory(): { readonly size: number; read(physical: number, length: number): Uint8Array } {
+    return Object.freeze({ size: this.#state.memorySize, read: (physical: number, length: number) => this.#read(physical, length) });
+  }
+
+  #checkRange(physical: number, length: number): void {
+    const { memorySize } = this.#state;
+    if (!(Number.isInteger(physical) && Number.isInteger(length) && physical >= 0 && length >= 0 && physical + length <= memorySize)) {
+      throw new VirtlabError(`memory: ${length} bytes at physical 0x${physical.toString(16)} are not all inside of RAM (0x${memorySize.toString(16)} bytes)`);
+    }
+  }
+
+  #read(physical: number, length: number): Uint8Array {
+    this.#checkRange(physical, length);
+    const out = new Uint8Array(length);
+    const scratch = new Uint8Array(PAGE_SIZE);
+    for (let at = 0; at < length; ) {
+      const address = physical + at;
+      const offset = address % PAGE_SIZE;
+      const count = Math.min(length - at, PAGE_SIZE - offset);
+      const page = this.#state.memory.get(Math.floor(address / PAGE_SIZE));
+      if (page) {
+        page.copyTo(scratch);
+        out.set(scratch.subarray(offset, offset + count), at);
+      }
+      at += count;
+    }
+    return out;
+  }
+
+  /**
+   * Bytes at a linear address, as supervisor software sees them; the accessed flags stay as they are.
+   *
+   * @throws VirtlabError where nothing is mapped.
+   */
+  readLinear(linear: number, length: number): Uint8Array {
+    const out = new Uint8Array(length);
+    for (let at = 0; at < length; ) {
+      const address = (linear + at) >>> 0;
+      const count = Math.min(length - at, PAGE_SIZE - (address % PAGE_SIZE));
+      const { physical } = this.walk(address);
+      if (physical === undefined) throw new VirtlabError(`readLinear: nothing is mapped at linear 0x${address.toString(16)}`);
+      out.set(this.#read(physical, count), at);
+      at += count;
+    }
+    return out;
+  }
+
+  /** The page walk of a linear address, every entry as it stands; a read by the supervisor unless said otherwise. */
+  walk(linear: number, access: { readonly write?: boolean; readonly user?: boolean } = {}): PageWalk {
+    const physicalMemory: PhysicalMemory = {
+      read32: (physical) => {
+        if (physical + 4 > this.#state.memorySize) return -1;
+        const bytes = this.#read(physical, 4);
+        return new DataView(bytes.buffer).getInt32(0, true);
+      },
+      write32: () => {},
+    };
+    return walk(physicalMemory, this.#state.cpu.system, linear, { write: access.write ?? false, user: access.user ?? false });
+  }
+
+  /** Steps since reset: how many `step()`s lead here. */
+  get steps(): number {
+    return this.#state.steps;
+  }
+
+  /** Time since reset: steps, and what HLT skipped. The timer runs at one clock per 84 ticks. */
+  get ticks(): number {
+    return this.#state.ticks;
+  }
+
+  get halted(): boolean {
+    return this.#state.cpu.halted;
+  }
+
+  get counters(): Counters {
+    const { steps, counts } = this.#state;
+    const { repeats, exceptions, interrupts } = counts;
+    return Object.freeze({ instructions: steps - repeats - exceptions - interrupts, ...counts });
+  }
+
+  /** Everything the serial port has put out, decoded as UTF-8. */
+  get serial(): string {
+    return utf8.decode(this.serialBytes);
+  }
+
+  get serialBytes(): Uint8Array {
+    return latin1(this.#state.devices.uart.output);
+  }
+
+  /** Device states by name. */
+  get devices(): DeviceSet {
+    return this.#state.devices;
+  }
+
+  /** SHA-256 of the whole content, in hexadecimal. Equal machines have equal hashes, however they came about. */
+  get hash(): string {
+    this.#hash ??= contentHash({ ...describe(this.#state), memory: memoryDigest(this.#state.memory) });
+    return this.#hash;
+  }
+
+  /** The machine as bytes, for `Machine.load`. */
+  save(): Uint8Array {
+    return encodeSave({ kind: "virtlab machine", version: SAVE_VERSION, state: describe(this.#state), pages: nonZeroPages(this.#state.memory), hash: this.hash });
+  }
+
+  /** What differs between two machines, by name and by physical address. Equal parts are skipped by identity. */
+  static diff(a: Machine, b: Machine): MachineDifference {
+    const memory: BytesDifference[] = [];
+    PersistentMap.compare(a.#state.memory, b.#state.memory, (frame, before, after) => {
+      memory.push(...diffBytes((before ?? zeroPage).bytes(), (after ?? zeroPage).bytes(), frame * PAGE_SIZE));
+    });
+    return Object.freeze({ state: diffState(describe(a.#state), describe(b.#state)), memory: Object.freeze(memory) });
+  }
+}
+
+/** What differs between two machines. */
+export const diff = (a: Machine, b: Machine): MachineDifference => Machine.diff(a, b);
+
+function* nonZeroPages(memory: PersistentMap<Page>): IterableIterator<[number, Uint8Array]> {
+  for (const [frame, page] of memory.entries()) {
+    if (hex(page.hash()) !== zeroDigest) yield [frame, page.bytes()];
+  }
+}
+
+function writeBytes(memory: PersistentMap<Page>, address: number, bytes: Uint8Array): PersistentMap<Page> {
+  const scratch = new Uint8Array(PAGE_SIZE);
+  for (let at = 0; at < bytes.length; ) {
+    const frame = Math.floor((address + at) / PAGE_SIZE);
+    const offset = (address + at) % PAGE_SIZE;
+    const count = Math.min(bytes.length - at, PAGE_SIZE - offset);
+    (memory.get(frame) ?? zeroPage).copyTo(scratch);
+    scratch.set(bytes.subarray(at, at + count), offset);
+    memory = memory.set(frame, Page.copyFrom(scratch));
+    at += count;
+  }
+  return memory;
+}

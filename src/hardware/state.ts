@@ -1,0 +1,58 @@
+/** A machine's whole state as one immutable record: what is hashed, saved, compared, opened and sealed. */
+import type { Page } from "../state/pages.js";
+import type { PersistentMap } from "../state/persistent-map.js";
+import type { CpuState } from "./cpu/state.js";
+import type { DeviceSet } from "./devices/bus.js";
+
+/** What is counted beside steps; each count is exact and part of the value. */
+export interface Counts {
+  /** REP iterations that were not the last of their instruction. */
+  readonly repeats: number;
+  readonly exceptions: number;
+  readonly interrupts: number;
+  readonly portReads: number;
+  readonly portWrites: number;
+}
+
+export interface MachineState {
+  readonly cpu: CpuState;
+  /** Size of RAM in bytes, from physical address 0. */
+  readonly memorySize: number;
+  /** Page frames by number; an absent frame is all zeros. */
+  readonly memory: PersistentMap<Page>;
+  readonly devices: DeviceSet;
+  /** Steps since reset: instructions, REP iterations, deliveries of exceptions and interrupts. */
+  readonly steps: number;
+  /** Steps, plus the time skipped while halted. */
+  readonly ticks: number;
+  readonly counts: Counts;
+  /** The processor has shut down after a triple fault. */
+  readonly shutdown: boolean;
+}
+
+/** Why a run ended. Not part of the state: it says something about the run, not about the machine. */
+export type Stop =
+  /** `maxInstructions` steps were made. */
+  | { readonly reason: "limit" }
+  /** What `until` asked for has come. */
+  | { readonly reason: "until" }
+  /** The guest wrote `value` to the debug-exit port; `status` is (value << 1) | 1, as QEMU exits. */
+  | { readonly reason: "debug-exit"; readonly value: number; readonly status: number }
+  /** The guest asked for a reset. */
+  | { readonly reason: "reset" }
+  | { readonly reason: "triple-fault" }
+  /** HLT, and nothing but input can end it (`input`), or nothing at all. */
+  | { readonly reason: "halted"; readonly waitsForInput: boolean }
+  /** The guest needs something this machine does not have yet; nothing of that instruction was done. */
+  | { readonly reason: "unsupported"; readonly detail: string };
+
+/** What can be observed; each kind is asked for by name. */
+export type MachineEvent =
+  | { readonly kind: "exception"; readonly tick: number; readonly eip: number; readonly cpl: number; readonly vector: number; readonly name: string; readonly errorCode?: number; readonly cr2?: number }
+  | { readonly kind: "interrupt"; readonly tick: number; readonly eip: number; readonly cpl: number; readonly vector: number }
+  | { readonly kind: "port"; readonly tick: number; readonly eip: number; readonly direction: "in" | "out"; readonly port: number; readonly size: number; readonly value: number }
+  | { readonly kind: "privilege"; readonly tick: number; readonly eip: number; readonly from: number; readonly to: number }
+  | { readonly kind: "instruction"; readonly tick: number; readonly eip: number; readonly cpl: number; readonly mnemonic: string; readonly group: string };
+
+export type EventKind = MachineEvent["kind"];
+export const eventKinds: readonly EventKind[] = ["exception", "interrupt", "port", "privilege", "instruction"];

@@ -1,0 +1,93 @@
+/**
+ * Immutable 4 KiB pages. A page is either whole, or a patch: another page with a few bytes written over. A step that
+ * writes one word makes a patch of some tens of bytes instead of a copy of the page, so every step of a program can be
+ * kept; after some patches in a row the next one is made whole.
+ *
+ * Whole pages lie side by side in slabs, because allocating one buffer a page costs more than filling it. Nothing hands
+ * out a slab: bytes leave as copies.
+ */
+import { sha256 } from "./hash.js";
+
+export const PAGE_SIZE = 4096;
+const PAGES_PER_SLAB = 16;
+/** Patches on top of each other before a page is made whole: bounds what reading a page costs. */
+export const MAX_PATCHES = 64;
+
+let slab = new Uint8Array(0);
+let used = 0;
+
+export class Page {
+  /** Whole page: its slab and place. Patch: undefined. */
+  readonly #slab: Uint8Array | undefined;
+  readonly #offset: number;
+  /** Patch: the page below, and up to 4 bytes at `#offset` as a little-endian number. */
+  readonly #below: Page | undefined;
+  readonly #size: number;
+  readonly #value: number;
+  /** Patches from here down to the whole page. */
+  readonly #patches: number;
+
+  private constructor(whole: Uint8Array | undefined, offset: number, below: Page | undefined, size: number, value: number) {
+    this.#slab = whole;
+    this.#offset = offset;
+    this.#below = below;
+    this.#size = size;
+    this.#value = value;
+    this.#patches = below === undefined ? 0 : below.#patches + 1;
+  }
+
+  /** A whole page from the 4096 bytes at `offset`, copied. */
+  static copyFrom(bytes: Uint8Array, offset = 0): Page {
+    if (used + PAGE_SIZE > slab.length) {
+      slab = new Uint8Array(PAGES_PER_SLAB * PAGE_SIZE);
+      used = 0;
+    }
+    slab.set(bytes.subarray(offset, offset + PAGE_SIZE), used);
+    const page = new Page(slab, used, undefined, 0, 0);
+    used += PAGE_SIZE;
+    return page;
+  }
+
+  /** `below` (zeros, if undefined) with `size` bytes (1, 2 or 4) at `offset` replaced; undefined when it is time for a whole page. */
+  static patch(below: Page | undefined, offset: number, size: number, value: number): Page | undefined {
+    const base = below ?? zeroPage;
+    return base.#patches >= MAX_PATCHES ? undefined : new Page(undefined, offset, base, size, value);
+  }
+
+  /** Copies the page's bytes to `target` at `at`. */
+  copyTo(target: Uint8Array, at = 0): void {
+    if (this.#below === undefined) {
+      target.set(this.#slab!.subarray(this.#offset, this.#offset + PAGE_SIZE), at);
+      return;
+    }
+    const chain: Page[] = [];
+    let page: Page = this;
+    while (page.#below !== undefined) {
+      chain.push(page);
+      page = page.#below;
+    }
+    page.copyTo(target, at);
+    for (let index = chain.length - 1; index >= 0; index--) {
+      const patch = chain[index]!;
+      for (let byte = 0; byte < patch.#size; byte++) target[at + patch.#offset + byte] = (patch.#value >>> (8 * byte)) & 0xff;
+    }
+  }
+
+  /** The page's 4096 bytes, as a copy. */
+  bytes(): Uint8Array {
+    const out = new Uint8Array(PAGE_SIZE);
+    this.copyTo(out);
+    return out;
+  }
+
+  #hash: Uint8Array | undefined;
+
+  /** SHA-256 of the content, remembered. Callers do not hand it out. */
+  hash(): Uint8Array {
+    this.#hash ??= sha256(this.bytes());
+    return this.#hash;
+  }
+}
+
+/** The page that is all zeros: what a frame nobody has written holds. Memory maps leave it out. */
+export const zeroPage = Page.copyFrom(new Uint8Array(PAGE_SIZE));
