@@ -3,8 +3,8 @@
  *
  *     node guests/build.mjs [--out DIR] [NAME…]
  *
- * Needs gcc with 32-bit code generation, GNU ld and nasm. The images hold no date, path or symbol table, so the same
- * tools give the same bytes. The images are committed: nothing but a change to a guest needs this program.
+ * Needs gcc with 32-bit code generation, GNU ld and nasm. The images hold no date and no path, so the same tools give the
+ * same bytes. The images are committed: nothing but a change to a guest needs this program.
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -18,10 +18,23 @@ const here = fileURLToPath(new URL(".", import.meta.url));
 // -march=i386 keeps the compiler to instructions every IA-32 processor has; no unit but the integer one is touched.
 const CFLAGS = [
   ...["-m32", "-march=i386", "-O2", "-std=c11", "-ffreestanding", "-fno-pic", "-fno-pie", "-mno-sse", "-mno-80387"],
-  ...["-fno-stack-protector", "-fcf-protection=none", "-fno-asynchronous-unwind-tables", "-fno-ident", "-fomit-frame-pointer"],
+  ...[
+    "-fno-stack-protector",
+    "-fcf-protection=none",
+    "-fno-asynchronous-unwind-tables",
+    "-fno-ident",
+    "-fomit-frame-pointer",
+  ],
   ...["-fno-tree-loop-distribute-patterns", "-fno-strict-aliasing", "-nostdlib", "-Wall", "-Wextra", "-Werror"],
 ];
-const LDFLAGS = ["-m", "elf_i386", "-nostdlib", "-static", "-s", "-n", "-z", "max-page-size=16", "-z", "noexecstack", "--build-id=none"];
+const LDFLAGS = [
+  ...["-m", "elf_i386", "-nostdlib", "-static", "-n", "-z", "max-page-size=16", "-z", "noexecstack", "--build-id=none"],
+  // The code is written by some guests, so one segment may be both.
+  "--no-warn-rwx-segments",
+];
+// Names of functions and variables stay in, for those who look inside; names that only the compiler uses do not.
+const KEEP_NAMES = ["--strip-debug", "--discard-locals"];
+const DROP_NAMES = ["--strip-all"];
 
 /** Parts of `lib/` a guest is linked with, beside its own sources. */
 const BASE = ["entry.asm", "gdt.asm", "exit.asm", "print.c", "multiboot.c", "memory.c"];
@@ -79,7 +92,8 @@ function build(guest, outDir, workDir) {
     writeFileSync(source, generate());
     add(source, guest.name);
   }
-  run("ld", [...LDFLAGS, "-T", join("lib", "link.ld"), "-o", image, ...objects]);
+  const names = guest.name.startsWith("bench-") ? DROP_NAMES : KEEP_NAMES;
+  run("ld", [...LDFLAGS, ...names, "-T", join("lib", "link.ld"), "-o", image, ...objects]);
   return image;
 }
 
@@ -91,7 +105,9 @@ mkdirSync(outDir, { recursive: true });
 
 const unknown = names.filter((name) => !GUESTS.some((guest) => guest.name === name));
 if (unknown.length > 0) {
-  console.error(`guests/build.mjs: no guest is named ${unknown.join(", ")}; there are ${GUESTS.map((guest) => guest.name).join(", ")}`);
+  console.error(
+    `guests/build.mjs: no guest is named ${unknown.join(", ")}; there are ${GUESTS.map((guest) => guest.name).join(", ")}`,
+  );
   process.exit(2);
 }
 for (const guest of GUESTS) {

@@ -28,21 +28,16 @@ function withNodeTypes(typeRoots = []) {
   return typeRoots.includes(node) ? typeRoots : [...typeRoots, node];
 }
 
-/** TS2742: an inferred type can only be named by a path into node_modules. Nobody but the next cell reads that name. */
-const INFERRED_TYPE_NOT_PORTABLE = 2742;
-
 /**
- * Makes tslab compile cells with `cellOptions` and without the message about names that are not portable.
- * The compiler's exports are read-only getters, so what `require` answers is replaced by a copy with functions wrapped.
+ * Makes tslab compile cells with `cellOptions`.
+ * The compiler's exports are read-only getters, so what `require` answers is replaced by a copy with one function wrapped.
  */
 function adjustCompiler() {
   const file = fromTslab.resolve("@tslab/typescript-for-tslab");
   const ts = fromTslab(file);
   const createWatchCompilerHost = (rootFiles, options, ...rest) =>
     ts.createWatchCompilerHost(rootFiles, cellOptions(ts, options), ...rest);
-  const getPreEmitDiagnosticsOfFiles = (...args) =>
-    ts.getPreEmitDiagnosticsOfFiles(...args).filter(({ code }) => code !== INFERRED_TYPE_NOT_PORTABLE);
-  require.cache[file].exports = { ...ts, createWatchCompilerHost, getPreEmitDiagnosticsOfFiles };
+  require.cache[file].exports = { ...ts, createWatchCompilerHost };
 }
 
 module.exports = { adjustCompiler, compilerVersion: () => fromTslab("@tslab/typescript-for-tslab").version };

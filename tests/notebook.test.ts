@@ -136,7 +136,8 @@ describe("a cell", () => {
       cpSync(path.join(PACKAGE, name), path.join(installed, name), { recursive: true });
     }
     writeFileSync(path.join(installed, "dist/index.js"), 'exports.where = () => ({ name: "installed" });');
-    const types = 'import type { Place } from "./place.js";\nexport declare function where(): Place;';
+    const types =
+      'export type { Place } from "./place.js";\nexport declare function where(): import("./place.js").Place;';
     writeFileSync(path.join(installed, "dist/index.d.ts"), types);
     writeFileSync(path.join(installed, "dist/place.d.ts"), 'export interface Place { readonly name: "installed" }');
     for (const name of readdirSync(path.join(PACKAGE, "node_modules"))) {

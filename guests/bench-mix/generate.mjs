@@ -31,12 +31,17 @@ export function generateMix() {
   const emit = (text) => lines.push(`        ${text}`);
 
   // EBX is the base of the data, ESI an index below 256, EBP the number of rounds left; the rest is written freely.
-  const DESTINATIONS = { 32: ["eax", "ecx", "edx", "edi"], 16: ["ax", "cx", "dx", "di"], 8: ["al", "cl", "dl", "ah", "ch", "dh"] };
+  const DESTINATIONS = {
+    32: ["eax", "ecx", "edx", "edi"],
+    16: ["ax", "cx", "dx", "di"],
+    8: ["al", "cl", "dl", "ah", "ch", "dh"],
+  };
   const SOURCES = { ...DESTINATIONS, 32: [...DESTINATIONS[32], "esi", "ebx"] };
   const SIZE_WORD = { 32: "dword", 16: "word", 8: "byte" };
   const CONDITIONS = ["o", "no", "b", "ae", "e", "ne", "be", "a", "s", "ns", "p", "np", "l", "ge", "le", "g"];
   const size = () => pick([32, 32, 32, 32, 32, 32, 32, 16, 8, 8]);
-  const immediate = (bits) => (random(3) > 0 ? random(128) : random(bits === 32 ? 0x7fffffff : bits === 16 ? 0x7fff : 0x7f));
+  const immediate = (bits) =>
+    random(3) > 0 ? random(128) : random(bits === 32 ? 0x7fffffff : bits === 16 ? 0x7fff : 0x7f);
   const address = () => {
     const offset = random(0x3f00) & ~3;
     const form = random(8);
@@ -64,17 +69,53 @@ export function generateMix() {
     { weight: 14, cost: 1, write: () => load() },
     { weight: 10, cost: 1, write: () => store() },
     { weight: 8, cost: 1, write: () => move() },
-    { weight: 5, cost: 1, write: () => emit(`lea ${pick(DESTINATIONS[32])}, [${pick(DESTINATIONS[32])} + ${pick(DESTINATIONS[32])}*${pick([1, 2, 4, 8])} + ${immediate(32)}]`) },
-    { weight: 5, cost: 1, write: () => emit(`${pick(["shl", "shr", "sar", "rol", "ror"])} ${pick(DESTINATIONS[32])}, ${1 + random(31)}`) },
-    { weight: 2, cost: 1, write: () => emit(`${pick(["shl", "shr", "sar", "rol", "ror"])} ${pick(["eax", "edx", "edi"])}, cl`) },
+    {
+      weight: 5,
+      cost: 1,
+      write: () =>
+        emit(
+          `lea ${pick(DESTINATIONS[32])}, [${pick(DESTINATIONS[32])} + ${pick(DESTINATIONS[32])}*${pick([1, 2, 4, 8])} + ${immediate(32)}]`,
+        ),
+    },
+    {
+      weight: 5,
+      cost: 1,
+      write: () => emit(`${pick(["shl", "shr", "sar", "rol", "ror"])} ${pick(DESTINATIONS[32])}, ${1 + random(31)}`),
+    },
+    {
+      weight: 2,
+      cost: 1,
+      write: () => emit(`${pick(["shl", "shr", "sar", "rol", "ror"])} ${pick(["eax", "edx", "edi"])}, cl`),
+    },
     { weight: 2, cost: 1, write: () => emit(`imul ${pick(DESTINATIONS[32])}, ${pick(SOURCES[32])}`) },
     { weight: 4, cost: 1, write: () => emit(`${pick(["inc", "dec", "neg", "not"])} ${pick(DESTINATIONS[size()])}`) },
     { weight: 2, cost: 1, write: () => emit(`movzx esi, ${pick(DESTINATIONS[8])}`) },
     { weight: 1, cost: 1, write: () => emit(`xchg ${pick(DESTINATIONS[32])}, ${pick(DESTINATIONS[32])}`) },
     { weight: 1, cost: 1, write: () => emit("cdq") },
-    { weight: 2, cost: 2, write: () => { comparison(); emit(`set${pick(CONDITIONS)} ${pick(DESTINATIONS[8])}`); } },
-    { weight: 2, cost: 2, write: () => { emit(`add ${pick(DESTINATIONS[32])}, ${pick(SOURCES[32])}`); emit(`${pick(["adc", "sbb"])} ${pick(DESTINATIONS[32])}, ${immediate(32)}`); } },
-    { weight: 2, cost: 2, write: () => { emit(`push ${pick(SOURCES[32])}`); emit(`pop ${pick(DESTINATIONS[32])}`); } },
+    {
+      weight: 2,
+      cost: 2,
+      write: () => {
+        comparison();
+        emit(`set${pick(CONDITIONS)} ${pick(DESTINATIONS[8])}`);
+      },
+    },
+    {
+      weight: 2,
+      cost: 2,
+      write: () => {
+        emit(`add ${pick(DESTINATIONS[32])}, ${pick(SOURCES[32])}`);
+        emit(`${pick(["adc", "sbb"])} ${pick(DESTINATIONS[32])}, ${immediate(32)}`);
+      },
+    },
+    {
+      weight: 2,
+      cost: 2,
+      write: () => {
+        emit(`push ${pick(SOURCES[32])}`);
+        emit(`pop ${pick(DESTINATIONS[32])}`);
+      },
+    },
   ];
   const total = forms.reduce((sum, form) => sum + form.weight, 0);
   const ALU = ["add", "sub", "and", "or", "xor"];

@@ -51,8 +51,6 @@ export async function runNotebooks(
   flags: RunFlags,
   report: Report = process.stderr,
 ): Promise<number> {
-  // @jupyterlab/services tells about its connections on console.debug, which in Node is standard output.
-  console.debug = () => {};
   let failed = false;
   try {
     for (const job of readJobs(files, flags.outputDir)) {

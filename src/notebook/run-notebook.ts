@@ -44,6 +44,9 @@ export interface NotebookRun {
  */
 export async function runNotebook(notebook: NotebookDocument, options: RunOptions): Promise<NotebookRun> {
   const hub = new Hub(options.folder, options.spec);
+  // @jupyterlab/services tells about its connections on console.debug, which in Node is standard output.
+  const { debug } = console;
+  console.debug = () => {};
   try {
     const settings = inProcessSettings(hub);
     const model = await startKernel(settings);
@@ -55,6 +58,7 @@ export async function runNotebook(notebook: NotebookDocument, options: RunOption
     }
   } finally {
     await hub.dispose();
+    console.debug = debug;
   }
 }
 

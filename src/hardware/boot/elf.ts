@@ -85,7 +85,7 @@ export function parseElf(file: ImageFile): ElfImage {
  * The symbols of the file, by rising address: those of its symbol table that are defined, named, and stand for code, data
  * or a place.
  */
-export function readSymbols(file: ImageFile): ImageSymbol[] {
+function readSymbols(file: ImageFile): ImageSymbol[] {
   const symbols: ImageSymbol[] = [];
   const start = file.u32(HEADER.sectionHeaders);
   const count = file.u16(HEADER.sectionHeaderCount);

@@ -6,6 +6,7 @@
  * that the file is flat.
  */
 import { VirtlabError } from "../../state/error.js";
+import { isBytes } from "../../state/plain-data.js";
 import { isElf, parseElf } from "./elf.js";
 import { loadFlat } from "./flat.js";
 import { ImageFile } from "./image-file.js";
@@ -38,6 +39,10 @@ export interface ImageOptions {
  */
 export function loadImage(options: ImageOptions): LoadPlan {
   const { image, imageName, memorySize, append = "", modules = [], kind = "auto" } = options;
+  if (!isBytes(image)) throw new VirtlabError(`${imageName ?? "image"}: expected a Uint8Array`);
+  modules.forEach(({ data }, index) => {
+    if (!isBytes(data)) throw new VirtlabError(`module ${index}: expected its data as a Uint8Array`);
+  });
   const file = new ImageFile(image, imageName);
   if (kind === "flat") return loadFlatAlone(file, memorySize, append, modules);
 

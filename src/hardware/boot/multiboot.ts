@@ -4,7 +4,7 @@
  * Manual: Multiboot Specification 0.6.96, "OS image format" and "Machine state".
  */
 import { VirtlabError } from "../../state/error.js";
-import { parseElf, readSymbols } from "./elf.js";
+import { isElf, parseElf } from "./elf.js";
 import { hex, type ImageFile } from "./image-file.js";
 import { type ImageSymbol, type LoadPlan, type LoadSegment, ZERO_REGISTERS } from "./load-plan.js";
 import type { AddressFields, MultibootHeader } from "./multiboot-header.js";
@@ -42,6 +42,9 @@ export interface MultibootOptions {
  */
 export function loadMultiboot(file: ImageFile, header: MultibootHeader, options: MultibootOptions): LoadPlan {
   const { memorySize, modules, commandLine } = options;
+  if (header.addresses === undefined && !isElf(file)) {
+    file.fail(header.offset + 4, "not an ELF file, and the multiboot header has no address fields (flags bit 16)");
+  }
   const kernel =
     header.addresses === undefined ? readElf(file) : readByAddresses(file, header.offset, header.addresses);
   for (const { end, offset } of kernel.ranges) {
@@ -113,10 +116,11 @@ function readByAddresses(file: ImageFile, headerOffset: number, addresses: Addre
   return { ranges: [{ start: load, end, bytes, offset }], entry, symbols: symbolsBeside(file) };
 }
 
-/** The symbols of a file that is loaded by address fields but may be an ELF file as well, of any class. */
-function symbolsBeside(file: ImageFile): ImageSymbol[] {
+/** The symbols of a file that is loaded by address fields but may be an executable ELF file as well, or a broken one. */
+function symbolsBeside(file: ImageFile): readonly ImageSymbol[] {
+  if (!isElf(file)) return [];
   try {
-    return parseElf(file) === undefined ? [] : readSymbols(file);
+    return parseElf(file).symbols;
   } catch (error) {
     if (error instanceof VirtlabError) return [];
     throw error;

@@ -91,6 +91,25 @@ describe("the bus", () => {
     expect(acknowledge(sent).vector).toBe(0x24);
   });
 
+  it.each([0x00, 0xc1])("interrupts for every typed byte a handler reads alone, with FCR %i", (fcr) => {
+    let devices = typeInput(written(withPic(0xef), 0, [0x3fa, fcr], [0x3f9, 0x01]), bytes("a longer line of input"));
+    let text = "";
+    while (interruptRequested(devices)) {
+      const taken = acknowledge(devices);
+      expect(taken.vector).toBe(0x24);
+      const read = portRead(taken.devices, 0x3f8, 1, 0);
+      text += String.fromCharCode(read.value);
+      devices = written(read.devices, 0, [0x20, 0x20]);
+    }
+    expect(text).toBe("a longer line of input");
+  });
+
+  it("does not interrupt again for bytes that the handler has read already", () => {
+    let devices = acknowledge(typeInput(written(withPic(0xef), 0, [0x3f9, 0x01]), bytes("abc"))).devices;
+    for (let index = 0; index < 3; index++) devices = portRead(devices, 0x3f8, 1, 0).devices;
+    expect(interruptRequested(written(devices, 0, [0x20, 0x20]))).toBe(false);
+  });
+
   it("raises interrupt 0 once every period of the timer, at the tick it announces", () => {
     let devices = withTimer(withPic(0xfe), 100);
     let tick = 0;

@@ -139,13 +139,16 @@ export const uart16550: BusDevice<Uart16550State> = {
     }
   },
 
-  interrupt: (state) => identify(state) !== IIR.none,
+  interrupt: (state) => pendingInterrupts(state) !== 0,
 
-  // A byte written to THR ends a pending transmitter interrupt; its departure, which takes no time, starts the next.
-  pulsedByAccess: (before, after) =>
-    before.output.length !== after.output.length &&
-    identify(before) === IIR.transmitterEmpty &&
-    ((before.IER & IER.modemStatus) === 0 || (before.MSR & ~MSR.lines) === 0),
+  // A byte written to THR ends its interrupt and its departure, which takes no time, starts the next. So with a byte read
+  // from RBR: on a line that takes time the indication would end until the next byte or timeout.
+  pulsedByAccess(before, after) {
+    const sent = after.output.length !== before.output.length;
+    const taken = after.received.length + after.input.length < before.received.length + before.input.length;
+    const ended = sent ? IER.transmitterEmpty : taken ? IER.receivedData : 0;
+    return ended !== 0 && (pendingInterrupts(before) & ~ended) === 0;
+  },
 };
 
 /**
@@ -181,16 +184,26 @@ function receiverLength(state: Uart16550State): number {
   return fifosAreEnabled(state) ? FIFO_LENGTH : 1;
 }
 
+/** The enabled interrupts that are pending, as bits of IER. */
+function pendingInterrupts(state: Uart16550State): number {
+  const conditions =
+    (state.received !== "" ? IER.receivedData : 0) |
+    (state.transmitterEmptyPending ? IER.transmitterEmpty : 0) |
+    (state.LSR !== 0 ? IER.lineStatus : 0) |
+    ((state.MSR & ~MSR.lines) !== 0 ? IER.modemStatus : 0);
+  return state.IER & conditions;
+}
+
 /** The pending interrupt of the highest priority, as the low four bits of IIR give it. */
 function identify(state: Uart16550State): number {
-  if ((state.IER & IER.lineStatus) !== 0 && state.LSR !== 0) return IIR.lineStatus;
-  if ((state.IER & IER.receivedData) !== 0 && state.received !== "") {
+  const pending = pendingInterrupts(state);
+  if (pending === 0) return IIR.none;
+  if ((pending & IER.lineStatus) !== 0) return IIR.lineStatus;
+  if ((pending & IER.receivedData) !== 0) {
     const trigger = fifosAreEnabled(state) ? TRIGGER_LEVELS[state.FCR >> FCR.triggerShift]! : 1;
     return state.received.length >= trigger ? IIR.receivedData : IIR.characterTimeout;
   }
-  if ((state.IER & IER.transmitterEmpty) !== 0 && state.transmitterEmptyPending) return IIR.transmitterEmpty;
-  if ((state.IER & IER.modemStatus) !== 0 && (state.MSR & ~MSR.lines) !== 0) return IIR.modemStatus;
-  return IIR.none;
+  return (pending & IER.transmitterEmpty) !== 0 ? IIR.transmitterEmpty : IIR.modemStatus;
 }
 
 /** Moves typed bytes into the receiver while it has room. In loopback mode the receiver is cut off from the line. */

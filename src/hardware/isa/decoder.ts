@@ -64,7 +64,7 @@ for (const row of rows) {
 // A row with a mandatory prefix is more special than one without.
 for (const map of maps) for (const list of map) list.sort((a, b) => Number(b.mandatoryPrefix !== undefined) - Number(a.mandatoryPrefix !== undefined));
 
-const fixedNumbers: Readonly<Record<string, number>> = { AL: 0, AX: 0, EAX: 0, rAX: 0, CL: 1, DX: 2 };
+const fixedNumbers: Readonly<Record<string, number>> = { AL: 0, rAX: 0, CL: 1, DX: 2 };
 
 function operandSize(code: OperandCode, size: OperandSize): OperandSize {
   switch (code.type[0]) {
@@ -168,7 +168,7 @@ function decodeFrom(next: () => number, position: () => number, eip: number): De
         operands.push({ kind: "register", number: byte & 7, size: width });
         break;
       case "fixed":
-        operands.push(code.name === "1" || code.name === "3" ? { kind: "immediate", value: Number(code.name), size: 8 } : { kind: "register", number: fixedNumbers[code.name!]!, size: width });
+        operands.push(code.name === "1" ? { kind: "immediate", value: 1, size: 8 } : { kind: "register", number: fixedNumbers[code.name!]!, size: width });
         break;
       case "I":
         operands.push({ kind: "immediate", value: immediate(code.type), size: code.type === "b" ? 8 : code.type === "w" ? 16 : size });

@@ -72,10 +72,12 @@ export interface Row extends Definition {
   readonly plusRegister: boolean;
 }
 
-const fixedRegisters = new Set(["AL", "AX", "EAX", "rAX", "CL", "DX", "1", "3"]);
+/** Operands that are no code but a register or the number one, and their widths. */
+const fixedOperands: Readonly<Record<string, string>> = { AL: "b", rAX: "v", CL: "b", DX: "w", "1": "b" };
 
 function parseOperand(text: string): OperandCode {
-  if (fixedRegisters.has(text)) return { method: "fixed", type: text === "AL" || text === "CL" ? "b" : text === "DX" || text === "AX" ? "w" : "v", name: text };
+  const fixed = fixedOperands[text];
+  if (fixed !== undefined) return { method: "fixed", type: fixed, name: text };
   return { method: text[0] as AddressingMethod, type: text.slice(1) };
 }
 

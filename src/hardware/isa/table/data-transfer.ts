@@ -94,7 +94,7 @@ const definitions: readonly Definition[] = [
     const byte = (from: number, to: number): Expr => shl(and(shr(a, i32(from)), i32(0xff)), i32(to));
     c.write(0, or(or(byte(0, 24), byte(8, 16)), or(byte(16, 8), byte(24, 0))));
   } },
-  { ...transfer, mnemonic: "PUSH", summary: "Stores the operand below the top of the stack.", spec: "SDM Vol. 2B, PUSH—Push Word, Doubleword, or Quadword Onto the Stack", forms: [["50+r", "Zv"], ["68", "Iz"], ["6A", "Ibs"], ["FF /6", "Ev"]], semantics: (c) => c.push(c.read(0)) },
+  { ...transfer, mnemonic: "PUSH", summary: "Stores the operand below the top of the stack.", spec: "SDM Vol. 2B, PUSH—Push Word, Doubleword, or Quadword Onto the Stack", forms: [["50+r", "Zv"], ["68", "Iz"], ["6A", "Ibs"], ["FF /6", "Ev"]], sized: true, semantics: (c) => c.push(c.read(0)) },
   { ...transfer, mnemonic: "POP", summary: "Loads the operand from the top of the stack.", spec: "SDM Vol. 2B, POP—Pop a Value From the Stack", forms: [["58+r", "Zv"], ["8F /0", "Ev"]], popsBeforeAddress: true, semantics: pop },
   { ...transfer, mnemonic: "PUSHA", summary: "Pushes the eight general registers.", spec: "SDM Vol. 2B, PUSHA/PUSHAD—Push All General-Purpose Registers", forms: [["60"]], sized: true, semantics: pushAll },
   { ...transfer, mnemonic: "POPA", summary: "Pops the general registers but ESP.", spec: "SDM Vol. 2B, POPA/POPAD—Pop All General-Purpose Registers", forms: [["61"]], sized: true, semantics: popAll },
