@@ -1,6 +1,6 @@
 // Builds the package into dist/: compiles the sources and generates the interpreter's WebAssembly bytes.
 import { execFileSync } from "node:child_process";
-import { chmodSync, rmSync } from "node:fs";
+import { chmodSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 
@@ -10,3 +10,8 @@ const require = createRequire(import.meta.url);
 rmSync(`${root}dist`, { recursive: true, force: true });
 execFileSync(process.execPath, [require.resolve("typescript/bin/tsc"), "-p", "tsconfig.build.json"], { cwd: root, stdio: "inherit" });
 chmodSync(`${root}dist/cli/main.js`, 0o755);
+
+// The interpreter, generated once here instead of at every start.
+const { generateInterpreter } = require(`${root}dist/hardware/engine/interpreter.js`);
+const bytes = Buffer.from(generateInterpreter()).toString("base64");
+writeFileSync(`${root}dist/hardware/engine/prebuilt.js`, `"use strict";\nexports.prebuiltInterpreter = "${bytes}";\n`);

@@ -147,7 +147,10 @@ export function generateMix() {
   }
   const one = () => {
     let at = random(total);
-    const form = forms.find((candidate) => (at -= candidate.weight) < 0);
+    const form = forms.find((candidate) => {
+      at -= candidate.weight;
+      return at < 0;
+    });
     form.write();
     return form.cost;
   };

@@ -6,9 +6,10 @@
 
 bits 32
 
-MAGIC equ 0x1BADB002
+; Macros, not EQU: a symbol of this value would put a second magic number into the symbol table.
+%define MAGIC 0x1BADB002
 ; Bit 0: modules on page boundaries; bit 1: memory sizes wanted.
-FLAGS equ 0x00000003
+%define FLAGS 0x00000003
 
 global _start
 extern guest_main

@@ -4,9 +4,9 @@
 
 bits 32
 
-USER_CODE equ 0x1B
-USER_DATA equ 0x23
-INITIAL_EFLAGS equ 0x202                ; IF set, IOPL 0
+%define USER_CODE 0x1B
+%define USER_DATA 0x23
+%define INITIAL_EFLAGS 0x202                ; IF set, IOPL 0
 
 global enter_ring3
 global leave_ring3

@@ -4,7 +4,7 @@
 
 bits 32
 
-VECTORS equ 129                         ; 0 to 0x80
+%define VECTORS 129                         ; 0 to 0x80
 
 global trap_stubs
 extern handle_trap

@@ -32,8 +32,7 @@ const OPEN_BUS = -1;
 let compiled: WebAssembly.Module | undefined;
 
 function interpreterModule(): WebAssembly.Module {
-  const bytes = prebuiltInterpreter === undefined ? generateInterpreter() : Uint8Array.from(atob(prebuiltInterpreter), (c) => c.charCodeAt(0));
-  compiled ??= new WebAssembly.Module(bytes);
+  compiled ??= new WebAssembly.Module(prebuiltInterpreter === undefined ? generateInterpreter() : Uint8Array.from(atob(prebuiltInterpreter), (c) => c.charCodeAt(0)));
   return compiled;
 }
 
