@@ -7,7 +7,7 @@
  * same bytes. The images are committed: nothing but a change to a guest needs this program.
  */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -115,6 +115,8 @@ for (const guest of GUESTS) {
   const workDir = mkdtempSync(join(tmpdir(), "virtlab-guest-"));
   try {
     const image = build(guest, outDir, workDir);
+    // It runs on no operating system.
+    chmodSync(image, 0o644);
     console.log(`${guest.image.padEnd(20)} ${String(statSync(image).size).padStart(8)} bytes`);
   } finally {
     rmSync(workDir, { recursive: true, force: true });

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { expectedOutput, guests, inputOf, qemuArguments, virtlabArguments } from "./support/guests.js";
 import { peer } from "./support/peers.js";
-import { runProcess } from "./support/processes.js";
+import { runProcess, runProcessToFile } from "./support/processes.js";
 import { packageRoot, virtlab } from "./support/virtlab.js";
 
 describe("virtlab boot", () => {
@@ -37,7 +37,7 @@ describe("QEMU", () => {
       const expected = expectedOutput(guest);
       // A machine that waits for ever is ended once it has said everything.
       const ending = guest.qemu === "waits" ? { killAfter: expected } : {};
-      const ended = await runProcess(qemu, qemuArguments(guest), { ...inputOf(guest), ...ending });
+      const ended = await runProcessToFile(qemu, qemuArguments(guest), { ...inputOf(guest), ...ending });
       expect(ended.stdout, ended.stderr).toBe(expected);
       const status = { "debug-exit": guest.status, reset: 0, waits: undefined, cannot: undefined }[guest.qemu];
       expect(ended.status, ended.stderr).toBe(status);

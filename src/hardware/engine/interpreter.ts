@@ -11,7 +11,7 @@ import { add, and, eq, i32, isZero, less, ne, or, shl, shr, sub, unary, xor } fr
 import { type OperandCode, operandSizes, type Row } from "../isa/instruction.js";
 import { rows } from "../isa/table/index.js";
 import {
-  EFLAGS_REST, EXIT, EXIT_FROM, EXIT_LEFT, EXIT_RECORD, EXIT_TARGET, EXIT_VECTOR, FLAG_CARRIES, FLAG_CARRY, FLAG_RESULT, FLAG_SIGN,
+  EFLAGS_REST, EXIT, LAST_BRANCH, EXIT_LEFT, EXIT_RECORD, EXIT_TARGET, EXIT_VECTOR, FLAG_CARRIES, FLAG_CARRY, FLAG_RESULT, FLAG_SIGN,
   JUMP_CACHE_BASE, JUMP_CACHE_ENTRIES, JUMP_CACHE_ENTRY_SIZE, MEMORY_SIZE, RECORD, RECORD_FLAG, RECORD_SIZE, REGISTER_SIZE, REGISTERS, REPEATS, SLOW_EXIT,
   TLB_BASE, TLB_DELTA, TLB_ENTRIES, TLB_ENTRY_SIZE, TLB_WRITE_TAG, EXIT_ERROR_CODE,
 } from "./layout.js";
@@ -129,14 +129,11 @@ interface Frame {
   readonly ip: Local;
   readonly left: Local;
   readonly exit: Local;
-  readonly target: Local;
-  readonly from: Local;
   readonly result: Local;
   readonly sign: Local;
   readonly carry: Local;
   readonly carries: Local;
   readonly tlb: Local;
-  readonly jumpCache: Local;
   readonly flat: boolean;
   dispatch: Label;
   /** Leave; what the block was charged from this instruction on is given back. */
@@ -160,19 +157,32 @@ function enter({ body, ip, left, exit, out, dispatch }: Frame): void {
   body.br(dispatch);
 }
 
-/** Goes to the block of `target` if the jump cache knows it, else leaves for a look-up. */
-function probe(frame: Frame, linkable: boolean): void {
-  const { body, ip, target, from, jumpCache, exit, out } = frame;
+/** Takes the direct branch at `ip`. Its link leads to the block, or to the record of a miss, which finds the branch again. */
+function follow(frame: Frame): void {
+  const { body, ip } = frame;
+  body.store("i32", i32(0), ip, LAST_BRANCH);
+  body.set(ip, field32(frame, RECORD.link));
+  enter(frame);
+}
+
+/** Goes to the block at `address` if the jump cache knows it, else leaves for a look-up. */
+function probe(frame: Frame, address: Expr, linkable: boolean): void {
+  const { body, ip, exit, out } = frame;
+  const target = body.temporary("i32");
   const entry = body.temporary("i32");
-  body.set(entry, add(jumpCache, shl(and(target, i32(JUMP_CACHE_ENTRIES - 1)), i32(Math.log2(JUMP_CACHE_ENTRY_SIZE)))));
+  body.set(target, address);
+  body.set(entry, add(load("i32", i32(JUMP_CACHE_BASE)), shl(and(target, i32(JUMP_CACHE_ENTRIES - 1)), i32(Math.log2(JUMP_CACHE_ENTRY_SIZE)))));
   body.if(ne(load("i32", entry), target), () => {
+    body.store("i32", i32(0), target, EXIT_TARGET);
     body.set(exit, i32(EXIT.lookup));
     body.br(out);
   });
   body.set(ip, load("i32", entry, 4));
   body.release(entry);
+  body.release(target);
   if (linkable) {
     // A block that lies on two pages is never linked: the second page may be mapped elsewhere by then.
+    const from = load("i32", i32(LAST_BRANCH));
     const mayLink = and(and(load("i8u", from, RECORD.flags), i32(RECORD_FLAG.linkable)), isZero(and(load("i8u", ip, RECORD.flags), i32(RECORD_FLAG.twoPages))));
     body.if(mayLink, () => body.store("i32", from, ip, RECORD.link));
   }
@@ -446,21 +456,17 @@ class Handler implements Code {
   }
 
   branch(condition?: Expr): void {
-    const { body, ip, left, target, from } = this.frame;
+    const { body, ip, left } = this.frame;
     const take = (): void => {
       if (condition) body.set(left, add(left, sub(field16(this.frame, RECORD.left), i32(1))));
-      body.set(target, field32(this.frame, RECORD.immediate));
-      body.set(from, ip);
-      body.set(ip, field32(this.frame, RECORD.link));
-      enter(this.frame);
+      follow(this.frame);
     };
     if (condition) body.if(condition, take);
     else take();
   }
 
   jump(target: Expr): void {
-    this.frame.body.set(this.frame.target, target);
-    probe(this.frame, false);
+    probe(this.frame, target, false);
   }
 
   repeatIf(condition: Expr): void {
@@ -486,7 +492,7 @@ function writeGo(flat: boolean): FunctionBody {
     body,
     ip: body.parameter(0, "i32"),
     left: body.parameter(1, "i32"),
-    exit: local(), target: local(), from: local(), result: local(), sign: local(), carry: local(), carries: local(), tlb: local(), jumpCache: local(),
+    exit: local(), result: local(), sign: local(), carry: local(), carries: local(), tlb: local(),
     flat,
     dispatch: { level: 0 },
     refund: { level: 0 },
@@ -495,7 +501,6 @@ function writeGo(flat: boolean): FunctionBody {
   const flagSlots: [Local, number][] = [[frame.result, FLAG_RESULT], [frame.sign, FLAG_SIGN], [frame.carry, FLAG_CARRY], [frame.carries, FLAG_CARRIES]];
   for (const [flag, slot] of flagSlots) body.set(flag, load("i32", i32(slot)));
   body.set(frame.tlb, load("i32", i32(TLB_BASE)));
-  body.set(frame.jumpCache, load("i32", i32(JUMP_CACHE_BASE)));
 
   const next = (): void => {
     body.set(frame.ip, add(frame.ip, i32(RECORD_SIZE)));
@@ -506,15 +511,10 @@ function writeGo(flat: boolean): FunctionBody {
     body.br(label);
   };
   const special: Record<number, () => void> = {
-    [HANDLER.miss]: () => probe(frame, true),
+    [HANDLER.miss]: () => probe(frame, load("i32", load("i32", i32(LAST_BRANCH)), RECORD.immediate), true),
     [HANDLER.stop]: () => leave(EXIT.stop, frame.out),
     [HANDLER.system]: () => leave(EXIT.system, frame.refund),
-    [HANDLER.goto]: () => {
-      body.set(frame.target, field32(frame, RECORD.immediate));
-      body.set(frame.from, frame.ip);
-      body.set(frame.ip, field32(frame, RECORD.link));
-      enter(frame);
-    },
+    [HANDLER.goto]: () => follow(frame),
   };
   body.block((out) => {
     frame.out = out;
@@ -550,8 +550,6 @@ function writeGo(flat: boolean): FunctionBody {
   for (const [flag, slot] of flagSlots) body.store("i32", i32(0), flag, slot);
   body.store("i32", i32(0), frame.left, EXIT_LEFT);
   body.store("i32", i32(0), frame.ip, EXIT_RECORD);
-  body.store("i32", i32(0), frame.target, EXIT_TARGET);
-  body.store("i32", i32(0), frame.from, EXIT_FROM);
   body.return(frame.exit);
   body.unreachable();
   return body;

@@ -24,9 +24,10 @@ export const FLAG_CARRIES = 212;
 /** The other EFLAGS bits in their own places (TF, IF, DF, IOPL, NT, RF, VM, AC, VIF, VIP, ID). */
 export const EFLAGS_REST = 216;
 
+/** The direct branch that was taken last. */
+export const LAST_BRANCH = 224;
 /** What `go` leaves behind. */
 export const EXIT_TARGET = 220;
-export const EXIT_FROM = 224;
 export const EXIT_VECTOR = 228;
 export const EXIT_ERROR_CODE = 232;
 export const EXIT_LEFT = 240;
@@ -106,7 +107,7 @@ export const RECORD_FLAG = {
 export const EXIT = {
   /** The budget does not cover the next block, whose record is EXIT_RECORD. */
   budget: 1,
-  /** No block is known for EXIT_TARGET; EXIT_FROM is the link to fill in, or 0. */
+  /** No block is known for EXIT_TARGET. */
   lookup: 2,
   /** A stop record was reached. */
   stop: 3,
