@@ -35,7 +35,8 @@ const portNumber = (text: string): number => {
 
 const count = (text: string): number => {
   const value = Number(text.replaceAll("_", ""));
-  if (!(Number.isSafeInteger(value) && value > 0)) throw new InvalidArgumentError(`"${text}" is not a positive whole number.`);
+  if (!(Number.isSafeInteger(value) && value > 0))
+    throw new InvalidArgumentError(`"${text}" is not a positive whole number.`);
   return value;
 };
 
@@ -45,9 +46,23 @@ export function bootCommand(): Command {
     .argument("<image>", "kernel (ELF or with address fields), or a flat binary loaded at 1 MiB")
     .option("--memory <size>", "RAM, such as 64M", "64M")
     .option("--append <text>", "the kernel's command line")
-    .option("--module <file[,text]>", "load a multiboot module, with its command line; may be repeated", (text: string, all: string[]) => [...all, text], [])
-    .option("--port-log <ports>", "write what the guest writes to these ports to standard error, such as 0x80,0xe9", (text: string) => text.split(",").map(portNumber))
-    .option("--debug-exit <port>", 'port that ends the machine with status (value << 1) | 1, or "none"', (text: string) => (text === "none" ? null : portNumber(text)), 0xf4)
+    .option(
+      "--module <file[,text]>",
+      "load a multiboot module, with its command line; may be repeated",
+      (text: string, all: string[]) => [...all, text],
+      [],
+    )
+    .option(
+      "--port-log <ports>",
+      "write what the guest writes to these ports to standard error, such as 0x80,0xe9",
+      (text: string) => text.split(",").map(portNumber),
+    )
+    .option(
+      "--debug-exit <port>",
+      'port that ends the machine with status (value << 1) | 1, or "none"',
+      (text: string) => (text === "none" ? null : portNumber(text)),
+      0xf4,
+    )
     .option("--max-instructions <n>", "give up after this many instructions (status 3)", count)
     .option("--stats <file>", "write counts as JSON when the machine ends")
     .option("--reboot", "boot again when the guest asks for a reset")
@@ -61,7 +76,14 @@ function readInput(file: string, what: string): Uint8Array {
     return readFileSync(file);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    const reason = code === "ENOENT" ? "no such file" : code === "EISDIR" ? "is a directory" : code === "EACCES" ? "permission denied" : String(code);
+    const reason =
+      code === "ENOENT"
+        ? "no such file"
+        : code === "EISDIR"
+          ? "is a directory"
+          : code === "EACCES"
+            ? "permission denied"
+            : String(code);
     throw new VirtlabError(`${file}: cannot read the ${what}: ${reason}`);
   }
 }
@@ -137,14 +159,18 @@ async function boot(imageFile: string, flags: BootFlags): Promise<number> {
       const typed = keyboard.typed();
       if (typed.length > 0) machine = machine.type(typed);
       sliceStart = machine;
-      machine = machine.run({ maxInstructions: Math.min(SLICE, maxInstructions - done), observe: portLog ? ["exception", "port"] : ["exception"] });
+      machine = machine.run({
+        maxInstructions: Math.min(SLICE, maxInstructions - done),
+        observe: portLog ? ["exception", "port"] : ["exception"],
+      });
       done += machine.steps - sliceStart.steps;
       const output = machine.devices.uart.output;
       if (output.length > printed) process.stdout.write(Buffer.from(output.slice(printed), "latin1"));
       printed = output.length;
       for (const event of machine.events) {
         if (event.kind === "exception") exceptions.push(event);
-        else if (event.kind === "port" && event.direction === "out" && portLog?.includes(event.port)) process.stderr.write(portBytes(event.value, event.size));
+        else if (event.kind === "port" && event.direction === "out" && portLog?.includes(event.port))
+          process.stderr.write(portBytes(event.value, event.size));
       }
       exceptions.splice(0, exceptions.length - LAST_EXCEPTIONS);
       const stop = machine.stop as Stop;
@@ -166,7 +192,13 @@ async function boot(imageFile: string, flags: BootFlags): Promise<number> {
   }
 }
 
-function conclude(stop: Stop, machine: Machine, sliceStart: Machine, exceptions: readonly MachineEvent[], limit: number): number {
+function conclude(
+  stop: Stop,
+  machine: Machine,
+  sliceStart: Machine,
+  exceptions: readonly MachineEvent[],
+  limit: number,
+): number {
   switch (stop.reason) {
     case "debug-exit":
       return stop.status;
@@ -189,7 +221,10 @@ function portBytes(value: number, size: number): Buffer {
 function writeStats(file: string, machine: Machine, wallSeconds: number): void {
   const { instructions, exceptions, interrupts } = machine.counters;
   try {
-    writeFileSync(file, `${JSON.stringify({ instructions, ticks: machine.ticks, exceptions, interrupts, wallSeconds }, null, 2)}\n`);
+    writeFileSync(
+      file,
+      `${JSON.stringify({ instructions, ticks: machine.ticks, exceptions, interrupts, wallSeconds }, null, 2)}\n`,
+    );
   } catch (error) {
     throw new VirtlabError(`${file}: cannot write the statistics: ${(error as NodeJS.ErrnoException).code}`);
   }

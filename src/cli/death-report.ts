@@ -2,7 +2,7 @@
  * What to know of a machine that came to a dead end: registers, the last exceptions, the last instructions. The
  * instructions were not recorded: they are run again from an earlier value.
  */
-import { Machine } from "../hardware/machine.js";
+import type { Machine } from "../hardware/machine.js";
 import type { MachineEvent, Stop } from "../hardware/state.js";
 
 const LAST_INSTRUCTIONS = 12;
@@ -15,8 +15,18 @@ const titles: Readonly<Record<string, string>> = {
   unsupported: "stopped at something this machine does not have",
 };
 
-export function deathReport(stop: Stop, machine: Machine, earlier: Machine, exceptions: readonly MachineEvent[]): string {
-  const title = stop.reason === "unsupported" ? `${titles["unsupported"]}: ${stop.detail}` : stop.reason === "halted" && stop.waitsForInput ? "halted, waiting for input that will not come" : titles[stop.reason];
+export function deathReport(
+  stop: Stop,
+  machine: Machine,
+  earlier: Machine,
+  exceptions: readonly MachineEvent[],
+): string {
+  const title =
+    stop.reason === "unsupported"
+      ? `${titles["unsupported"]}: ${stop.detail}`
+      : stop.reason === "halted" && stop.waitsForInput
+        ? "halted, waiting for input that will not come"
+        : titles[stop.reason];
   return [
     `virtlab: ${title}, after ${machine.counters.instructions} instructions`,
     ...registerLines(machine),
@@ -30,8 +40,15 @@ export function deathReport(stop: Stop, machine: Machine, earlier: Machine, exce
 function registerLines(machine: Machine): string[] {
   const r = machine.registers;
   const row = (...names: (keyof typeof r)[]): string => `  ${names.map((name) => `${name}=${hex(r[name])}`).join(" ")}`;
-  const short = (...names: (keyof typeof r)[]): string => `  ${names.map((name) => `${name}=${hex(r[name], 4)}`).join(" ")} cpl=${machine.cpl}`;
-  return [row("eax", "ebx", "ecx", "edx"), row("esi", "edi", "ebp", "esp"), row("eip", "eflags"), short("cs", "ss", "ds", "es", "fs", "gs"), row("cr0", "cr2", "cr3", "cr4")];
+  const short = (...names: (keyof typeof r)[]): string =>
+    `  ${names.map((name) => `${name}=${hex(r[name], 4)}`).join(" ")} cpl=${machine.cpl}`;
+  return [
+    row("eax", "ebx", "ecx", "edx"),
+    row("esi", "edi", "ebp", "esp"),
+    row("eip", "eflags"),
+    short("cs", "ss", "ds", "es", "fs", "gs"),
+    row("cr0", "cr2", "cr3", "cr4"),
+  ];
 }
 
 function exceptionLine(event: MachineEvent): string {

@@ -13,7 +13,9 @@ import { tourCommand } from "./tour.js";
 const commands = [bootCommand, notebookCommand, tourCommand];
 
 async function main(): Promise<void> {
-  const { version } = JSON.parse(readFileSync(path.join(__dirname, "../../package.json"), "utf8")) as { version: string };
+  const { version } = JSON.parse(readFileSync(path.join(__dirname, "../../package.json"), "utf8")) as {
+    version: string;
+  };
   const program = new Command("virtlab")
     .description("Emulated x86 hardware as values: boot, step, fork and compare real programs.")
     .version(version)

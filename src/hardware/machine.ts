@@ -5,16 +5,16 @@
  * reference, and going on from an old one is free of copying.
  */
 import { produce } from "immer";
-import { diffBytes, diffState, type BytesDifference, type StateDifference } from "../state/diff.js";
+import { type BytesDifference, diffBytes, diffState, type StateDifference } from "../state/diff.js";
 import { VirtlabError } from "../state/error.js";
 import { contentHash, hex, sha256 } from "../state/hash.js";
 import { parseMemorySize } from "../state/memory-size.js";
-import { Page, PAGE_SIZE, zeroPage } from "../state/pages.js";
+import { PAGE_SIZE, Page, zeroPage } from "../state/pages.js";
 import { type ABSENT, PersistentMap } from "../state/persistent-map.js";
 import { decodeSave, encodeSave, SAVE_VERSION } from "../state/save-format.js";
 import { loadImage } from "./boot/image.js";
 import { type PageWalk, type PhysicalMemory, walk } from "./cpu/paging.js";
-import { cplOf, type CpuState, flatProtectedMode, generalNames, segmentNames } from "./cpu/state.js";
+import { type CpuState, cplOf, FLAG, flatProtectedMode, generalNames, segmentNames } from "./cpu/state.js";
 import { createDevices, type DeviceSet, typeInput } from "./devices/bus.js";
 import type { DeviceConfig } from "./devices/port-map.js";
 import { Engine } from "./engine/engine.js";
@@ -99,6 +99,15 @@ export interface EditableMachine {
 }
 
 const utf8 = new TextDecoder();
+const NO_EVENTS: readonly MachineEvent[] = Object.freeze([]);
+
+/** Freezes plain data in place, before it is handed out. What is frozen already is frozen all the way down. */
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
+  for (const part of Object.values(value)) deepFreeze(part);
+  return Object.freeze(value);
+}
+
 const latin1 = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0));
 
 let engine: Engine | undefined;
@@ -149,10 +158,10 @@ export class Machine {
   readonly #events: readonly MachineEvent[];
   #hash: string | undefined;
 
-  private constructor(state: MachineState, stop?: Stop, events: readonly MachineEvent[] = []) {
+  private constructor(state: MachineState, stop?: Stop, events: readonly MachineEvent[] = NO_EVENTS) {
     this.#state = state;
-    this.#stop = stop;
-    this.#events = events;
+    this.#stop = deepFreeze(stop);
+    this.#events = deepFreeze(events);
   }
 
   /**
@@ -208,8 +217,11 @@ export class Machine {
     const saved = decodeSave(bytes, name);
     let memory = PersistentMap.empty<Page>();
     for (const [frame, page] of saved.pages) memory = memory.set(frame, Page.copyFrom(page));
-    const machine = new Machine({ ...(saved.state as unknown as Omit<MachineState, "memory">), memory });
-    if (machine.hash !== saved.hash) throw new VirtlabError(`${name ?? "save"}: the content does not have the hash it was saved with (${saved.hash.slice(0, 12)}…)`);
+    const machine = new Machine({ ...deepFreeze(saved.state as unknown as Omit<MachineState, "memory">), memory });
+    if (machine.hash !== saved.hash)
+      throw new VirtlabError(
+        `${name ?? "save"}: the content does not have the hash it was saved with (${saved.hash.slice(0, 12)}…)`,
+      );
     return machine;
   }
 
@@ -224,9 +236,11 @@ export class Machine {
   /** Goes on until a limit, a condition, or the end of the machine; `stop` of the result says which. */
   run(options: RunOptions = {}): Machine {
     const { maxInstructions = Number.POSITIVE_INFINITY, until, observe } = options;
-    if (!(maxInstructions >= 0)) throw new VirtlabError(`run: maxInstructions ${maxInstructions} is not a number of steps`);
+    if (!(maxInstructions >= 0 && (Number.isInteger(maxInstructions) || maxInstructions === Number.POSITIVE_INFINITY)))
+      throw new VirtlabError(`run: maxInstructions ${maxInstructions} is not a number of steps`);
     for (const kind of observe ?? []) {
-      if (!eventKinds.includes(kind)) throw new VirtlabError(`run: unknown kind of event "${kind}" in observe (known: ${eventKinds.join(", ")})`);
+      if (!eventKinds.includes(kind))
+        throw new VirtlabError(`run: unknown kind of event "${kind}" in observe (known: ${eventKinds.join(", ")})`);
     }
     if (typeof until === "function") return this.#runUntil(until, maxInstructions, observe);
     const shared = sharedEngine();
@@ -253,8 +267,10 @@ export class Machine {
     return new Machine(machine.#state, { reason: "limit" }, events);
   }
 
-  #next(state: MachineState, stop: Stop | undefined, events: readonly MachineEvent[] = []): Machine {
-    return state === this.#state && stop === this.#stop && events.length === 0 ? this : new Machine(state, stop, events);
+  #next(state: MachineState, stop: Stop | undefined, events: readonly MachineEvent[] = NO_EVENTS): Machine {
+    return state === this.#state && stop === this.#stop && events.length === 0
+      ? this
+      : new Machine(state, stop, events);
   }
 
   /** The machine with text (UTF-8) or bytes typed at its serial port. */
@@ -267,9 +283,17 @@ export class Machine {
   edit(recipe: (draft: EditableMachine) => void): Machine {
     const { cpu, devices } = this.#state;
     const { eax, ecx, edx, ebx, esp, ebp, esi, edi, eip, eflags } = cpu;
-    const edited = produce({ registers: { eax, ecx, edx, ebx, esp, ebp, esi, edi, eip, eflags }, devices }, (draft) => recipe(draft as unknown as EditableMachine));
+    const edited = produce({ registers: { eax, ecx, edx, ebx, esp, ebp, esi, edi, eip, eflags }, devices }, (draft) =>
+      recipe(draft as unknown as EditableMachine),
+    );
+    if ((edited.registers.eflags & (FLAG.TF | FLAG.VM)) !== 0)
+      throw new VirtlabError("edit: EFLAGS.TF and EFLAGS.VM cannot be set, this machine has neither mode");
     const registers = Object.fromEntries(Object.entries(edited.registers).map(([name, value]) => [name, value | 0]));
-    return new Machine({ ...this.#state, cpu: { ...cpu, ...registers, eflags: (edited.registers.eflags | 2) & 0x3f7fd7 }, devices: edited.devices });
+    return new Machine({
+      ...this.#state,
+      cpu: { ...cpu, ...registers, eflags: (edited.registers.eflags | 2) & 0x3f7fd7 },
+      devices: edited.devices,
+    });
   }
 
   /** The machine with bytes written at a physical address. */
@@ -303,7 +327,7 @@ export class Machine {
 
   /** The processor's state by name, with segments as they were loaded and the tables. */
   get cpu(): CpuState {
-    return this.#state.cpu;
+    return deepFreeze(this.#state.cpu);
   }
 
   /** Current privilege level, 0 to 3. */
@@ -313,13 +337,26 @@ export class Machine {
 
   /** Physical memory: its size in bytes, and copies of its content. */
   get memory(): { readonly size: number; read(physical: number, length: number): Uint8Array } {
-    return Object.freeze({ size: this.#state.memorySize, read: (physical: number, length: number) => this.#read(physical, length) });
+    return Object.freeze({
+      size: this.#state.memorySize,
+      read: (physical: number, length: number) => this.#read(physical, length),
+    });
   }
 
   #checkRange(physical: number, length: number): void {
     const { memorySize } = this.#state;
-    if (!(Number.isInteger(physical) && Number.isInteger(length) && physical >= 0 && length >= 0 && physical + length <= memorySize)) {
-      throw new VirtlabError(`memory: ${length} bytes at physical 0x${physical.toString(16)} are not all inside of RAM (0x${memorySize.toString(16)} bytes)`);
+    if (
+      !(
+        Number.isInteger(physical) &&
+        Number.isInteger(length) &&
+        physical >= 0 &&
+        length >= 0 &&
+        physical + length <= memorySize
+      )
+    ) {
+      throw new VirtlabError(
+        `memory: ${length} bytes at physical 0x${physical.toString(16)} are not all inside of RAM (0x${memorySize.toString(16)} bytes)`,
+      );
     }
   }
 
@@ -352,7 +389,8 @@ export class Machine {
       const address = (linear + at) >>> 0;
       const count = Math.min(length - at, PAGE_SIZE - (address % PAGE_SIZE));
       const { physical } = this.walk(address);
-      if (physical === undefined) throw new VirtlabError(`readLinear: nothing is mapped at linear 0x${address.toString(16)}`);
+      if (physical === undefined)
+        throw new VirtlabError(`readLinear: nothing is mapped at linear 0x${address.toString(16)}`);
       out.set(this.#read(physical, count), at);
       at += count;
     }
@@ -369,7 +407,10 @@ export class Machine {
       },
       write32: () => {},
     };
-    return walk(physicalMemory, this.#state.cpu.system, linear, { write: access.write ?? false, user: access.user ?? false });
+    return walk(physicalMemory, this.#state.cpu.system, linear, {
+      write: access.write ?? false,
+      user: access.user ?? false,
+    });
   }
 
   /** Steps since reset: how many `step()`s lead here. */
@@ -403,7 +444,7 @@ export class Machine {
 
   /** Device states by name. */
   get devices(): DeviceSet {
-    return this.#state.devices;
+    return deepFreeze(this.#state.devices);
   }
 
   /** SHA-256 of the whole content, in hexadecimal. Equal machines have equal hashes, however they came about. */
@@ -414,7 +455,13 @@ export class Machine {
 
   /** The machine as bytes, for `Machine.load`. */
   save(): Uint8Array {
-    return encodeSave({ kind: "virtlab machine", version: SAVE_VERSION, state: describe(this.#state), pages: nonZeroPages(this.#state.memory), hash: this.hash });
+    return encodeSave({
+      kind: "virtlab machine",
+      version: SAVE_VERSION,
+      state: describe(this.#state),
+      pages: nonZeroPages(this.#state.memory),
+      hash: this.hash,
+    });
   }
 
   /** What differs between two machines, by name and by physical address. Equal parts are skipped by identity. */

@@ -48,11 +48,47 @@ export type Stop =
 
 /** What can be observed; each kind is asked for by name. */
 export type MachineEvent =
-  | { readonly kind: "exception"; readonly tick: number; readonly eip: number; readonly cpl: number; readonly vector: number; readonly name: string; readonly errorCode?: number; readonly cr2?: number }
-  | { readonly kind: "interrupt"; readonly tick: number; readonly eip: number; readonly cpl: number; readonly vector: number }
-  | { readonly kind: "port"; readonly tick: number; readonly eip: number; readonly direction: "in" | "out"; readonly port: number; readonly size: number; readonly value: number }
-  | { readonly kind: "privilege"; readonly tick: number; readonly eip: number; readonly from: number; readonly to: number }
-  | { readonly kind: "instruction"; readonly tick: number; readonly eip: number; readonly cpl: number; readonly mnemonic: string; readonly group: string };
+  | {
+      readonly kind: "exception";
+      readonly tick: number;
+      readonly eip: number;
+      readonly cpl: number;
+      readonly vector: number;
+      readonly name: string;
+      readonly errorCode?: number;
+      readonly cr2?: number;
+    }
+  | {
+      readonly kind: "interrupt";
+      readonly tick: number;
+      readonly eip: number;
+      readonly cpl: number;
+      readonly vector: number;
+    }
+  | {
+      readonly kind: "port";
+      readonly tick: number;
+      readonly eip: number;
+      readonly direction: "in" | "out";
+      readonly port: number;
+      readonly size: number;
+      readonly value: number;
+    }
+  | {
+      readonly kind: "privilege";
+      readonly tick: number;
+      readonly eip: number;
+      readonly from: number;
+      readonly to: number;
+    }
+  | {
+      readonly kind: "instruction";
+      readonly tick: number;
+      readonly eip: number;
+      readonly cpl: number;
+      readonly mnemonic: string;
+      readonly group: string;
+    };
 
 export type EventKind = MachineEvent["kind"];
 export const eventKinds: readonly EventKind[] = ["exception", "interrupt", "port", "privilege", "instruction"];

@@ -27,7 +27,13 @@ export class Page {
   /** Patches from here down to the whole page. */
   readonly #patches: number;
 
-  private constructor(whole: Uint8Array | undefined, offset: number, below: Page | undefined, size: number, value: number) {
+  private constructor(
+    whole: Uint8Array | undefined,
+    offset: number,
+    below: Page | undefined,
+    size: number,
+    value: number,
+  ) {
     this.#slab = whole;
     this.#offset = offset;
     this.#below = below;
@@ -69,7 +75,8 @@ export class Page {
     page.copyTo(target, at);
     for (let index = chain.length - 1; index >= 0; index--) {
       const patch = chain[index]!;
-      for (let byte = 0; byte < patch.#size; byte++) target[at + patch.#offset + byte] = (patch.#value >>> (8 * byte)) & 0xff;
+      for (let byte = 0; byte < patch.#size; byte++)
+        target[at + patch.#offset + byte] = (patch.#value >>> (8 * byte)) & 0xff;
     }
   }
 

@@ -41,7 +41,8 @@ export class PersistentMap<V> {
 
   /** The map with `key` set (removed, if `value` is undefined); the same map when nothing changes. */
   set(key: number, value: V | undefined): PersistentMap<V> {
-    if (!(Number.isInteger(key) && key >= 0 && key <= MAX_KEY)) throw new RangeError(`PersistentMap: key ${key} is not an integer from 0 to ${MAX_KEY}`);
+    if (!(Number.isInteger(key) && key >= 0 && key <= MAX_KEY))
+      throw new RangeError(`PersistentMap: key ${key} is not an integer from 0 to ${MAX_KEY}`);
     if (this.get(key) === value) return this;
     let root = this.#root;
     let depth = this.#depth;
@@ -62,7 +63,11 @@ export class PersistentMap<V> {
   }
 
   /** Calls `visit` for every key whose value is not the identical one in both maps, in ascending order. */
-  static compare<V>(a: PersistentMap<V>, b: PersistentMap<V>, visit: (key: number, inA: V | undefined, inB: V | undefined) => void): void {
+  static compare<V>(
+    a: PersistentMap<V>,
+    b: PersistentMap<V>,
+    visit: (key: number, inA: V | undefined, inB: V | undefined) => void,
+  ): void {
     const depth = Math.max(a.#depth, b.#depth);
     compareNodes(raise(a.#root, a.#depth, depth), raise(b.#root, b.#depth, depth), (depth - 1) * BITS, 0, visit);
   }
@@ -72,7 +77,11 @@ export class PersistentMap<V> {
    * not folded, and a root with nothing but its first child is that child: maps of equal content fold alike whatever
    * their history. `seen` remembers nodes, so that versions which share them fold them once.
    */
-  fold<R extends object>(leaf: (value: V) => R | undefined, node: (children: readonly (R | undefined)[], height: number) => R, seen: WeakMap<object, R | typeof ABSENT>): R | undefined {
+  fold<R extends object>(
+    leaf: (value: V) => R | undefined,
+    node: (children: readonly (R | undefined)[], height: number) => R,
+    seen: WeakMap<object, R | typeof ABSENT>,
+  ): R | undefined {
     const visit = (item: Node<V>, height: number): R | undefined => {
       const known = seen.get(item);
       if (known !== undefined) return known === ABSENT ? undefined : (known as R);
@@ -130,7 +139,13 @@ function raise<V>(root: Node<V> | undefined, from: number, to: number): Node<V> 
   return root;
 }
 
-function compareNodes<V>(a: Node<V> | undefined, b: Node<V> | undefined, shift: number, prefix: number, visit: (key: number, inA: V | undefined, inB: V | undefined) => void): void {
+function compareNodes<V>(
+  a: Node<V> | undefined,
+  b: Node<V> | undefined,
+  shift: number,
+  prefix: number,
+  visit: (key: number, inA: V | undefined, inB: V | undefined) => void,
+): void {
   if (a === b) return;
   for (let index = 0; index < WIDTH; index++) {
     const inA = a?.[index];

@@ -13,7 +13,8 @@ export type EventSource = "exception" | "interrupt" | "software";
 export class TripleFault {}
 
 /** Contributory exceptions. Spec: SDM Vol. 3A, "Interrupt 8—Double Fault Exception (#DF)". */
-const isContributory = (vector: number): boolean => vector === VECTOR.DE || (vector >= VECTOR.TS && vector <= VECTOR.GP);
+const isContributory = (vector: number): boolean =>
+  vector === VECTOR.DE || (vector >= VECTOR.TS && vector <= VECTOR.GP);
 
 function makesDoubleFault(first: number, second: number): boolean {
   if (isContributory(first)) return isContributory(second);
@@ -24,7 +25,13 @@ function makesDoubleFault(first: number, second: number): boolean {
  * Delivers an event: pushes the frame and goes to the handler. A fault on the way is delivered in its place, as #DF
  * where the rules say so; a fault while delivering #DF throws TripleFault. `returnEip` is what the frame says.
  */
-export function deliver(port: ProcessorPort, vector: number, errorCode: number | undefined, source: EventSource, returnEip: number): void {
+export function deliver(
+  port: ProcessorPort,
+  vector: number,
+  errorCode: number | undefined,
+  source: EventSource,
+  returnEip: number,
+): void {
   let currentVector = vector;
   let currentError = errorCode;
   let currentSource = source;
@@ -47,13 +54,20 @@ export function deliver(port: ProcessorPort, vector: number, errorCode: number |
       const external = currentSource === "software" ? 0 : 1;
       if (currentSource === "software") currentReturn = port.eip;
       currentVector = thrown.vector;
-      currentError = thrown.errorCode === undefined || thrown.vector === VECTOR.PF ? thrown.errorCode : thrown.errorCode | external;
+      currentError =
+        thrown.errorCode === undefined || thrown.vector === VECTOR.PF ? thrown.errorCode : thrown.errorCode | external;
       currentSource = "exception";
     }
   }
 }
 
-function deliverOnce(port: ProcessorPort, vector: number, errorCode: number | undefined, source: EventSource, returnEip: number): void {
+function deliverOnce(
+  port: ProcessorPort,
+  vector: number,
+  errorCode: number | undefined,
+  source: EventSource,
+  returnEip: number,
+): void {
   const { idtr } = port.system;
   const idtError = vector * 8 + 2;
   if (vector * 8 + 7 > idtr.limit) throw new Fault(VECTOR.GP, idtError);
@@ -62,7 +76,9 @@ function deliverOnce(port: ProcessorPort, vector: number, errorCode: number | un
   const high = port.readLinear((gate + 4) >>> 0, 4, false);
   const type = (high >>> 8) & 0x1f;
   if (type === SYSTEM_TYPE.TASK_GATE || type === SYSTEM_TYPE.INTERRUPT_GATE16 || type === SYSTEM_TYPE.TRAP_GATE16) {
-    throw new Unsupported(`interrupt ${vector} through ${type === SYSTEM_TYPE.TASK_GATE ? "a task gate" : "a 16-bit gate"}`);
+    throw new Unsupported(
+      `interrupt ${vector} through ${type === SYSTEM_TYPE.TASK_GATE ? "a task gate" : "a 16-bit gate"}`,
+    );
   }
   if (type !== SYSTEM_TYPE.INTERRUPT_GATE32 && type !== SYSTEM_TYPE.TRAP_GATE32) throw new Fault(VECTOR.GP, idtError);
   if (source === "software" && ((high >>> 13) & 3) < port.cpl) throw new Fault(VECTOR.GP, idtError);
@@ -151,7 +167,8 @@ export function interruptReturn(port: ProcessorPort): void {
  */
 export function mergeEflags(old: number, loaded: number, cpl: number, withRf = true): number {
   const iopl = (old & FLAG.IOPL) >> 12;
-  let may: number = FLAG.CF | FLAG.PF | FLAG.AF | FLAG.ZF | FLAG.SF | FLAG.TF | FLAG.DF | FLAG.OF | FLAG.NT | FLAG.AC | FLAG.ID;
+  let may: number =
+    FLAG.CF | FLAG.PF | FLAG.AF | FLAG.ZF | FLAG.SF | FLAG.TF | FLAG.DF | FLAG.OF | FLAG.NT | FLAG.AC | FLAG.ID;
   if (withRf) may |= FLAG.RF;
   if (cpl <= iopl) may |= FLAG.IF;
   if (cpl === 0) may |= FLAG.IOPL;

@@ -7,7 +7,8 @@ const FEATURES = { PSE: 1 << 3, TSC: 1 << 4, MSR: 1 << 5, CX8: 1 << 8 };
 /** Family 5, model 2, stepping 0. */
 const SIGNATURE = 0x520;
 
-const word = (text: string): number => text.charCodeAt(0) | (text.charCodeAt(1) << 8) | (text.charCodeAt(2) << 16) | (text.charCodeAt(3) << 24);
+const word = (text: string): number =>
+  text.charCodeAt(0) | (text.charCodeAt(1) << 8) | (text.charCodeAt(2) << 16) | (text.charCodeAt(3) << 24);
 
 /** [EAX, EBX, ECX, EDX] of a leaf; leaves beyond the last one answer as the last one does, as the manual says for Intel. */
 export function identify(leaf: number): readonly [number, number, number, number] {

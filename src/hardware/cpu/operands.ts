@@ -4,11 +4,19 @@ import type { AccessSize, ProcessorPort } from "./processor.js";
 
 /** Offset of the memory operand in its segment. */
 export function effectiveAddress(port: ProcessorPort, { base, index, scale, displacement }: MemoryOperand): number {
-  return ((base < 0 ? 0 : port.getRegister(base)) + (index < 0 ? 0 : port.getRegister(index) << scale) + displacement) >>> 0;
+  return (
+    ((base < 0 ? 0 : port.getRegister(base)) + (index < 0 ? 0 : port.getRegister(index) << scale) + displacement) >>> 0
+  );
 }
 
 /** Linear address of the instruction's memory operand after the segment's checks, `skip` bytes into it. */
-export function operandAddress(port: ProcessorPort, instruction: DecodedInstruction, size: number, write: boolean, skip = 0): number {
+export function operandAddress(
+  port: ProcessorPort,
+  instruction: DecodedInstruction,
+  size: number,
+  write: boolean,
+  skip = 0,
+): number {
   const memory = instruction.memory!;
   return port.segmentAddress(memory.segment, (effectiveAddress(port, memory) + skip) >>> 0, size, write);
 }
@@ -26,7 +34,12 @@ export function writeRegister(port: ProcessorPort, number: number, bits: number,
 }
 
 /** Value of an operand, unsigned; `bits` overrides the width of a memory operand. */
-export function readOperand(port: ProcessorPort, instruction: DecodedInstruction, operand: Operand, bits?: number): number {
+export function readOperand(
+  port: ProcessorPort,
+  instruction: DecodedInstruction,
+  operand: Operand,
+  bits?: number,
+): number {
   switch (operand.kind) {
     case "register":
       return readRegister(port, operand.number, bits ?? operand.size);
@@ -41,7 +54,13 @@ export function readOperand(port: ProcessorPort, instruction: DecodedInstruction
   }
 }
 
-export function writeOperand(port: ProcessorPort, instruction: DecodedInstruction, operand: Operand, value: number, bits?: number): void {
+export function writeOperand(
+  port: ProcessorPort,
+  instruction: DecodedInstruction,
+  operand: Operand,
+  value: number,
+  bits?: number,
+): void {
   if (operand.kind === "register") writeRegister(port, operand.number, bits ?? operand.size, value);
   else if (operand.kind === "memory") {
     const size = ((bits ?? operand.size) / 8) as AccessSize;

@@ -94,7 +94,9 @@ export function translate(
     const wanted = PTE.A | (access.write ? PTE.D : 0);
     if ((leaf & wanted) !== wanted) memory.write32(leafAddress, leaf | wanted);
   }
-  out.physical = large ? ((leaf & 0xffc00000) | (linear & 0x3fffff)) >>> 0 : ((leaf & 0xfffff000) | (linear & 0xfff)) >>> 0;
+  out.physical = large
+    ? ((leaf & 0xffc00000) | (linear & 0x3fffff)) >>> 0
+    : ((leaf & 0xfffff000) | (linear & 0xfff)) >>> 0;
   out.errorCode = 0;
   out.writable = access.write;
   return out;
@@ -111,28 +113,43 @@ export interface PageWalk {
 }
 
 /** Walks without touching anything: the accessed and dirty flags stay as they are. */
-export function walk(memory: PhysicalMemory, system: Pick<SystemState, "cr0" | "cr3" | "cr4">, linear: number, access: Access): PageWalk {
+export function walk(
+  memory: PhysicalMemory,
+  system: Pick<SystemState, "cr0" | "cr3" | "cr4">,
+  linear: number,
+  access: Access,
+): PageWalk {
   const entries: PageTableEntry[] = [];
-  const result = translate(memory, system, linear, access, false, { physical: 0, errorCode: 0, writable: false }, (level, address, raw) => {
-    entries.push(
-      Object.freeze({
-        level,
-        table: level === 2 ? "page directory" : "page table",
-        address,
-        entry: raw >>> 0,
-        present: (raw & PTE.P) !== 0,
-        writable: (raw & PTE.W) !== 0,
-        user: (raw & PTE.U) !== 0,
-        accessed: (raw & PTE.A) !== 0,
-        dirty: (raw & PTE.D) !== 0,
-        pageSize: (raw & PTE.PS) !== 0,
-      }),
-    );
-  });
+  const result = translate(
+    memory,
+    system,
+    linear,
+    access,
+    false,
+    { physical: 0, errorCode: 0, writable: false },
+    (level, address, raw) => {
+      entries.push(
+        Object.freeze({
+          level,
+          table: level === 2 ? "page directory" : "page table",
+          address,
+          entry: raw >>> 0,
+          present: (raw & PTE.P) !== 0,
+          writable: (raw & PTE.W) !== 0,
+          user: (raw & PTE.U) !== 0,
+          accessed: (raw & PTE.A) !== 0,
+          dirty: (raw & PTE.D) !== 0,
+          pageSize: (raw & PTE.PS) !== 0,
+        }),
+      );
+    },
+  );
   return Object.freeze({
     linear: linear >>> 0,
     paging: (system.cr0 & CR0.PG) !== 0,
     entries: Object.freeze(entries),
-    ...(result.physical >= 0 ? { physical: result.physical } : { fault: Object.freeze({ vector: 14, errorCode: result.errorCode }) }),
+    ...(result.physical >= 0
+      ? { physical: result.physical }
+      : { fault: Object.freeze({ vector: 14, errorCode: result.errorCode }) }),
   });
 }

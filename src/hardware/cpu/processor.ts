@@ -21,8 +21,28 @@ export class Unsupported {
 }
 
 /** Exception vectors. Spec: SDM Vol. 3A, "Exception and Interrupt Vectors". */
-export const VECTOR = { DE: 0, DB: 1, NMI: 2, BP: 3, OF: 4, BR: 5, UD: 6, NM: 7, DF: 8, TS: 10, NP: 11, SS: 12, GP: 13, PF: 14, MF: 16, AC: 17, MC: 18 } as const;
-export const vectorNames: Readonly<Record<number, string>> = Object.fromEntries(Object.entries(VECTOR).map(([name, vector]) => [vector, name === "NMI" ? "NMI" : `#${name}`]));
+export const VECTOR = {
+  DE: 0,
+  DB: 1,
+  NMI: 2,
+  BP: 3,
+  OF: 4,
+  BR: 5,
+  UD: 6,
+  NM: 7,
+  DF: 8,
+  TS: 10,
+  NP: 11,
+  SS: 12,
+  GP: 13,
+  PF: 14,
+  MF: 16,
+  AC: 17,
+  MC: 18,
+} as const;
+export const vectorNames: Readonly<Record<number, string>> = Object.fromEntries(
+  Object.entries(VECTOR).map(([name, vector]) => [vector, name === "NMI" ? "NMI" : `#${name}`]),
+);
 
 export type AccessSize = 1 | 2 | 4;
 

@@ -15,7 +15,20 @@ export interface Descriptor extends Segment {
 }
 
 /** System descriptor types (S = 0). */
-export const SYSTEM_TYPE = { TSS16: 1, LDT: 2, BUSY_TSS16: 3, CALL_GATE16: 4, TASK_GATE: 5, INTERRUPT_GATE16: 6, TRAP_GATE16: 7, TSS32: 9, BUSY_TSS32: 11, CALL_GATE32: 12, INTERRUPT_GATE32: 14, TRAP_GATE32: 15 } as const;
+export const SYSTEM_TYPE = {
+  TSS16: 1,
+  LDT: 2,
+  BUSY_TSS16: 3,
+  CALL_GATE16: 4,
+  TASK_GATE: 5,
+  INTERRUPT_GATE16: 6,
+  TRAP_GATE16: 7,
+  TSS32: 9,
+  BUSY_TSS32: 11,
+  CALL_GATE32: 12,
+  INTERRUPT_GATE32: 14,
+  TRAP_GATE32: 15,
+} as const;
 
 export function describe(selector: number, low: number, high: number, address = 0): Descriptor {
   const rawLimit = (low & 0xffff) | (high & 0xf0000);
@@ -31,7 +44,8 @@ export function describe(selector: number, low: number, high: number, address = 
   };
 }
 
-const toSegment = ({ base, limit, access }: Segment, selector: number): Segment => Object.freeze({ selector, base, limit, access });
+const toSegment = ({ base, limit, access }: Segment, selector: number): Segment =>
+  Object.freeze({ selector, base, limit, access });
 
 /** Reads the descriptor of a selector that is not null. Throws `vector`(selector) when it lies outside of its table. */
 export function readDescriptor(port: ProcessorPort, selector: number, vector: number = VECTOR.GP): Descriptor {
@@ -40,7 +54,12 @@ export function readDescriptor(port: ProcessorPort, selector: number, vector: nu
   const table = local ? port.system.ldtr : port.system.gdtr;
   if ((local && port.system.ldtr.access === 0) || index + 7 > table.limit) throw new Fault(vector, selector & 0xfffc);
   const address = (table.base + index) >>> 0;
-  return describe(selector, port.readLinear(address, 4, false), port.readLinear((address + 4) >>> 0, 4, false), address);
+  return describe(
+    selector,
+    port.readLinear(address, 4, false),
+    port.readLinear((address + 4) >>> 0, 4, false),
+    address,
+  );
 }
 
 const isNull = (selector: number): boolean => (selector & 0xfffc) === 0;
@@ -51,7 +70,9 @@ function markAccessed(port: ProcessorPort, descriptor: Descriptor): Descriptor {
   return { ...descriptor, access: descriptor.access | ACCESS.ACCESSED };
 }
 
-export const withSegment = (system: SystemState, name: SegmentName, segment: Segment): Partial<SystemState> => ({ segments: Object.freeze({ ...system.segments, [name]: segment }) });
+export const withSegment = (system: SystemState, name: SegmentName, segment: Segment): Partial<SystemState> => ({
+  segments: Object.freeze({ ...system.segments, [name]: segment }),
+});
 
 /** MOV to DS, ES, FS, GS or SS, and POP of them. */
 export function loadDataSegment(port: ProcessorPort, name: Exclude<SegmentName, "cs">, selector: number): void {
@@ -88,7 +109,12 @@ export function readStackSegment(port: ProcessorPort, selector: number, cpl: num
 }
 
 /** A code segment to run at the privilege of its RPL (IRET and gates) or to stay at CPL (far JMP and CALL). */
-export function readCodeSegment(port: ProcessorPort, selector: number, target: "stay" | "gate" | "return", vector: number = VECTOR.GP): Segment {
+export function readCodeSegment(
+  port: ProcessorPort,
+  selector: number,
+  target: "stay" | "gate" | "return",
+  vector: number = VECTOR.GP,
+): Segment {
   if (isNull(selector)) throw new Fault(vector, 0);
   const descriptor = readDescriptor(port, selector, vector);
   const { access } = descriptor;
@@ -112,9 +138,17 @@ export function readCodeSegment(port: ProcessorPort, selector: number, target: "
 
 function systemTransfer(descriptor: Descriptor): Fault | Unsupported {
   const type = descriptor.access & 15;
-  const known: number[] = [SYSTEM_TYPE.TSS16, SYSTEM_TYPE.CALL_GATE16, SYSTEM_TYPE.TASK_GATE, SYSTEM_TYPE.TSS32, SYSTEM_TYPE.CALL_GATE32];
+  const known: number[] = [
+    SYSTEM_TYPE.TSS16,
+    SYSTEM_TYPE.CALL_GATE16,
+    SYSTEM_TYPE.TASK_GATE,
+    SYSTEM_TYPE.TSS32,
+    SYSTEM_TYPE.CALL_GATE32,
+  ];
   return known.includes(type)
-    ? new Unsupported(`far transfer through a gate or task (selector 0x${descriptor.selector.toString(16)}, type ${type})`)
+    ? new Unsupported(
+        `far transfer through a gate or task (selector 0x${descriptor.selector.toString(16)}, type ${type})`,
+      )
     : new Fault(VECTOR.GP, descriptor.selector & 0xfffc);
 }
 
@@ -131,7 +165,10 @@ export function dropInnerSegments(system: SystemState, cpl: number): Partial<Sys
 
 /** LLDT. */
 export function loadLdt(port: ProcessorPort, selector: number): void {
-  if (isNull(selector)) return port.setSystem({ ldtr: Object.freeze({ ...NULL_SEGMENT, selector }) });
+  if (isNull(selector)) {
+    port.setSystem({ ldtr: Object.freeze({ ...NULL_SEGMENT, selector }) });
+    return;
+  }
   const descriptor = (selector & 4) === 0 ? readDescriptor(port, selector) : undefined;
   if (!descriptor || (descriptor.access & 0x1f) !== SYSTEM_TYPE.LDT) throw new Fault(VECTOR.GP, selector & 0xfffc);
   if ((descriptor.access & ACCESS.PRESENT) === 0) throw new Fault(VECTOR.NP, selector & 0xfffc);
@@ -142,15 +179,22 @@ export function loadLdt(port: ProcessorPort, selector: number): void {
 export function loadTask(port: ProcessorPort, selector: number): void {
   const descriptor = isNull(selector) || (selector & 4) !== 0 ? undefined : readDescriptor(port, selector);
   const type = descriptor ? descriptor.access & 0x1f : -1;
-  if (!descriptor || (type !== SYSTEM_TYPE.TSS32 && type !== SYSTEM_TYPE.TSS16)) throw new Fault(VECTOR.GP, selector & 0xfffc);
+  if (!descriptor || (type !== SYSTEM_TYPE.TSS32 && type !== SYSTEM_TYPE.TSS16))
+    throw new Fault(VECTOR.GP, selector & 0xfffc);
   if (type === SYSTEM_TYPE.TSS16) throw new Unsupported("16-bit TSS");
   if ((descriptor.access & ACCESS.PRESENT) === 0) throw new Fault(VECTOR.NP, selector & 0xfffc);
   port.writeLinear((descriptor.address + 4) >>> 0, 4, descriptor.high | 0x200, false);
-  port.setSystem({ tr: Object.freeze({ selector, base: descriptor.base, limit: descriptor.limit, access: descriptor.access | 2 }) });
+  port.setSystem({
+    tr: Object.freeze({ selector, base: descriptor.base, limit: descriptor.limit, access: descriptor.access | 2 }),
+  });
 }
 
 /** LAR, LSL, VERR, VERW: what a program may know of a selector; undefined where ZF is to be cleared. */
-export function inspect(port: ProcessorPort, selector: number, allowedSystemTypes: readonly number[]): Descriptor | undefined {
+export function inspect(
+  port: ProcessorPort,
+  selector: number,
+  allowedSystemTypes: readonly number[],
+): Descriptor | undefined {
   if (isNull(selector)) return undefined;
   let descriptor: Descriptor;
   try {
@@ -161,7 +205,8 @@ export function inspect(port: ProcessorPort, selector: number, allowedSystemType
   }
   const { access } = descriptor;
   if ((access & ACCESS.S) === 0 && !allowedSystemTypes.includes(access & 15)) return undefined;
-  const conforming = (access & (ACCESS.S | ACCESS.CODE | ACCESS.CONFORMING)) === (ACCESS.S | ACCESS.CODE | ACCESS.CONFORMING);
+  const conforming =
+    (access & (ACCESS.S | ACCESS.CODE | ACCESS.CONFORMING)) === (ACCESS.S | ACCESS.CODE | ACCESS.CONFORMING);
   if (!conforming && Math.max(port.cpl, selector & 3) > dplOf(access)) return undefined;
   return descriptor;
 }

@@ -83,25 +83,52 @@ export const FLAG = {
 } as const;
 
 /** CR0 and CR4 bits that exist here. Spec: SDM Vol. 3A, "Control Registers". */
-export const CR0 = { PE: 1, MP: 2, EM: 4, TS: 8, ET: 16, NE: 32, WP: 1 << 16, AM: 1 << 18, NW: 1 << 29, CD: 1 << 30, PG: 1 << 31 } as const;
+export const CR0 = {
+  PE: 1,
+  MP: 2,
+  EM: 4,
+  TS: 8,
+  ET: 16,
+  NE: 32,
+  WP: 1 << 16,
+  AM: 1 << 18,
+  NW: 1 << 29,
+  CD: 1 << 30,
+  PG: 1 << 31,
+} as const;
 export const CR4 = { VME: 1, PVI: 2, TSD: 4, DE: 8, PSE: 16 } as const;
 
 /** Descriptor access bits (see `Segment.access`). */
-export const ACCESS = { ACCESSED: 1, WRITABLE: 2, CONFORMING: 4, EXPAND_DOWN: 4, CODE: 8, S: 16, PRESENT: 128, BIG: 1 << 14, GRANULAR: 1 << 15 } as const;
+export const ACCESS = {
+  ACCESSED: 1,
+  WRITABLE: 2,
+  CONFORMING: 4,
+  EXPAND_DOWN: 4,
+  CODE: 8,
+  S: 16,
+  PRESENT: 128,
+  BIG: 1 << 14,
+  GRANULAR: 1 << 15,
+} as const;
 export const dplOf = (access: number): number => (access >> 5) & 3;
 
 /** The current privilege level is the RPL of CS; real mode (CR0.PE clear) runs at 0. */
-export const cplOf = (system: SystemState): number => ((system.cr0 & CR0.PE) !== 0 ? system.segments.cs.selector & 3 : 0);
+export const cplOf = (system: SystemState): number =>
+  (system.cr0 & CR0.PE) !== 0 ? system.segments.cs.selector & 3 : 0;
 
 export const NULL_SEGMENT: Segment = Object.freeze({ selector: 0, base: 0, limit: 0, access: 0 });
 
 /** Base 0, limit 4 GiB, 32 bits, present. */
 export const isFlat = (segment: Segment): boolean =>
-  segment.base === 0 && segment.limit === 0xffffffff && (segment.access & (ACCESS.PRESENT | ACCESS.BIG)) === (ACCESS.PRESENT | ACCESS.BIG) &&
-  (segment.access & (ACCESS.CODE | ACCESS.WRITABLE)) === ((segment.access & ACCESS.CODE) !== 0 ? ACCESS.CODE | ACCESS.WRITABLE : ACCESS.WRITABLE) &&
+  segment.base === 0 &&
+  segment.limit === 0xffffffff &&
+  (segment.access & (ACCESS.PRESENT | ACCESS.BIG)) === (ACCESS.PRESENT | ACCESS.BIG) &&
+  (segment.access & (ACCESS.CODE | ACCESS.WRITABLE)) ===
+    ((segment.access & ACCESS.CODE) !== 0 ? ACCESS.CODE | ACCESS.WRITABLE : ACCESS.WRITABLE) &&
   (segment.access & (ACCESS.CODE | ACCESS.EXPAND_DOWN)) !== ACCESS.EXPAND_DOWN;
 
-const flat = (selector: number, access: number): Segment => Object.freeze({ selector, base: 0, limit: 0xffffffff, access });
+const flat = (selector: number, access: number): Segment =>
+  Object.freeze({ selector, base: 0, limit: 0xffffffff, access });
 
 /**
  * The state a multiboot loader hands over: 32-bit protected mode, flat segments, paging and interrupts off, no usable

@@ -3,9 +3,28 @@
  * always leaves, or to the end of its page; conditional branches stay inside and give back what they skip.
  */
 import { PAGE_SIZE } from "../../state/pages.js";
+import { Fault, VECTOR } from "../cpu/processor.js";
 import { type DecodedInstruction, decode, type InvalidInstruction } from "../isa/decoder.js";
-import { HANDLER, handlerOf, type MemoryForm } from "./interpreter.js";
-import { ARENA, ARENA_END, MAX_BLOCK, RECORD, RECORD_FLAG, RECORD_SIZE, REGISTER_SIZE, REGISTERS, SCRATCH, ZERO_SLOT } from "./layout.js";
+import type { DecodedCode } from "./address-space.js";
+import { HANDLER, handlerOf, type MemoryForm } from "./forms.js";
+import {
+  ARENA,
+  ARENA_END,
+  JUMP_CACHE_BASE,
+  JUMP_CACHE_ENTRIES,
+  JUMP_CACHE_ENTRY_SIZE,
+  JUMP_CACHE_SUPERVISOR,
+  JUMP_CACHE_USER,
+  MAX_BLOCK,
+  NO_BLOCK,
+  RECORD,
+  RECORD_FLAG,
+  RECORD_SIZE,
+  REGISTER_SIZE,
+  REGISTERS,
+  SCRATCH,
+  ZERO_SLOT,
+} from "./layout.js";
 
 /** How code is read at present: what else than its bytes decides the records. */
 export interface CodeMode {
@@ -18,12 +37,13 @@ export interface CodeMode {
   readonly flatSegments: readonly boolean[];
 }
 
-/** Where the bytes of code come from. */
+/** Where the bytes of code come from: the address space. */
 export interface CodeSource {
-  /** A byte of the slot's page. */
-  byte(slot: number, offset: number): number;
-  /** Slot of the page after the one that holds `linear`, for an instruction that reaches over; may throw a Fault. */
-  nextPage(linear: number): number;
+  /** Slot of the page that code at `linear` is fetched from; throws a Fault. */
+  codeSlot(linear: number): number;
+  codeByte(slot: number, offset: number): number;
+  /** No code is decoded any more. */
+  releaseCode(): void;
 }
 
 interface PageCode {
@@ -31,6 +51,12 @@ interface PageCode {
   readonly byMode: Map<number, Map<number, number>>;
   /** 1 for each byte that is part of a decoded instruction. */
   readonly decoded: Uint8Array;
+}
+
+const nextPage = (linear: number): number => ((linear & 0xfffff000) + PAGE_SIZE) >>> 0;
+
+function deleteValue(map: Map<number, number>, value: number): void {
+  for (const [key, found] of map) if (found === value) map.delete(key);
 }
 
 const CROSSES = Symbol("instruction reaches over the page");
@@ -44,7 +70,7 @@ function alwaysLeaves(instruction: DecodedInstruction | InvalidInstruction): boo
   return row.mnemonic === "JMP" || row.mnemonic === "CALL" || row.mnemonic === "RET" || row.mnemonic === "UD2";
 }
 
-export class Blocks {
+export class Blocks implements DecodedCode {
   readonly #u8: Uint8Array;
   readonly #u16: Uint16Array;
   readonly #i32: Int32Array;
@@ -54,10 +80,7 @@ export class Blocks {
   #instructions: (DecodedInstruction | InvalidInstruction)[] = [];
   #next = ARENA;
 
-  constructor(
-    buffer: ArrayBuffer,
-    private readonly source: CodeSource,
-  ) {
+  constructor(buffer: ArrayBuffer) {
     this.#u8 = new Uint8Array(buffer);
     this.#u16 = new Uint16Array(buffer);
     this.#i32 = new Int32Array(buffer);
@@ -65,19 +88,28 @@ export class Blocks {
     this.#u8.fill(0, 0, RECORD_SIZE);
   }
 
-  /** Not enough room for another block: everything must be dropped first. */
-  get full(): boolean {
-    return this.#next > ARENA_END - (MAX_BLOCK + 2) * RECORD_SIZE;
+  /** The block at `eip`, out of the jump cache or decoded. Throws a Fault where code cannot be fetched. */
+  find(eip: number, mode: CodeMode, source: CodeSource): number {
+    const entry = (this.#i32[JUMP_CACHE_BASE >> 2]! + (eip & (JUMP_CACHE_ENTRIES - 1)) * JUMP_CACHE_ENTRY_SIZE) >> 2;
+    if (this.#i32[entry] === (eip | 0) && this.#i32[entry + 1] !== NO_BLOCK) return this.#i32[entry + 1]!;
+    if (this.#next > ARENA_END - (MAX_BLOCK + 2) * RECORD_SIZE) {
+      this.dropAll();
+      source.releaseCode();
+    }
+    if (eip > mode.csLimit) throw new Fault(VECTOR.GP, 0);
+    const linear = (mode.csBase + eip) >>> 0;
+    const slot = source.codeSlot(linear);
+    const record = this.#known(slot, eip, mode, linear, source) ?? this.#decodeBlock(slot, eip, mode, source);
+    this.#i32[entry] = eip | 0;
+    this.#i32[entry + 1] = record;
+    return record;
   }
 
-  /** The block at `eip`, whose first byte lies at `offset` of `slot`; decoded if need be. May throw a Fault. */
-  find(slot: number, eip: number, mode: CodeMode): number {
-    const known = this.#pages.get(slot)?.byMode.get(mode.key)?.get(eip);
-    if (known !== undefined) {
-      const second = this.#second.get(known);
-      if (second === undefined || second === this.source.nextPage((mode.csBase + eip) >>> 0)) return known;
-    }
-    return this.#decodeBlock(slot, eip, mode);
+  #known(slot: number, eip: number, mode: CodeMode, linear: number, source: CodeSource): number | undefined {
+    const record = this.#pages.get(slot)?.byMode.get(mode.key)?.get(eip);
+    if (record === undefined) return undefined;
+    const second = this.#second.get(record);
+    return second === undefined || second === source.codeSlot(nextPage(linear)) ? record : undefined;
   }
 
   count(record: number): number {
@@ -97,7 +129,8 @@ export class Blocks {
   truncated(record: number, count: number): number {
     const words = RECORD_SIZE / 4;
     this.#i32.copyWithin(SCRATCH >> 2, record >> 2, (record >> 2) + count * words);
-    for (let index = 0; index < count; index++) this.#u16[(SCRATCH + index * RECORD_SIZE + RECORD.left) >> 1] = count - index;
+    for (let index = 0; index < count; index++)
+      this.#u16[(SCRATCH + index * RECORD_SIZE + RECORD.left) >> 1] = count - index;
     const stop = SCRATCH + count * RECORD_SIZE;
     this.#u16[(stop + RECORD.handler) >> 1] = HANDLER.stop;
     this.#u16[(stop + RECORD.left) >> 1] = 0;
@@ -105,7 +138,6 @@ export class Blocks {
     return SCRATCH;
   }
 
-  /** Whether a store to these bytes of a slot hits decoded instructions. */
   hits(slot: number, offset: number, size: number): boolean {
     const page = this.#pages.get(slot);
     if (!page) return false;
@@ -113,18 +145,18 @@ export class Blocks {
     return false;
   }
 
-  hasCode(slot: number): boolean {
-    return this.#pages.has(slot);
-  }
-
-  /** Forgets the blocks of a slot. The caller clears the jump caches. */
   drop(slot: number): void {
     this.#pages.delete(slot);
     for (const [record, second] of this.#second) {
       if (second !== slot) continue;
       this.#second.delete(record);
-      for (const page of this.#pages.values()) for (const map of page.byMode.values()) for (const [eip, at] of map) if (at === record) map.delete(eip);
+      for (const { byMode } of this.#pages.values()) for (const map of byMode.values()) deleteValue(map, record);
     }
+    this.forget();
+  }
+
+  forget(): void {
+    this.#u8.fill(0, JUMP_CACHE_SUPERVISOR, JUMP_CACHE_USER + JUMP_CACHE_ENTRIES * JUMP_CACHE_ENTRY_SIZE);
   }
 
   dropAll(): void {
@@ -132,9 +164,10 @@ export class Blocks {
     this.#second.clear();
     this.#instructions = [];
     this.#next = ARENA;
+    this.forget();
   }
 
-  #decodeBlock(slot: number, eip: number, mode: CodeMode): number {
+  #decodeBlock(slot: number, eip: number, mode: CodeMode, source: CodeSource): number {
     const start = this.#next;
     const pageOffset = ((mode.csBase + eip) >>> 0) % PAGE_SIZE;
     let crossing = -1;
@@ -148,17 +181,18 @@ export class Blocks {
       let instruction: DecodedInstruction | InvalidInstruction;
       try {
         instruction = decode((index) => {
-          if (offset + index < PAGE_SIZE) return this.source.byte(slot, offset + index);
+          if (offset + index < PAGE_SIZE) return source.codeByte(slot, offset + index);
           if (count > 0) throw CROSSES;
-          if (crossing < 0) crossing = this.source.nextPage((mode.csBase + eip) >>> 0);
-          return this.source.byte(crossing, offset + index - PAGE_SIZE);
+          if (crossing < 0) crossing = source.codeSlot(nextPage((mode.csBase + eip) >>> 0));
+          return source.codeByte(crossing, offset + index - PAGE_SIZE);
         }, current);
       } catch (thrown) {
         if (thrown === CROSSES) break;
         throw thrown;
       }
       // An instruction that reaches over the limit of CS faults instead of running.
-      if (current + instruction.length - 1 > mode.csLimit) instruction = { row: undefined, eip: current, vector: 13, length: instruction.length };
+      if (current + instruction.length - 1 > mode.csLimit)
+        instruction = { row: undefined, eip: current, vector: 13, length: instruction.length };
       marks.push([slot, offset, Math.min(offset + instruction.length, PAGE_SIZE)]);
       if (offset + instruction.length > PAGE_SIZE) marks.push([crossing, 0, offset + instruction.length - PAGE_SIZE]);
       this.#write(at, instruction, mode);
@@ -168,7 +202,8 @@ export class Blocks {
       offset += instruction.length;
       leaves = alwaysLeaves(instruction);
     }
-    for (let index = 0; index < count; index++) this.#u16[(start + index * RECORD_SIZE + RECORD.left) >> 1] = count - index;
+    for (let index = 0; index < count; index++)
+      this.#u16[(start + index * RECORD_SIZE + RECORD.left) >> 1] = count - index;
     if (!leaves) {
       this.#goto(at, current, (mode.csBase + eip) >>> 0, (mode.csBase + current) >>> 0);
       at += RECORD_SIZE;
@@ -180,15 +215,14 @@ export class Blocks {
     this.#next = at;
     for (const [marked, from, to] of marks) this.#page(marked).decoded.fill(1, from, to);
     const page = this.#page(slot);
-    let byEip = page.byMode.get(mode.key);
-    if (!byEip) page.byMode.set(mode.key, (byEip = new Map()));
-    byEip.set(eip, start);
+    const byEip = page.byMode.get(mode.key) ?? new Map<number, number>();
+    page.byMode.set(mode.key, byEip.set(eip, start));
     return start;
   }
 
   #page(slot: number): PageCode {
-    let page = this.#pages.get(slot);
-    if (!page) this.#pages.set(slot, (page = { byMode: new Map(), decoded: new Uint8Array(PAGE_SIZE) }));
+    const page = this.#pages.get(slot) ?? { byMode: new Map(), decoded: new Uint8Array(PAGE_SIZE) };
+    this.#pages.set(slot, page);
     return page;
   }
 
@@ -218,7 +252,10 @@ export class Blocks {
     this.#u16[(record + RECORD.handler) >> 1] = handlerOf(row, size, memoryForm(instruction, mode), repeat ?? "once");
     operands.forEach((operand, position) => {
       if (operand.kind === "register" && position < 2) {
-        this.#u16[(record + (position === 0 ? RECORD.operandA : RECORD.operandB)) >> 1] = register(operand.number, operand.size);
+        this.#u16[(record + (position === 0 ? RECORD.operandA : RECORD.operandB)) >> 1] = register(
+          operand.number,
+          operand.size,
+        );
       } else if (operand.kind === "immediate") this.#i32[(record + RECORD.immediate) >> 2] = operand.value;
       else if (operand.kind === "target") {
         this.#i32[(record + RECORD.immediate) >> 2] = operand.value;

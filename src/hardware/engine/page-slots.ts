@@ -2,7 +2,7 @@
  * The open value's page frames in the engine's memory. A frame gets a slot when it is first touched; slots stay filled
  * between values, and opening another value touches only frames that differ.
  */
-import { Page, PAGE_SIZE } from "../../state/pages.js";
+import { PAGE_SIZE, Page } from "../../state/pages.js";
 import { PersistentMap } from "../../state/persistent-map.js";
 import { SLOT_COUNT, SLOTS } from "./layout.js";
 
@@ -92,7 +92,8 @@ export class PageSlots {
     if (size === 4) this.#view.setInt32(at, value, true);
     else if (size === 2) this.#view.setInt16(at, value, true);
     else this.bytes[at] = value;
-    if (asPatch && (this.flags[slot]! & SLOT.DIRTY) === 0) this.#patches.push({ frame: this.#frameOf[slot]!, offset, size, value });
+    if (asPatch && (this.flags[slot]! & SLOT.DIRTY) === 0)
+      this.#patches.push({ frame: this.#frameOf[slot]!, offset, size, value });
     else this.markDirty(slot);
   }
 

@@ -237,7 +237,10 @@ export class FunctionBody {
       if (last && last[1] === type) last[0]++;
       else runs.push([1, type]);
     }
-    const locals = [...unsignedLeb(runs.length), ...runs.flatMap(([count, type]) => [...unsignedLeb(count), typeByte[type]])];
+    const locals = [
+      ...unsignedLeb(runs.length),
+      ...runs.flatMap(([count, type]) => [...unsignedLeb(count), typeByte[type]]),
+    ];
     const size = locals.length + this.#code.length + 1;
     return unsignedLeb(size).concat(locals, this.#code, [0x0b]);
   }
@@ -289,14 +292,22 @@ export function encodeModule(parts: ModuleParts): Uint8Array<ArrayBuffer> {
     ...vector(type.results.map((t) => [typeByte[t]])),
   ]);
   const memoryImport = [...text("engine"), ...text("memory"), 0x02, 0x00, ...unsignedLeb(parts.memoryPages)];
-  const functionImports = parts.imports.map(({ name }, index) => [...text("engine"), ...text(name), 0x00, ...unsignedLeb(index)]);
+  const functionImports = parts.imports.map(({ name }, index) => [
+    ...text("engine"),
+    ...text(name),
+    0x00,
+    ...unsignedLeb(index),
+  ]);
   const first = parts.imports.length;
   return new Uint8Array(
     [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00].concat(
       section(1, vector(types)),
       section(2, vector([memoryImport, ...functionImports])),
       section(3, vector(parts.functions.map((_, index) => unsignedLeb(first + index)))),
-      section(7, vector(parts.functions.map(({ name }, index) => [...text(name), 0x00, ...unsignedLeb(first + index)]))),
+      section(
+        7,
+        vector(parts.functions.map(({ name }, index) => [...text(name), 0x00, ...unsignedLeb(first + index)])),
+      ),
       section(10, vector(parts.functions.map(({ body }) => body.encode()))),
     ),
   );

@@ -43,7 +43,24 @@ export type CellAccess = "read" | "write" | "modify";
 export type ImpliedSegment = "operand" | "ss" | "es";
 
 /** Conditions of Jcc, SETcc and CMOVcc in encoding order. Spec: SDM Vol. 1, "EFLAGS Condition Codes". */
-export const conditionNames = ["O", "NO", "B", "AE", "E", "NE", "BE", "A", "S", "NS", "P", "NP", "L", "GE", "LE", "G"] as const;
+export const conditionNames = [
+  "O",
+  "NO",
+  "B",
+  "AE",
+  "E",
+  "NE",
+  "BE",
+  "A",
+  "S",
+  "NS",
+  "P",
+  "NP",
+  "L",
+  "GE",
+  "LE",
+  "G",
+] as const;
 
 /** The arithmetic status flags an instruction sets, by how they follow from operands and result. */
 export interface FlagSource {

@@ -51,18 +51,23 @@ export interface InvalidInstruction {
 
 const DS = 3;
 const SS = 2;
-const segmentPrefixes: Readonly<Record<number, number>> = { 0x26: 0, 0x2e: 1, 0x36: 2, 0x3e: 3, 0x64: 4, 0x65: 5 };
+const segmentPrefixes: Readonly<Record<number, number>> = { 38: 0, 46: 1, 54: 2, 62: 3, 100: 4, 101: 5 };
 const MAX_LENGTH = 15;
 
 /** Rows by opcode byte: one table without and one with the 0F escape. */
-const maps: readonly [Row[][], Row[][]] = [Array.from({ length: 256 }, () => []), Array.from({ length: 256 }, () => [])];
+const maps: readonly [Row[][], Row[][]] = [
+  Array.from({ length: 256 }, () => []),
+  Array.from({ length: 256 }, () => []),
+];
 for (const row of rows) {
-  const map = maps[row.escape ? 1 : 0];
+  const map = maps[row.escaped ? 1 : 0];
   const count = row.plusRegister ? 8 : 1;
   for (let number = 0; number < count; number++) map[row.byte + number]!.push(row);
 }
 // A row with a mandatory prefix is more special than one without.
-for (const map of maps) for (const list of map) list.sort((a, b) => Number(b.mandatoryPrefix !== undefined) - Number(a.mandatoryPrefix !== undefined));
+for (const map of maps)
+  for (const list of map)
+    list.sort((a, b) => Number(b.mandatoryPrefix !== undefined) - Number(a.mandatoryPrefix !== undefined));
 
 const fixedNumbers: Readonly<Record<string, number>> = { AL: 0, rAX: 0, CL: 1, DX: 2 };
 
@@ -115,9 +120,9 @@ function decodeFrom(next: () => number, position: () => number, eip: number): De
     else break;
     byte = next();
   }
-  const escape = byte === 0x0f;
-  if (escape) byte = next();
-  const candidates = maps[escape ? 1 : 0][byte]!;
+  const escaped = byte === 0x0f;
+  if (escaped) byte = next();
+  const candidates = maps[escaped ? 1 : 0][byte]!;
   const invalid = (): InvalidInstruction => ({ row: undefined, eip, vector: 6, length: position() });
   if (candidates.length === 0) return invalid();
 
@@ -168,10 +173,18 @@ function decodeFrom(next: () => number, position: () => number, eip: number): De
         operands.push({ kind: "register", number: byte & 7, size: width });
         break;
       case "fixed":
-        operands.push(code.name === "1" ? { kind: "immediate", value: 1, size: 8 } : { kind: "register", number: fixedNumbers[code.name!]!, size: width });
+        operands.push(
+          code.name === "1"
+            ? { kind: "immediate", value: 1, size: 8 }
+            : { kind: "register", number: fixedNumbers[code.name!]!, size: width },
+        );
         break;
       case "I":
-        operands.push({ kind: "immediate", value: immediate(code.type), size: code.type === "b" ? 8 : code.type === "w" ? 16 : size });
+        operands.push({
+          kind: "immediate",
+          value: immediate(code.type),
+          size: code.type === "b" ? 8 : code.type === "w" ? 16 : size,
+        });
         break;
       case "J": {
         const distance = code.type === "b" ? (next() << 24) >> 24 : immediate("z");
@@ -187,7 +200,11 @@ function decodeFrom(next: () => number, position: () => number, eip: number): De
       }
       case "A": {
         const offset = immediate("z") >>> 0;
-        operands.push({ kind: "far", offset: size === 16 ? offset & 0xffff : offset, selector: next() | (next() << 8) });
+        operands.push({
+          kind: "far",
+          offset: size === 16 ? offset & 0xffff : offset,
+          selector: next() | (next() << 8),
+        });
         break;
       }
       case "S":
@@ -206,7 +223,8 @@ function decodeFrom(next: () => number, position: () => number, eip: number): De
     }
   }
   if (lock && !(row.lock && operands[0]?.kind === "memory")) return { ...invalid(), length: position() };
-  if (row.popsBeforeAddress && memory && memory.base === 4) memory = { ...memory, displacement: (memory.displacement + size / 8) | 0 };
+  if (row.popsBeforeAddress && memory && memory.base === 4)
+    memory = { ...memory, displacement: (memory.displacement + size / 8) | 0 };
   return {
     row,
     eip,
@@ -240,5 +258,11 @@ function memoryOperand(next: () => number, mod: number, rm: number, segmentPrefi
   } else if (mod === 1) displacement = (next() << 24) >> 24;
   else if (mod === 2) displacement = wide();
   const implied = base === 4 || base === 5 ? SS : DS;
-  return { base, index, scale: index < 0 ? 0 : scale, displacement, segment: segmentPrefix < 0 ? implied : segmentPrefix };
+  return {
+    base,
+    index,
+    scale: index < 0 ? 0 : scale,
+    displacement,
+    segment: segmentPrefix < 0 ? implied : segmentPrefix,
+  };
 }

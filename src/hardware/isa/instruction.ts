@@ -50,7 +50,22 @@ export interface Definition {
   readonly system?: SystemInstruction;
 }
 
-export type AddressingMethod = "E" | "G" | "M" | "R" | "Z" | "I" | "J" | "O" | "S" | "C" | "D" | "X" | "Y" | "A" | "fixed";
+export type AddressingMethod =
+  | "E"
+  | "G"
+  | "M"
+  | "R"
+  | "Z"
+  | "I"
+  | "J"
+  | "O"
+  | "S"
+  | "C"
+  | "D"
+  | "X"
+  | "Y"
+  | "A"
+  | "fixed";
 
 export interface OperandCode {
   readonly method: AddressingMethod;
@@ -65,7 +80,7 @@ export interface Row extends Definition {
   readonly operands: readonly OperandCode[];
   /** Opcode byte without the 0F escape. */
   readonly byte: number;
-  readonly escape: boolean;
+  readonly escaped: boolean;
   /** ModRM: absent, any reg field ("r"), or the required reg field. */
   readonly modrm: "none" | "r" | number;
   /** Register number in the low three bits of the opcode. */
@@ -83,15 +98,15 @@ function parseOperand(text: string): OperandCode {
 
 function parseRow(definition: Definition, [opcode, operands = ""]: readonly [string, string?]): Row {
   const parts = opcode.split(" ");
-  const escape = parts[0] === "0F" && parts.length > 1 && /^[0-9A-F]{2}/.test(parts[1] ?? "");
-  const head = parts[escape ? 1 : 0] ?? "";
-  const tail = parts[escape ? 2 : 1];
+  const escaped = parts[0] === "0F" && parts.length > 1 && /^[0-9A-F]{2}/.test(parts[1] ?? "");
+  const head = parts[escaped ? 1 : 0] ?? "";
+  const tail = parts[escaped ? 2 : 1];
   return {
     ...definition,
     opcode,
     operands: operands === "" ? [] : operands.split(" ").map(parseOperand),
     byte: Number.parseInt(head.slice(0, 2), 16),
-    escape,
+    escaped,
     modrm: tail === undefined ? "none" : tail === "/r" ? "r" : Number(tail.slice(1)),
     plusRegister: head.endsWith("+r"),
   };
@@ -104,7 +119,8 @@ export function define(definition: Definition): readonly Row[] {
 
 /** The operand sizes a row comes in: 16 and 32 where the operand-size prefix matters, else the one it has. */
 export function operandSizes({ sized, operands }: Row): readonly OperandSize[] {
-  if (sized || operands.some(({ method, type }) => method === "J" || "vzp".includes(type[0] ?? "-") || type === "a")) return [16, 32];
+  if (sized || operands.some(({ method, type }) => method === "J" || "vzp".includes(type[0] ?? "-") || type === "a"))
+    return [16, 32];
   if (operands.some(({ method, type }) => method !== "I" && type === "b")) return [8];
   return [operands[0]?.type === "w" ? 16 : 32];
 }

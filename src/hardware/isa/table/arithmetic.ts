@@ -1,6 +1,30 @@
 /** Binary and decimal arithmetic. Spec: SDM Vol. 1, "Binary Arithmetic Instructions" and "Decimal Arithmetic Instructions". */
-import { add, and, below, binary, belowEqual, type Code, type Expr, eq, i32, i64, isZero, mul, narrow, ne, or, sar, select, shl, shr, sub, widen, widenUnsigned, xor } from "../code.js";
-import { define, type Definition } from "../instruction.js";
+import {
+  add,
+  and,
+  below,
+  belowEqual,
+  binary,
+  type Code,
+  type Expr,
+  eq,
+  i32,
+  i64,
+  isZero,
+  mul,
+  narrow,
+  ne,
+  or,
+  sar,
+  select,
+  shl,
+  shr,
+  sub,
+  widen,
+  widenUnsigned,
+  xor,
+} from "../code.js";
+import { type Definition, define } from "../instruction.js";
 
 const ALL = { written: "OSZAPC" };
 
@@ -157,37 +181,251 @@ function asciiAdjust(c: Code, sign: 1 | -1): void {
 }
 
 const definitions: readonly Definition[] = [
-  { mnemonic: "ADD", group: "arithmetic", summary: "Adds the source to the destination.", spec: "SDM Vol. 2A, ADD—Add", forms: aluForms(0x00, 0), flags: ALL, lock: true, semantics: (c) => { const a = c.modify(0); sum(c, a, c.read(1)); } },
-  { mnemonic: "ADC", group: "arithmetic", summary: "Adds the source and CF to the destination.", spec: "SDM Vol. 2A, ADC—Add With Carry", forms: aluForms(0x10, 2), flags: ALL, lock: true, semantics: (c) => { const a = c.modify(0); sum(c, a, c.read(1), c.let(c.carry())); } },
-  { mnemonic: "SUB", group: "arithmetic", summary: "Subtracts the source from the destination.", spec: "SDM Vol. 2B, SUB—Subtract", forms: aluForms(0x28, 5), flags: ALL, lock: true, semantics: (c) => { const a = c.modify(0); subtract(c, a, c.read(1)); } },
-  { mnemonic: "SBB", group: "arithmetic", summary: "Subtracts the source and CF from the destination.", spec: "SDM Vol. 2B, SBB—Integer Subtraction With Borrow", forms: aluForms(0x18, 3), flags: ALL, lock: true, semantics: (c) => { const a = c.modify(0); subtract(c, a, c.read(1), c.let(c.carry())); } },
-  { mnemonic: "CMP", group: "arithmetic", summary: "Sets the flags of destination minus source.", spec: "SDM Vol. 2A, CMP—Compare Two Operands", forms: aluForms(0x38, 7), flags: ALL, semantics: (c) => { const a = c.read(0); difference(c, a, c.read(1)).setFlags(); } },
-  { mnemonic: "INC", group: "arithmetic", summary: "Adds 1; CF stays.", spec: "SDM Vol. 2A, INC—Increment by 1", forms: [["FE /0", "Eb"], ["FF /0", "Ev"], ["40+r", "Zv"]], flags: { written: "OSZAP" }, lock: true, semantics: (c) => bump(c, 1) },
-  { mnemonic: "DEC", group: "arithmetic", summary: "Subtracts 1; CF stays.", spec: "SDM Vol. 2A, DEC—Decrement by 1", forms: [["FE /1", "Eb"], ["FF /1", "Ev"], ["48+r", "Zv"]], flags: { written: "OSZAP" }, lock: true, semantics: (c) => bump(c, -1) },
-  { mnemonic: "NEG", group: "arithmetic", summary: "Replaces the operand by zero minus the operand.", spec: "SDM Vol. 2B, NEG—Two's Complement Negation", forms: [["F6 /3", "Eb"], ["F7 /3", "Ev"]], flags: ALL, lock: true, semantics: (c) => subtract(c, i32(0), c.modify(0)) },
-  { mnemonic: "MUL", group: "arithmetic", summary: "Multiplies the accumulator, unsigned.", spec: "SDM Vol. 2B, MUL—Unsigned Multiply", forms: [["F6 /4", "Eb"], ["F7 /4", "Ev"]], flags: { written: "OSZAPC", undefined: "SZAP" }, semantics: (c) => multiply(c, false) },
-  { mnemonic: "IMUL", group: "arithmetic", summary: "Multiplies the accumulator, signed.", spec: "SDM Vol. 2A, IMUL—Signed Multiply", forms: [["F6 /5", "Eb"], ["F7 /5", "Ev"]], flags: { written: "OSZAPC", undefined: "SZAP" }, semantics: (c) => multiply(c, true) },
-  { mnemonic: "IMUL", group: "arithmetic", summary: "Multiplies two operands, signed, keeping the low half.", spec: "SDM Vol. 2A, IMUL—Signed Multiply", forms: [["0F AF /r", "Gv Ev"]], flags: { written: "OSZAPC", undefined: "SZAP" }, semantics: (c) => { const a = c.read(0); signedProduct(c, a, c.read(1)); } },
-  { mnemonic: "IMUL", group: "arithmetic", summary: "Multiplies an operand by an immediate, signed, keeping the low half.", spec: "SDM Vol. 2A, IMUL—Signed Multiply", forms: [["69 /r", "Gv Ev Iz"], ["6B /r", "Gv Ev Ibs"]], flags: { written: "OSZAPC", undefined: "SZAP" }, semantics: (c) => { const a = c.read(1); signedProduct(c, a, c.read(2)); } },
-  { mnemonic: "DIV", group: "arithmetic", summary: "Divides the double-width accumulator, unsigned.", spec: "SDM Vol. 2A, DIV—Unsigned Divide", forms: [["F6 /6", "Eb"], ["F7 /6", "Ev"]], flags: { written: "OSZAPC", undefined: "OSZAPC" }, semantics: (c) => divide(c, false) },
-  { mnemonic: "IDIV", group: "arithmetic", summary: "Divides the double-width accumulator, signed.", spec: "SDM Vol. 2A, IDIV—Signed Divide", forms: [["F6 /7", "Eb"], ["F7 /7", "Ev"]], flags: { written: "OSZAPC", undefined: "OSZAPC" }, semantics: (c) => divide(c, true) },
-  { mnemonic: "DAA", group: "arithmetic", summary: "Adjusts AL after adding packed decimals.", spec: "SDM Vol. 2A, DAA—Decimal Adjust AL After Addition", forms: [["27"]], flags: { written: "OSZAPC", undefined: "O" }, semantics: (c) => decimalAdjust(c, 1) },
-  { mnemonic: "DAS", group: "arithmetic", summary: "Adjusts AL after subtracting packed decimals.", spec: "SDM Vol. 2A, DAS—Decimal Adjust AL After Subtraction", forms: [["2F"]], flags: { written: "OSZAPC", undefined: "O" }, semantics: (c) => decimalAdjust(c, -1) },
-  { mnemonic: "AAA", group: "arithmetic", summary: "Adjusts AX after adding unpacked decimals.", spec: "SDM Vol. 2A, AAA—ASCII Adjust After Addition", forms: [["37"]], flags: { written: "OSZAPC", undefined: "OSZP" }, semantics: (c) => asciiAdjust(c, 1) },
-  { mnemonic: "AAS", group: "arithmetic", summary: "Adjusts AX after subtracting unpacked decimals.", spec: "SDM Vol. 2A, AAS—ASCII Adjust AL After Subtraction", forms: [["3F"]], flags: { written: "OSZAPC", undefined: "OSZP" }, semantics: (c) => asciiAdjust(c, -1) },
-  { mnemonic: "AAM", group: "arithmetic", summary: "Splits AL into quotient (AH) and remainder (AL) by the immediate.", spec: "SDM Vol. 2A, AAM—ASCII Adjust AX After Multiply", forms: [["D4", "Ib"]], flags: { written: "OSZAPC", undefined: "OAC" }, semantics: (c) => {
-    const base = c.let(c.zeroExtend(c.read(0), 8));
-    c.if(isZero(base), () => c.fault(DIVIDE_ERROR));
-    const al = c.let(c.zeroExtend(c.register(0, 8), 8));
-    const result = c.let(c.signExtend(binary("rem_u", al, base), 8));
-    c.setRegister(0, 16, or(shl(binary("div_u", al, base), i32(8)), c.zeroExtend(result, 8)));
-    c.flags({ result, carry: i32(0), carries: i32(0) });
-  } },
-  { mnemonic: "AAD", group: "arithmetic", summary: "Joins AH times the immediate and AL in AL, and clears AH.", spec: "SDM Vol. 2A, AAD—ASCII Adjust AX Before Division", forms: [["D5", "Ib"]], flags: { written: "OSZAPC", undefined: "OAC" }, semantics: (c) => {
-    const result = c.let(c.signExtend(add(c.register(0, 8), mul(c.register(4, 8), c.read(0))), 8));
-    c.setRegister(0, 16, c.zeroExtend(result, 8));
-    c.flags({ result, carry: i32(0), carries: i32(0) });
-  } },
+  {
+    mnemonic: "ADD",
+    group: "arithmetic",
+    summary: "Adds the source to the destination.",
+    spec: "SDM Vol. 2A, ADD—Add",
+    forms: aluForms(0x00, 0),
+    flags: ALL,
+    lock: true,
+    semantics: (c) => {
+      const a = c.modify(0);
+      sum(c, a, c.read(1));
+    },
+  },
+  {
+    mnemonic: "ADC",
+    group: "arithmetic",
+    summary: "Adds the source and CF to the destination.",
+    spec: "SDM Vol. 2A, ADC—Add With Carry",
+    forms: aluForms(0x10, 2),
+    flags: ALL,
+    lock: true,
+    semantics: (c) => {
+      const a = c.modify(0);
+      sum(c, a, c.read(1), c.let(c.carry()));
+    },
+  },
+  {
+    mnemonic: "SUB",
+    group: "arithmetic",
+    summary: "Subtracts the source from the destination.",
+    spec: "SDM Vol. 2B, SUB—Subtract",
+    forms: aluForms(0x28, 5),
+    flags: ALL,
+    lock: true,
+    semantics: (c) => {
+      const a = c.modify(0);
+      subtract(c, a, c.read(1));
+    },
+  },
+  {
+    mnemonic: "SBB",
+    group: "arithmetic",
+    summary: "Subtracts the source and CF from the destination.",
+    spec: "SDM Vol. 2B, SBB—Integer Subtraction With Borrow",
+    forms: aluForms(0x18, 3),
+    flags: ALL,
+    lock: true,
+    semantics: (c) => {
+      const a = c.modify(0);
+      subtract(c, a, c.read(1), c.let(c.carry()));
+    },
+  },
+  {
+    mnemonic: "CMP",
+    group: "arithmetic",
+    summary: "Sets the flags of destination minus source.",
+    spec: "SDM Vol. 2A, CMP—Compare Two Operands",
+    forms: aluForms(0x38, 7),
+    flags: ALL,
+    semantics: (c) => {
+      const a = c.read(0);
+      difference(c, a, c.read(1)).setFlags();
+    },
+  },
+  {
+    mnemonic: "INC",
+    group: "arithmetic",
+    summary: "Adds 1; CF stays.",
+    spec: "SDM Vol. 2A, INC—Increment by 1",
+    forms: [
+      ["FE /0", "Eb"],
+      ["FF /0", "Ev"],
+      ["40+r", "Zv"],
+    ],
+    flags: { written: "OSZAP" },
+    lock: true,
+    semantics: (c) => bump(c, 1),
+  },
+  {
+    mnemonic: "DEC",
+    group: "arithmetic",
+    summary: "Subtracts 1; CF stays.",
+    spec: "SDM Vol. 2A, DEC—Decrement by 1",
+    forms: [
+      ["FE /1", "Eb"],
+      ["FF /1", "Ev"],
+      ["48+r", "Zv"],
+    ],
+    flags: { written: "OSZAP" },
+    lock: true,
+    semantics: (c) => bump(c, -1),
+  },
+  {
+    mnemonic: "NEG",
+    group: "arithmetic",
+    summary: "Replaces the operand by zero minus the operand.",
+    spec: "SDM Vol. 2B, NEG—Two's Complement Negation",
+    forms: [
+      ["F6 /3", "Eb"],
+      ["F7 /3", "Ev"],
+    ],
+    flags: ALL,
+    lock: true,
+    semantics: (c) => subtract(c, i32(0), c.modify(0)),
+  },
+  {
+    mnemonic: "MUL",
+    group: "arithmetic",
+    summary: "Multiplies the accumulator, unsigned.",
+    spec: "SDM Vol. 2B, MUL—Unsigned Multiply",
+    forms: [
+      ["F6 /4", "Eb"],
+      ["F7 /4", "Ev"],
+    ],
+    flags: { written: "OSZAPC", undefined: "SZAP" },
+    semantics: (c) => multiply(c, false),
+  },
+  {
+    mnemonic: "IMUL",
+    group: "arithmetic",
+    summary: "Multiplies the accumulator, signed.",
+    spec: "SDM Vol. 2A, IMUL—Signed Multiply",
+    forms: [
+      ["F6 /5", "Eb"],
+      ["F7 /5", "Ev"],
+    ],
+    flags: { written: "OSZAPC", undefined: "SZAP" },
+    semantics: (c) => multiply(c, true),
+  },
+  {
+    mnemonic: "IMUL",
+    group: "arithmetic",
+    summary: "Multiplies two operands, signed, keeping the low half.",
+    spec: "SDM Vol. 2A, IMUL—Signed Multiply",
+    forms: [["0F AF /r", "Gv Ev"]],
+    flags: { written: "OSZAPC", undefined: "SZAP" },
+    semantics: (c) => {
+      const a = c.read(0);
+      signedProduct(c, a, c.read(1));
+    },
+  },
+  {
+    mnemonic: "IMUL",
+    group: "arithmetic",
+    summary: "Multiplies an operand by an immediate, signed, keeping the low half.",
+    spec: "SDM Vol. 2A, IMUL—Signed Multiply",
+    forms: [
+      ["69 /r", "Gv Ev Iz"],
+      ["6B /r", "Gv Ev Ibs"],
+    ],
+    flags: { written: "OSZAPC", undefined: "SZAP" },
+    semantics: (c) => {
+      const a = c.read(1);
+      signedProduct(c, a, c.read(2));
+    },
+  },
+  {
+    mnemonic: "DIV",
+    group: "arithmetic",
+    summary: "Divides the double-width accumulator, unsigned.",
+    spec: "SDM Vol. 2A, DIV—Unsigned Divide",
+    forms: [
+      ["F6 /6", "Eb"],
+      ["F7 /6", "Ev"],
+    ],
+    flags: { written: "OSZAPC", undefined: "OSZAPC" },
+    semantics: (c) => divide(c, false),
+  },
+  {
+    mnemonic: "IDIV",
+    group: "arithmetic",
+    summary: "Divides the double-width accumulator, signed.",
+    spec: "SDM Vol. 2A, IDIV—Signed Divide",
+    forms: [
+      ["F6 /7", "Eb"],
+      ["F7 /7", "Ev"],
+    ],
+    flags: { written: "OSZAPC", undefined: "OSZAPC" },
+    semantics: (c) => divide(c, true),
+  },
+  {
+    mnemonic: "DAA",
+    group: "arithmetic",
+    summary: "Adjusts AL after adding packed decimals.",
+    spec: "SDM Vol. 2A, DAA—Decimal Adjust AL After Addition",
+    forms: [["27"]],
+    flags: { written: "OSZAPC", undefined: "O" },
+    semantics: (c) => decimalAdjust(c, 1),
+  },
+  {
+    mnemonic: "DAS",
+    group: "arithmetic",
+    summary: "Adjusts AL after subtracting packed decimals.",
+    spec: "SDM Vol. 2A, DAS—Decimal Adjust AL After Subtraction",
+    forms: [["2F"]],
+    flags: { written: "OSZAPC", undefined: "O" },
+    semantics: (c) => decimalAdjust(c, -1),
+  },
+  {
+    mnemonic: "AAA",
+    group: "arithmetic",
+    summary: "Adjusts AX after adding unpacked decimals.",
+    spec: "SDM Vol. 2A, AAA—ASCII Adjust After Addition",
+    forms: [["37"]],
+    flags: { written: "OSZAPC", undefined: "OSZP" },
+    semantics: (c) => asciiAdjust(c, 1),
+  },
+  {
+    mnemonic: "AAS",
+    group: "arithmetic",
+    summary: "Adjusts AX after subtracting unpacked decimals.",
+    spec: "SDM Vol. 2A, AAS—ASCII Adjust AL After Subtraction",
+    forms: [["3F"]],
+    flags: { written: "OSZAPC", undefined: "OSZP" },
+    semantics: (c) => asciiAdjust(c, -1),
+  },
+  {
+    mnemonic: "AAM",
+    group: "arithmetic",
+    summary: "Splits AL into quotient (AH) and remainder (AL) by the immediate.",
+    spec: "SDM Vol. 2A, AAM—ASCII Adjust AX After Multiply",
+    forms: [["D4", "Ib"]],
+    flags: { written: "OSZAPC", undefined: "OAC" },
+    semantics: (c) => {
+      const base = c.let(c.zeroExtend(c.read(0), 8));
+      c.if(isZero(base), () => c.fault(DIVIDE_ERROR));
+      const al = c.let(c.zeroExtend(c.register(0, 8), 8));
+      const result = c.let(c.signExtend(binary("rem_u", al, base), 8));
+      c.setRegister(0, 16, or(shl(binary("div_u", al, base), i32(8)), c.zeroExtend(result, 8)));
+      c.flags({ result, carry: i32(0), carries: i32(0) });
+    },
+  },
+  {
+    mnemonic: "AAD",
+    group: "arithmetic",
+    summary: "Joins AH times the immediate and AL in AL, and clears AH.",
+    spec: "SDM Vol. 2A, AAD—ASCII Adjust AX Before Division",
+    forms: [["D5", "Ib"]],
+    flags: { written: "OSZAPC", undefined: "OAC" },
+    semantics: (c) => {
+      const result = c.let(c.signExtend(add(c.register(0, 8), mul(c.register(4, 8), c.read(0))), 8));
+      c.setRegister(0, 16, c.zeroExtend(result, 8));
+      c.flags({ result, carry: i32(0), carries: i32(0) });
+    },
+  },
 ];
 
 export const arithmeticRows = definitions.flatMap(define);

@@ -1,6 +1,5 @@
 /** Near jumps, calls, returns, loops, SETcc. Spec: SDM Vol. 1, "Control Transfer Instructions". Far ones are in system.ts. */
-import { add, and, type Code, type Expr, i32, isZero, less, ne, or, sub } from "../code.js";
-import { conditionNames } from "../code.js";
+import { add, and, type Code, conditionNames, type Expr, i32, isZero, less, ne, or, sub } from "../code.js";
 import { type Definition, define } from "../instruction.js";
 
 const ESP = 4;
@@ -27,25 +26,135 @@ function loop(extra?: (c: Code) => Expr): (c: Code) => void {
 }
 
 const definitions: readonly Definition[] = [
-  ...conditionNames.map((name, code): Definition => ({ ...control, mnemonic: `J${name}`, summary: `Jumps if condition ${name} holds.`, spec: "SDM Vol. 2A, Jcc—Jump if Condition Is Met", forms: [[hex(0x70 + code), "Jb"], [`0F ${hex(0x80 + code)}`, "Jz"]], semantics: (c) => c.branch(c.condition(code)) })),
-  ...conditionNames.map((name, code): Definition => ({ mnemonic: `SET${name}`, group: "bit and byte", summary: `Stores 1 if condition ${name} holds, else 0.`, spec: "SDM Vol. 2B, SETcc—Set Byte on Condition", forms: [[`0F ${hex(0x90 + code)} /r`, "Eb"]], semantics: (c) => c.write(0, c.let(ne(c.condition(code), i32(0)))) })),
-  { ...control, mnemonic: "JMP", summary: "Jumps to a relative address.", spec: "SDM Vol. 2A, JMP—Jump", forms: [["EB", "Jb"], ["E9", "Jz"]], semantics: (c) => c.branch() },
-  { ...control, mnemonic: "JMP", summary: "Jumps to the address in a register or memory.", spec: "SDM Vol. 2A, JMP—Jump", forms: [["FF /4", "Ev"]], semantics: (c) => c.jump(c.zeroExtend(c.read(0))) },
-  { ...control, mnemonic: "CALL", summary: "Pushes the address of the next instruction and jumps to a relative address.", spec: "SDM Vol. 2A, CALL—Call Procedure", forms: [["E8", "Jz"]], semantics: (c) => { c.push(c.nextEip()); c.branch(); } },
-  { ...control, mnemonic: "CALL", summary: "Pushes the address of the next instruction and jumps to the address in a register or memory.", spec: "SDM Vol. 2A, CALL—Call Procedure", forms: [["FF /2", "Ev"]], semantics: (c) => { const target = c.zeroExtend(c.read(0)); c.push(c.nextEip()); c.jump(target); } },
-  { ...control, mnemonic: "RET", summary: "Pops EIP.", spec: "SDM Vol. 2B, RET—Return From Procedure", forms: [["C3"]], sized: true, semantics: (c) => returnNear(c) },
-  { ...control, mnemonic: "RET", summary: "Pops EIP and releases the callee's arguments.", spec: "SDM Vol. 2B, RET—Return From Procedure", forms: [["C2", "Iw"]], sized: true, semantics: (c) => returnNear(c, c.zeroExtend(c.read(0), 16)) },
-  { ...control, mnemonic: "LOOPNE", summary: "Counts ECX down and jumps if it is not zero and ZF is clear.", spec: "SDM Vol. 2A, LOOP/LOOPcc—Loop According to ECX Counter", forms: [["E0", "Jb"]], semantics: loop((c) => c.condition(5)) },
-  { ...control, mnemonic: "LOOPE", summary: "Counts ECX down and jumps if it is not zero and ZF is set.", spec: "SDM Vol. 2A, LOOP/LOOPcc—Loop According to ECX Counter", forms: [["E1", "Jb"]], semantics: loop((c) => c.condition(4)) },
-  { ...control, mnemonic: "LOOP", summary: "Counts ECX down and jumps if it is not zero.", spec: "SDM Vol. 2A, LOOP/LOOPcc—Loop According to ECX Counter", forms: [["E2", "Jb"]], semantics: loop() },
-  { ...control, mnemonic: "JECXZ", summary: "Jumps if ECX is zero.", spec: "SDM Vol. 2A, Jcc—Jump if Condition Is Met", forms: [["E3", "Jb"]], semantics: (c) => c.branch(isZero(c.register(ECX, 32))) },
-  { ...control, mnemonic: "BOUND", summary: "Raises #BR if an index is outside of the pair of bounds in memory.", spec: "SDM Vol. 2A, BOUND—Check Array Index Against Bounds", forms: [["62 /r", "Gv Ma"]], semantics: (c) => {
-    const index = c.read(0);
-    const pair = c.address();
-    const lower = c.cell("operand", pair, c.size).value;
-    const upper = c.cell("operand", c.let(add(pair, i32(c.size / 8))), c.size).value;
-    c.if(or(less(index, lower), less(upper, index)), () => c.fault(5));
-  } },
+  ...conditionNames.map(
+    (name, code): Definition => ({
+      ...control,
+      mnemonic: `J${name}`,
+      summary: `Jumps if condition ${name} holds.`,
+      spec: "SDM Vol. 2A, Jcc—Jump if Condition Is Met",
+      forms: [
+        [hex(0x70 + code), "Jb"],
+        [`0F ${hex(0x80 + code)}`, "Jz"],
+      ],
+      semantics: (c) => c.branch(c.condition(code)),
+    }),
+  ),
+  ...conditionNames.map(
+    (name, code): Definition => ({
+      mnemonic: `SET${name}`,
+      group: "bit and byte",
+      summary: `Stores 1 if condition ${name} holds, else 0.`,
+      spec: "SDM Vol. 2B, SETcc—Set Byte on Condition",
+      forms: [[`0F ${hex(0x90 + code)} /r`, "Eb"]],
+      semantics: (c) => c.write(0, c.let(ne(c.condition(code), i32(0)))),
+    }),
+  ),
+  {
+    ...control,
+    mnemonic: "JMP",
+    summary: "Jumps to a relative address.",
+    spec: "SDM Vol. 2A, JMP—Jump",
+    forms: [
+      ["EB", "Jb"],
+      ["E9", "Jz"],
+    ],
+    semantics: (c) => c.branch(),
+  },
+  {
+    ...control,
+    mnemonic: "JMP",
+    summary: "Jumps to the address in a register or memory.",
+    spec: "SDM Vol. 2A, JMP—Jump",
+    forms: [["FF /4", "Ev"]],
+    semantics: (c) => c.jump(c.zeroExtend(c.read(0))),
+  },
+  {
+    ...control,
+    mnemonic: "CALL",
+    summary: "Pushes the address of the next instruction and jumps to a relative address.",
+    spec: "SDM Vol. 2A, CALL—Call Procedure",
+    forms: [["E8", "Jz"]],
+    semantics: (c) => {
+      c.push(c.nextEip());
+      c.branch();
+    },
+  },
+  {
+    ...control,
+    mnemonic: "CALL",
+    summary: "Pushes the address of the next instruction and jumps to the address in a register or memory.",
+    spec: "SDM Vol. 2A, CALL—Call Procedure",
+    forms: [["FF /2", "Ev"]],
+    semantics: (c) => {
+      const target = c.zeroExtend(c.read(0));
+      c.push(c.nextEip());
+      c.jump(target);
+    },
+  },
+  {
+    ...control,
+    mnemonic: "RET",
+    summary: "Pops EIP.",
+    spec: "SDM Vol. 2B, RET—Return From Procedure",
+    forms: [["C3"]],
+    sized: true,
+    semantics: (c) => returnNear(c),
+  },
+  {
+    ...control,
+    mnemonic: "RET",
+    summary: "Pops EIP and releases the callee's arguments.",
+    spec: "SDM Vol. 2B, RET—Return From Procedure",
+    forms: [["C2", "Iw"]],
+    sized: true,
+    semantics: (c) => returnNear(c, c.zeroExtend(c.read(0), 16)),
+  },
+  {
+    ...control,
+    mnemonic: "LOOPNE",
+    summary: "Counts ECX down and jumps if it is not zero and ZF is clear.",
+    spec: "SDM Vol. 2A, LOOP/LOOPcc—Loop According to ECX Counter",
+    forms: [["E0", "Jb"]],
+    semantics: loop((c) => c.condition(5)),
+  },
+  {
+    ...control,
+    mnemonic: "LOOPE",
+    summary: "Counts ECX down and jumps if it is not zero and ZF is set.",
+    spec: "SDM Vol. 2A, LOOP/LOOPcc—Loop According to ECX Counter",
+    forms: [["E1", "Jb"]],
+    semantics: loop((c) => c.condition(4)),
+  },
+  {
+    ...control,
+    mnemonic: "LOOP",
+    summary: "Counts ECX down and jumps if it is not zero.",
+    spec: "SDM Vol. 2A, LOOP/LOOPcc—Loop According to ECX Counter",
+    forms: [["E2", "Jb"]],
+    semantics: loop(),
+  },
+  {
+    ...control,
+    mnemonic: "JECXZ",
+    summary: "Jumps if ECX is zero.",
+    spec: "SDM Vol. 2A, Jcc—Jump if Condition Is Met",
+    forms: [["E3", "Jb"]],
+    semantics: (c) => c.branch(isZero(c.register(ECX, 32))),
+  },
+  {
+    ...control,
+    mnemonic: "BOUND",
+    summary: "Raises #BR if an index is outside of the pair of bounds in memory.",
+    spec: "SDM Vol. 2A, BOUND—Check Array Index Against Bounds",
+    forms: [["62 /r", "Gv Ma"]],
+    semantics: (c) => {
+      const index = c.read(0);
+      const pair = c.address();
+      const lower = c.cell("operand", pair, c.size).value;
+      const upper = c.cell("operand", c.let(add(pair, i32(c.size / 8))), c.size).value;
+      c.if(or(less(index, lower), less(upper, index)), () => c.fault(5));
+    },
+  },
 ];
 
 export const controlTransferRows = definitions.flatMap(define);

@@ -1,5 +1,5 @@
 /** Moves, exchanges, stack. Spec: SDM Vol. 1, "Data Transfer Instructions". */
-import { add, and, below, type Code, eq, type Expr, i32, or, sar, select, shl, shr, sub, xor } from "../code.js";
+import { add, and, below, type Code, type Expr, eq, i32, or, sar, select, shl, shr, sub, xor } from "../code.js";
 import { type Definition, define } from "../instruction.js";
 import { difference } from "./arithmetic.js";
 
@@ -65,47 +65,239 @@ function compareExchange(c: Code): void {
   const equal = c.let(eq(accumulator, old));
   // The destination is written in either case. When it is the accumulator itself it is equal by definition.
   c.write(0, c.let(select(equal, source, old)));
-  c.if(equal, () => {}, () => c.setRegister(0, c.size, old));
+  c.if(
+    equal,
+    () => {},
+    () => c.setRegister(0, c.size, old),
+  );
   setFlags();
 }
 
 const definitions: readonly Definition[] = [
-  { ...transfer, mnemonic: "MOV", summary: "Copies the source to the destination.", spec: "SDM Vol. 2B, MOV—Move", forms: [["88 /r", "Eb Gb"], ["89 /r", "Ev Gv"], ["8A /r", "Gb Eb"], ["8B /r", "Gv Ev"], ["A0", "AL Ob"], ["A1", "rAX Ov"], ["A2", "Ob AL"], ["A3", "Ov rAX"], ["B0+r", "Zb Ib"], ["B8+r", "Zv Iv"], ["C6 /0", "Eb Ib"], ["C7 /0", "Ev Iz"]], semantics: move },
-  { ...transfer, mnemonic: "MOVZX", summary: "Copies a narrower source, filling with zeros.", spec: "SDM Vol. 2B, MOVZX—Move With Zero-Extend", forms: [["0F B6 /r", "Gv Eb"]], semantics: (c) => c.write(0, c.zeroExtend(c.read(1), 8)) },
-  { ...transfer, mnemonic: "MOVZX", summary: "Copies a 16-bit source, filling with zeros.", spec: "SDM Vol. 2B, MOVZX—Move With Zero-Extend", forms: [["0F B7 /r", "Gv Ew"]], semantics: (c) => c.write(0, c.signExtend(c.zeroExtend(c.read(1), 16))) },
-  { ...transfer, mnemonic: "MOVSX", summary: "Copies a narrower source, filling with its sign.", spec: "SDM Vol. 2B, MOVSX/MOVSXD—Move With Sign-Extension", forms: [["0F BE /r", "Gv Eb"], ["0F BF /r", "Gv Ew"]], semantics: move },
-  { ...transfer, mnemonic: "XCHG", summary: "Exchanges the two operands; atomic with memory.", spec: "SDM Vol. 2D, XCHG—Exchange Register/Memory With Register", forms: [["86 /r", "Eb Gb"], ["87 /r", "Ev Gv"], ["90+r", "Zv rAX"]], lock: true, semantics: exchange },
-  { ...transfer, mnemonic: "CMPXCHG", summary: "Stores the source if the destination equals the accumulator, else loads the accumulator.", spec: "SDM Vol. 2A, CMPXCHG—Compare and Exchange", forms: [["0F B0 /r", "Eb Gb"], ["0F B1 /r", "Ev Gv"]], flags: { written: "OSZAPC" }, lock: true, semantics: compareExchange },
-  { ...transfer, mnemonic: "XADD", summary: "Exchanges the operands and stores their sum.", spec: "SDM Vol. 2D, XADD—Exchange and Add", forms: [["0F C0 /r", "Eb Gb"], ["0F C1 /r", "Ev Gv"]], flags: { written: "OSZAPC" }, lock: true, semantics: (c) => {
-    const a = c.modify(0);
-    const b = c.read(1);
-    const result = c.let(c.signExtend(add(a, b)));
-    if (c.isMemory(0)) {
-      c.write(0, result);
-      c.write(1, a);
-    } else {
-      c.write(1, a);
-      c.write(0, result);
-    }
-    c.flags({ result, carry: below(result, a), carries: xor(xor(a, b), result) });
-  } },
-  { ...transfer, mnemonic: "BSWAP", summary: "Reverses the bytes of a 32-bit register.", spec: "SDM Vol. 2A, BSWAP—Byte Swap", forms: [["0F C8+r", "Zd"]], semantics: (c) => {
-    const a = c.modify(0);
-    const byte = (from: number, to: number): Expr => shl(and(shr(a, i32(from)), i32(0xff)), i32(to));
-    c.write(0, or(or(byte(0, 24), byte(8, 16)), or(byte(16, 8), byte(24, 0))));
-  } },
-  { ...transfer, mnemonic: "PUSH", summary: "Stores the operand below the top of the stack.", spec: "SDM Vol. 2B, PUSH—Push Word, Doubleword, or Quadword Onto the Stack", forms: [["50+r", "Zv"], ["68", "Iz"], ["6A", "Ibs"], ["FF /6", "Ev"]], sized: true, semantics: (c) => c.push(c.read(0)) },
-  { ...transfer, mnemonic: "POP", summary: "Loads the operand from the top of the stack.", spec: "SDM Vol. 2B, POP—Pop a Value From the Stack", forms: [["58+r", "Zv"], ["8F /0", "Ev"]], popsBeforeAddress: true, semantics: pop },
-  { ...transfer, mnemonic: "PUSHA", summary: "Pushes the eight general registers.", spec: "SDM Vol. 2B, PUSHA/PUSHAD—Push All General-Purpose Registers", forms: [["60"]], sized: true, semantics: pushAll },
-  { ...transfer, mnemonic: "POPA", summary: "Pops the general registers but ESP.", spec: "SDM Vol. 2B, POPA/POPAD—Pop All General-Purpose Registers", forms: [["61"]], sized: true, semantics: popAll },
-  { ...transfer, mnemonic: "CBW", summary: "Sign-extends AL to AX, or AX to EAX.", spec: "SDM Vol. 2A, CBW/CWDE/CDQE—Convert", forms: [["98"]], sized: true, semantics: (c) => c.setRegister(0, c.size, c.register(0, c.size === 16 ? 8 : 16)) },
-  { ...transfer, mnemonic: "CWD", summary: "Fills DX or EDX with the sign of the accumulator.", spec: "SDM Vol. 2A, CWD/CDQ/CQO—Convert", forms: [["99"]], sized: true, semantics: (c) => c.setRegister(2, c.size, sar(c.register(0, c.size), i32(31))) },
-  { mnemonic: "LEA", group: "miscellaneous", summary: "Loads the address of the memory operand.", spec: "SDM Vol. 2A, LEA—Load Effective Address", forms: [["8D /r", "Gv M"]], semantics: (c) => c.write(0, c.signExtend(c.address())) },
-  { mnemonic: "LEAVE", group: "control transfer", summary: "Leaves a stack frame: ESP from EBP, then pops EBP.", spec: "SDM Vol. 2A, LEAVE—High Level Procedure Exit", forms: [["C9"]], sized: true, semantics: leave },
-  { mnemonic: "XLAT", group: "miscellaneous", summary: "Loads AL from the table at EBX, indexed by AL.", spec: "SDM Vol. 2D, XLAT/XLATB—Table Look-up Translation", forms: [["D7"]], semantics: (c) => c.setRegister(0, 8, c.cell("operand", c.let(add(c.register(3, 32), c.zeroExtend(c.register(0, 8), 8))), 8).value) },
-  { mnemonic: "NOP", group: "miscellaneous", summary: "Does nothing.", spec: "SDM Vol. 2B, NOP—No Operation", forms: [["0F 1F /0", "Ev"]], semantics: () => {} },
-  { mnemonic: "PAUSE", group: "miscellaneous", summary: "Does nothing, and says that this is a waiting loop.", spec: "SDM Vol. 2B, PAUSE—Spin Loop Hint", forms: [["90"]], mandatoryPrefix: 0xf3, semantics: () => {} },
-  { mnemonic: "UD2", group: "miscellaneous", summary: "Raises #UD.", spec: "SDM Vol. 2B, UD—Undefined Instruction", forms: [["0F 0B"]], semantics: (c) => c.fault(6) },
+  {
+    ...transfer,
+    mnemonic: "MOV",
+    summary: "Copies the source to the destination.",
+    spec: "SDM Vol. 2B, MOV—Move",
+    forms: [
+      ["88 /r", "Eb Gb"],
+      ["89 /r", "Ev Gv"],
+      ["8A /r", "Gb Eb"],
+      ["8B /r", "Gv Ev"],
+      ["A0", "AL Ob"],
+      ["A1", "rAX Ov"],
+      ["A2", "Ob AL"],
+      ["A3", "Ov rAX"],
+      ["B0+r", "Zb Ib"],
+      ["B8+r", "Zv Iv"],
+      ["C6 /0", "Eb Ib"],
+      ["C7 /0", "Ev Iz"],
+    ],
+    semantics: move,
+  },
+  {
+    ...transfer,
+    mnemonic: "MOVZX",
+    summary: "Copies a narrower source, filling with zeros.",
+    spec: "SDM Vol. 2B, MOVZX—Move With Zero-Extend",
+    forms: [["0F B6 /r", "Gv Eb"]],
+    semantics: (c) => c.write(0, c.zeroExtend(c.read(1), 8)),
+  },
+  {
+    ...transfer,
+    mnemonic: "MOVZX",
+    summary: "Copies a 16-bit source, filling with zeros.",
+    spec: "SDM Vol. 2B, MOVZX—Move With Zero-Extend",
+    forms: [["0F B7 /r", "Gv Ew"]],
+    semantics: (c) => c.write(0, c.signExtend(c.zeroExtend(c.read(1), 16))),
+  },
+  {
+    ...transfer,
+    mnemonic: "MOVSX",
+    summary: "Copies a narrower source, filling with its sign.",
+    spec: "SDM Vol. 2B, MOVSX/MOVSXD—Move With Sign-Extension",
+    forms: [
+      ["0F BE /r", "Gv Eb"],
+      ["0F BF /r", "Gv Ew"],
+    ],
+    semantics: move,
+  },
+  {
+    ...transfer,
+    mnemonic: "XCHG",
+    summary: "Exchanges the two operands; atomic with memory.",
+    spec: "SDM Vol. 2D, XCHG—Exchange Register/Memory With Register",
+    forms: [
+      ["86 /r", "Eb Gb"],
+      ["87 /r", "Ev Gv"],
+      ["90+r", "Zv rAX"],
+    ],
+    lock: true,
+    semantics: exchange,
+  },
+  {
+    ...transfer,
+    mnemonic: "CMPXCHG",
+    summary: "Stores the source if the destination equals the accumulator, else loads the accumulator.",
+    spec: "SDM Vol. 2A, CMPXCHG—Compare and Exchange",
+    forms: [
+      ["0F B0 /r", "Eb Gb"],
+      ["0F B1 /r", "Ev Gv"],
+    ],
+    flags: { written: "OSZAPC" },
+    lock: true,
+    semantics: compareExchange,
+  },
+  {
+    ...transfer,
+    mnemonic: "XADD",
+    summary: "Exchanges the operands and stores their sum.",
+    spec: "SDM Vol. 2D, XADD—Exchange and Add",
+    forms: [
+      ["0F C0 /r", "Eb Gb"],
+      ["0F C1 /r", "Ev Gv"],
+    ],
+    flags: { written: "OSZAPC" },
+    lock: true,
+    semantics: (c) => {
+      const a = c.modify(0);
+      const b = c.read(1);
+      const result = c.let(c.signExtend(add(a, b)));
+      if (c.isMemory(0)) {
+        c.write(0, result);
+        c.write(1, a);
+      } else {
+        c.write(1, a);
+        c.write(0, result);
+      }
+      c.flags({ result, carry: below(result, a), carries: xor(xor(a, b), result) });
+    },
+  },
+  {
+    ...transfer,
+    mnemonic: "BSWAP",
+    summary: "Reverses the bytes of a 32-bit register.",
+    spec: "SDM Vol. 2A, BSWAP—Byte Swap",
+    forms: [["0F C8+r", "Zd"]],
+    semantics: (c) => {
+      const a = c.modify(0);
+      const byte = (from: number, to: number): Expr => shl(and(shr(a, i32(from)), i32(0xff)), i32(to));
+      c.write(0, or(or(byte(0, 24), byte(8, 16)), or(byte(16, 8), byte(24, 0))));
+    },
+  },
+  {
+    ...transfer,
+    mnemonic: "PUSH",
+    summary: "Stores the operand below the top of the stack.",
+    spec: "SDM Vol. 2B, PUSH—Push Word, Doubleword, or Quadword Onto the Stack",
+    forms: [
+      ["50+r", "Zv"],
+      ["68", "Iz"],
+      ["6A", "Ibs"],
+      ["FF /6", "Ev"],
+    ],
+    sized: true,
+    semantics: (c) => c.push(c.read(0)),
+  },
+  {
+    ...transfer,
+    mnemonic: "POP",
+    summary: "Loads the operand from the top of the stack.",
+    spec: "SDM Vol. 2B, POP—Pop a Value From the Stack",
+    forms: [
+      ["58+r", "Zv"],
+      ["8F /0", "Ev"],
+    ],
+    popsBeforeAddress: true,
+    semantics: pop,
+  },
+  {
+    ...transfer,
+    mnemonic: "PUSHA",
+    summary: "Pushes the eight general registers.",
+    spec: "SDM Vol. 2B, PUSHA/PUSHAD—Push All General-Purpose Registers",
+    forms: [["60"]],
+    sized: true,
+    semantics: pushAll,
+  },
+  {
+    ...transfer,
+    mnemonic: "POPA",
+    summary: "Pops the general registers but ESP.",
+    spec: "SDM Vol. 2B, POPA/POPAD—Pop All General-Purpose Registers",
+    forms: [["61"]],
+    sized: true,
+    semantics: popAll,
+  },
+  {
+    ...transfer,
+    mnemonic: "CBW",
+    summary: "Sign-extends AL to AX, or AX to EAX.",
+    spec: "SDM Vol. 2A, CBW/CWDE/CDQE—Convert",
+    forms: [["98"]],
+    sized: true,
+    semantics: (c) => c.setRegister(0, c.size, c.register(0, c.size === 16 ? 8 : 16)),
+  },
+  {
+    ...transfer,
+    mnemonic: "CWD",
+    summary: "Fills DX or EDX with the sign of the accumulator.",
+    spec: "SDM Vol. 2A, CWD/CDQ/CQO—Convert",
+    forms: [["99"]],
+    sized: true,
+    semantics: (c) => c.setRegister(2, c.size, sar(c.register(0, c.size), i32(31))),
+  },
+  {
+    mnemonic: "LEA",
+    group: "miscellaneous",
+    summary: "Loads the address of the memory operand.",
+    spec: "SDM Vol. 2A, LEA—Load Effective Address",
+    forms: [["8D /r", "Gv M"]],
+    semantics: (c) => c.write(0, c.signExtend(c.address())),
+  },
+  {
+    mnemonic: "LEAVE",
+    group: "control transfer",
+    summary: "Leaves a stack frame: ESP from EBP, then pops EBP.",
+    spec: "SDM Vol. 2A, LEAVE—High Level Procedure Exit",
+    forms: [["C9"]],
+    sized: true,
+    semantics: leave,
+  },
+  {
+    mnemonic: "XLAT",
+    group: "miscellaneous",
+    summary: "Loads AL from the table at EBX, indexed by AL.",
+    spec: "SDM Vol. 2D, XLAT/XLATB—Table Look-up Translation",
+    forms: [["D7"]],
+    semantics: (c) =>
+      c.setRegister(0, 8, c.cell("operand", c.let(add(c.register(3, 32), c.zeroExtend(c.register(0, 8), 8))), 8).value),
+  },
+  {
+    mnemonic: "NOP",
+    group: "miscellaneous",
+    summary: "Does nothing.",
+    spec: "SDM Vol. 2B, NOP—No Operation",
+    forms: [["0F 1F /0", "Ev"]],
+    semantics: () => {},
+  },
+  {
+    mnemonic: "PAUSE",
+    group: "miscellaneous",
+    summary: "Does nothing, and says that this is a waiting loop.",
+    spec: "SDM Vol. 2B, PAUSE—Spin Loop Hint",
+    forms: [["90"]],
+    mandatoryPrefix: 0xf3,
+    semantics: () => {},
+  },
+  {
+    mnemonic: "UD2",
+    group: "miscellaneous",
+    summary: "Raises #UD.",
+    spec: "SDM Vol. 2B, UD—Undefined Instruction",
+    forms: [["0F 0B"]],
+    semantics: (c) => c.fault(6),
+  },
 ];
 
 export const dataTransferRows = definitions.flatMap(define);

@@ -1,5 +1,5 @@
 /** Flags that any program may set, read and load. CLI, STI and POPF are in system.ts. Spec: SDM Vol. 1, "Flag Control (EFLAG) Instructions". */
-import { and, type Code, i32, isZero, sub, xor, shl } from "../code.js";
+import { and, type Code, i32, isZero, shl, sub, xor } from "../code.js";
 import { type Definition, define } from "../instruction.js";
 
 const flag = { group: "flag control" } as const;
@@ -10,15 +10,83 @@ function setCarry(c: Code, carry: ReturnType<Code["let"]>): void {
 }
 
 const definitions: readonly Definition[] = [
-  { ...flag, mnemonic: "CLC", summary: "Clears CF.", spec: "SDM Vol. 2A, CLC—Clear Carry Flag", forms: [["F8"]], flags: { written: "C" }, semantics: (c) => setCarry(c, i32(0)) },
-  { ...flag, mnemonic: "STC", summary: "Sets CF.", spec: "SDM Vol. 2B, STC—Set Carry Flag", forms: [["F9"]], flags: { written: "C" }, semantics: (c) => setCarry(c, i32(1)) },
-  { ...flag, mnemonic: "CMC", summary: "Complements CF.", spec: "SDM Vol. 2A, CMC—Complement Carry Flag", forms: [["F5"]], flags: { written: "C" }, semantics: (c) => setCarry(c, c.let(isZero(c.carry()))) },
-  { ...flag, mnemonic: "CLD", summary: "Clears DF: string instructions go up.", spec: "SDM Vol. 2A, CLD—Clear Direction Flag", forms: [["FC"]], semantics: (c) => c.setDirection(0) },
-  { ...flag, mnemonic: "STD", summary: "Sets DF: string instructions go down.", spec: "SDM Vol. 2B, STD—Set Direction Flag", forms: [["FD"]], semantics: (c) => c.setDirection(1) },
-  { ...flag, mnemonic: "LAHF", summary: "Loads AH from the low byte of EFLAGS.", spec: "SDM Vol. 2A, LAHF—Load Status Flags Into AH Register", forms: [["9F"]], semantics: (c) => c.setRegister(4, 8, c.eflags()) },
-  { ...flag, mnemonic: "SAHF", summary: "Sets SF, ZF, AF, PF and CF from AH.", spec: "SDM Vol. 2B, SAHF—Store AH Into Flags", forms: [["9E"]], flags: { written: "SZAPC" }, semantics: (c) => c.setLowFlags(c.register(4, 8)) },
-  { ...flag, mnemonic: "PUSHF", summary: "Pushes EFLAGS; VM and RF read as zero.", spec: "SDM Vol. 2B, PUSHF/PUSHFD/PUSHFQ—Push EFLAGS Register Onto the Stack", forms: [["9C"]], sized: true, semantics: (c) => c.push(c.signExtend(and(c.eflags(), i32(~0x30000)))) },
-  { ...flag, mnemonic: "SALC", summary: "Fills AL with CF.", spec: "SDM Vol. 3B, \"Undocumented Opcodes\" (opcode D6)", forms: [["D6"]], semantics: (c) => c.setRegister(0, 8, sub(i32(0), c.carry())) },
+  {
+    ...flag,
+    mnemonic: "CLC",
+    summary: "Clears CF.",
+    spec: "SDM Vol. 2A, CLC—Clear Carry Flag",
+    forms: [["F8"]],
+    flags: { written: "C" },
+    semantics: (c) => setCarry(c, i32(0)),
+  },
+  {
+    ...flag,
+    mnemonic: "STC",
+    summary: "Sets CF.",
+    spec: "SDM Vol. 2B, STC—Set Carry Flag",
+    forms: [["F9"]],
+    flags: { written: "C" },
+    semantics: (c) => setCarry(c, i32(1)),
+  },
+  {
+    ...flag,
+    mnemonic: "CMC",
+    summary: "Complements CF.",
+    spec: "SDM Vol. 2A, CMC—Complement Carry Flag",
+    forms: [["F5"]],
+    flags: { written: "C" },
+    semantics: (c) => setCarry(c, c.let(isZero(c.carry()))),
+  },
+  {
+    ...flag,
+    mnemonic: "CLD",
+    summary: "Clears DF: string instructions go up.",
+    spec: "SDM Vol. 2A, CLD—Clear Direction Flag",
+    forms: [["FC"]],
+    semantics: (c) => c.setDirection(0),
+  },
+  {
+    ...flag,
+    mnemonic: "STD",
+    summary: "Sets DF: string instructions go down.",
+    spec: "SDM Vol. 2B, STD—Set Direction Flag",
+    forms: [["FD"]],
+    semantics: (c) => c.setDirection(1),
+  },
+  {
+    ...flag,
+    mnemonic: "LAHF",
+    summary: "Loads AH from the low byte of EFLAGS.",
+    spec: "SDM Vol. 2A, LAHF—Load Status Flags Into AH Register",
+    forms: [["9F"]],
+    semantics: (c) => c.setRegister(4, 8, c.eflags()),
+  },
+  {
+    ...flag,
+    mnemonic: "SAHF",
+    summary: "Sets SF, ZF, AF, PF and CF from AH.",
+    spec: "SDM Vol. 2B, SAHF—Store AH Into Flags",
+    forms: [["9E"]],
+    flags: { written: "SZAPC" },
+    semantics: (c) => c.setLowFlags(c.register(4, 8)),
+  },
+  {
+    ...flag,
+    mnemonic: "PUSHF",
+    summary: "Pushes EFLAGS; VM and RF read as zero.",
+    spec: "SDM Vol. 2B, PUSHF/PUSHFD/PUSHFQ—Push EFLAGS Register Onto the Stack",
+    forms: [["9C"]],
+    sized: true,
+    semantics: (c) => c.push(c.signExtend(and(c.eflags(), i32(~0x30000)))),
+  },
+  {
+    ...flag,
+    mnemonic: "SALC",
+    summary: "Fills AL with CF.",
+    spec: 'SDM Vol. 3B, "Undocumented Opcodes" (opcode D6)',
+    forms: [["D6"]],
+    semantics: (c) => c.setRegister(0, 8, sub(i32(0), c.carry())),
+  },
 ];
 
 export const flagControlRows = definitions.flatMap(define);

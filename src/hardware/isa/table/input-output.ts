@@ -2,8 +2,9 @@
  * Port input and output. Allowed when CPL is not above IOPL, else as the I/O permission bitmap of the TSS says.
  * Spec: SDM Vol. 1, "I/O Instructions" and "Protected-Mode I/O".
  */
-import { Fault, type AccessSize, type ProcessorPort, VECTOR } from "../../cpu/processor.js";
+
 import { readOperand, writeRegister } from "../../cpu/operands.js";
+import { type AccessSize, Fault, type ProcessorPort, VECTOR } from "../../cpu/processor.js";
 import { ACCESS, FLAG } from "../../cpu/state.js";
 import type { DecodedInstruction } from "../decoder.js";
 import { type Definition, define } from "../instruction.js";
@@ -26,7 +27,9 @@ function checkPermission(port: ProcessorPort, io: number, size: number): void {
   if ((bits & ((1 << size) - 1)) !== 0) throw denied;
 }
 
-const portOf = (port: ProcessorPort, instruction: DecodedInstruction, index: number): number => readOperand(port, instruction, instruction.operands[index]!) & (instruction.operands[index]!.kind === "immediate" ? 0xff : 0xffff);
+const portOf = (port: ProcessorPort, instruction: DecodedInstruction, index: number): number =>
+  readOperand(port, instruction, instruction.operands[index]!) &
+  (instruction.operands[index]!.kind === "immediate" ? 0xff : 0xffff);
 
 function input(port: ProcessorPort, instruction: DecodedInstruction): void {
   const io = portOf(port, instruction, 1);
@@ -44,7 +47,9 @@ function output(port: ProcessorPort, instruction: DecodedInstruction): void {
 }
 
 /** INS and OUTS: one iteration, with REP counting ECX down. */
-function stringTransfer(transfer: (port: ProcessorPort, instruction: DecodedInstruction, io: number, size: AccessSize) => number) {
+function stringTransfer(
+  transfer: (port: ProcessorPort, instruction: DecodedInstruction, io: number, size: AccessSize) => number,
+) {
   return (port: ProcessorPort, instruction: DecodedInstruction): void => {
     const count = port.getRegister(ECX);
     if (instruction.repeat && count === 0) return;
@@ -78,10 +83,56 @@ const outs = stringTransfer((port, instruction, io, size) => {
 const io = { group: "input and output" } as const;
 
 const definitions: readonly Definition[] = [
-  { ...io, mnemonic: "IN", summary: "Reads a port into the accumulator.", spec: "SDM Vol. 2A, IN—Input From Port", forms: [["E4", "AL Ib"], ["E5", "rAX Ib"], ["EC", "AL DX"], ["ED", "rAX DX"]], system: input },
-  { ...io, mnemonic: "OUT", summary: "Writes the accumulator to a port.", spec: "SDM Vol. 2B, OUT—Output to Port", forms: [["E6", "Ib AL"], ["E7", "Ib rAX"], ["EE", "DX AL"], ["EF", "DX rAX"]], system: output },
-  { ...io, mnemonic: "INS", summary: "Reads port DX to ES:EDI.", spec: "SDM Vol. 2A, INS/INSB/INSW/INSD—Input From Port to String", forms: [["6C", "Yb DX"], ["6D", "Yv DX"]], repeat: "rep", system: ins },
-  { ...io, mnemonic: "OUTS", summary: "Writes from ESI to port DX.", spec: "SDM Vol. 2B, OUTS/OUTSB/OUTSW/OUTSD—Output String to Port", forms: [["6E", "DX Xb"], ["6F", "DX Xv"]], repeat: "rep", system: outs },
+  {
+    ...io,
+    mnemonic: "IN",
+    summary: "Reads a port into the accumulator.",
+    spec: "SDM Vol. 2A, IN—Input From Port",
+    forms: [
+      ["E4", "AL Ib"],
+      ["E5", "rAX Ib"],
+      ["EC", "AL DX"],
+      ["ED", "rAX DX"],
+    ],
+    system: input,
+  },
+  {
+    ...io,
+    mnemonic: "OUT",
+    summary: "Writes the accumulator to a port.",
+    spec: "SDM Vol. 2B, OUT—Output to Port",
+    forms: [
+      ["E6", "Ib AL"],
+      ["E7", "Ib rAX"],
+      ["EE", "DX AL"],
+      ["EF", "DX rAX"],
+    ],
+    system: output,
+  },
+  {
+    ...io,
+    mnemonic: "INS",
+    summary: "Reads port DX to ES:EDI.",
+    spec: "SDM Vol. 2A, INS/INSB/INSW/INSD—Input From Port to String",
+    forms: [
+      ["6C", "Yb DX"],
+      ["6D", "Yv DX"],
+    ],
+    repeat: "rep",
+    system: ins,
+  },
+  {
+    ...io,
+    mnemonic: "OUTS",
+    summary: "Writes from ESI to port DX.",
+    spec: "SDM Vol. 2B, OUTS/OUTSB/OUTSW/OUTSD—Output String to Port",
+    forms: [
+      ["6E", "DX Xb"],
+      ["6F", "DX Xv"],
+    ],
+    repeat: "rep",
+    system: outs,
+  },
 ];
 
 export const inputOutputRows = definitions.flatMap(define);

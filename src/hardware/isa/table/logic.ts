@@ -1,5 +1,23 @@
 /** Logic, shifts and rotates. Spec: SDM Vol. 1, "Logical Instructions" and "Shift and Rotate Instructions". */
-import { add, and, binary, type Code, type Expr, i32, i64, narrow, or, sar, select, shl, shr, sub, unary, widenUnsigned, xor } from "../code.js";
+import {
+  add,
+  and,
+  binary,
+  type Code,
+  type Expr,
+  i32,
+  i64,
+  narrow,
+  or,
+  sar,
+  select,
+  shl,
+  shr,
+  sub,
+  unary,
+  widenUnsigned,
+  xor,
+} from "../code.js";
 import { type Definition, define } from "../instruction.js";
 import { aluForms } from "./arithmetic.js";
 
@@ -207,29 +225,191 @@ function bitScan(find: (value: Expr) => Expr): (c: Code) => void {
 }
 
 const definitions: readonly Definition[] = [
-  { ...logical, mnemonic: "AND", summary: "Bitwise AND into the destination.", spec: "SDM Vol. 2A, AND—Logical AND", forms: aluForms(0x20, 4), flags: LOGIC_FLAGS, lock: true, semantics: logic(and) },
-  { ...logical, mnemonic: "OR", summary: "Bitwise OR into the destination.", spec: "SDM Vol. 2B, OR—Logical Inclusive OR", forms: aluForms(0x08, 1), flags: LOGIC_FLAGS, lock: true, semantics: logic(or) },
-  { ...logical, mnemonic: "XOR", summary: "Bitwise exclusive OR into the destination.", spec: "SDM Vol. 2D, XOR—Logical Exclusive OR", forms: aluForms(0x30, 6), flags: LOGIC_FLAGS, lock: true, semantics: logic(xor) },
-  { ...logical, mnemonic: "NOT", summary: "Complements every bit; no flag changes.", spec: "SDM Vol. 2B, NOT—One's Complement Negation", forms: [["F6 /2", "Eb"], ["F7 /2", "Ev"]], lock: true, semantics: (c) => { const a = c.modify(0); c.write(0, xor(a, i32(-1))); } },
-  { mnemonic: "TEST", group: "bit and byte", summary: "Sets the flags of a bitwise AND.", spec: "SDM Vol. 2B, TEST—Logical Compare", forms: [["84 /r", "Eb Gb"], ["85 /r", "Ev Gv"], ["A8", "AL Ib"], ["A9", "rAX Iz"], ["F6 /0", "Eb Ib"], ["F7 /0", "Ev Iz"], ["F6 /1", "Eb Ib"], ["F7 /1", "Ev Iz"]], flags: LOGIC_FLAGS, semantics: (c) => { const a = c.read(0); logicFlags(c, c.let(and(a, c.read(1)))); } },
-  { ...shift, mnemonic: "ROL", summary: "Rotates left.", spec: "SDM Vol. 2B, RCL/RCR/ROL/ROR—Rotate", forms: shiftForms(0), flags: ROTATE_FLAGS, semantics: rotateLeft },
-  { ...shift, mnemonic: "ROR", summary: "Rotates right.", spec: "SDM Vol. 2B, RCL/RCR/ROL/ROR—Rotate", forms: shiftForms(1), flags: ROTATE_FLAGS, semantics: rotateRight },
-  { ...shift, mnemonic: "RCL", summary: "Rotates left through CF.", spec: "SDM Vol. 2B, RCL/RCR/ROL/ROR—Rotate", forms: shiftForms(2), flags: ROTATE_FLAGS, semantics: rotateThroughCarry(true) },
-  { ...shift, mnemonic: "RCR", summary: "Rotates right through CF.", spec: "SDM Vol. 2B, RCL/RCR/ROL/ROR—Rotate", forms: shiftForms(3), flags: ROTATE_FLAGS, semantics: rotateThroughCarry(false) },
-  { ...shift, mnemonic: "SHL", summary: "Shifts left.", spec: "SDM Vol. 2B, SAL/SAR/SHL/SHR—Shift", forms: [...shiftForms(4), ...shiftForms(6)], flags: SHIFT_FLAGS, semantics: shiftLeft },
-  { ...shift, mnemonic: "SHR", summary: "Shifts right, filling with zeros.", spec: "SDM Vol. 2B, SAL/SAR/SHL/SHR—Shift", forms: shiftForms(5), flags: SHIFT_FLAGS, semantics: shiftRight },
-  { ...shift, mnemonic: "SAR", summary: "Shifts right, filling with the sign.", spec: "SDM Vol. 2B, SAL/SAR/SHL/SHR—Shift", forms: shiftForms(7), flags: SHIFT_FLAGS, semantics: shiftRightArithmetic },
-  { ...shift, mnemonic: "SHLD", summary: "Shifts left, filling with the bits of a second register.", spec: "SDM Vol. 2B, SHLD—Double Precision Shift Left", forms: [["0F A4 /r", "Ev Gv Ib"], ["0F A5 /r", "Ev Gv CL"]], flags: SHIFT_FLAGS, semantics: doubleShift(true) },
-  { ...shift, mnemonic: "SHRD", summary: "Shifts right, filling with the bits of a second register.", spec: "SDM Vol. 2B, SHRD—Double Precision Shift Right", forms: [["0F AC /r", "Ev Gv Ib"], ["0F AD /r", "Ev Gv CL"]], flags: SHIFT_FLAGS, semantics: doubleShift(false) },
+  {
+    ...logical,
+    mnemonic: "AND",
+    summary: "Bitwise AND into the destination.",
+    spec: "SDM Vol. 2A, AND—Logical AND",
+    forms: aluForms(0x20, 4),
+    flags: LOGIC_FLAGS,
+    lock: true,
+    semantics: logic(and),
+  },
+  {
+    ...logical,
+    mnemonic: "OR",
+    summary: "Bitwise OR into the destination.",
+    spec: "SDM Vol. 2B, OR—Logical Inclusive OR",
+    forms: aluForms(0x08, 1),
+    flags: LOGIC_FLAGS,
+    lock: true,
+    semantics: logic(or),
+  },
+  {
+    ...logical,
+    mnemonic: "XOR",
+    summary: "Bitwise exclusive OR into the destination.",
+    spec: "SDM Vol. 2D, XOR—Logical Exclusive OR",
+    forms: aluForms(0x30, 6),
+    flags: LOGIC_FLAGS,
+    lock: true,
+    semantics: logic(xor),
+  },
+  {
+    ...logical,
+    mnemonic: "NOT",
+    summary: "Complements every bit; no flag changes.",
+    spec: "SDM Vol. 2B, NOT—One's Complement Negation",
+    forms: [
+      ["F6 /2", "Eb"],
+      ["F7 /2", "Ev"],
+    ],
+    lock: true,
+    semantics: (c) => {
+      const a = c.modify(0);
+      c.write(0, xor(a, i32(-1)));
+    },
+  },
+  {
+    mnemonic: "TEST",
+    group: "bit and byte",
+    summary: "Sets the flags of a bitwise AND.",
+    spec: "SDM Vol. 2B, TEST—Logical Compare",
+    forms: [
+      ["84 /r", "Eb Gb"],
+      ["85 /r", "Ev Gv"],
+      ["A8", "AL Ib"],
+      ["A9", "rAX Iz"],
+      ["F6 /0", "Eb Ib"],
+      ["F7 /0", "Ev Iz"],
+      ["F6 /1", "Eb Ib"],
+      ["F7 /1", "Ev Iz"],
+    ],
+    flags: LOGIC_FLAGS,
+    semantics: (c) => {
+      const a = c.read(0);
+      logicFlags(c, c.let(and(a, c.read(1))));
+    },
+  },
+  {
+    ...shift,
+    mnemonic: "ROL",
+    summary: "Rotates left.",
+    spec: "SDM Vol. 2B, RCL/RCR/ROL/ROR—Rotate",
+    forms: shiftForms(0),
+    flags: ROTATE_FLAGS,
+    semantics: rotateLeft,
+  },
+  {
+    ...shift,
+    mnemonic: "ROR",
+    summary: "Rotates right.",
+    spec: "SDM Vol. 2B, RCL/RCR/ROL/ROR—Rotate",
+    forms: shiftForms(1),
+    flags: ROTATE_FLAGS,
+    semantics: rotateRight,
+  },
+  {
+    ...shift,
+    mnemonic: "RCL",
+    summary: "Rotates left through CF.",
+    spec: "SDM Vol. 2B, RCL/RCR/ROL/ROR—Rotate",
+    forms: shiftForms(2),
+    flags: ROTATE_FLAGS,
+    semantics: rotateThroughCarry(true),
+  },
+  {
+    ...shift,
+    mnemonic: "RCR",
+    summary: "Rotates right through CF.",
+    spec: "SDM Vol. 2B, RCL/RCR/ROL/ROR—Rotate",
+    forms: shiftForms(3),
+    flags: ROTATE_FLAGS,
+    semantics: rotateThroughCarry(false),
+  },
+  {
+    ...shift,
+    mnemonic: "SHL",
+    summary: "Shifts left.",
+    spec: "SDM Vol. 2B, SAL/SAR/SHL/SHR—Shift",
+    forms: [...shiftForms(4), ...shiftForms(6)],
+    flags: SHIFT_FLAGS,
+    semantics: shiftLeft,
+  },
+  {
+    ...shift,
+    mnemonic: "SHR",
+    summary: "Shifts right, filling with zeros.",
+    spec: "SDM Vol. 2B, SAL/SAR/SHL/SHR—Shift",
+    forms: shiftForms(5),
+    flags: SHIFT_FLAGS,
+    semantics: shiftRight,
+  },
+  {
+    ...shift,
+    mnemonic: "SAR",
+    summary: "Shifts right, filling with the sign.",
+    spec: "SDM Vol. 2B, SAL/SAR/SHL/SHR—Shift",
+    forms: shiftForms(7),
+    flags: SHIFT_FLAGS,
+    semantics: shiftRightArithmetic,
+  },
+  {
+    ...shift,
+    mnemonic: "SHLD",
+    summary: "Shifts left, filling with the bits of a second register.",
+    spec: "SDM Vol. 2B, SHLD—Double Precision Shift Left",
+    forms: [
+      ["0F A4 /r", "Ev Gv Ib"],
+      ["0F A5 /r", "Ev Gv CL"],
+    ],
+    flags: SHIFT_FLAGS,
+    semantics: doubleShift(true),
+  },
+  {
+    ...shift,
+    mnemonic: "SHRD",
+    summary: "Shifts right, filling with the bits of a second register.",
+    spec: "SDM Vol. 2B, SHRD—Double Precision Shift Right",
+    forms: [
+      ["0F AC /r", "Ev Gv Ib"],
+      ["0F AD /r", "Ev Gv CL"],
+    ],
+    flags: SHIFT_FLAGS,
+    semantics: doubleShift(false),
+  },
   ...bitRows.flatMap(([mnemonic, opcode, digit, summary]): Definition[] => {
-    const common = { mnemonic, group: "bit and byte", summary, spec: `SDM Vol. 2A, ${mnemonic}—Bit Test`, flags: BIT_FLAGS, lock: mnemonic !== "BT" } as const;
+    const common = {
+      mnemonic,
+      group: "bit and byte",
+      summary,
+      spec: `SDM Vol. 2A, ${mnemonic}—Bit Test`,
+      flags: BIT_FLAGS,
+      lock: mnemonic !== "BT",
+    } as const;
     return [
       { ...common, forms: [[`0F ${opcode} /r`, "Ev Gv"]], semantics: bitTest(bitChanges[mnemonic]) },
       { ...common, forms: [[`0F BA /${digit}`, "Ev Ib"]], semantics: bitTestImmediate(bitChanges[mnemonic]) },
     ];
   }),
-  { mnemonic: "BSF", group: "bit and byte", summary: "Finds the lowest set bit.", spec: "SDM Vol. 2A, BSF—Bit Scan Forward", forms: [["0F BC /r", "Gv Ev"]], flags: { written: "OSZAPC", undefined: "OSAPC" }, semantics: bitScan((value) => unary("i32.ctz", value)) },
-  { mnemonic: "BSR", group: "bit and byte", summary: "Finds the highest set bit.", spec: "SDM Vol. 2A, BSR—Bit Scan Reverse", forms: [["0F BD /r", "Gv Ev"]], flags: { written: "OSZAPC", undefined: "OSAPC" }, semantics: bitScan((value) => sub(i32(31), unary("i32.clz", value))) },
+  {
+    mnemonic: "BSF",
+    group: "bit and byte",
+    summary: "Finds the lowest set bit.",
+    spec: "SDM Vol. 2A, BSF—Bit Scan Forward",
+    forms: [["0F BC /r", "Gv Ev"]],
+    flags: { written: "OSZAPC", undefined: "OSAPC" },
+    semantics: bitScan((value) => unary("i32.ctz", value)),
+  },
+  {
+    mnemonic: "BSR",
+    group: "bit and byte",
+    summary: "Finds the highest set bit.",
+    spec: "SDM Vol. 2A, BSR—Bit Scan Reverse",
+    forms: [["0F BD /r", "Gv Ev"]],
+    flags: { written: "OSZAPC", undefined: "OSAPC" },
+    semantics: bitScan((value) => sub(i32(31), unary("i32.clz", value))),
+  },
 ];
 
 export const logicRows = definitions.flatMap(define);

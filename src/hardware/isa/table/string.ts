@@ -55,23 +55,34 @@ const scas: Iteration = (c, advance) => {
   return { compare: difference(c, a, b).setFlags };
 };
 
-const once = (iteration: Iteration) => (c: Code): void => {
-  iteration(c, advanceBy(c)).compare?.();
-};
+const once =
+  (iteration: Iteration) =>
+  (c: Code): void => {
+    iteration(c, advanceBy(c)).compare?.();
+  };
 
-const repeated = (iteration: Iteration) => (c: Code, while_: "E" | "NE"): void => {
-  const count = c.register(ECX, 32);
-  c.if(count, () => {
-    const { compare } = iteration(c, advanceBy(c));
-    const left = c.let(sub(count, i32(1)));
-    c.setRegister(ECX, 32, left);
-    compare?.();
-    const more: Expr = ne(left, i32(0));
-    c.repeatIf(compare ? and(more, while_ === "E" ? c.condition(4) : isZero(c.condition(4))) : more);
-  });
-};
+const repeated =
+  (iteration: Iteration) =>
+  (c: Code, while_: "E" | "NE"): void => {
+    const count = c.register(ECX, 32);
+    c.if(count, () => {
+      const { compare } = iteration(c, advanceBy(c));
+      const left = c.let(sub(count, i32(1)));
+      c.setRegister(ECX, 32, left);
+      compare?.();
+      const more: Expr = ne(left, i32(0));
+      c.repeatIf(compare ? and(more, while_ === "E" ? c.condition(4) : isZero(c.condition(4))) : more);
+    });
+  };
 
-const row = (mnemonic: string, iteration: Iteration, repeat: "rep" | "repe", summary: string, page: string, forms: [string, string][]): Definition => ({
+const row = (
+  mnemonic: string,
+  iteration: Iteration,
+  repeat: "rep" | "repe",
+  summary: string,
+  page: string,
+  forms: [string, string][],
+): Definition => ({
   mnemonic,
   group: "string",
   summary,
@@ -84,11 +95,54 @@ const row = (mnemonic: string, iteration: Iteration, repeat: "rep" | "repe", sum
 });
 
 const definitions: readonly Definition[] = [
-  row("MOVS", movs, "rep", "Copies from ESI to EDI and advances both.", "MOVS/MOVSB/MOVSW/MOVSD/MOVSQ—Move Data From String to String", [["A4", "Yb Xb"], ["A5", "Yv Xv"]]),
-  row("CMPS", cmps, "repe", "Compares at ESI and EDI and advances both.", "CMPS/CMPSB/CMPSW/CMPSD/CMPSQ—Compare String Operands", [["A6", "Xb Yb"], ["A7", "Xv Yv"]]),
-  row("STOS", stos, "rep", "Stores the accumulator at EDI and advances it.", "STOS/STOSB/STOSW/STOSD/STOSQ—Store String", [["AA", "Yb AL"], ["AB", "Yv rAX"]]),
-  row("LODS", lods, "rep", "Loads the accumulator from ESI and advances it.", "LODS/LODSB/LODSW/LODSD/LODSQ—Load String", [["AC", "AL Xb"], ["AD", "rAX Xv"]]),
-  row("SCAS", scas, "repe", "Compares the accumulator at EDI and advances it.", "SCAS/SCASB/SCASW/SCASD—Scan String", [["AE", "AL Yb"], ["AF", "rAX Yv"]]),
+  row(
+    "MOVS",
+    movs,
+    "rep",
+    "Copies from ESI to EDI and advances both.",
+    "MOVS/MOVSB/MOVSW/MOVSD/MOVSQ—Move Data From String to String",
+    [
+      ["A4", "Yb Xb"],
+      ["A5", "Yv Xv"],
+    ],
+  ),
+  row(
+    "CMPS",
+    cmps,
+    "repe",
+    "Compares at ESI and EDI and advances both.",
+    "CMPS/CMPSB/CMPSW/CMPSD/CMPSQ—Compare String Operands",
+    [
+      ["A6", "Xb Yb"],
+      ["A7", "Xv Yv"],
+    ],
+  ),
+  row(
+    "STOS",
+    stos,
+    "rep",
+    "Stores the accumulator at EDI and advances it.",
+    "STOS/STOSB/STOSW/STOSD/STOSQ—Store String",
+    [
+      ["AA", "Yb AL"],
+      ["AB", "Yv rAX"],
+    ],
+  ),
+  row(
+    "LODS",
+    lods,
+    "rep",
+    "Loads the accumulator from ESI and advances it.",
+    "LODS/LODSB/LODSW/LODSD/LODSQ—Load String",
+    [
+      ["AC", "AL Xb"],
+      ["AD", "rAX Xv"],
+    ],
+  ),
+  row("SCAS", scas, "repe", "Compares the accumulator at EDI and advances it.", "SCAS/SCASB/SCASW/SCASD—Scan String", [
+    ["AE", "AL Yb"],
+    ["AF", "rAX Yv"],
+  ]),
 ];
 
 export const stringRows = definitions.flatMap(define);

@@ -7,7 +7,16 @@ import { deliver, interruptReturn, mergeEflags } from "../../cpu/exceptions.js";
 import { identify } from "../../cpu/model.js";
 import { operandAddress, peek, push, readOperand, release, writeOperand } from "../../cpu/operands.js";
 import { Fault, type ProcessorPort, type SystemInstruction, Unsupported, VECTOR } from "../../cpu/processor.js";
-import { inspect, loadDataSegment, loadLdt, loadTask, readCodeSegment, readStackSegment, SYSTEM_TYPE, withSegment } from "../../cpu/segments.js";
+import {
+  inspect,
+  loadDataSegment,
+  loadLdt,
+  loadTask,
+  readCodeSegment,
+  readStackSegment,
+  SYSTEM_TYPE,
+  withSegment,
+} from "../../cpu/segments.js";
 import { ACCESS, CR0, CR4, dplOf, FLAG, NULL_SEGMENT, type SegmentName, segmentNames } from "../../cpu/state.js";
 import type { DecodedInstruction } from "../decoder.js";
 import { type Definition, define } from "../instruction.js";
@@ -74,7 +83,8 @@ const moveFromSegment: SystemInstruction = (port, instruction) => {
   writeOperand(port, instruction, target!, selector, target!.kind === "memory" ? 16 : instruction.size);
 };
 
-const pushSegment: SystemInstruction = (port, instruction) => push(port, port.system.segments[segmentOperand(instruction, 0)].selector, stackSize(instruction));
+const pushSegment: SystemInstruction = (port, instruction) =>
+  push(port, port.system.segments[segmentOperand(instruction, 0)].selector, stackSize(instruction));
 
 const popSegment: SystemInstruction = (port, instruction) => {
   const selector = peek(port, 0, stackSize(instruction)) & 0xffff;
@@ -257,11 +267,31 @@ const moveToDebug = privileged((port, instruction) => {
 
 const moveFromDebug = privileged((port, instruction) => {
   const [target, debug] = instruction.operands;
-  writeOperand(port, instruction, target!, port.system.debug[debugIndex(port, debug!.kind === "debug" ? debug!.number : 0)]!);
+  writeOperand(
+    port,
+    instruction,
+    target!,
+    port.system.debug[debugIndex(port, debug!.kind === "debug" ? debug!.number : 0)]!,
+  );
 });
 
-const LAR_TYPES = [SYSTEM_TYPE.TSS16, SYSTEM_TYPE.LDT, SYSTEM_TYPE.BUSY_TSS16, SYSTEM_TYPE.CALL_GATE16, SYSTEM_TYPE.TASK_GATE, SYSTEM_TYPE.TSS32, SYSTEM_TYPE.BUSY_TSS32, SYSTEM_TYPE.CALL_GATE32];
-const LSL_TYPES = [SYSTEM_TYPE.TSS16, SYSTEM_TYPE.LDT, SYSTEM_TYPE.BUSY_TSS16, SYSTEM_TYPE.TSS32, SYSTEM_TYPE.BUSY_TSS32];
+const LAR_TYPES = [
+  SYSTEM_TYPE.TSS16,
+  SYSTEM_TYPE.LDT,
+  SYSTEM_TYPE.BUSY_TSS16,
+  SYSTEM_TYPE.CALL_GATE16,
+  SYSTEM_TYPE.TASK_GATE,
+  SYSTEM_TYPE.TSS32,
+  SYSTEM_TYPE.BUSY_TSS32,
+  SYSTEM_TYPE.CALL_GATE32,
+];
+const LSL_TYPES = [
+  SYSTEM_TYPE.TSS16,
+  SYSTEM_TYPE.LDT,
+  SYSTEM_TYPE.BUSY_TSS16,
+  SYSTEM_TYPE.TSS32,
+  SYSTEM_TYPE.BUSY_TSS32,
+];
 
 function setZero(port: ProcessorPort, zero: boolean): void {
   port.setEflags(zero ? port.getEflags() | FLAG.ZF : port.getEflags() & ~FLAG.ZF);
@@ -283,7 +313,9 @@ function verify(write: boolean): SystemInstruction {
   return (port, instruction) => {
     const found = inspect(port, readOperand(port, instruction, instruction.operands[0]!, 16), []);
     const code = found !== undefined && (found.access & ACCESS.CODE) !== 0;
-    const may = found !== undefined && (write ? !code && (found.access & ACCESS.WRITABLE) !== 0 : !code || (found.access & ACCESS.WRITABLE) !== 0);
+    const may =
+      found !== undefined &&
+      (write ? !code && (found.access & ACCESS.WRITABLE) !== 0 : !code || (found.access & ACCESS.WRITABLE) !== 0);
     setZero(port, may);
   };
 }
@@ -312,57 +344,452 @@ const readTimestamp = (port: ProcessorPort): void => {
 };
 
 const definitions: readonly Definition[] = [
-  { ...system, mnemonic: "CLI", group: "flag control", summary: "Clears IF.", spec: "SDM Vol. 2A, CLI—Clear Interrupt Flag", forms: [["FA"]], system: clearInterrupts },
-  { ...system, mnemonic: "STI", group: "flag control", summary: "Sets IF after the next instruction.", spec: "SDM Vol. 2B, STI—Set Interrupt Flag", forms: [["FB"]], system: setInterrupts },
-  { ...system, mnemonic: "POPF", group: "flag control", summary: "Pops EFLAGS; what the privilege does not allow stays, silently.", spec: "SDM Vol. 2B, POPF/POPFD/POPFQ—Pop Stack Into EFLAGS Register", forms: [["9D"]], sized: true, flags: { written: "OSZAPC" }, system: popFlags },
-  { mnemonic: "INT3", group: "control transfer", summary: "Raises #BP.", spec: "SDM Vol. 2A, INT n/INTO/INT3/INT1—Call to Interrupt Procedure", forms: [["CC"]], system: softwareInterrupt(VECTOR.BP) },
-  { mnemonic: "INT", group: "control transfer", summary: "Calls the interrupt handler of the given vector.", spec: "SDM Vol. 2A, INT n/INTO/INT3/INT1—Call to Interrupt Procedure", forms: [["CD", "Ib"]], system: (port, instruction) => softwareInterrupt(readOperand(port, instruction, instruction.operands[0]!) & 0xff)(port, instruction) },
-  { mnemonic: "INTO", group: "control transfer", summary: "Raises #OF if OF is set.", spec: "SDM Vol. 2A, INT n/INTO/INT3/INT1—Call to Interrupt Procedure", forms: [["CE"]], system: (port, instruction) => { if ((port.getEflags() & FLAG.OF) !== 0) softwareInterrupt(VECTOR.OF)(port, instruction); } },
-  { mnemonic: "IRET", group: "control transfer", summary: "Returns from an interrupt, to the same or an outer privilege.", spec: "SDM Vol. 2A, IRET/IRETD/IRETQ—Interrupt Return", forms: [["CF"]], sized: true, system: (port, instruction) => { if (instruction.size === 16) throw new Unsupported("IRET with 16-bit operands"); interruptReturn(port); } },
-  { mnemonic: "JMP", group: "control transfer", summary: "Jumps to another code segment.", spec: "SDM Vol. 2A, JMP—Jump", forms: [["EA", "Ap"], ["FF /5", "Mp"]], system: jumpFar },
-  { mnemonic: "CALL", group: "control transfer", summary: "Calls a procedure in another code segment.", spec: "SDM Vol. 2A, CALL—Call Procedure", forms: [["9A", "Ap"], ["FF /3", "Mp"]], system: callFar },
-  { mnemonic: "RETF", group: "control transfer", summary: "Returns to another code segment.", spec: "SDM Vol. 2B, RET—Return From Procedure", forms: [["CB"], ["CA", "Iw"]], sized: true, system: returnFar },
-  { mnemonic: "ENTER", group: "control transfer", summary: "Makes a stack frame.", spec: "SDM Vol. 2A, ENTER—Make Stack Frame for Procedure Parameters", forms: [["C8", "Iw Ib"]], sized: true, system: enter },
-  { mnemonic: "MOV", group: "data transfer", summary: "Loads a segment register.", spec: "SDM Vol. 2B, MOV—Move", forms: [["8E /r", "Sw Ew"]], system: moveToSegment },
-  { mnemonic: "MOV", group: "data transfer", summary: "Stores a segment register.", spec: "SDM Vol. 2B, MOV—Move", forms: [["8C /r", "Ev Sw"]], system: moveFromSegment },
-  { mnemonic: "PUSH", group: "data transfer", summary: "Pushes a segment register.", spec: "SDM Vol. 2B, PUSH—Push Word, Doubleword, or Quadword Onto the Stack", forms: [["06", "S0"], ["0E", "S1"], ["16", "S2"], ["1E", "S3"], ["0F A0", "S4"], ["0F A8", "S5"]], sized: true, system: pushSegment },
-  { mnemonic: "POP", group: "data transfer", summary: "Pops a segment register.", spec: "SDM Vol. 2B, POP—Pop a Value From the Stack", forms: [["07", "S0"], ["17", "S2"], ["1F", "S3"], ["0F A1", "S4"], ["0F A9", "S5"]], sized: true, system: popSegment },
-  ...(["es", "ds", "ss", "fs", "gs"] as const).map((name): Definition => ({ mnemonic: `L${name.toUpperCase()}`, group: "data transfer", summary: `Loads ${name.toUpperCase()} and a register from a far pointer.`, spec: "SDM Vol. 2A, LDS/LES/LFS/LGS/LSS—Load Far Pointer", forms: [[{ es: "C4 /r", ds: "C5 /r", ss: "0F B2 /r", fs: "0F B4 /r", gs: "0F B5 /r" }[name], "Gv Mp"]], system: loadFarPointer(name) })),
-  { mnemonic: "CMPXCHG8B", group: "data transfer", summary: "Compares EDX:EAX with 8 bytes and exchanges them with ECX:EBX if equal.", spec: "SDM Vol. 2A, CMPXCHG8B/CMPXCHG16B—Compare and Exchange Bytes", forms: [["0F C7 /1", "Mq"]], lock: true, flags: { written: "Z" }, system: compareExchange8 },
-  { ...system, mnemonic: "HLT", summary: "Stops until an interrupt.", spec: "SDM Vol. 2A, HLT—Halt", forms: [["F4"]], system: privileged((port) => port.halt()) },
-  { ...system, mnemonic: "SGDT", summary: "Stores GDTR.", spec: "SDM Vol. 2B, SGDT—Store Global Descriptor Table Register", forms: [["0F 01 /0", "Ms"]], sized: true, system: storeTable("gdtr") },
-  { ...system, mnemonic: "SIDT", summary: "Stores IDTR.", spec: "SDM Vol. 2B, SIDT—Store Interrupt Descriptor Table Register", forms: [["0F 01 /1", "Ms"]], sized: true, system: storeTable("idtr") },
-  { ...system, mnemonic: "LGDT", summary: "Loads GDTR.", spec: "SDM Vol. 2A, LGDT/LIDT—Load Global/Interrupt Descriptor Table Register", forms: [["0F 01 /2", "Ms"]], sized: true, system: loadTable("gdtr") },
-  { ...system, mnemonic: "LIDT", summary: "Loads IDTR.", spec: "SDM Vol. 2A, LGDT/LIDT—Load Global/Interrupt Descriptor Table Register", forms: [["0F 01 /3", "Ms"]], sized: true, system: loadTable("idtr") },
-  { ...system, mnemonic: "SMSW", summary: "Stores the low half of CR0.", spec: "SDM Vol. 2B, SMSW—Store Machine Status Word", forms: [["0F 01 /4", "Ev"]], system: (port, instruction) => { const [target] = instruction.operands; writeOperand(port, instruction, target!, port.system.cr0, target!.kind === "memory" ? 16 : undefined); } },
-  { ...system, mnemonic: "LMSW", summary: "Loads the low four bits of CR0; PE cannot be cleared.", spec: "SDM Vol. 2A, LMSW—Load Machine Status Word", forms: [["0F 01 /6", "Ew"]], system: privileged((port, instruction) => { const value = readOperand(port, instruction, instruction.operands[0]!, 16); writeCr0(port, (port.system.cr0 & ~14) | (value & 15) | (port.system.cr0 & 1)); }) },
-  { ...system, mnemonic: "INVLPG", summary: "Drops the TLB entry of a linear address.", spec: "SDM Vol. 2A, INVLPG—Invalidate TLB Entries", forms: [["0F 01 /7", "Mb"]], system: privileged((port, instruction) => port.invalidate(operandAddress(port, instruction, 1, false))) },
-  { ...system, mnemonic: "SLDT", summary: "Stores the selector of the LDT.", spec: "SDM Vol. 2B, SLDT—Store Local Descriptor Table Register", forms: [["0F 00 /0", "Ev"]], system: (port, instruction) => { const [target] = instruction.operands; writeOperand(port, instruction, target!, port.system.ldtr.selector, target!.kind === "memory" ? 16 : undefined); } },
-  { ...system, mnemonic: "STR", summary: "Stores the selector of the TSS.", spec: "SDM Vol. 2B, STR—Store Task Register", forms: [["0F 00 /1", "Ev"]], system: (port, instruction) => { const [target] = instruction.operands; writeOperand(port, instruction, target!, port.system.tr.selector, target!.kind === "memory" ? 16 : undefined); } },
-  { ...system, mnemonic: "LLDT", summary: "Loads LDTR.", spec: "SDM Vol. 2A, LLDT—Load Local Descriptor Table Register", forms: [["0F 00 /2", "Ew"]], system: privileged((port, instruction) => loadLdt(port, readOperand(port, instruction, instruction.operands[0]!, 16))) },
-  { ...system, mnemonic: "LTR", summary: "Loads TR and marks the TSS busy.", spec: "SDM Vol. 2A, LTR—Load Task Register", forms: [["0F 00 /3", "Ew"]], system: privileged((port, instruction) => loadTask(port, readOperand(port, instruction, instruction.operands[0]!, 16))) },
-  { ...system, mnemonic: "VERR", summary: "Sets ZF if the segment may be read.", spec: "SDM Vol. 2B, VERR/VERW—Verify a Segment for Reading or Writing", forms: [["0F 00 /4", "Ew"]], flags: { written: "Z" }, system: verify(false) },
-  { ...system, mnemonic: "VERW", summary: "Sets ZF if the segment may be written.", spec: "SDM Vol. 2B, VERR/VERW—Verify a Segment for Reading or Writing", forms: [["0F 00 /5", "Ew"]], flags: { written: "Z" }, system: verify(true) },
-  { ...system, mnemonic: "LAR", summary: "Loads the access rights of a segment.", spec: "SDM Vol. 2A, LAR—Load Access Rights Byte", forms: [["0F 02 /r", "Gv Ew"]], flags: { written: "Z" }, system: loadAccessRights },
-  { ...system, mnemonic: "LSL", summary: "Loads the limit of a segment.", spec: "SDM Vol. 2A, LSL—Load Segment Limit", forms: [["0F 03 /r", "Gv Ew"]], flags: { written: "Z" }, system: loadLimit },
-  { ...system, mnemonic: "ARPL", summary: "Raises the RPL of a selector to that of another.", spec: "SDM Vol. 2A, ARPL—Adjust RPL Field of Segment Selector", forms: [["63 /r", "Ew Gw"]], flags: { written: "Z" }, system: (port, instruction) => {
-    const [target, source] = instruction.operands;
-    const value = readOperand(port, instruction, target!, 16);
-    const rpl = readOperand(port, instruction, source!, 16) & 3;
-    if ((value & 3) < rpl) writeOperand(port, instruction, target!, (value & ~3) | rpl, 16);
-    setZero(port, (value & 3) < rpl);
-  } },
-  { ...system, mnemonic: "CLTS", summary: "Clears CR0.TS.", spec: "SDM Vol. 2A, CLTS—Clear Task-Switched Flag in CR0", forms: [["0F 06"]], system: privileged((port) => port.setSystem({ cr0: port.system.cr0 & ~CR0.TS })) },
-  { ...system, mnemonic: "INVD", summary: "Drops the caches; nothing to drop here.", spec: "SDM Vol. 2A, INVD—Invalidate Internal Caches", forms: [["0F 08"]], system: privileged(() => {}) },
-  { ...system, mnemonic: "WBINVD", summary: "Writes back and drops the caches; nothing to drop here.", spec: "SDM Vol. 2B, WBINVD—Write Back and Invalidate Cache", forms: [["0F 09"]], system: privileged(() => {}) },
-  { ...system, mnemonic: "MOV", summary: "Loads a control register.", spec: "SDM Vol. 2B, MOV—Move to/from Control Registers", forms: [["0F 22 /r", "Cd Rd"]], system: moveToControl },
-  { ...system, mnemonic: "MOV", summary: "Stores a control register.", spec: "SDM Vol. 2B, MOV—Move to/from Control Registers", forms: [["0F 20 /r", "Rd Cd"]], system: moveFromControl },
-  { ...system, mnemonic: "MOV", summary: "Loads a debug register.", spec: "SDM Vol. 2B, MOV—Move to/from Debug Registers", forms: [["0F 23 /r", "Dd Rd"]], system: moveToDebug },
-  { ...system, mnemonic: "MOV", summary: "Stores a debug register.", spec: "SDM Vol. 2B, MOV—Move to/from Debug Registers", forms: [["0F 21 /r", "Rd Dd"]], system: moveFromDebug },
-  { ...system, mnemonic: "RDTSC", summary: "Reads the time-stamp counter; with CR4.TSD at CPL 0 only.", spec: "SDM Vol. 2B, RDTSC—Read Time-Stamp Counter", forms: [["0F 31"]], system: (port) => { if ((port.system.cr4 & CR4.TSD) !== 0 && port.cpl !== 0) throw new Fault(VECTOR.GP, 0); readTimestamp(port); } },
-  { ...system, mnemonic: "RDMSR", summary: "Reads a model-specific register.", spec: "SDM Vol. 2B, RDMSR—Read From Model Specific Register", forms: [["0F 32"]], system: privileged((port) => { if (port.getRegister(1) !== TSC_MSR) throw new Fault(VECTOR.GP, 0); readTimestamp(port); }) },
-  { ...system, mnemonic: "WRMSR", summary: "Writes a model-specific register; none can be written here.", spec: "SDM Vol. 2B, WRMSR—Write to Model Specific Register", forms: [["0F 30"]], system: privileged((port) => { throw port.getRegister(1) === TSC_MSR ? new Unsupported("writing the time-stamp counter") : new Fault(VECTOR.GP, 0); }) },
-  { mnemonic: "CPUID", group: "miscellaneous", summary: "Identifies the processor.", spec: "SDM Vol. 2A, CPUID—CPU Identification", forms: [["0F A2"]], system: (port) => identify(port.getRegister(0)).forEach((value, index) => port.setRegister([0, 3, 1, 2][index]!, value)) },
+  {
+    ...system,
+    mnemonic: "CLI",
+    group: "flag control",
+    summary: "Clears IF.",
+    spec: "SDM Vol. 2A, CLI—Clear Interrupt Flag",
+    forms: [["FA"]],
+    system: clearInterrupts,
+  },
+  {
+    ...system,
+    mnemonic: "STI",
+    group: "flag control",
+    summary: "Sets IF after the next instruction.",
+    spec: "SDM Vol. 2B, STI—Set Interrupt Flag",
+    forms: [["FB"]],
+    system: setInterrupts,
+  },
+  {
+    ...system,
+    mnemonic: "POPF",
+    group: "flag control",
+    summary: "Pops EFLAGS; what the privilege does not allow stays, silently.",
+    spec: "SDM Vol. 2B, POPF/POPFD/POPFQ—Pop Stack Into EFLAGS Register",
+    forms: [["9D"]],
+    sized: true,
+    flags: { written: "OSZAPC" },
+    system: popFlags,
+  },
+  {
+    mnemonic: "INT3",
+    group: "control transfer",
+    summary: "Raises #BP.",
+    spec: "SDM Vol. 2A, INT n/INTO/INT3/INT1—Call to Interrupt Procedure",
+    forms: [["CC"]],
+    system: softwareInterrupt(VECTOR.BP),
+  },
+  {
+    mnemonic: "INT",
+    group: "control transfer",
+    summary: "Calls the interrupt handler of the given vector.",
+    spec: "SDM Vol. 2A, INT n/INTO/INT3/INT1—Call to Interrupt Procedure",
+    forms: [["CD", "Ib"]],
+    system: (port, instruction) =>
+      softwareInterrupt(readOperand(port, instruction, instruction.operands[0]!) & 0xff)(port, instruction),
+  },
+  {
+    mnemonic: "INTO",
+    group: "control transfer",
+    summary: "Raises #OF if OF is set.",
+    spec: "SDM Vol. 2A, INT n/INTO/INT3/INT1—Call to Interrupt Procedure",
+    forms: [["CE"]],
+    system: (port, instruction) => {
+      if ((port.getEflags() & FLAG.OF) !== 0) softwareInterrupt(VECTOR.OF)(port, instruction);
+    },
+  },
+  {
+    mnemonic: "IRET",
+    group: "control transfer",
+    summary: "Returns from an interrupt, to the same or an outer privilege.",
+    spec: "SDM Vol. 2A, IRET/IRETD/IRETQ—Interrupt Return",
+    forms: [["CF"]],
+    sized: true,
+    system: (port, instruction) => {
+      if (instruction.size === 16) throw new Unsupported("IRET with 16-bit operands");
+      interruptReturn(port);
+    },
+  },
+  {
+    mnemonic: "JMP",
+    group: "control transfer",
+    summary: "Jumps to another code segment.",
+    spec: "SDM Vol. 2A, JMP—Jump",
+    forms: [
+      ["EA", "Ap"],
+      ["FF /5", "Mp"],
+    ],
+    system: jumpFar,
+  },
+  {
+    mnemonic: "CALL",
+    group: "control transfer",
+    summary: "Calls a procedure in another code segment.",
+    spec: "SDM Vol. 2A, CALL—Call Procedure",
+    forms: [
+      ["9A", "Ap"],
+      ["FF /3", "Mp"],
+    ],
+    system: callFar,
+  },
+  {
+    mnemonic: "RETF",
+    group: "control transfer",
+    summary: "Returns to another code segment.",
+    spec: "SDM Vol. 2B, RET—Return From Procedure",
+    forms: [["CB"], ["CA", "Iw"]],
+    sized: true,
+    system: returnFar,
+  },
+  {
+    mnemonic: "ENTER",
+    group: "control transfer",
+    summary: "Makes a stack frame.",
+    spec: "SDM Vol. 2A, ENTER—Make Stack Frame for Procedure Parameters",
+    forms: [["C8", "Iw Ib"]],
+    sized: true,
+    system: enter,
+  },
+  {
+    mnemonic: "MOV",
+    group: "data transfer",
+    summary: "Loads a segment register.",
+    spec: "SDM Vol. 2B, MOV—Move",
+    forms: [["8E /r", "Sw Ew"]],
+    system: moveToSegment,
+  },
+  {
+    mnemonic: "MOV",
+    group: "data transfer",
+    summary: "Stores a segment register.",
+    spec: "SDM Vol. 2B, MOV—Move",
+    forms: [["8C /r", "Ev Sw"]],
+    system: moveFromSegment,
+  },
+  {
+    mnemonic: "PUSH",
+    group: "data transfer",
+    summary: "Pushes a segment register.",
+    spec: "SDM Vol. 2B, PUSH—Push Word, Doubleword, or Quadword Onto the Stack",
+    forms: [
+      ["06", "S0"],
+      ["0E", "S1"],
+      ["16", "S2"],
+      ["1E", "S3"],
+      ["0F A0", "S4"],
+      ["0F A8", "S5"],
+    ],
+    sized: true,
+    system: pushSegment,
+  },
+  {
+    mnemonic: "POP",
+    group: "data transfer",
+    summary: "Pops a segment register.",
+    spec: "SDM Vol. 2B, POP—Pop a Value From the Stack",
+    forms: [
+      ["07", "S0"],
+      ["17", "S2"],
+      ["1F", "S3"],
+      ["0F A1", "S4"],
+      ["0F A9", "S5"],
+    ],
+    sized: true,
+    system: popSegment,
+  },
+  ...(["es", "ds", "ss", "fs", "gs"] as const).map(
+    (name): Definition => ({
+      mnemonic: `L${name.toUpperCase()}`,
+      group: "data transfer",
+      summary: `Loads ${name.toUpperCase()} and a register from a far pointer.`,
+      spec: "SDM Vol. 2A, LDS/LES/LFS/LGS/LSS—Load Far Pointer",
+      forms: [[{ es: "C4 /r", ds: "C5 /r", ss: "0F B2 /r", fs: "0F B4 /r", gs: "0F B5 /r" }[name], "Gv Mp"]],
+      system: loadFarPointer(name),
+    }),
+  ),
+  {
+    mnemonic: "CMPXCHG8B",
+    group: "data transfer",
+    summary: "Compares EDX:EAX with 8 bytes and exchanges them with ECX:EBX if equal.",
+    spec: "SDM Vol. 2A, CMPXCHG8B/CMPXCHG16B—Compare and Exchange Bytes",
+    forms: [["0F C7 /1", "Mq"]],
+    lock: true,
+    flags: { written: "Z" },
+    system: compareExchange8,
+  },
+  {
+    ...system,
+    mnemonic: "HLT",
+    summary: "Stops until an interrupt.",
+    spec: "SDM Vol. 2A, HLT—Halt",
+    forms: [["F4"]],
+    system: privileged((port) => port.halt()),
+  },
+  {
+    ...system,
+    mnemonic: "SGDT",
+    summary: "Stores GDTR.",
+    spec: "SDM Vol. 2B, SGDT—Store Global Descriptor Table Register",
+    forms: [["0F 01 /0", "Ms"]],
+    sized: true,
+    system: storeTable("gdtr"),
+  },
+  {
+    ...system,
+    mnemonic: "SIDT",
+    summary: "Stores IDTR.",
+    spec: "SDM Vol. 2B, SIDT—Store Interrupt Descriptor Table Register",
+    forms: [["0F 01 /1", "Ms"]],
+    sized: true,
+    system: storeTable("idtr"),
+  },
+  {
+    ...system,
+    mnemonic: "LGDT",
+    summary: "Loads GDTR.",
+    spec: "SDM Vol. 2A, LGDT/LIDT—Load Global/Interrupt Descriptor Table Register",
+    forms: [["0F 01 /2", "Ms"]],
+    sized: true,
+    system: loadTable("gdtr"),
+  },
+  {
+    ...system,
+    mnemonic: "LIDT",
+    summary: "Loads IDTR.",
+    spec: "SDM Vol. 2A, LGDT/LIDT—Load Global/Interrupt Descriptor Table Register",
+    forms: [["0F 01 /3", "Ms"]],
+    sized: true,
+    system: loadTable("idtr"),
+  },
+  {
+    ...system,
+    mnemonic: "SMSW",
+    summary: "Stores the low half of CR0.",
+    spec: "SDM Vol. 2B, SMSW—Store Machine Status Word",
+    forms: [["0F 01 /4", "Ev"]],
+    system: (port, instruction) => {
+      const [target] = instruction.operands;
+      writeOperand(port, instruction, target!, port.system.cr0, target!.kind === "memory" ? 16 : undefined);
+    },
+  },
+  {
+    ...system,
+    mnemonic: "LMSW",
+    summary: "Loads the low four bits of CR0; PE cannot be cleared.",
+    spec: "SDM Vol. 2A, LMSW—Load Machine Status Word",
+    forms: [["0F 01 /6", "Ew"]],
+    system: privileged((port, instruction) => {
+      const value = readOperand(port, instruction, instruction.operands[0]!, 16);
+      writeCr0(port, (port.system.cr0 & ~14) | (value & 15) | (port.system.cr0 & 1));
+    }),
+  },
+  {
+    ...system,
+    mnemonic: "INVLPG",
+    summary: "Drops the TLB entry of a linear address.",
+    spec: "SDM Vol. 2A, INVLPG—Invalidate TLB Entries",
+    forms: [["0F 01 /7", "Mb"]],
+    system: privileged((port, instruction) => port.invalidate(operandAddress(port, instruction, 1, false))),
+  },
+  {
+    ...system,
+    mnemonic: "SLDT",
+    summary: "Stores the selector of the LDT.",
+    spec: "SDM Vol. 2B, SLDT—Store Local Descriptor Table Register",
+    forms: [["0F 00 /0", "Ev"]],
+    system: (port, instruction) => {
+      const [target] = instruction.operands;
+      writeOperand(port, instruction, target!, port.system.ldtr.selector, target!.kind === "memory" ? 16 : undefined);
+    },
+  },
+  {
+    ...system,
+    mnemonic: "STR",
+    summary: "Stores the selector of the TSS.",
+    spec: "SDM Vol. 2B, STR—Store Task Register",
+    forms: [["0F 00 /1", "Ev"]],
+    system: (port, instruction) => {
+      const [target] = instruction.operands;
+      writeOperand(port, instruction, target!, port.system.tr.selector, target!.kind === "memory" ? 16 : undefined);
+    },
+  },
+  {
+    ...system,
+    mnemonic: "LLDT",
+    summary: "Loads LDTR.",
+    spec: "SDM Vol. 2A, LLDT—Load Local Descriptor Table Register",
+    forms: [["0F 00 /2", "Ew"]],
+    system: privileged((port, instruction) =>
+      loadLdt(port, readOperand(port, instruction, instruction.operands[0]!, 16)),
+    ),
+  },
+  {
+    ...system,
+    mnemonic: "LTR",
+    summary: "Loads TR and marks the TSS busy.",
+    spec: "SDM Vol. 2A, LTR—Load Task Register",
+    forms: [["0F 00 /3", "Ew"]],
+    system: privileged((port, instruction) =>
+      loadTask(port, readOperand(port, instruction, instruction.operands[0]!, 16)),
+    ),
+  },
+  {
+    ...system,
+    mnemonic: "VERR",
+    summary: "Sets ZF if the segment may be read.",
+    spec: "SDM Vol. 2B, VERR/VERW—Verify a Segment for Reading or Writing",
+    forms: [["0F 00 /4", "Ew"]],
+    flags: { written: "Z" },
+    system: verify(false),
+  },
+  {
+    ...system,
+    mnemonic: "VERW",
+    summary: "Sets ZF if the segment may be written.",
+    spec: "SDM Vol. 2B, VERR/VERW—Verify a Segment for Reading or Writing",
+    forms: [["0F 00 /5", "Ew"]],
+    flags: { written: "Z" },
+    system: verify(true),
+  },
+  {
+    ...system,
+    mnemonic: "LAR",
+    summary: "Loads the access rights of a segment.",
+    spec: "SDM Vol. 2A, LAR—Load Access Rights Byte",
+    forms: [["0F 02 /r", "Gv Ew"]],
+    flags: { written: "Z" },
+    system: loadAccessRights,
+  },
+  {
+    ...system,
+    mnemonic: "LSL",
+    summary: "Loads the limit of a segment.",
+    spec: "SDM Vol. 2A, LSL—Load Segment Limit",
+    forms: [["0F 03 /r", "Gv Ew"]],
+    flags: { written: "Z" },
+    system: loadLimit,
+  },
+  {
+    ...system,
+    mnemonic: "ARPL",
+    summary: "Raises the RPL of a selector to that of another.",
+    spec: "SDM Vol. 2A, ARPL—Adjust RPL Field of Segment Selector",
+    forms: [["63 /r", "Ew Gw"]],
+    flags: { written: "Z" },
+    system: (port, instruction) => {
+      const [target, source] = instruction.operands;
+      const value = readOperand(port, instruction, target!, 16);
+      const rpl = readOperand(port, instruction, source!, 16) & 3;
+      if ((value & 3) < rpl) writeOperand(port, instruction, target!, (value & ~3) | rpl, 16);
+      setZero(port, (value & 3) < rpl);
+    },
+  },
+  {
+    ...system,
+    mnemonic: "CLTS",
+    summary: "Clears CR0.TS.",
+    spec: "SDM Vol. 2A, CLTS—Clear Task-Switched Flag in CR0",
+    forms: [["0F 06"]],
+    system: privileged((port) => port.setSystem({ cr0: port.system.cr0 & ~CR0.TS })),
+  },
+  {
+    ...system,
+    mnemonic: "INVD",
+    summary: "Drops the caches; nothing to drop here.",
+    spec: "SDM Vol. 2A, INVD—Invalidate Internal Caches",
+    forms: [["0F 08"]],
+    system: privileged(() => {}),
+  },
+  {
+    ...system,
+    mnemonic: "WBINVD",
+    summary: "Writes back and drops the caches; nothing to drop here.",
+    spec: "SDM Vol. 2B, WBINVD—Write Back and Invalidate Cache",
+    forms: [["0F 09"]],
+    system: privileged(() => {}),
+  },
+  {
+    ...system,
+    mnemonic: "MOV",
+    summary: "Loads a control register.",
+    spec: "SDM Vol. 2B, MOV—Move to/from Control Registers",
+    forms: [["0F 22 /r", "Cd Rd"]],
+    system: moveToControl,
+  },
+  {
+    ...system,
+    mnemonic: "MOV",
+    summary: "Stores a control register.",
+    spec: "SDM Vol. 2B, MOV—Move to/from Control Registers",
+    forms: [["0F 20 /r", "Rd Cd"]],
+    system: moveFromControl,
+  },
+  {
+    ...system,
+    mnemonic: "MOV",
+    summary: "Loads a debug register.",
+    spec: "SDM Vol. 2B, MOV—Move to/from Debug Registers",
+    forms: [["0F 23 /r", "Dd Rd"]],
+    system: moveToDebug,
+  },
+  {
+    ...system,
+    mnemonic: "MOV",
+    summary: "Stores a debug register.",
+    spec: "SDM Vol. 2B, MOV—Move to/from Debug Registers",
+    forms: [["0F 21 /r", "Rd Dd"]],
+    system: moveFromDebug,
+  },
+  {
+    ...system,
+    mnemonic: "RDTSC",
+    summary: "Reads the time-stamp counter; with CR4.TSD at CPL 0 only.",
+    spec: "SDM Vol. 2B, RDTSC—Read Time-Stamp Counter",
+    forms: [["0F 31"]],
+    system: (port) => {
+      if ((port.system.cr4 & CR4.TSD) !== 0 && port.cpl !== 0) throw new Fault(VECTOR.GP, 0);
+      readTimestamp(port);
+    },
+  },
+  {
+    ...system,
+    mnemonic: "RDMSR",
+    summary: "Reads a model-specific register.",
+    spec: "SDM Vol. 2B, RDMSR—Read From Model Specific Register",
+    forms: [["0F 32"]],
+    system: privileged((port) => {
+      if (port.getRegister(1) !== TSC_MSR) throw new Fault(VECTOR.GP, 0);
+      readTimestamp(port);
+    }),
+  },
+  {
+    ...system,
+    mnemonic: "WRMSR",
+    summary: "Writes a model-specific register; none can be written here.",
+    spec: "SDM Vol. 2B, WRMSR—Write to Model Specific Register",
+    forms: [["0F 30"]],
+    system: privileged((port) => {
+      throw port.getRegister(1) === TSC_MSR
+        ? new Unsupported("writing the time-stamp counter")
+        : new Fault(VECTOR.GP, 0);
+    }),
+  },
+  {
+    mnemonic: "CPUID",
+    group: "miscellaneous",
+    summary: "Identifies the processor.",
+    spec: "SDM Vol. 2A, CPUID—CPU Identification",
+    forms: [["0F A2"]],
+    system: (port) => {
+      const [eax, ebx, ecx, edx] = identify(port.getRegister(0));
+      port.setRegister(0, eax);
+      port.setRegister(3, ebx);
+      port.setRegister(1, ecx);
+      port.setRegister(2, edx);
+    },
+  },
 ];
 
 export const systemRows = definitions.flatMap(define);

@@ -4,7 +4,14 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: "unit", include: ["src/**/*.test.ts", "tests/**/*.test.ts"], exclude: ["tests/long/**"], testTimeout: 60_000 } },
+      {
+        test: {
+          name: "unit",
+          include: ["src/**/*.test.ts", "tests/**/*.test.ts"],
+          exclude: ["tests/long/**"],
+          testTimeout: 60_000,
+        },
+      },
       { test: { name: "long", include: ["tests/long/**/*.test.ts"], testTimeout: 600_000 } },
     ],
   },

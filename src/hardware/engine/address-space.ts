@@ -1,0 +1,400 @@
+/**
+ * Memory as the processor sees it: linear addresses, the TLB of the generated code, and the slow paths behind it.
+ *
+ * The TLB is invisible: a page that holds page tables or decoded code never gets a write tag, so every store there comes
+ * here and drops what depended on the old bytes. The generated code may make such a store only when its instruction runs
+ * alone (`single`); otherwise it leaves before the instruction (EXIT.bail) and comes back with it alone.
+ */
+
+import type { Page } from "../../state/pages.js";
+import { PAGE_SIZE } from "../../state/pages.js";
+import type { PersistentMap } from "../../state/persistent-map.js";
+import { type PhysicalMemory, type Translation, translate } from "../cpu/paging.js";
+import { Fault, Unsupported, VECTOR } from "../cpu/processor.js";
+import { ACCESS, type SystemState, segmentNames } from "../cpu/state.js";
+import {
+  EXIT,
+  SLOTS,
+  SLOW_EXIT,
+  TLB_BASE,
+  TLB_DELTA,
+  TLB_ENTRIES,
+  TLB_ENTRY_SIZE,
+  TLB_INVALID,
+  TLB_SUPERVISOR,
+  TLB_USER,
+  TLB_WRITE_TAG,
+} from "./layout.js";
+import { PageSlots, SLOT } from "./page-slots.js";
+import type { SlowPaths } from "./slow-paths.js";
+
+/** Reads of physical addresses where there is nothing give all ones, as an open bus does. */
+const OPEN_BUS = -1;
+/** A page of these is never written without asking. */
+const SPECIAL = SLOT.CODE | SLOT.TABLE;
+
+/** What decoded code is to the address space: bytes that must not change unnoticed. */
+export interface DecodedCode {
+  /** Whether a store to these bytes of a slot hits decoded instructions. */
+  hits(slot: number, offset: number, size: number): boolean;
+  /** The slot's bytes changed: forget its blocks. */
+  drop(slot: number): void;
+  /** All translations changed: forget where code was found. */
+  forget(): void;
+  /** All slots were emptied. */
+  dropAll(): void;
+}
+
+export class AddressSpace {
+  /** Of the open value; the engine keeps both true. */
+  system!: SystemState;
+  user = false;
+  /** One instruction runs alone: it may store to code and page tables. */
+  single = false;
+  /** Stores are kept as patches of a single step. */
+  patching = false;
+  /** The fault behind an EXIT.fault of a slow path. */
+  pendingFault: Fault | undefined;
+  /** Told of every page fault's address, for CR2. */
+  readonly #pageFault: (linear: number) => void;
+
+  readonly #u8: Uint8Array;
+  readonly #i32: Int32Array;
+  readonly #view: DataView;
+  readonly #slots: PageSlots;
+  readonly #code: DecodedCode;
+  readonly #walker: PhysicalMemory;
+  readonly #translation: Translation = { physical: 0, errorCode: 0, writable: false };
+  readonly #access = { write: false, user: false };
+  #frames = 0;
+  /** A page table was written: translations are dropped behind the instruction. */
+  #stale = false;
+  #wantsRoom = false;
+  /** TLB entries with a write tag since the last seal, and slots the walker has read since the last flush. */
+  #writeTags: number[] = [];
+  #tableSlots: number[] = [];
+
+  constructor(
+    buffer: ArrayBuffer,
+    slotLimit: number | undefined,
+    code: DecodedCode,
+    pageFault: (linear: number) => void,
+  ) {
+    this.#u8 = new Uint8Array(buffer);
+    this.#i32 = new Int32Array(buffer);
+    this.#view = new DataView(buffer);
+    this.#slots = new PageSlots(buffer, slotLimit);
+    this.#code = code;
+    this.#pageFault = pageFault;
+    this.#walker = {
+      read32: (physical) => this.#readEntry(physical),
+      write32: (physical, value) => this.#storeInSlot(physical, 4, value),
+    };
+  }
+
+  /** What the generated code calls when the TLB does not know. */
+  readonly slowPaths: SlowPaths = {
+    load: (linear, size) => this.#load(linear >>> 0, size, false),
+    loadForWrite: (linear, size) => this.#load(linear >>> 0, size, true),
+    store: (linear, size, value) => this.#store(linear >>> 0, size, value),
+    segment: (segment, offset, access) => this.#segment(segment, offset >>> 0, access),
+  };
+
+  // ---- values -----------------------------------------------------------------------------------------------------
+
+  /** Opens a memory. Translations survive if no page table differs and `keepTranslations` holds. */
+  open(memory: PersistentMap<Page>, memorySize: number, keepTranslations: boolean): void {
+    const frames = memorySize / PAGE_SIZE;
+    let tables = frames !== this.#frames || !keepTranslations;
+    this.#frames = frames;
+    this.#dropWriteTags();
+    this.#slots.open(memory, (slot) => {
+      const flags = this.#slots.flags[slot]!;
+      if ((flags & SLOT.TABLE) !== 0) tables = true;
+      if ((flags & SLOT.CODE) !== 0) this.#dropCode(slot);
+    });
+    if (tables) this.flush();
+  }
+
+  seal(): PersistentMap<Page> {
+    this.#dropWriteTags();
+    return this.#slots.seal();
+  }
+
+  /** After a run that was left by an error: nothing remembered can be trusted. */
+  recover(): void {
+    this.single = this.patching = this.#stale = false;
+    this.pendingFault = undefined;
+    this.#i32[SLOW_EXIT >> 2] = 0;
+    this.#evict();
+  }
+
+  /** To be called where no instruction is half done: makes room if slots run out. */
+  makeRoom(): void {
+    if (this.#wantsRoom || this.#slots.full) this.#evict();
+  }
+
+  #evict(): void {
+    this.#wantsRoom = false;
+    this.#slots.evict();
+    this.#slots.flags.fill(0);
+    this.#tableSlots = [];
+    this.#code.dropAll();
+    this.flush();
+  }
+
+  // ---- translations -----------------------------------------------------------------------------------------------
+
+  /** Drops all translations. INVLPG of one page does the same: nothing stale is ever visible. */
+  flush(): void {
+    this.#i32.fill(TLB_INVALID, TLB_SUPERVISOR >> 2, (TLB_USER + TLB_ENTRIES * TLB_ENTRY_SIZE) >> 2);
+    this.#writeTags = [];
+    for (const slot of this.#tableSlots) this.#slots.flags[slot]! &= ~SLOT.TABLE;
+    this.#tableSlots = [];
+    this.#code.forget();
+  }
+
+  /** Behind an instruction: drops translations if it wrote a page table. */
+  settle(): void {
+    if (!this.#stale) return;
+    this.#stale = false;
+    this.flush();
+  }
+
+  #dropWriteTags(): void {
+    for (const entry of this.#writeTags) this.#i32[(entry + TLB_WRITE_TAG) >> 2] = TLB_INVALID;
+    if (this.#writeTags.length > 0) this.#writeTags = [];
+  }
+
+  /** Physical address of an access; throws #PF. */
+  #translate(linear: number, write: boolean, user: boolean): number {
+    this.#access.write = write;
+    this.#access.user = user;
+    const { physical, errorCode } = translate(this.#walker, this.system, linear, this.#access, true, this.#translation);
+    if (physical < 0) {
+      this.#pageFault(linear);
+      throw new Fault(VECTOR.PF, errorCode);
+    }
+    return physical;
+  }
+
+  /** A page-table entry for the walker: from now on stores to that page are watched. */
+  #readEntry(physical: number): number {
+    const frame = physical >>> 12;
+    if (frame >= this.#frames) return OPEN_BUS;
+    const slot = this.#slots.slot(frame);
+    if ((this.#slots.flags[slot]! & SLOT.TABLE) === 0) {
+      this.#watch(slot, SLOT.TABLE);
+      this.#tableSlots.push(slot);
+    }
+    return this.#i32[(SLOTS + slot * PAGE_SIZE + (physical & 0xfff)) >> 2]!;
+  }
+
+  /** Takes a slot out of what stores reach without asking. */
+  #watch(slot: number, flag: number): void {
+    const flags = this.#slots.flags[slot]!;
+    if ((flags & flag) !== 0) return;
+    this.#slots.flags[slot] = flags | flag;
+    if ((flags & SLOT.DIRTY) !== 0) this.#dropWriteTags();
+  }
+
+  /** Lets the generated code reach a page without asking. */
+  #fill(linear: number, slot: number, write: boolean): void {
+    const entry = this.#i32[TLB_BASE >> 2]! + ((linear >>> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE;
+    const page = linear & 0xfffff000;
+    const at = entry >> 2;
+    if (write && (this.#slots.flags[slot]! & SPECIAL) === 0) {
+      this.#i32[at + (TLB_WRITE_TAG >> 2)] = page;
+      this.#writeTags.push(entry);
+      this.#slots.markDirty(slot);
+    } else if (this.#i32[at] !== page) {
+      this.#i32[at + (TLB_WRITE_TAG >> 2)] = TLB_INVALID;
+    }
+    this.#i32[at] = page;
+    this.#i32[at + (TLB_DELTA >> 2)] = (SLOTS + slot * PAGE_SIZE - page) | 0;
+  }
+
+  // ---- code -------------------------------------------------------------------------------------------------------
+
+  /** Slot of the page that code at `linear` is fetched from; throws #PF. */
+  codeSlot(linear: number): number {
+    const physical = this.#translate(linear, false, this.user);
+    const frame = physical >>> 12;
+    if (frame >= this.#frames) {
+      throw new Unsupported(`code at physical address 0x${physical.toString(16)}, where there is no memory`);
+    }
+    const slot = this.#slots.slot(frame);
+    this.#watch(slot, SLOT.CODE);
+    return slot;
+  }
+
+  codeByte(slot: number, offset: number): number {
+    return this.#u8[SLOTS + slot * PAGE_SIZE + offset]!;
+  }
+
+  /** No code is decoded any more. */
+  releaseCode(): void {
+    const { flags } = this.#slots;
+    for (let slot = 0; slot < flags.length; slot++) flags[slot]! &= ~SLOT.CODE;
+  }
+
+  #dropCode(slot: number): void {
+    this.#code.drop(slot);
+    this.#slots.flags[slot]! &= ~SLOT.CODE;
+  }
+
+  // ---- accesses by software in TypeScript -------------------------------------------------------------------------
+
+  /** Value of `size` bytes at a linear address, sign-extended. Throws #PF. */
+  read(linear: number, size: number, user: boolean): number {
+    if ((linear & 0xfff) + size > PAGE_SIZE) return this.#readAcross(linear, size, false, user);
+    const physical = this.#translate(linear, false, user);
+    const frame = physical >>> 12;
+    return frame < this.#frames ? this.#readSlot(this.#slots.slot(frame), physical & 0xfff, size) : OPEN_BUS;
+  }
+
+  write(linear: number, size: number, value: number, user: boolean): void {
+    if ((linear & 0xfff) + size > PAGE_SIZE) this.#writeAcross(linear, size, value, user);
+    else this.#storePhysical(this.#translate(linear, true, user), size, value);
+  }
+
+  /** Linear address of an access through a segment; throws #GP(0) or #SS(0). */
+  segmentAddress(segment: number, offset: number, size: number, write: boolean): number {
+    const name = segmentNames[segment]!;
+    const { base, limit, access } = this.system.segments[name];
+    const fault = (): Fault => new Fault(name === "ss" ? VECTOR.SS : VECTOR.GP, 0);
+    if (access === 0) throw fault();
+    const code = (access & ACCESS.CODE) !== 0;
+    const readable = !code || (access & ACCESS.WRITABLE) !== 0;
+    if (write ? code || (access & ACCESS.WRITABLE) === 0 : !readable) throw fault();
+    const last = offset + size - 1;
+    const expandsDown = !code && (access & ACCESS.EXPAND_DOWN) !== 0;
+    const top = (access & ACCESS.BIG) !== 0 ? 0xffffffff : 0xffff;
+    if (expandsDown ? offset <= limit || last > top : last > limit) throw fault();
+    return (base + offset) >>> 0;
+  }
+
+  // ---- slow paths of the generated code ---------------------------------------------------------------------------
+
+  #load(linear: number, size: number, forWrite: boolean): number {
+    try {
+      if (!this.single && this.#slots.full) return this.#bail();
+      if ((linear & 0xfff) + size > PAGE_SIZE) return this.#readAcross(linear, size, forWrite, this.user);
+      const physical = this.#translate(linear, forWrite, this.user);
+      const frame = physical >>> 12;
+      if (frame >= this.#frames) return OPEN_BUS;
+      const slot = this.#slots.slot(frame);
+      this.#fill(linear, slot, forWrite && !this.patching);
+      return this.#readSlot(slot, physical & 0xfff, size);
+    } catch (thrown) {
+      return this.#faulted(thrown);
+    }
+  }
+
+  #store(linear: number, size: number, value: number): number {
+    try {
+      if (!this.single && this.#slots.full) {
+        this.#wantsRoom = true;
+        return EXIT.bail;
+      }
+      if ((linear & 0xfff) + size > PAGE_SIZE) {
+        if (!this.single) return EXIT.bail;
+        this.#writeAcross(linear, size, value, this.user);
+        return 0;
+      }
+      const physical = this.#translate(linear, true, this.user);
+      const frame = physical >>> 12;
+      if (frame >= this.#frames) return 0;
+      const slot = this.#slots.slot(frame);
+      const special = this.#slots.flags[slot]! & SPECIAL;
+      if (special !== 0 && !this.single) {
+        // Data beside code may be written inside of a block: nothing decoded is hit.
+        const hit = (special & SLOT.TABLE) !== 0 || this.#code.hits(slot, physical & 0xfff, size);
+        if (hit) return EXIT.bail;
+      }
+      this.#storePhysical(physical, size, value);
+      if (special === 0 && !this.patching) this.#fill(linear, slot, true);
+      return 0;
+    } catch (thrown) {
+      this.#faulted(thrown);
+      return EXIT.fault;
+    }
+  }
+
+  #segment(segment: number, offset: number, access: number): number {
+    try {
+      return this.segmentAddress(segment, offset, access & 15, (access & 16) !== 0) | 0;
+    } catch (thrown) {
+      return this.#faulted(thrown);
+    }
+  }
+
+  #bail(): number {
+    this.#wantsRoom = true;
+    this.#i32[SLOW_EXIT >> 2] = EXIT.bail;
+    return 0;
+  }
+
+  #faulted(thrown: unknown): number {
+    if (!(thrown instanceof Fault)) throw thrown;
+    this.pendingFault = thrown;
+    this.#i32[SLOW_EXIT >> 2] = EXIT.fault;
+    return 0;
+  }
+
+  // ---- bytes ------------------------------------------------------------------------------------------------------
+
+  #readSlot(slot: number, offset: number, size: number): number {
+    const at = SLOTS + slot * PAGE_SIZE + offset;
+    if (size === 4) return this.#view.getInt32(at, true);
+    return size === 2 ? this.#view.getInt16(at, true) : this.#view.getInt8(at);
+  }
+
+  /** Stores inside of a page, and drops what was remembered of the bytes. Where there is no memory nothing happens. */
+  #storePhysical(physical: number, size: number, value: number): void {
+    const frame = physical >>> 12;
+    if (frame >= this.#frames) return;
+    if ((this.#slots.flags[this.#slots.slot(frame)]! & SLOT.TABLE) !== 0) this.#stale = true;
+    this.#storeInSlot(physical, size, value);
+  }
+
+  /** The same for the walker's own accessed and dirty flags, on which no translation depends. */
+  #storeInSlot(physical: number, size: number, value: number): void {
+    const frame = physical >>> 12;
+    if (frame >= this.#frames) return;
+    const slot = this.#slots.slot(frame);
+    const offset = physical & 0xfff;
+    this.#slots.write(slot, offset, size, value, this.patching);
+    if ((this.#slots.flags[slot]! & SLOT.CODE) !== 0 && this.#code.hits(slot, offset, size)) this.#dropCode(slot);
+  }
+
+  /**
+   * Physical addresses of the two parts of an access over the end of a page. Both are checked before either is touched.
+   * Over the end of the address space it is #GP(0), as beyond any limit.
+   */
+  #parts(linear: number, _size: number, write: boolean, user: boolean): (index: number) => number {
+    const secondPage = ((linear & 0xfffff000) >>> 0) + PAGE_SIZE;
+    if (secondPage > 0xffffffff) throw new Fault(VECTOR.GP, 0);
+    const first = this.#translate(linear, write, user);
+    const second = this.#translate(secondPage, write, user);
+    const split = PAGE_SIZE - (linear & 0xfff);
+    return (index) => (index < split ? first + index : second + index - split);
+  }
+
+  #readAcross(linear: number, size: number, forWrite: boolean, user: boolean): number {
+    const part = this.#parts(linear, size, forWrite, user);
+    let value = 0;
+    for (let index = 0; index < size; index++) {
+      const physical = part(index);
+      const frame = physical >>> 12;
+      const byte = frame < this.#frames ? this.codeByte(this.#slots.slot(frame), physical & 0xfff) : 0xff;
+      value |= byte << (8 * index);
+    }
+    return size === 2 ? (value << 16) >> 16 : value;
+  }
+
+  #writeAcross(linear: number, size: number, value: number, user: boolean): void {
+    const part = this.#parts(linear, size, true, user);
+    for (let index = 0; index < size; index++) this.#storePhysical(part(index), 1, value >>> (8 * index));
+  }
+}

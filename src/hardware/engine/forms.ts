@@ -1,0 +1,95 @@
+/**
+ * Forms and handlers: a form is what a handler can be made for once, a row's semantics at one operand size with one kind
+ * of each operand. Forms that are alike for the generated code share a handler.
+ */
+import type { OperandSize } from "../isa/code.js";
+import { type OperandCode, operandSizes, type Row } from "../isa/instruction.js";
+import { rows } from "../isa/table/index.js";
+
+/** The memory operand of a form: none, base + displacement, base + index + displacement, or through its segment. */
+export type MemoryForm = "none" | "simple" | "indexed" | "segment";
+export const memoryForms: readonly MemoryForm[] = ["none", "simple", "indexed", "segment"];
+export type RepeatForm = "once" | "E" | "NE";
+export const repeatForms: readonly RepeatForm[] = ["once", "E", "NE"];
+const sizes: readonly OperandSize[] = [8, 16, 32];
+
+/** Handlers that belong to no instruction. */
+export const HANDLER = { miss: 0, stop: 1, system: 2, goto: 3 } as const;
+export const FIRST_FORM = 4;
+
+export interface Form {
+  readonly row: Row;
+  readonly size: OperandSize;
+  readonly memory: MemoryForm;
+  readonly repeat: RepeatForm;
+}
+
+function memoryFormsOf(row: Row): readonly MemoryForm[] {
+  const explicit = row.operands.some(({ method }) => method === "E");
+  if (explicit) return memoryForms;
+  if (row.operands.some(({ method }) => method === "M")) return ["simple", "indexed", "segment"];
+  if (row.operands.some(({ method }) => method === "O")) return ["simple", "segment"];
+  if (row.group === "string" || row.mnemonic === "XLAT") return ["none", "segment"];
+  return ["none"];
+}
+
+const formKey = (_row: Row, size: OperandSize, memory: MemoryForm, repeat: RepeatForm): number =>
+  (sizes.indexOf(size) * memoryForms.length + memoryForms.indexOf(memory)) * repeatForms.length +
+  repeatForms.indexOf(repeat);
+
+/** Forms that are alike for an interpreter: same semantics, size, operand kinds. */
+function sharedKey({ row, size, memory, repeat }: Form, semanticsNumber: number): string {
+  const kind = ({ method, type, name }: OperandCode, position: number): string => {
+    if (method === "E" || method === "M" || method === "O")
+      return memory === "none" ? `r${type[0]}` : `${memory}${type[0]}`;
+    if (method === "I" || name === "1") return "i";
+    if (position === 2 && method === "fixed") return name!;
+    return method === "J" ? "j" : method === "X" || method === "Y" ? method : `r${type[0]}`;
+  };
+  return [semanticsNumber, size, memory, repeat, ...row.operands.map(kind)].join();
+}
+
+function enumerate(): { handlers: Form[]; byRow: ReadonlyMap<Row, Int16Array> } {
+  const handlers: Form[] = [];
+  const shared = new Map<string, number>();
+  const numbers = new Map<unknown, number>();
+  const byRow = new Map<Row, Int16Array>();
+  for (const row of rows) {
+    const table = new Int16Array(sizes.length * memoryForms.length * repeatForms.length).fill(HANDLER.system);
+    byRow.set(row, table);
+    if (!row.semantics) continue;
+    if (!numbers.has(row.semantics)) numbers.set(row.semantics, numbers.size);
+    for (const size of operandSizes(row)) {
+      for (const memory of memoryFormsOf(row)) {
+        for (const repeat of repeatForms) {
+          if (repeat !== "once" && !row.repeat) continue;
+          if (repeat === "NE" && row.repeat === "rep") continue;
+          const form = { row, size, memory, repeat };
+          const key = sharedKey(form, numbers.get(row.semantics)!);
+          let handler = shared.get(key);
+          if (handler === undefined) {
+            handler = FIRST_FORM + handlers.length;
+            handlers.push(form);
+            shared.set(key, handler);
+          }
+          table[formKey(row, size, memory, repeat)] = handler;
+          if (repeat === "E" && row.repeat === "rep") table[formKey(row, size, memory, "NE")] = handler;
+        }
+      }
+    }
+  }
+  return { handlers, byRow };
+}
+
+const { handlers, byRow } = enumerate();
+
+/** The form of each handler, from handler FIRST_FORM on. */
+export const forms: readonly Form[] = handlers;
+
+/** The handler of a decoded form. */
+export function handlerOf(row: Row, size: OperandSize, memory: MemoryForm, repeat: RepeatForm): number {
+  return byRow.get(row)![formKey(row, size, memory, repeat)]!;
+}
+
+/** How many handlers the interpreter has, for the coverage table. */
+export const handlerCount = FIRST_FORM + handlers.length;

@@ -1,0 +1,97 @@
+/**
+ * The general registers and EFLAGS as they lie in the engine's memory: EFLAGS is kept as four words and the rest (see
+ * `layout.ts`), and put together here.
+ */
+import { type CpuState, FLAG } from "../cpu/state.js";
+import { EFLAGS_REST, FLAG_CARRIES, FLAG_CARRY, FLAG_RESULT, FLAG_SIGN, REGISTERS } from "./layout.js";
+
+const ARITHMETIC = FLAG.CF | FLAG.PF | FLAG.AF | FLAG.ZF | FLAG.SF | FLAG.OF | FLAG.RESERVED;
+const FIRST = REGISTERS >> 2;
+/** Bit n is the parity of n: 1 for an even number of ones. */
+const EVEN_PARITY = 0x9669;
+
+export type GeneralRegisters = Pick<CpuState, "eax" | "ecx" | "edx" | "ebx" | "esp" | "ebp" | "esi" | "edi">;
+
+export class RegisterFile {
+  readonly #words: Int32Array;
+
+  constructor(buffer: ArrayBuffer) {
+    this.#words = new Int32Array(buffer);
+  }
+
+  /** By encoding number, unsigned. */
+  get(number: number): number {
+    return this.#words[FIRST + 2 * number]! >>> 0;
+  }
+
+  set(number: number, value: number): void {
+    this.#words[FIRST + 2 * number] = value;
+  }
+
+  get eflags(): number {
+    const words = this.#words;
+    const sign = words[FLAG_SIGN >> 2]!;
+    const carry = words[FLAG_CARRY >> 2]!;
+    const carries = words[FLAG_CARRIES >> 2]!;
+    const parity = (EVEN_PARITY >> ((sign ^ (sign >> 4)) & 15)) & 1;
+    const zero = words[FLAG_RESULT >> 2] === 0 ? FLAG.ZF : 0;
+    const overflow = ((carries >>> 31) ^ carry) << 11;
+    const status = carry | (parity << 2) | (carries & FLAG.AF) | zero | ((sign >>> 31) << 7) | overflow;
+    return words[EFLAGS_REST >> 2]! | FLAG.RESERVED | status;
+  }
+
+  set eflags(value: number) {
+    const words = this.#words;
+    const carry = value & 1;
+    words[FLAG_RESULT >> 2] = (value & FLAG.ZF) !== 0 ? 0 : 1;
+    words[FLAG_SIGN >> 2] = ((value & FLAG.SF) << 24) | ((value & FLAG.PF) !== 0 ? 0 : 1);
+    words[FLAG_CARRY >> 2] = carry;
+    words[FLAG_CARRIES >> 2] = (value & FLAG.AF) | ((((value >> 11) & 1) ^ carry) << 31);
+    words[EFLAGS_REST >> 2] = value & ~ARITHMETIC;
+  }
+
+  get interruptFlag(): boolean {
+    return (this.#words[EFLAGS_REST >> 2]! & FLAG.IF) !== 0;
+  }
+
+  load(registers: GeneralRegisters): void {
+    const words = this.#words;
+    words[FIRST] = registers.eax;
+    words[FIRST + 2] = registers.ecx;
+    words[FIRST + 4] = registers.edx;
+    words[FIRST + 6] = registers.ebx;
+    words[FIRST + 8] = registers.esp;
+    words[FIRST + 10] = registers.ebp;
+    words[FIRST + 12] = registers.esi;
+    words[FIRST + 14] = registers.edi;
+  }
+
+  /** The processor's state with these registers: written out field by field, because a step makes one. */
+  toCpu({ system, eip, halted, shadow }: Pick<CpuState, "system" | "eip" | "halted" | "shadow">): CpuState {
+    const words = this.#words;
+    return {
+      eax: words[FIRST]!,
+      ecx: words[FIRST + 2]!,
+      edx: words[FIRST + 4]!,
+      ebx: words[FIRST + 6]!,
+      esp: words[FIRST + 8]!,
+      ebp: words[FIRST + 10]!,
+      esi: words[FIRST + 12]!,
+      edi: words[FIRST + 14]!,
+      eip,
+      eflags: this.eflags,
+      system,
+      halted,
+      shadow,
+    };
+  }
+
+  /** Copies the sixteen words of the general registers out of, or back into, the file. */
+  saveTo(target: Int32Array): void {
+    for (let index = 0; index < 16; index++) target[index] = this.#words[FIRST + index]!;
+  }
+
+  restoreFrom(source: Int32Array): void {
+    this.#words.set(source, FIRST);
+  }
+}

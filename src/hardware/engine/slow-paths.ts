@@ -1,0 +1,25 @@
+/** The four functions through which generated code asks for what the TLB does not know. */
+import { call, type Expr, type FunctionType } from "./wasm.js";
+
+const I32: "i32" = "i32";
+export const slowTypes = {
+  load: { parameters: [I32, I32], results: [I32] },
+  loadForWrite: { parameters: [I32, I32], results: [I32] },
+  store: { parameters: [I32, I32, I32], results: [I32] },
+  segment: { parameters: [I32, I32, I32], results: [I32] },
+} as const satisfies Record<string, FunctionType>;
+type SlowName = keyof typeof slowTypes;
+export const slowNames = Object.keys(slowTypes) as SlowName[];
+/** A call of one of them. */
+export const slow = (name: SlowName, ...args: Expr[]): Expr => call(slowNames.indexOf(name), slowTypes[name], args);
+
+/** What the TypeScript around the interpreter provides. */
+export type SlowPaths = {
+  /** Value at a linear address, sign-extended; sets SLOW_EXIT when it cannot be read now. */
+  readonly load: (linear: number, size: number) => number;
+  readonly loadForWrite: (linear: number, size: number) => number;
+  /** 0, or an exit code. */
+  readonly store: (linear: number, size: number, value: number) => number;
+  /** Linear address; sets SLOW_EXIT on a fault. `access` is the size in bytes, plus 16 for a write. */
+  readonly segment: (segment: number, offset: number, access: number) => number;
+};

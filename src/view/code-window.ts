@@ -1,0 +1,58 @@
+/**
+ * The instructions around a machine's EIP. Those behind it are a guess: x86 code can only be read forwards, so the
+ * longest run of instructions that ends exactly at EIP is taken, which in practice is the one the program has.
+ */
+import { type DisassembledInstruction, disassemble } from "../hardware/isa/disassembler.js";
+import type { Machine } from "../hardware/machine.js";
+import { VirtlabError } from "../state/error.js";
+
+export interface CodeLine extends DisassembledInstruction {
+  /** EIP is here. */
+  readonly current: boolean;
+}
+
+const PAGE = 4096;
+const LONGEST = 15;
+/** How far to look back: about the bytes of a dozen instructions. */
+const LOOK_BACK = 40;
+
+/** Instructions from `before` ahead of EIP to `after` behind it; an empty list if nothing is mapped at EIP. */
+export function codeAround(machine: Machine, { before = 4, after = 8 }: { before?: number; after?: number } = {}): readonly CodeLine[] {
+  const { eip } = machine.registers;
+  const base = machine.cpu.system.segments.cs.base;
+  const ahead = disassemble(readForward(machine, (base + eip) >>> 0, (after + 1) * LONGEST), { address: eip, count: after + 1 });
+  if (ahead.length === 0) return [];
+  const behind = before === 0 ? [] : instructionsBefore(readBackward(machine, (base + eip) >>> 0, Math.min(LOOK_BACK, eip)), eip);
+  const line = (instruction: DisassembledInstruction, current: boolean): CodeLine => ({ ...instruction, current });
+  return [...behind.slice(-before).map((one) => line(one, false)), ...ahead.map((one, index) => line(one, index === 0))];
+}
+
+function instructionsBefore(bytes: Uint8Array, eip: number): readonly DisassembledInstruction[] {
+  for (let length = bytes.length; length > 0; length--) {
+    const list = disassemble(bytes.subarray(bytes.length - length), { address: (eip - length) >>> 0 });
+    if (list.every(({ group }) => group !== undefined)) return list;
+  }
+  return [];
+}
+
+/** Bytes from `linear` on, up to the first page that is not mapped. */
+function readForward(machine: Machine, linear: number, length: number): Uint8Array {
+  const first = Math.min(length, PAGE - (linear % PAGE));
+  const start = readIfMapped(machine, linear, first);
+  if (start === undefined) return new Uint8Array();
+  const rest = length > first ? readIfMapped(machine, (linear + first) >>> 0, length - first) : undefined;
+  return rest === undefined ? start : Uint8Array.of(...start, ...rest);
+}
+
+function readBackward(machine: Machine, linear: number, length: number): Uint8Array {
+  return readIfMapped(machine, (linear - length) >>> 0, length) ?? readIfMapped(machine, linear - (linear % PAGE), Math.min(length, linear % PAGE)) ?? new Uint8Array();
+}
+
+function readIfMapped(machine: Machine, linear: number, length: number): Uint8Array | undefined {
+  try {
+    return machine.readLinear(linear, length);
+  } catch (error) {
+    if (error instanceof VirtlabError) return undefined;
+    throw error;
+  }
+}
