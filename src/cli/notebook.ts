@@ -8,13 +8,13 @@ import { SingleBar } from "cli-progress";
 import { Command, InvalidArgumentError } from "commander";
 import { writeAtomically } from "../notebook/atomic-file.js";
 import { formatNotebook, type NotebookDocument, parseNotebook } from "../notebook/notebook-document.js";
-import { type CellFailure, runNotebook } from "../notebook/run-notebook.js";
+import { type CellFailure, type NotebookRun, runNotebook } from "../notebook/run-notebook.js";
 import { VirtlabError } from "../state/error.js";
 
 /** Where progress and errors are told; a bar is drawn when it is a terminal. */
-type Report = NodeJS.WritableStream & { readonly isTTY?: boolean };
+export type Report = NodeJS.WritableStream & { readonly isTTY?: boolean };
 
-interface RunFlags {
+export interface RunFlags {
   readonly outputDir?: string;
   readonly cellTimeout?: number;
 }
@@ -51,17 +51,31 @@ export async function runNotebooks(
   flags: RunFlags,
   report: Report = process.stderr,
 ): Promise<number> {
-  let failed = false;
+  return reportErrors(report, async () => {
+    const runs = await runAndSave(files, flags, report);
+    return runs.some(({ failure }) => failure !== undefined) ? 1 : 0;
+  });
+}
+
+/**
+ * Runs the notebooks one after the other, saves them, and tells about cells that failed.
+ * @throws VirtlabError for bad input, before any is run, and for what cannot be written.
+ */
+export async function runAndSave(files: readonly string[], flags: RunFlags, report: Report): Promise<NotebookRun[]> {
+  const runs: NotebookRun[] = [];
+  for (const job of readJobs(files, flags.outputDir)) runs.push(await runJob(job, flags, report));
+  return runs;
+}
+
+/** Tells a VirtlabError in one line; its status is 2. */
+export async function reportErrors(report: Report, action: () => Promise<number>): Promise<number> {
   try {
-    for (const job of readJobs(files, flags.outputDir)) {
-      if ((await runJob(job, flags, report)) !== undefined) failed = true;
-    }
+    return await action();
   } catch (error) {
     if (!(error instanceof VirtlabError)) throw error;
     report.write(`virtlab: ${error.message}\n`);
     return 2;
   }
-  return failed ? 1 : 0;
 }
 
 /** Reads all notebooks before the first is run. */
@@ -83,15 +97,11 @@ function readJobs(files: readonly string[], outputFolder: string | undefined): J
   return jobs;
 }
 
-async function runJob(
-  { file, target, notebook }: Job,
-  flags: RunFlags,
-  report: Report,
-): Promise<CellFailure | undefined> {
+async function runJob({ file, target, notebook }: Job, flags: RunFlags, report: Report): Promise<NotebookRun> {
   const progress = startProgress(file, report);
   const { cellTimeout } = flags;
   const folder = path.dirname(path.resolve(file));
-  let run: Awaited<ReturnType<typeof runNotebook>>;
+  let run: NotebookRun;
   try {
     run = await runNotebook(notebook, {
       folder,
@@ -101,9 +111,9 @@ async function runJob(
   } finally {
     progress.stop();
   }
-  attempt(target, "cannot be written", () => writeAtomically(target, formatNotebook(run.notebook)));
+  writeFile(target, formatNotebook(run.notebook));
   if (run.failure !== undefined) report.write(failureText(file, run.failure));
-  return run.failure;
+  return run;
 }
 
 /** A bar where it can move, one line at the end elsewhere. */
@@ -135,6 +145,11 @@ function failureText(file: string, { cell, executionCount, ename, evalue, traceb
   const number = executionCount === undefined ? "" : ` [${executionCount}]`;
   const firstLine = `virtlab: ${file}: cell ${cell}${number} failed: ${ename}: ${evalue.split("\n")[0]}\n`;
   return firstLine + traceback.map((line) => `  ${line}\n`).join("");
+}
+
+/** @throws VirtlabError */
+export function writeFile(file: string, text: string): void {
+  attempt(file, "cannot be written", () => writeAtomically(file, text));
 }
 
 function readText(file: string): string {

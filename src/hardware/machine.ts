@@ -98,8 +98,8 @@ export interface EditableMachine {
   devices: { -readonly [K in keyof DeviceSet]: DeviceSet[K] };
 }
 
-const utf8 = new TextDecoder();
 const NO_EVENTS: readonly MachineEvent[] = Object.freeze([]);
+const utf8 = new TextDecoder();
 
 /** Freezes plain data in place, before it is handed out. What is frozen already is frozen all the way down. */
 function deepFreeze<T>(value: T): T {

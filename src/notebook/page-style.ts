@@ -49,12 +49,12 @@ a { color: var(--accent); text-decoration-thickness: 1px; text-underline-offset:
 a:hover { text-decoration-thickness: 2px; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; border-radius: 3px; }
 
-.bar { display: flex; flex-wrap: wrap; align-items: center; gap: .25rem 1rem; padding: .7rem var(--edge);
+.bar { display: flex; align-items: center; gap: 1rem; white-space: nowrap; padding: .7rem var(--edge);
   border-bottom: 1px solid var(--line); font-size: .8125rem; line-height: 1.4; }
 .brand { display: inline-flex; align-items: center; gap: .45rem; font-weight: 650; font-size: .9375rem; letter-spacing: -.01em; }
 .mark { width: 1.25rem; height: 1.25rem; fill: var(--accent); }
 .mark .front { fill: var(--accent); stroke: var(--paper); stroke-width: 1.5; }
-.file { color: var(--faint); font-family: var(--mono); }
+.file { min-width: 0; overflow: hidden; text-overflow: ellipsis; color: var(--faint); font-family: var(--mono); }
 .status { margin-left: auto; padding: .1rem .6rem; border-radius: 1rem; font-weight: 550; text-decoration: none; }
 .good { background: var(--accent-soft); color: var(--accent); }
 .bad { background: var(--bad-soft); color: var(--bad); }
@@ -84,8 +84,8 @@ pre code { font-size: inherit; }
 .text pre { padding: .8rem 1rem; background: var(--panel); border-radius: 6px; }
 .table { overflow-x: auto; }
 
-.cell { margin: .35rem 0 1.6rem; display: grid; grid-template-columns: minmax(0, 1fr); justify-items: center; }
-.source { position: relative; width: 100%; max-width: var(--text); background: var(--panel); border-radius: 6px; border: 1px solid var(--line); }
+.cell { margin: .35rem 0 1.6rem; display: grid; grid-template-columns: minmax(0, 1fr) min(100%, var(--text)) minmax(0, 1fr); }
+.source { position: relative; grid-column: 2; background: var(--panel); border-radius: 6px; border: 1px solid var(--line); }
 .source pre { padding: .7rem 1rem; }
 .count { position: absolute; right: 100%; top: .72rem; margin-right: .7rem; color: var(--faint); font: .75rem/1.55 var(--mono); }
 .failed .source { border-color: var(--bad); }
@@ -96,14 +96,16 @@ pre code { font-size: inherit; }
 .tok-type { color: var(--type); }
 .tok-call { color: var(--call); }
 
-.outputs { width: fit-content; min-width: min(100%, var(--text)); max-width: min(100%, var(--wide)); padding: 0 0 0 1rem;
+.outputs { grid-column: 2 / -1; justify-self: start; width: fit-content; min-width: min(100%, var(--text)); max-width: min(100%, var(--wide)); padding: 0 0 0 1rem;
   margin-top: .7rem; display: grid; grid-template-columns: minmax(0, 1fr); gap: .7rem; border-left: 3px solid var(--accent-soft); }
 .outputs > * { min-width: 0; }
-.outputs > pre { max-height: 32rem; overflow: auto; }
+.outputs > pre { max-height: 44rem; overflow: auto; }
 .stderr { background: var(--warn-soft); padding: .5rem .75rem; border-radius: 4px; }
 .error { background: var(--bad-soft); color: var(--bad); padding: .6rem .75rem; border-radius: 4px; white-space: pre-wrap; }
 .failed .outputs { border-left-color: var(--bad); }
-.picture img { display: block; max-width: 100%; height: auto; }
+/* A chart that shrinks to a phone cannot be read; it scrolls. */
+.picture { overflow-x: auto; scrollbar-width: thin; }
+.picture img { display: block; max-width: max(100%, 36rem); height: auto; }
 .paper img { background: #fff; border-radius: 4px; }
 .html { overflow-x: auto; contain: layout paint; font-size: .9375rem; line-height: 1.5; scrollbar-width: thin; }
 .unshown { color: var(--faint); font-style: italic; margin: 0; }
@@ -113,17 +115,18 @@ pre code { font-size: inherit; }
 .text th, .text td { padding: .35rem .8rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
 .text th { border-bottom-color: var(--line-strong); }
 
-.contents { font-size: .875rem; line-height: 1.45; padding: 1.5rem var(--edge) 0; max-width: calc(var(--text) + 2 * var(--edge)); margin: 0 auto; }
+.contents { font-size: .875rem; line-height: 1.45; margin: .5rem 0 1rem; padding: .9rem 0; border: 1px solid var(--line); border-width: 1px 0; }
 .contents p { margin: 0 0 .5rem; font-weight: 600; font-size: .75rem; letter-spacing: .06em; text-transform: uppercase; color: var(--faint); }
 .contents ol { list-style: none; margin: 0; padding: 0; columns: 15rem; column-gap: 2rem; }
 .contents li { margin: 0; padding: .2rem 0; break-inside: avoid; }
 .contents .level-2 { padding-left: 1rem; }
 .contents a { color: var(--faint); text-decoration: none; }
 .contents a:hover { color: var(--accent); text-decoration: underline; }
-@media (min-width: 76rem) {
-  .with-contents { display: grid; grid-template-columns: 16rem minmax(0, 1fr); }
-  .with-contents .contents { position: sticky; top: 0; align-self: start; max-height: 100vh; overflow-y: auto; margin: 0; padding: 3.5rem 0 2rem var(--edge); }
-  .with-contents .contents ol { columns: auto; }
+@media (min-width: 74rem) {
+  main.with-contents { padding-left: 18rem; }
+  .contents { position: fixed; left: var(--edge); top: 5.4rem; width: 13rem; max-height: calc(100vh - 7rem);
+    overflow-y: auto; margin: 0; padding: 0; border: 0; }
+  .contents ol { columns: auto; }
 }
 @media (max-width: 54rem) {
   .count { position: static; display: block; margin: 0; padding: .35rem 1rem 0; line-height: 1; }

@@ -34,10 +34,12 @@ export function notebookPage(notebook: NotebookDocument, { name, note }: PageOpt
   const markdown = new MarkdownRenderer();
   // Outputs may hold markdown too, but their headings are not the notebook's.
   const outputMarkdown = new MarkdownRenderer("_output-");
-  const body = notebook.cells.map((cell, index) => cellHtml(cell, index, markdown, outputMarkdown)).join("\n");
+  const sections = notebook.cells.map((cell, index) => cellHtml(cell, index, markdown, outputMarkdown));
   const { headings } = markdown;
   const title = headings.find(({ depth }) => depth === 1);
   const ownTitle = title === undefined ? `<h1>${escapeHtml(name)}</h1>\n` : "";
+  // After the title and what introduces it; where there is room, the contents stand beside the text.
+  const place = Math.max(0, notebook.cells.findIndex(isMarkdown)) + 1;
   const contents =
     headings.length > HEADINGS_WITHOUT_CONTENTS ? contentsHtml(headings.filter((one) => one !== title)) : "";
   return `<!doctype html>
@@ -52,11 +54,12 @@ export function notebookPage(notebook: NotebookDocument, { name, note }: PageOpt
 </head>
 <body>
 <header class="bar"><span class="brand">${MARK}virtlab</span><span class="file">${escapeHtml(name)}</span>${statusHtml(notebook)}</header>
-<div class="frame${contents === "" ? "" : " with-contents"}">
-${contents}<main>
-${ownTitle}${body}
+<main${contents === "" ? "" : ' class="with-contents"'}>
+${ownTitle}${sections
+  .toSpliced(place, 0, contents)
+  .filter((section) => section !== "")
+  .join("\n")}
 </main>
-</div>
 ${note === undefined ? "" : `<footer>${escapeHtml(note)}</footer>\n`}</body>
 </html>
 `;
@@ -68,7 +71,7 @@ function cellHtml(
   markdown: MarkdownRenderer,
   outputMarkdown: MarkdownRenderer,
 ): string {
-  if (cell.cell_type === "markdown") {
+  if (isMarkdown(cell)) {
     return `<section class="text">${markdown.render(cell.source, cell.attachments)}</section>`;
   }
   // Raw cells are meant for other converters.
@@ -88,7 +91,7 @@ function contentsHtml(headings: readonly Heading[]): string {
   const items = headings
     .filter(({ depth }) => depth <= top + 1)
     .map(({ depth, id, text }) => `<li class="level-${depth - top + 1}"><a href="#${id}">${escapeHtml(text)}</a></li>`);
-  return `<nav class="contents" aria-label="Contents"><p>Contents</p><ol>${items.join("")}</ol></nav>\n`;
+  return `<nav class="contents" aria-label="Contents"><p>Contents</p><ol>${items.join("")}</ol></nav>`;
 }
 
 /** Says at the top whether the notebook ran well; nothing of a notebook that did not run. */
@@ -97,6 +100,10 @@ function statusHtml({ cells }: NotebookDocument): string {
   const failed = cells.findIndex(hasFailed);
   if (failed >= 0) return `<a class="status bad" href="#_cell-${failed + 1}">cell ${failed + 1} failed</a>`;
   return ran === 0 ? "" : `<span class="status good">${ran} ${ran === 1 ? "cell" : "cells"} passed</span>`;
+}
+
+function isMarkdown({ cell_type }: NotebookCell): boolean {
+  return cell_type === "markdown";
 }
 
 function hasFailed({ outputs = [], metadata }: NotebookCell): boolean {

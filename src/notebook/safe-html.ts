@@ -59,7 +59,10 @@ export function isEmbeddedImage(address: string): boolean {
 
 function clean(node: ChildNode): void {
   if (node.nodeType === node.TEXT_NODE) return;
-  if (node.nodeType !== node.ELEMENT_NODE) return node.remove();
+  if (node.nodeType !== node.ELEMENT_NODE) {
+    node.remove();
+    return;
+  }
   const element = node as Element;
   const name = element.localName;
   if (element.namespaceURI === HTML_NAMESPACE && TRANSPARENT.has(name)) {
@@ -68,13 +71,16 @@ function clean(node: ChildNode): void {
     for (const child of children) clean(child);
     return;
   }
-  if (!isAllowed(element)) return element.remove();
+  if (!isAllowed(element)) {
+    element.remove();
+    return;
+  }
   for (const attribute of [...element.attributes]) {
     if (!isAllowedAttribute(element, attribute)) element.removeAttributeNode(attribute);
   }
   // In SVG these hold HTML again, which could read differently the next time; their text is all that is shown.
   if (element.namespaceURI === SVG_NAMESPACE && (name === "title" || name === "desc")) {
-    element.textContent = element.textContent;
+    element.replaceChildren(element.textContent ?? "");
     return;
   }
   if (name === "a" && element.hasAttribute("href")) element.setAttribute("rel", "noopener noreferrer");

@@ -41,20 +41,29 @@ export class PersistentMap<V> {
 
   /** The map with `key` set (removed, if `value` is undefined); the same map when nothing changes. */
   set(key: number, value: V | undefined): PersistentMap<V> {
-    if (!(Number.isInteger(key) && key >= 0 && key <= MAX_KEY))
-      throw new RangeError(`PersistentMap: key ${key} is not an integer from 0 to ${MAX_KEY}`);
-    if (this.get(key) === value) return this;
+    return this.get(key) === value ? this : this.setAll([key], [value]);
+  }
+
+  /** The map with many keys set, in strictly ascending order: each node on the way is copied once. */
+  setAll(keys: readonly number[], values: readonly (V | undefined)[]): PersistentMap<V> {
+    for (let index = 0; index < keys.length; index++) {
+      const key = keys[index]!;
+      if (!(Number.isInteger(key) && key >= 0 && key <= MAX_KEY)) {
+        throw new RangeError(`PersistentMap: key ${key} is not an integer from 0 to ${MAX_KEY}`);
+      }
+      if (index > 0 && key <= keys[index - 1]!) throw new RangeError("PersistentMap: keys are not in ascending order");
+    }
+    const last = keys.at(-1);
+    if (last === undefined) return this;
     let root = this.#root;
     let depth = this.#depth;
-    while (key >>> (depth * BITS) !== 0) {
-      if (root !== undefined) {
-        const parent = new Array<Node<V> | V | undefined>(WIDTH).fill(undefined);
-        parent[0] = root;
-        root = parent;
-      }
-      depth++;
+    for (; last >>> (depth * BITS) !== 0; depth++) {
+      if (root === undefined) continue;
+      const parent = new Array<Node<V> | V | undefined>(WIDTH).fill(undefined);
+      parent[0] = root;
+      root = parent;
     }
-    return new PersistentMap(setIn(root, (depth - 1) * BITS, key, value), depth);
+    return new PersistentMap(setIn(root, (depth - 1) * BITS, keys, values, 0, keys.length), depth);
   }
 
   /** Keys and values in ascending order of keys. */
@@ -109,19 +118,32 @@ export class PersistentMap<V> {
 /** Remembered for nodes that hold nothing but values which count as absent. */
 export const ABSENT = Object.freeze({});
 
-function setIn<V>(node: Node<V> | undefined, shift: number, key: number, value: V | undefined): Node<V> | undefined {
-  const index = (key >>> shift) & MASK;
-  const child = shift === 0 ? value : setIn(node?.[index] as Node<V> | undefined, shift - BITS, key, value);
-  if (node === undefined) {
-    if (child === undefined) return undefined;
-    const fresh = new Array<Node<V> | V | undefined>(WIDTH).fill(undefined);
-    fresh[index] = child;
-    return fresh;
+/** `node` with the keys from index `from` up to `to`, all of which lie below it, set. */
+function setIn<V>(
+  node: Node<V> | undefined,
+  shift: number,
+  keys: readonly number[],
+  values: readonly (V | undefined)[],
+  from: number,
+  to: number,
+): Node<V> | undefined {
+  const copy = node === undefined ? new Array<Node<V> | V | undefined>(WIDTH).fill(undefined) : node.slice();
+  let removed = false;
+  for (let at = from; at < to; ) {
+    const index = (keys[at]! >>> shift) & MASK;
+    let child: Node<V> | V | undefined;
+    if (shift === 0) child = values[at++];
+    else {
+      const start = at;
+      const prefix = keys[at]! >>> shift;
+      while (at < to && keys[at]! >>> shift === prefix) at++;
+      child = setIn(copy[index] as Node<V> | undefined, shift - BITS, keys, values, start, at);
+    }
+    copy[index] = child;
+    removed ||= child === undefined;
   }
-  const copy = node.slice();
-  copy[index] = child;
   // A node without children is no node, so that equal maps have equal shapes.
-  return child === undefined && copy.every((item) => item === undefined) ? undefined : copy;
+  return removed && copy.every((item) => item === undefined) ? undefined : copy;
 }
 
 function* entriesOf<V>(node: Node<V>, shift: number, prefix: number): IterableIterator<[number, V]> {

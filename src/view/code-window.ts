@@ -44,8 +44,10 @@ function readForward(machine: Machine, linear: number, length: number): Uint8Arr
   return rest === undefined ? start : Uint8Array.of(...start, ...rest);
 }
 
+/** Bytes before `linear`; those of its own page where the page before is not mapped. */
 function readBackward(machine: Machine, linear: number, length: number): Uint8Array {
-  return readIfMapped(machine, (linear - length) >>> 0, length) ?? readIfMapped(machine, linear - (linear % PAGE), Math.min(length, linear % PAGE)) ?? new Uint8Array();
+  const within = Math.min(length, linear % PAGE);
+  return readIfMapped(machine, (linear - length) >>> 0, length) ?? readIfMapped(machine, linear - within, within) ?? new Uint8Array();
 }
 
 function readIfMapped(machine: Machine, linear: number, length: number): Uint8Array | undefined {

@@ -41,7 +41,8 @@ export function peer(context: TestContext, name: string, probe?: readonly string
   return path;
 }
 
-function missing(context: TestContext, what: string): never {
+/** Ends the test of `context`, as `peer` does: skipped on a user's machine, failed in CI. */
+export function missing(context: TestContext, what: string): never {
   if (process.env["CI"] === "true") throw new Error(`${what}, and CI must not skip this test`);
   return context.skip(what);
 }

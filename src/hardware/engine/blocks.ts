@@ -157,6 +157,8 @@ export class Blocks implements DecodedCode {
 
   forget(): void {
     this.#u8.fill(0, JUMP_CACHE_SUPERVISOR, JUMP_CACHE_USER + JUMP_CACHE_ENTRIES * JUMP_CACHE_ENTRY_SIZE);
+    // An empty entry would match a jump to 0; only the first one can be asked for it.
+    this.#i32[JUMP_CACHE_SUPERVISOR >> 2] = this.#i32[JUMP_CACHE_USER >> 2] = 1;
   }
 
   dropAll(): void {

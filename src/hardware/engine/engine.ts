@@ -4,7 +4,7 @@
  */
 import { deliver, type EventSource, TripleFault } from "../cpu/exceptions.js";
 import { type AccessSize, Fault, type ProcessorPort, Unsupported, VECTOR, vectorNames } from "../cpu/processor.js";
-import { cplOf, FLAG, isFlat, type SystemState, segmentNames } from "../cpu/state.js";
+import { ACCESS, cplOf, FLAG, isFlat, type SystemState, segmentNames } from "../cpu/state.js";
 import * as bus from "../devices/bus.js";
 import { type DecodedInstruction, decode } from "../isa/decoder.js";
 import type { Counts, EventKind, MachineEvent, MachineState, Stop } from "../state.js";
@@ -36,6 +36,8 @@ type Go = (record: number, left: number) => number;
 
 /** Steps a call into the generated code runs at the most: V8 replaces a function by its optimized form between calls. */
 const SLICE = 1_000_000;
+
+const NO_EVENTS: readonly MachineEvent[] = Object.freeze([]);
 
 let compiled: WebAssembly.Module | undefined;
 
@@ -152,7 +154,8 @@ export class Engine implements ProcessorPort {
     this.#steps = state.steps;
     this.#ticks = state.ticks;
     this.#shutdown = state.shutdown;
-    this.#nextEvent = bus.nextEvent(this.#devices, this.#ticks);
+    // An event of this very tick has not been dealt with yet: that is done when execution goes on.
+    this.#nextEvent = bus.nextEvent(this.#devices, this.#ticks - 1);
     this.#value = state;
   }
 
@@ -193,11 +196,10 @@ export class Engine implements ProcessorPort {
   run({ limit, untilEip, untilSerial, observe }: EngineRunOptions): EngineRunResult {
     this.#running = true;
     this.#observe = observe;
-    this.#events = [];
+    if (observe) this.#events = [];
     this.#space.patching = limit === 1;
     const stop = this.#runUntil(this.#steps + limit, untilEip, untilSerial);
-    const events = this.#events;
-    this.#events = [];
+    const events = observe ? this.#events : NO_EVENTS;
     this.#observe = undefined;
     this.#space.patching = false;
     this.#running = false;
@@ -238,21 +240,27 @@ export class Engine implements ProcessorPort {
   }
 
   #interrupt(): Stop | undefined {
+    const before = { devices: this.#devices, nextEvent: this.#nextEvent, halted: this.#halted };
     const { devices, vector } = bus.acknowledge(this.#devices);
     this.#changed();
     this.#devices = devices;
     this.#nextEvent = bus.nextEvent(devices, this.#ticks);
     this.#halted = false;
     this.#cpl = cplOf(this.#system);
-    this.#counts = { ...this.#counts, interrupts: this.#counts.interrupts + 1 };
     if (this.#observe?.has("interrupt")) {
       this.#events.push({ kind: "interrupt", tick: this.#ticks, eip: this.#eip, cpl: this.#cpl, vector });
     }
     const stop = this.#deliver(vector, undefined, "interrupt");
-    if (stop?.reason !== "unsupported") {
-      this.#steps++;
-      this.#ticks++;
+    if (stop?.reason === "unsupported") {
+      // Nothing happened: the request is still there.
+      this.#devices = before.devices;
+      this.#nextEvent = before.nextEvent;
+      this.#halted = before.halted;
+      return stop;
     }
+    this.#counts = { ...this.#counts, interrupts: this.#counts.interrupts + 1 };
+    this.#steps++;
+    this.#ticks++;
     return stop;
   }
 
@@ -279,7 +287,7 @@ export class Engine implements ProcessorPort {
         this.#value = value;
         this.#devices = devices;
         this.#ticks = ticks;
-        this.#nextEvent = bus.nextEvent(devices, ticks);
+        this.#nextEvent = bus.nextEvent(devices, ticks - 1);
         return { reason: "halted", waitsForInput: enabled };
       }
       this.#changed();
@@ -291,10 +299,13 @@ export class Engine implements ProcessorPort {
     this.#changed();
     this.#attention = undefined;
     this.#budget = this.#left = budget;
+    const shadow = this.#shadow;
     this.#shadow = false;
     this.#cpl = cplOf(this.#system);
     while (this.#left > 0 && this.#attention === undefined) this.#turn();
     const used = this.#budget - this.#left;
+    // Nothing was done, so interrupts go on waiting.
+    if (used === 0) this.#shadow = shadow;
     this.#budget = this.#left = 0;
     this.#steps += used;
     this.#ticks += used;
@@ -416,7 +427,6 @@ export class Engine implements ProcessorPort {
   /** The delivery of an exception is a step of its own; the instruction that raised it had no effect. */
   #exception(fault: Fault): void {
     const { vector, errorCode } = fault;
-    this.#counts = { ...this.#counts, exceptions: this.#counts.exceptions + 1 };
     if (this.#observe?.has("exception")) {
       this.#events.push({
         kind: "exception",
@@ -431,7 +441,9 @@ export class Engine implements ProcessorPort {
     }
     const stop = this.#deliver(vector, errorCode, "exception");
     if (stop) this.#attention = { stop };
-    if (stop?.reason !== "unsupported") this.#left--;
+    if (stop?.reason === "unsupported") return;
+    this.#counts = { ...this.#counts, exceptions: this.#counts.exceptions + 1 };
+    this.#left--;
   }
 
   #deliver(vector: number, errorCode: number | undefined, source: EventSource): Stop | undefined {
@@ -482,11 +494,14 @@ export class Engine implements ProcessorPort {
   #segmentsChanged(): void {
     const { segments } = this.#system;
     const { base, limit } = segments.cs;
-    const flatSegments = segmentNames.map((name) => isFlat(segments[name]));
-    const [es, cs, ss, ds] = flatSegments;
+    // A code segment may be read but never written, so accesses through one are always checked.
+    const flatSegments = segmentNames.map(
+      (name) => isFlat(segments[name]) && (segments[name].access & ACCESS.CODE) === 0,
+    );
+    const [es, , ss, ds] = flatSegments;
     const name = `${flatSegments.map(Number).join("")} ${base} ${limit}`;
     const known = this.#modes.get(name);
-    const flat = (es && cs && ss && ds) ?? false;
+    const flat = (es && ss && ds && isFlat(segments.cs)) ?? false;
     const mode = known ?? { key: this.#modes.size, flat, csBase: base, csLimit: limit, flatSegments };
     this.#modes.set(name, mode);
     if (mode !== this.#mode) this.#blocks.forget();

@@ -3,7 +3,7 @@
  * counts. One `Handler` writes the code of one form into the dispatch loop.
  */
 import type { CellAccess, Code, FlagSource, ImpliedSegment, MemoryCell, OperandSize } from "../isa/code.js";
-import { add, and, eq, i32, isZero, less, ne, or, shl, shr, sub, unary, xor } from "../isa/code.js";
+import { add, and, eq, i32, isZero, less, ne, or, select, shl, shr, sub, unary, xor } from "../isa/code.js";
 import type { OperandCode } from "../isa/instruction.js";
 import type { Form } from "./forms.js";
 import {
@@ -265,6 +265,8 @@ export class Handler implements Code {
       () => {
         body.set(value, slow("loadForWrite", linear, i32(bytes)));
         this.#checkSlow();
+        // The slow path has let the page in, unless it is a special one: then the store asks again.
+        body.set(place, select(hit(TLB_WRITE_TAG), host, i32(0)));
       },
     );
     return {

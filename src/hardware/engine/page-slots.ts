@@ -2,7 +2,7 @@
  * The open value's page frames in the engine's memory. A frame gets a slot when it is first touched; slots stay filled
  * between values, and opening another value touches only frames that differ.
  */
-import { PAGE_SIZE, Page } from "../../state/pages.js";
+import { LONGEST_RUN, PAGE_SIZE, Page } from "../../state/pages.js";
 import { PersistentMap } from "../../state/persistent-map.js";
 import { SLOT_COUNT, SLOTS } from "./layout.js";
 
@@ -107,14 +107,34 @@ export class PageSlots {
       if (page) map = map.set(frame, page);
       else this.markDirty(slot);
     }
-    for (const slot of this.#dirty) {
-      map = map.set(this.#frameOf[slot]!, Page.copyFrom(this.bytes, SLOTS + slot * PAGE_SIZE));
-      this.flags[slot]! &= ~SLOT.DIRTY;
-    }
     if (this.#patches.length > 0) this.#patches = [];
-    if (this.#dirty.length > 0) this.#dirty = [];
+    if (this.#dirty.length > 0) {
+      const frames = this.#dirty.map((slot) => this.#frameOf[slot]!).sort((a, b) => a - b);
+      map = map.setAll(frames, this.#copy(frames));
+      this.#dirty = [];
+    }
     this.#map = map;
     return map;
+  }
+
+  /** Pages of dirty frames, which are clean from now on. Frames whose slots lie side by side are copied together. */
+  #copy(frames: readonly number[]): Page[] {
+    const pages: Page[] = [];
+    for (let from = 0; from < frames.length; ) {
+      const first = this.#slotOf[frames[from]!]! - 1;
+      let count = 0;
+      while (
+        count < LONGEST_RUN &&
+        from + count < frames.length &&
+        this.#slotOf[frames[from + count]!]! - 1 === first + count
+      ) {
+        this.flags[first + count]! &= ~SLOT.DIRTY;
+        count++;
+      }
+      for (const page of Page.copyRun(this.bytes, SLOTS + first * PAGE_SIZE, count)) pages.push(page);
+      from += count;
+    }
+    return pages;
   }
 
   /** Makes `map` the open memory. Unsealed writes are lost. `changed` hears of every filled slot whose content changed. */

@@ -1,0 +1,95 @@
+/** What differs between two machines, for readers: fields by name, then bytes of memory, each before and after. */
+import type { MachineDifference } from "../hardware/machine.js";
+import type { BytesDifference, StateDifference } from "../state/diff.js";
+import { Display } from "./display.js";
+import { frame } from "./style.js";
+import { address, counted, escapeHtml, hex, hexBytes, quoted, visible } from "./text.js";
+
+/** More than these are counted and not shown. */
+const FIELDS_SHOWN = 40;
+const RUNS_SHOWN = 16;
+const BYTES_SHOWN = 16;
+
+type Value = StateDifference["before"];
+
+/** Registers are shown as bits, what counts or configures as numbers. */
+function valueText(path: string, value: Value): string {
+  if (value === undefined) return "(absent)";
+  if (typeof value === "number") return path.startsWith("cpu.") ? `0x${hex(value, path.endsWith("selector") ? 4 : 8)}` : String(value);
+  if (typeof value === "string") return quoted(value, 60);
+  if (value instanceof Uint8Array) return `${hexBytes(value.subarray(0, BYTES_SHOWN))}${value.length > BYTES_SHOWN ? ` … (${counted(value.length, "byte")})` : ""}`;
+  if (typeof value === "object" && value !== null) {
+    const json = visible(JSON.stringify(value, (_key, item: unknown) => (typeof item === "bigint" ? `${item}` : item)));
+    return json.length > 60 ? `${json.slice(0, 60)} …` : json;
+  }
+  return String(value);
+}
+
+function bytesText(bytes: Uint8Array): string {
+  return hexBytes(bytes.subarray(0, BYTES_SHOWN)) + (bytes.length > BYTES_SHOWN ? " …" : "");
+}
+
+/** Only what was appended is shown of text that grew, such as the output of the serial port. */
+const fieldTexts = ({ path, before, after, appended }: StateDifference): readonly [string, string] =>
+  appended === undefined ? [valueText(path, before), valueText(path, after)] : ["", `+ ${quoted(appended, 60)}`];
+
+interface Shown {
+  readonly fields: readonly StateDifference[];
+  readonly runs: readonly BytesDifference[];
+  readonly leftFields: string | undefined;
+  readonly leftRuns: string | undefined;
+  readonly summary: string;
+}
+
+function select({ state, memory }: MachineDifference): Shown {
+  const bytes = memory.reduce((sum, run) => sum + run.after.length, 0);
+  const runs = memory.slice(0, RUNS_SHOWN);
+  const shownBytes = runs.reduce((sum, run) => sum + Math.min(run.after.length, BYTES_SHOWN), 0);
+  const left = [memory.length > runs.length ? counted(memory.length - runs.length, "more run") : "", bytes > shownBytes ? `${counted(bytes - shownBytes, "byte")} not shown` : ""];
+  return {
+    fields: state.slice(0, FIELDS_SHOWN),
+    runs,
+    leftFields: state.length > FIELDS_SHOWN ? counted(state.length - FIELDS_SHOWN, "more field") : undefined,
+    leftRuns: left.filter(Boolean).join(", ") || undefined,
+    summary: `${counted(state.length, "field")}, ${counted(bytes, "byte")} of memory in ${counted(memory.length, "run")}`,
+  };
+}
+
+/** A difference as HTML and as text. */
+export function differenceDisplay(difference: MachineDifference): Display {
+  if (difference.state.length === 0 && difference.memory.length === 0) {
+    return new Display(frame('<div class="head"><b>No difference</b> <span class="dim">the two machines are equal</span></div>'), "no difference: the two machines are equal");
+  }
+  const shown = select(difference);
+  return new Display(html(shown), text(shown));
+}
+
+function html({ fields, runs, leftFields, leftRuns, summary }: Shown): string {
+  const columns = (first: string): string => `<thead><tr><th>${first}</th><th>before</th><th>after</th></tr></thead>`;
+  const row = (name: string, before: string, after: string): string =>
+    `<tr><th scope="row">${escapeHtml(name)}</th><td class="was wrap">${escapeHtml(before)}</td><td class="wrap"><mark>${escapeHtml(after)}</mark></td></tr>`;
+  const left = (what: string | undefined): string => (what === undefined ? "" : `<div class="dim">… and ${what}</div>`);
+  const parts = [`<div class="head"><b>Difference</b> <span class="dim">${summary}</span></div>`];
+  if (fields.length > 0) {
+    const rows = fields.map((field) => row(field.path, ...fieldTexts(field)));
+    parts.push(`<div class="row" style="border:0"><table class="mono">${columns("field")}<tbody>${rows.join("")}</tbody></table>${left(leftFields)}</div>`);
+  }
+  if (runs.length > 0) {
+    const rows = runs.map((run) => row(address(run.address), bytesText(run.before), bytesText(run.after)));
+    parts.push(`<div class="row"><table class="mono">${columns("physical")}<tbody>${rows.join("")}</tbody></table>${left(leftRuns)}</div>`);
+  }
+  return frame(parts.join("\n"));
+}
+
+function text({ fields, runs, leftFields, leftRuns, summary }: Shown): string {
+  const width = Math.max(10, ...fields.map(({ path }) => path.length));
+  const lines = [`difference: ${summary}`];
+  for (const field of fields) {
+    const [before, after] = fieldTexts(field);
+    lines.push(`  ${field.path.padEnd(width)}  ${before === "" ? after : `${before} → ${after}`}`);
+  }
+  if (leftFields !== undefined) lines.push(`  … and ${leftFields}`);
+  for (const { address: at, before, after } of runs) lines.push(`  ${address(at).padEnd(width)}  ${bytesText(before)} → ${bytesText(after)}`);
+  if (leftRuns !== undefined) lines.push(`  … and ${leftRuns}`);
+  return lines.join("\n");
+}

@@ -1,0 +1,35 @@
+/**
+ * Lets machines, timelines, differences and page walks show themselves in a notebook. The levels below know nothing of
+ * displays, so the method is put on them from here, once, when the package is loaded.
+ */
+import { Machine } from "../hardware/machine.js";
+import { Timeline } from "../state/timeline.js";
+import { differenceDisplay } from "./diff-display.js";
+import { DISPLAY, type Displayable, displayable } from "./display.js";
+import { machineDisplay } from "./machine-display.js";
+import { timelineDisplay } from "./timeline-display.js";
+import { walkDisplay } from "./walk-display.js";
+
+function give<T extends object>(prototype: T, display: (value: T) => Displayable): void {
+  Object.defineProperty(prototype, DISPLAY, {
+    value(this: T) {
+      return display(this)[DISPLAY]();
+    },
+    configurable: true,
+    writable: true,
+  });
+}
+
+/** Gives the displays; a second call changes nothing. */
+export function installDisplays(): void {
+  if (Object.hasOwn(Machine.prototype, DISPLAY)) return;
+  give(Machine.prototype, (machine) => machineDisplay(machine));
+  give(Timeline.prototype as Timeline<Machine>, (timeline: Timeline<Machine>) => timelineDisplay<Machine>(timeline));
+  // These two are records without a class: the functions that make them give each its method.
+  const { diff } = Machine;
+  Machine.diff = (a, b) => displayable(diff(a, b), differenceDisplay);
+  const { walk } = Machine.prototype;
+  Machine.prototype.walk = function (...where) {
+    return displayable(walk.apply(this, where), walkDisplay);
+  };
+}
