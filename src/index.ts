@@ -1,7 +1,21 @@
 /** The public surface of virtlab. */
+import { installDisplays } from "./view/install.js";
+
 export type { PageTableEntry, PageWalk } from "./hardware/cpu/paging.js";
 export type { CpuState, Segment, SegmentName, SystemState, TableRegister } from "./hardware/cpu/state.js";
 export type { DeviceSet } from "./hardware/devices/bus.js";
+export type { DebugConsoleState } from "./hardware/devices/debug-console.js";
+export type { DebugExitState } from "./hardware/devices/debug-exit.js";
+export type { PicPairState } from "./hardware/devices/pic-pair.js";
+export type { Pic8259State } from "./hardware/devices/pic8259.js";
+export type { PitChannelState } from "./hardware/devices/pit-channel.js";
+export type { Pit8254State } from "./hardware/devices/pit8254.js";
+export type { DeviceConfig } from "./hardware/devices/port-map.js";
+export type { PostCodeState } from "./hardware/devices/post-code.js";
+export type { ResetControlState } from "./hardware/devices/reset-control.js";
+export type { Uart16550State } from "./hardware/devices/uart16550.js";
+export { type DisassembledInstruction, type DisassembleOptions, disassemble } from "./hardware/isa/disassembler.js";
+export type { InstructionGroup } from "./hardware/isa/instruction.js";
 export {
   type BootModule,
   type BootOptions,
@@ -19,5 +33,15 @@ export type { EventKind, MachineEvent, Stop } from "./hardware/state.js";
 export type { BytesDifference, StateDifference } from "./state/diff.js";
 export { type Divergence, type DivergenceOptions, firstDivergence } from "./state/divergence.js";
 export { VirtlabError } from "./state/error.js";
+export type { PlainData } from "./state/plain-data.js";
 export type { Steppable } from "./state/steppable.js";
 export { type Change, type FindOptions, Timeline } from "./state/timeline.js";
+export { guest } from "./systems/packaged-guest.js";
+export type { Display, Displayable, MimeBundle } from "./view/display.js";
+export { Figure, type PlotlyFigure } from "./view/figure.js";
+export type { MachineDisplayOptions } from "./view/machine-display.js";
+export { figureOfRun } from "./view/run-figure.js";
+export type { ProfileOptions } from "./view/run-profile.js";
+export { type Showable, show } from "./view/show.js";
+
+installDisplays();

@@ -17,14 +17,24 @@ const LONGEST = 15;
 const LOOK_BACK = 40;
 
 /** Instructions from `before` ahead of EIP to `after` behind it; an empty list if nothing is mapped at EIP. */
-export function codeAround(machine: Machine, { before = 4, after = 8 }: { before?: number; after?: number } = {}): readonly CodeLine[] {
+export function codeAround(
+  machine: Machine,
+  { before = 4, after = 8 }: { before?: number; after?: number } = {},
+): readonly CodeLine[] {
   const { eip } = machine.registers;
   const base = machine.cpu.system.segments.cs.base;
-  const ahead = disassemble(readForward(machine, (base + eip) >>> 0, (after + 1) * LONGEST), { address: eip, count: after + 1 });
+  const ahead = disassemble(readForward(machine, (base + eip) >>> 0, (after + 1) * LONGEST), {
+    address: eip,
+    count: after + 1,
+  });
   if (ahead.length === 0) return [];
-  const behind = before === 0 ? [] : instructionsBefore(readBackward(machine, (base + eip) >>> 0, Math.min(LOOK_BACK, eip)), eip);
+  const behind =
+    before === 0 ? [] : instructionsBefore(readBackward(machine, (base + eip) >>> 0, Math.min(LOOK_BACK, eip)), eip);
   const line = (instruction: DisassembledInstruction, current: boolean): CodeLine => ({ ...instruction, current });
-  return [...behind.slice(-before).map((one) => line(one, false)), ...ahead.map((one, index) => line(one, index === 0))];
+  return [
+    ...behind.slice(-before).map((one) => line(one, false)),
+    ...ahead.map((one, index) => line(one, index === 0)),
+  ];
 }
 
 function instructionsBefore(bytes: Uint8Array, eip: number): readonly DisassembledInstruction[] {
@@ -47,7 +57,11 @@ function readForward(machine: Machine, linear: number, length: number): Uint8Arr
 /** Bytes before `linear`; those of its own page where the page before is not mapped. */
 function readBackward(machine: Machine, linear: number, length: number): Uint8Array {
   const within = Math.min(length, linear % PAGE);
-  return readIfMapped(machine, (linear - length) >>> 0, length) ?? readIfMapped(machine, linear - within, within) ?? new Uint8Array();
+  return (
+    readIfMapped(machine, (linear - length) >>> 0, length) ??
+    readIfMapped(machine, linear - within, within) ??
+    new Uint8Array()
+  );
 }
 
 function readIfMapped(machine: Machine, linear: number, length: number): Uint8Array | undefined {

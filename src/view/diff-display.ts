@@ -15,9 +15,11 @@ type Value = StateDifference["before"];
 /** Registers are shown as bits, what counts or configures as numbers. */
 function valueText(path: string, value: Value): string {
   if (value === undefined) return "(absent)";
-  if (typeof value === "number") return path.startsWith("cpu.") ? `0x${hex(value, path.endsWith("selector") ? 4 : 8)}` : String(value);
+  if (typeof value === "number")
+    return path.startsWith("cpu.") ? `0x${hex(value, path.endsWith("selector") ? 4 : 8)}` : String(value);
   if (typeof value === "string") return quoted(value, 60);
-  if (value instanceof Uint8Array) return `${hexBytes(value.subarray(0, BYTES_SHOWN))}${value.length > BYTES_SHOWN ? ` … (${counted(value.length, "byte")})` : ""}`;
+  if (value instanceof Uint8Array)
+    return `${hexBytes(value.subarray(0, BYTES_SHOWN))}${value.length > BYTES_SHOWN ? ` … (${counted(value.length, "byte")})` : ""}`;
   if (typeof value === "object" && value !== null) {
     const json = visible(JSON.stringify(value, (_key, item: unknown) => (typeof item === "bigint" ? `${item}` : item)));
     return json.length > 60 ? `${json.slice(0, 60)} …` : json;
@@ -45,7 +47,10 @@ function select({ state, memory }: MachineDifference): Shown {
   const bytes = memory.reduce((sum, run) => sum + run.after.length, 0);
   const runs = memory.slice(0, RUNS_SHOWN);
   const shownBytes = runs.reduce((sum, run) => sum + Math.min(run.after.length, BYTES_SHOWN), 0);
-  const left = [memory.length > runs.length ? counted(memory.length - runs.length, "more run") : "", bytes > shownBytes ? `${counted(bytes - shownBytes, "byte")} not shown` : ""];
+  const left = [
+    memory.length > runs.length ? counted(memory.length - runs.length, "more run") : "",
+    bytes > shownBytes ? `${counted(bytes - shownBytes, "byte")} not shown` : "",
+  ];
   return {
     fields: state.slice(0, FIELDS_SHOWN),
     runs,
@@ -58,7 +63,10 @@ function select({ state, memory }: MachineDifference): Shown {
 /** A difference as HTML and as text. */
 export function differenceDisplay(difference: MachineDifference): Display {
   if (difference.state.length === 0 && difference.memory.length === 0) {
-    return new Display(frame('<div class="head"><b>No difference</b> <span class="dim">the two machines are equal</span></div>'), "no difference: the two machines are equal");
+    return new Display(
+      frame('<div class="head"><b>No difference</b> <span class="dim">the two machines are equal</span></div>'),
+      "no difference: the two machines are equal",
+    );
   }
   const shown = select(difference);
   return new Display(html(shown), text(shown));
@@ -72,11 +80,15 @@ function html({ fields, runs, leftFields, leftRuns, summary }: Shown): string {
   const parts = [`<div class="head"><b>Difference</b> <span class="dim">${summary}</span></div>`];
   if (fields.length > 0) {
     const rows = fields.map((field) => row(field.path, ...fieldTexts(field)));
-    parts.push(`<div class="row" style="border:0"><table class="mono">${columns("field")}<tbody>${rows.join("")}</tbody></table>${left(leftFields)}</div>`);
+    parts.push(
+      `<div class="row" style="border:0"><table class="mono">${columns("field")}<tbody>${rows.join("")}</tbody></table>${left(leftFields)}</div>`,
+    );
   }
   if (runs.length > 0) {
     const rows = runs.map((run) => row(address(run.address), bytesText(run.before), bytesText(run.after)));
-    parts.push(`<div class="row"><table class="mono">${columns("physical")}<tbody>${rows.join("")}</tbody></table>${left(leftRuns)}</div>`);
+    parts.push(
+      `<div class="row"><table class="mono">${columns("physical")}<tbody>${rows.join("")}</tbody></table>${left(leftRuns)}</div>`,
+    );
   }
   return frame(parts.join("\n"));
 }
@@ -89,7 +101,8 @@ function text({ fields, runs, leftFields, leftRuns, summary }: Shown): string {
     lines.push(`  ${field.path.padEnd(width)}  ${before === "" ? after : `${before} → ${after}`}`);
   }
   if (leftFields !== undefined) lines.push(`  … and ${leftFields}`);
-  for (const { address: at, before, after } of runs) lines.push(`  ${address(at).padEnd(width)}  ${bytesText(before)} → ${bytesText(after)}`);
+  for (const { address: at, before, after } of runs)
+    lines.push(`  ${address(at).padEnd(width)}  ${bytesText(before)} → ${bytesText(after)}`);
   if (leftRuns !== undefined) lines.push(`  … and ${leftRuns}`);
   return lines.join("\n");
 }

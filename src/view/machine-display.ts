@@ -34,7 +34,11 @@ interface Flag {
 }
 
 function flagsOf(eflags: number, before: number): readonly Flag[] {
-  const flag = (name: keyof typeof FLAG): Flag => ({ name, set: (eflags & FLAG[name]) !== 0, changed: ((eflags ^ before) & FLAG[name]) !== 0 });
+  const flag = (name: keyof typeof FLAG): Flag => ({
+    name,
+    set: (eflags & FLAG[name]) !== 0,
+    changed: ((eflags ^ before) & FLAG[name]) !== 0,
+  });
   return [...RARE_FLAGS.map(flag).filter(({ set, changed }) => set || changed), ...FLAGS.map(flag)];
 }
 
@@ -70,7 +74,11 @@ const counterLabels: readonly (readonly [keyof Counters, string, string])[] = [
 ];
 
 /** The end of the serial output: how many lines are before it, the lines, and where in them new output begins. */
-function serialTail(machine: Machine, since: Machine | undefined, lines: number): { left: number; old: string; fresh: string } {
+function serialTail(
+  machine: Machine,
+  since: Machine | undefined,
+  lines: number,
+): { left: number; old: string; fresh: string } {
   const { serial } = machine;
   const all = serial.replace(/\r?\n$/, "").split("\n");
   const left = serial === "" ? 0 : Math.max(0, all.length - lines);
@@ -95,13 +103,18 @@ type SerialTail = ReturnType<typeof serialTail>;
 function html(machine: Machine, since: Machine | undefined, code: readonly CodeLine[], serial: SerialTail): string {
   const { registers, cpl, stop } = machine;
   const before = since?.registers ?? registers;
-  const moved = since && since.steps !== machine.steps ? ` <mark>${signedCount(machine.steps - since.steps)}</mark>` : "";
+  const moved =
+    since && since.steps !== machine.steps ? ` <mark>${signedCount(machine.steps - since.steps)}</mark>` : "";
   const head = [
     "<b>Machine</b>",
     `<span>step ${grouped(machine.steps)}${moved}</span>`,
     `<span class="dim">tick ${grouped(machine.ticks)}</span>`,
     `<span class="chip${cpl === 3 ? " user" : ""}">${since && since.cpl !== cpl ? `<span class="was">CPL ${since.cpl} →</span> <mark>${privilege(cpl)}</mark>` : privilege(cpl)}</span>`,
-    stop ? `<span class="chip">${escapeHtml(visible(stopText(stop)))}</span>` : machine.halted ? '<span class="chip">halted</span>' : "",
+    stop
+      ? `<span class="chip">${escapeHtml(visible(stopText(stop)))}</span>`
+      : machine.halted
+        ? '<span class="chip">halted</span>'
+        : "",
     `<span class="end dim">content <code title="${machine.hash}">${machine.hash.slice(0, 12)}</code></span>`,
   ];
   return frame(
@@ -176,7 +189,9 @@ function text(machine: Machine, since: Machine | undefined, code: readonly CodeL
         return `${name} ${value === old ? value : `${old}→${value}`}`;
       })
       .join("  ");
-  const flags = flagsOf(registers.eflags, before.eflags).map(({ name, set, changed }) => (set ? name : name.toLowerCase()) + (changed ? "*" : ""));
+  const flags = flagsOf(registers.eflags, before.eflags).map(
+    ({ name, set, changed }) => (set ? name : name.toLowerCase()) + (changed ? "*" : ""),
+  );
   const lines = [
     `machine at step ${grouped(machine.steps)}, tick ${grouped(machine.ticks)}, ${privilege(machine.cpl)}${state && `, ${visible(state)}`}, content ${machine.hash.slice(0, 12)}`,
     registerLine(GENERAL.slice(0, 4)),
@@ -188,12 +203,22 @@ function text(machine: Machine, since: Machine | undefined, code: readonly CodeL
     "",
     ...(code.length === 0
       ? [`nothing is mapped at ${address(registers.eip)}`]
-      : code.map((line) => `${line.current ? "=>" : "  "} ${hex(line.address, 8)}  ${hexBytes(line.bytes).padEnd(20)}  ${line.text}`)),
+      : code.map(
+          (line) =>
+            `${line.current ? "=>" : "  "} ${hex(line.address, 8)}  ${hexBytes(line.bytes).padEnd(20)}  ${line.text}`,
+        )),
   ];
   const output = serial.old + serial.fresh;
   if (output !== "") {
     const more = serial.left === 0 ? "" : `, ${counted(serial.left, "line")} before these`;
-    lines.push("", `serial output${more}:`, ...output.replace(/\n$/, "").split("\n").map((line) => `| ${line}`));
+    lines.push(
+      "",
+      `serial output${more}:`,
+      ...output
+        .replace(/\n$/, "")
+        .split("\n")
+        .map((line) => `| ${line}`),
+    );
   }
   return lines.join("\n");
 }

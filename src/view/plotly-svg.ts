@@ -62,7 +62,8 @@ async function draw({ data, layout }: PlotlyFigure): Promise<string> {
 
 /** Text gets the grey that is best for the page's theme, where the front end tells it. */
 function forThemes(svg: string): string {
-  const style = "<style>text{fill:#62686e!important}@media (prefers-color-scheme: dark){text{fill:#a3aab1!important}}</style>";
+  const style =
+    "<style>text{fill:#62686e!important}@media (prefers-color-scheme: dark){text{fill:#a3aab1!important}}</style>";
   return svg.replace(/^<svg [^>]*>/, (start) => start + style);
 }
 
@@ -81,11 +82,26 @@ function openWindow(): PlotlyWindow {
 function measureText(window: JSDOM["window"]): void {
   const box = (element: Element): DOMRect => {
     const lines = element.querySelectorAll("tspan.line");
-    const texts = lines.length > 0 ? [...lines] : element.tagName === "text" ? [element] : [...element.querySelectorAll("text")];
-    const size = Number.parseFloat((element.closest("text") ?? element.querySelector("text"))?.getAttribute("style")?.match(/font-size:\s*([\d.]+)/)?.[1] ?? "12");
+    const texts =
+      lines.length > 0 ? [...lines] : element.tagName === "text" ? [element] : [...element.querySelectorAll("text")];
+    const size = Number.parseFloat(
+      (element.closest("text") ?? element.querySelector("text"))
+        ?.getAttribute("style")
+        ?.match(/font-size:\s*([\d.]+)/)?.[1] ?? "12",
+    );
     const width = Math.max(0, ...texts.map((text) => (text.textContent ?? "").length)) * size * CHARACTER;
     const height = texts.length * size * 1.3;
-    return { x: 0, y: -size, left: 0, top: -size, right: width, bottom: height - size, width, height, toJSON: () => ({}) };
+    return {
+      x: 0,
+      y: -size,
+      left: 0,
+      top: -size,
+      right: width,
+      bottom: height - size,
+      width,
+      height,
+      toJSON: () => ({}),
+    };
   };
   const { prototype } = window.SVGElement;
   Object.assign(prototype, {

@@ -26,7 +26,12 @@ const COLOURS: readonly (readonly [InstructionGroup, string])[] = [
 const REST = "all other";
 const REST_COLOUR = "#9a9a9a";
 
-const INCIDENTS: readonly { readonly kind: RunIncident["kind"]; readonly label: string; readonly colour: string; readonly symbol: string }[] = [
+const INCIDENTS: readonly {
+  readonly kind: RunIncident["kind"];
+  readonly label: string;
+  readonly colour: string;
+  readonly symbol: string;
+}[] = [
   { kind: "INT", label: "INT instructions", colour: "#009E73", symbol: "diamond" },
   { kind: "interrupt", label: "interrupts", colour: "#E69F00", symbol: "triangle-down" },
   { kind: "exception", label: "exceptions", colour: "#D55E00", symbol: "x" },
@@ -43,7 +48,13 @@ const MOST_LEVELS = 5000;
 export function figureOfRun(machine: Machine, options: ProfileOptions = {}): Figure {
   const profile = profileRun(machine, options);
   const caption = `from content ${machine.hash.slice(0, 12)}, steps ${grouped(profile.from)} to ${grouped(profile.to)}, windows of ${counted(profile.windowSteps, "step")}`;
-  return new Figure({ data: [levelTrace(profile), ...incidentTraces(profile), ...groupTraces(profile)], layout: layoutOf(profile, caption) }, { caption, text: textOf(profile, caption) });
+  return new Figure(
+    {
+      data: [levelTrace(profile), ...incidentTraces(profile), ...groupTraces(profile)],
+      layout: layoutOf(profile, caption),
+    },
+    { caption, text: textOf(profile, caption) },
+  );
 }
 
 function levelTrace(profile: RunProfile): Record<string, unknown> {
@@ -52,7 +63,20 @@ function levelTrace(profile: RunProfile): Record<string, unknown> {
   const y = levels.map(({ cpl }) => cpl);
   x.push(profile.to);
   y.push(y.at(-1) ?? 0);
-  return { type: "scatter", mode: "lines", name: "CPL", x, y, xaxis: "x", yaxis: "y", line: { shape: "hv", width: 1.6, color: LEVEL }, fill: "tozeroy", fillcolor: "rgba(61,139,212,0.18)", showlegend: false, hovertemplate: "step %{x:,d}<br>CPL %{y}<extra></extra>" };
+  return {
+    type: "scatter",
+    mode: "lines",
+    name: "CPL",
+    x,
+    y,
+    xaxis: "x",
+    yaxis: "y",
+    line: { shape: "hv", width: 1.6, color: LEVEL },
+    fill: "tozeroy",
+    fillcolor: "rgba(61,139,212,0.18)",
+    showlegend: false,
+    hovertemplate: "step %{x:,d}<br>CPL %{y}<extra></extra>",
+  };
 }
 
 /** The first change, and the lowest and highest level, of each window. */
@@ -69,7 +93,20 @@ function thinned({ levels, from, windowSteps }: RunProfile): RunProfile["levels"
 function incidentTraces({ incidents }: RunProfile): Record<string, unknown>[] {
   return INCIDENTS.map(({ kind, label, colour, symbol }) => {
     const own = incidents.filter((incident) => incident.kind === kind);
-    return { type: "scatter", mode: "markers", name: label, x: own.map(({ step }) => step), y: own.map(() => label), text: own.map(({ detail }) => detail), xaxis: "x", yaxis: "y2", marker: { symbol, size: 8, color: colour, opacity: 0.9 }, cliponaxis: false, showlegend: false, hovertemplate: "step %{x:,d}<br>%{text}<extra></extra>" };
+    return {
+      type: "scatter",
+      mode: "markers",
+      name: label,
+      x: own.map(({ step }) => step),
+      y: own.map(() => label),
+      text: own.map(({ detail }) => detail),
+      xaxis: "x",
+      yaxis: "y2",
+      marker: { symbol, size: 8, color: colour, opacity: 0.9 },
+      cliponaxis: false,
+      showlegend: false,
+      hovertemplate: "step %{x:,d}<br>%{text}<extra></extra>",
+    };
   });
 }
 
@@ -87,14 +124,38 @@ function groupTraces({ windows, to }: RunProfile): Record<string, unknown>[] {
       return Math.round((countOf(groups, group) / Math.max(1, all)) * 10000) / 100;
     });
     if (y.every((share) => share === 0)) return [];
-    return [{ type: "scatter", mode: "lines", name: group, x: [...x, to], y: [...y, y.at(-1)!], xaxis: "x", yaxis: "y3", stackgroup: "kinds", line: { shape: "hv", width: 0 }, fillcolor: colour, hovertemplate: `%{y:.1f} %<extra>${group}</extra>` }];
+    return [
+      {
+        type: "scatter",
+        mode: "lines",
+        name: group,
+        x: [...x, to],
+        y: [...y, y.at(-1)!],
+        xaxis: "x",
+        yaxis: "y3",
+        stackgroup: "kinds",
+        line: { shape: "hv", width: 0 },
+        fillcolor: colour,
+        hovertemplate: `%{y:.1f} %<extra>${group}</extra>`,
+      },
+    ];
   });
 }
 
 function layoutOf(profile: RunProfile, caption: string): Record<string, unknown> {
   const seen = [...new Set(profile.levels.map(({ cpl }) => cpl))].sort();
   const axis = { gridcolor: LINES, linecolor: LINES, zeroline: false, fixedrange: true };
-  const heading = (text: string, y: number): Record<string, unknown> => ({ text, x: 0, y, xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom", showarrow: false, font: { size: 12 } });
+  const heading = (text: string, y: number): Record<string, unknown> => ({
+    text,
+    x: 0,
+    y,
+    xref: "paper",
+    yref: "paper",
+    xanchor: "left",
+    yanchor: "bottom",
+    showarrow: false,
+    font: { size: 12 },
+  });
   return {
     height: 500,
     margin: { l: 104, r: 16, t: 30, b: 74 },
@@ -103,22 +164,55 @@ function layoutOf(profile: RunProfile, caption: string): Record<string, unknown>
     font: { family: "system-ui, sans-serif", size: 12, color: INK },
     hovermode: "closest",
     legend: { traceorder: "reversed", x: 1.01, y: 0.56, yanchor: "top", font: { size: 12 } },
-    xaxis: { ...axis, fixedrange: false, range: [profile.from, Math.max(profile.to, profile.from + 1)], title: { text: "step" }, tickformat: ",d", anchor: "y3", showgrid: false },
-    yaxis: { ...axis, domain: [0.83, 1], range: [-0.25, 3.35], tickvals: seen, ticktext: seen.map((cpl) => (cpl === 3 ? "3 user" : `${cpl} supervisor`)) },
-    yaxis2: { ...axis, domain: [0.62, 0.74], type: "category", categoryorder: "array", categoryarray: INCIDENTS.map(({ label }) => label), range: [-0.6, 2.6] },
+    xaxis: {
+      ...axis,
+      fixedrange: false,
+      range: [profile.from, Math.max(profile.to, profile.from + 1)],
+      title: { text: "step" },
+      tickformat: ",d",
+      anchor: "y3",
+      showgrid: false,
+    },
+    yaxis: {
+      ...axis,
+      domain: [0.83, 1],
+      range: [-0.25, 3.35],
+      tickvals: seen,
+      ticktext: seen.map((cpl) => (cpl === 3 ? "3 user" : `${cpl} supervisor`)),
+    },
+    yaxis2: {
+      ...axis,
+      domain: [0.62, 0.74],
+      type: "category",
+      categoryorder: "array",
+      categoryarray: INCIDENTS.map(({ label }) => label),
+      range: [-0.6, 2.6],
+    },
     yaxis3: { ...axis, domain: [0, 0.53], range: [0, 100], ticksuffix: " %", tickvals: [0, 25, 50, 75, 100] },
     annotations: [
       heading("<b>Privilege level (CPL)</b>", 1.005),
       heading("<b>Events</b>", 0.748),
       heading("<b>Kinds of instructions</b>, share of each window", 0.538),
-      { text: caption, x: 0, y: 0, xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom", yshift: -70, showarrow: false, font: { size: 11 } },
+      {
+        text: caption,
+        x: 0,
+        y: 0,
+        xref: "paper",
+        yref: "paper",
+        xanchor: "left",
+        yanchor: "bottom",
+        yshift: -70,
+        showarrow: false,
+        font: { size: 11 },
+      },
     ],
   };
 }
 
 function textOf({ windows, stepsAt, incidents }: RunProfile, caption: string): string {
   const totals: Record<string, number> = {};
-  for (const { groups } of windows) for (const [group, count] of Object.entries(groups)) totals[group] = (totals[group] ?? 0) + count;
+  for (const { groups } of windows)
+    for (const [group, count] of Object.entries(groups)) totals[group] = (totals[group] ?? 0) + count;
   const percent = (count: number, of: number): string => `${((100 * count) / Math.max(1, of)).toFixed(1)} %`;
   const all = Object.values(totals).reduce((sum, count) => sum + count, 0);
   const levels = stepsAt.flatMap((count, cpl) => (count === 0 ? [] : [`CPL ${cpl} ${percent(count, all)}`]));
@@ -126,5 +220,10 @@ function textOf({ windows, stepsAt, incidents }: RunProfile, caption: string): s
     .sort(([a, one], [b, other]) => other - one || (a < b ? -1 : 1))
     .map(([group, count]) => `${group} ${percent(count, all)}`);
   const events = INCIDENTS.map(({ kind, label }) => `${incidents.filter((one) => one.kind === kind).length} ${label}`);
-  return [`figure of a run, ${caption}`, `  privilege: ${levels.join(", ")}`, `  events: ${events.join(", ")}`, `  instructions: ${kinds.join(", ")}`].join("\n");
+  return [
+    `figure of a run, ${caption}`,
+    `  privilege: ${levels.join(", ")}`,
+    `  events: ${events.join(", ")}`,
+    `  instructions: ${kinds.join(", ")}`,
+  ].join("\n");
 }

@@ -49,7 +49,8 @@ const eipText = (eip: number): string => `EIP 0x${(eip >>> 0).toString(16)}`;
 /** Runs the machine (the value itself stays) and looks at every step: about a million steps take a second. */
 export function profileRun(machine: Machine, { steps = 1_000_000, windows = 160 }: ProfileOptions = {}): RunProfile {
   for (const [name, value] of Object.entries({ steps, windows })) {
-    if (!Number.isSafeInteger(value) || value < 1) throw new VirtlabError(`figure of a run: ${name} is ${value}, but must be a whole number, 1 or greater`);
+    if (!Number.isSafeInteger(value) || value < 1)
+      throw new VirtlabError(`figure of a run: ${name} is ${value}, but must be a whole number, 1 or greater`);
   }
   const end = machine.run({ maxInstructions: steps });
   const windowSteps = Math.max(1, Math.ceil((end.steps - machine.steps) / windows));
@@ -77,7 +78,13 @@ class ProfileBuilder {
         case "instruction":
           groups[event.group] = (groups[event.group] ?? 0) + 1;
           this.#level(step, event.cpl);
-          if (event.mnemonic === "INT") this.incidents.push({ kind: "INT", step, name: "INT", detail: `INT at ${eipText(event.eip)}, CPL ${event.cpl}` });
+          if (event.mnemonic === "INT")
+            this.incidents.push({
+              kind: "INT",
+              step,
+              name: "INT",
+              detail: `INT at ${eipText(event.eip)}, CPL ${event.cpl}`,
+            });
           step++;
           break;
         case "exception": {
@@ -86,12 +93,22 @@ class ProfileBuilder {
           if (before?.kind === "instruction" && before.eip === event.eip) step--;
           const code = event.errorCode === undefined ? "" : `, error code ${event.errorCode}`;
           const at = event.cr2 === undefined ? "" : `, address 0x${(event.cr2 >>> 0).toString(16)}`;
-          this.incidents.push({ kind: "exception", step, name: event.name, detail: `${event.name} at ${eipText(event.eip)}, CPL ${event.cpl}${code}${at}` });
+          this.incidents.push({
+            kind: "exception",
+            step,
+            name: event.name,
+            detail: `${event.name} at ${eipText(event.eip)}, CPL ${event.cpl}${code}${at}`,
+          });
           step++;
           break;
         }
         case "interrupt":
-          this.incidents.push({ kind: "interrupt", step, name: `vector ${event.vector}`, detail: `vector ${event.vector} at ${eipText(event.eip)}, CPL ${event.cpl}` });
+          this.incidents.push({
+            kind: "interrupt",
+            step,
+            name: `vector ${event.vector}`,
+            detail: `vector ${event.vector} at ${eipText(event.eip)}, CPL ${event.cpl}`,
+          });
           step++;
           break;
       }

@@ -1,6 +1,7 @@
 /** `show`: any value that has a display of its own, as one, with options where it takes some. */
-import { Machine, type MachineDifference } from "../hardware/machine.js";
+
 import type { PageWalk } from "../hardware/cpu/paging.js";
+import { Machine, type MachineDifference } from "../hardware/machine.js";
 import { VirtlabError } from "../state/error.js";
 import { Timeline } from "../state/timeline.js";
 import { differenceDisplay } from "./diff-display.js";
@@ -25,6 +26,9 @@ export function show(value: Showable, options: MachineDisplayOptions = {}): Disp
   throw new VirtlabError("show: the value is no machine, timeline, difference or page walk");
 }
 
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === "object" && value !== null;
-const isDifference = (value: unknown): value is MachineDifference => isRecord(value) && Array.isArray(value["state"]) && Array.isArray(value["memory"]);
-const isWalk = (value: unknown): value is PageWalk => isRecord(value) && typeof value["linear"] === "number" && Array.isArray(value["entries"]);
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null;
+const isDifference = (value: unknown): value is MachineDifference =>
+  isRecord(value) && Array.isArray(value["state"]) && Array.isArray(value["memory"]);
+const isWalk = (value: unknown): value is PageWalk =>
+  isRecord(value) && typeof value["linear"] === "number" && Array.isArray(value["entries"]);

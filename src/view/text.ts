@@ -3,7 +3,13 @@
  * to move the cursor, or to turn the direction of writing around.
  */
 
-const ENTITIES: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+const ENTITIES: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+};
 
 /** Text as content of HTML and of quoted attributes. */
 export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (character) => ENTITIES[character]!);
@@ -15,7 +21,9 @@ export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (ch
 export const visible = (text: string): string =>
   text
     .replace(/\r\n/g, "\n")
-    .replace(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, (character) => (character === "\n" || character === "\t" ? character : `\\u{${character.codePointAt(0)!.toString(16)}}`));
+    .replace(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, (character) =>
+      character === "\n" || character === "\t" ? character : `\\u{${character.codePointAt(0)!.toString(16)}}`,
+    );
 
 /** Text in quotes on one line, its end if it is too long. */
 export function quoted(text: string, limit = 80): string {
@@ -32,6 +40,7 @@ export const address = (value: number): string => `0x${hex(value, 8)}`;
 export const grouped = (value: number): string => String(value).replace(/\B(?=(\d{3})+$)/g, ",");
 
 /** "1 byte", "2 bytes". */
-export const counted = (count: number, one: string, many = `${one}s`): string => `${grouped(count)} ${count === 1 ? one : many}`;
+export const counted = (count: number, one: string, many = `${one}s`): string =>
+  `${grouped(count)} ${count === 1 ? one : many}`;
 
 export const hexBytes = (bytes: Uint8Array): string => Array.from(bytes, (byte) => hex(byte, 2)).join(" ");

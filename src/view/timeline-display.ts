@@ -10,11 +10,19 @@ const WIDTH = 1000;
 /** A timeline as HTML and as text. */
 export function timelineDisplay<M extends Steppable<M>>(timeline: Timeline<M>): Display {
   const { start, end, position, kept, edits } = timeline;
-  const counts = [counted(kept.length, "value") + " kept", ...(edits.length === 0 ? [] : [counted(edits.length, "edit")])].join(", ");
+  const counts = [
+    counted(kept.length, "value") + " kept",
+    ...(edits.length === 0 ? [] : [counted(edits.length, "edit")]),
+  ].join(", ");
   const where = `step ${grouped(position)} of ${grouped(start)} to ${grouped(end)}`;
   const x = (step: number): string => (((step - start) / Math.max(1, end - start)) * WIDTH).toFixed(1);
   const ticks = kept.map((step) => `<path d="M${x(step)} 17v8"/>`).join("");
-  const diamonds = edits.map((step) => `<path d="M${x(step)} 15l6 6l-6 6l-6 -6z" fill="#d08700" stroke="none"><title>edit at step ${grouped(step)}</title></path>`).join("");
+  const diamonds = edits
+    .map(
+      (step) =>
+        `<path d="M${x(step)} 15l6 6l-6 6l-6 -6z" fill="#d08700" stroke="none"><title>edit at step ${grouped(step)}</title></path>`,
+    )
+    .join("");
   const drawing = `<svg viewBox="-8 2 ${WIDTH + 16} 30" role="img" aria-label="${where}" fill="none" stroke="currentColor">
 <path d="M0 21H${WIDTH}" stroke-width="2" opacity=".35"/><path d="M0 21H${x(position)}" stroke="var(--jp-brand-color1, #3d8bd4)" stroke-width="4"/>
 <g opacity=".55">${ticks}</g>${diamonds}<path d="M${x(position)} 14l-6 -9h12z" fill="var(--jp-brand-color1, #3d8bd4)" stroke="none"/></svg>`;
