@@ -2,7 +2,8 @@
  * `virtlab boot IMAGE`: runs a machine with its serial port on standard input and output.
  * Exit status: 0 powered off or reset, (value << 1) | 1 debug exit, 2 bad input, 3 limit, 4 triple fault or a dead halt.
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { accessSync, constants, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { type BootModule, Machine } from "../hardware/machine.js";
 import type { MachineEvent, Stop } from "../hardware/state.js";
@@ -142,7 +143,7 @@ async function boot(imageFile: string, flags: BootFlags): Promise<number> {
     modules: flags.module.map(readModule),
     ...(append === undefined ? {} : { append }),
   });
-  if (stats !== undefined) writeStats(stats, start, 0);
+  if (stats !== undefined) checkWritable(stats);
   const began = process.hrtime.bigint();
   const keyboard = new Keyboard(process.stdin);
   let machine = start;
@@ -216,6 +217,17 @@ function conclude(
 
 function portBytes(value: number, size: number): Buffer {
   return Buffer.from(Array.from({ length: size }, (_, index) => (value >>> (8 * index)) & 0xff));
+}
+
+/** Before a long run rather than after it: whether its statistics can be written. */
+function checkWritable(file: string): void {
+  try {
+    if (existsSync(file)) accessSync(file, constants.W_OK);
+    else accessSync(path.dirname(path.resolve(file)), constants.W_OK);
+    if (existsSync(file) && statSync(file).isDirectory()) throw Object.assign(new Error(), { code: "EISDIR" });
+  } catch (error) {
+    throw new VirtlabError(`${file}: cannot write the statistics: ${(error as NodeJS.ErrnoException).code}`);
+  }
 }
 
 function writeStats(file: string, machine: Machine, wallSeconds: number): void {

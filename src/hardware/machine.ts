@@ -145,6 +145,21 @@ function describe(state: MachineState): Record<string, unknown> {
   return rest;
 }
 
+/** Path of the first field of `model` that `value` lacks or has with another type. */
+function firstMisfit(model: unknown, value: unknown, path = "state"): string | undefined {
+  if (typeof model !== typeof value || (model === null) !== (value === null)) return path;
+  if (typeof model !== "object" || model === null) return undefined;
+  if (Array.isArray(model) !== Array.isArray(value)) return path;
+  for (const [name, part] of Object.entries(model)) {
+    // Which debug ports there are is the machine's own choice.
+    if (part === undefined || name === "debugConsole" || name === "debugExit" || path === "state.devices.config")
+      continue;
+    const misfit = firstMisfit(part, (value as Record<string, unknown>)[name], `${path}.${name}`);
+    if (misfit !== undefined) return misfit;
+  }
+  return undefined;
+}
+
 export interface MachineDifference {
   /** What differs outside of memory, by dotted name. */
   readonly state: readonly StateDifference[];
@@ -215,13 +230,22 @@ export class Machine {
    */
   static load(bytes: Uint8Array, name?: string): Machine {
     const saved = decodeSave(bytes, name);
+    const fail = (reason: string): never => {
+      throw new VirtlabError(`${name ?? "save"}: ${reason}`);
+    };
+    const misfit = firstMisfit(describe(Machine.create().#state), saved.state);
+    if (misfit !== undefined) fail(`${misfit} is missing or of the wrong type: this is no machine`);
+    const { memorySize } = saved.state as unknown as MachineState;
+    parseMemorySize(memorySize);
     let memory = PersistentMap.empty<Page>();
-    for (const [frame, page] of saved.pages) memory = memory.set(frame, Page.copyFrom(page));
+    for (const [frame, page] of saved.pages) {
+      if (frame * PAGE_SIZE >= memorySize) fail(`page frame ${frame} lies outside of memory (${memorySize} bytes)`);
+      memory = memory.set(frame, Page.copyFrom(page));
+    }
     const machine = new Machine({ ...deepFreeze(saved.state as unknown as Omit<MachineState, "memory">), memory });
-    if (machine.hash !== saved.hash)
-      throw new VirtlabError(
-        `${name ?? "save"}: the content does not have the hash it was saved with (${saved.hash.slice(0, 12)}…)`,
-      );
+    if (machine.hash !== saved.hash) {
+      fail(`the content does not have the hash it was saved with (${saved.hash.slice(0, 12)}…)`);
+    }
     return machine;
   }
 

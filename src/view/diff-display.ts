@@ -3,7 +3,7 @@ import type { MachineDifference } from "../hardware/machine.js";
 import type { BytesDifference, StateDifference } from "../state/diff.js";
 import { Display } from "./display.js";
 import { frame } from "./style.js";
-import { address, counted, escapeHtml, hex, hexBytes, quoted, visible } from "./text.js";
+import { address, counted, escapeHtml, grouped, hex, hexBytes, quoted, visible } from "./text.js";
 
 /** More than these are counted and not shown. */
 const FIELDS_SHOWN = 40;
@@ -12,14 +12,15 @@ const BYTES_SHOWN = 16;
 
 type Value = StateDifference["before"];
 
-/** Registers are shown as bits, what counts or configures as numbers. */
+/** Registers of the processor and the devices are shown as bits, what counts or configures as numbers. */
 function valueText(path: string, value: Value): string {
   if (value === undefined) return "(absent)";
-  if (typeof value === "number")
-    return path.startsWith("cpu.") ? `0x${hex(value, path.endsWith("selector") ? 4 : 8)}` : String(value);
+  if (typeof value === "number") {
+    if (path.startsWith("cpu.")) return `0x${hex(value, path.endsWith("selector") ? 4 : 8)}`;
+    return /\.[A-Z][A-Z0-9]*$/.test(path) ? `0x${hex(value, 2)}` : grouped(value);
+  }
   if (typeof value === "string") return quoted(value, 60);
-  if (value instanceof Uint8Array)
-    return `${hexBytes(value.subarray(0, BYTES_SHOWN))}${value.length > BYTES_SHOWN ? ` … (${counted(value.length, "byte")})` : ""}`;
+  if (value instanceof Uint8Array) return bytesText(value);
   if (typeof value === "object" && value !== null) {
     const json = visible(JSON.stringify(value, (_key, item: unknown) => (typeof item === "bigint" ? `${item}` : item)));
     return json.length > 60 ? `${json.slice(0, 60)} …` : json;

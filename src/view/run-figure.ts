@@ -144,7 +144,7 @@ function groupTraces({ windows, to }: RunProfile): Record<string, unknown>[] {
 
 function layoutOf(profile: RunProfile, caption: string): Record<string, unknown> {
   const seen = [...new Set(profile.levels.map(({ cpl }) => cpl))].sort();
-  const axis = { gridcolor: LINES, linecolor: LINES, zeroline: false, fixedrange: true };
+  const axis = { gridcolor: LINES, linecolor: LINES, zeroline: false, fixedrange: true, ticklabeloverflow: "allow" };
   const heading = (text: string, y: number): Record<string, unknown> => ({
     text,
     x: 0,
@@ -154,6 +154,7 @@ function layoutOf(profile: RunProfile, caption: string): Record<string, unknown>
     xanchor: "left",
     yanchor: "bottom",
     showarrow: false,
+    align: "left",
     font: { size: 12 },
   });
   return {
@@ -202,6 +203,7 @@ function layoutOf(profile: RunProfile, caption: string): Record<string, unknown>
         xanchor: "left",
         yanchor: "bottom",
         yshift: -70,
+        align: "left",
         showarrow: false,
         font: { size: 11 },
       },

@@ -302,16 +302,12 @@ export class AddressSpace {
         this.#writeAcross(linear, size, value, this.user);
         return 0;
       }
+      if (!this.single && this.#mustRunAlone(linear, size)) return EXIT.bail;
       const physical = this.#translate(linear, true, this.user);
       const frame = physical >>> 12;
       if (frame >= this.#frames) return 0;
       const slot = this.#slots.slot(frame);
       const special = this.#slots.flags[slot]! & SPECIAL;
-      if (special !== 0 && !this.single) {
-        // Data beside code may be written inside of a block: nothing decoded is hit.
-        const hit = (special & SLOT.TABLE) !== 0 || this.#code.hits(slot, physical & 0xfff, size);
-        if (hit) return EXIT.bail;
-      }
       this.#storePhysical(physical, size, value);
       if (special === 0 && !this.patching) this.#fill(linear, slot, true);
       return 0;
@@ -319,6 +315,22 @@ export class AddressSpace {
       this.#faulted(thrown);
       return EXIT.fault;
     }
+  }
+
+  /**
+   * Whether a store hits page tables or decoded instructions. Decided before the dirty flag is set: the instruction is
+   * executed again, and may have read that very flag before its store.
+   */
+  #mustRunAlone(linear: number, size: number): boolean {
+    this.#access.write = true;
+    this.#access.user = this.user;
+    const { physical } = translate(this.#walker, this.system, linear, this.#access, false, this.#translation);
+    const frame = physical >>> 12;
+    if (physical < 0 || frame >= this.#frames) return false;
+    const slot = this.#slots.slot(frame);
+    const special = this.#slots.flags[slot]! & SPECIAL;
+    // Data beside code may be written inside of a block: nothing decoded is hit.
+    return (special & SLOT.TABLE) !== 0 || (special !== 0 && this.#code.hits(slot, physical & 0xfff, size));
   }
 
   #segment(segment: number, offset: number, access: number): number {

@@ -55,10 +55,6 @@ interface PageCode {
 
 const nextPage = (linear: number): number => ((linear & 0xfffff000) + PAGE_SIZE) >>> 0;
 
-function deleteValue(map: Map<number, number>, value: number): void {
-  for (const [key, found] of map) if (found === value) map.delete(key);
-}
-
 const CROSSES = Symbol("instruction reaches over the page");
 const register = (number: number, size: number): number =>
   size === 8 && number >= 4 ? REGISTERS + REGISTER_SIZE * (number - 4) + 1 : REGISTERS + REGISTER_SIZE * number;
@@ -146,13 +142,30 @@ export class Blocks implements DecodedCode {
   }
 
   drop(slot: number): void {
+    for (const map of this.#pages.get(slot)?.byMode.values() ?? [])
+      for (const [eip, record] of map) this.#unlist(eip, record);
     this.#pages.delete(slot);
     for (const [record, second] of this.#second) {
       if (second !== slot) continue;
       this.#second.delete(record);
-      for (const { byMode } of this.#pages.values()) for (const map of byMode.values()) deleteValue(map, record);
+      for (const { byMode } of this.#pages.values()) for (const map of byMode.values()) this.#deleteRecord(map, record);
     }
-    this.forget();
+  }
+
+  #deleteRecord(map: Map<number, number>, record: number): void {
+    for (const [eip, found] of map) {
+      if (found !== record) continue;
+      map.delete(eip);
+      this.#unlist(eip, record);
+    }
+  }
+
+  /** Takes a block out of the jump caches. */
+  #unlist(eip: number, record: number): void {
+    for (const cache of [JUMP_CACHE_SUPERVISOR, JUMP_CACHE_USER]) {
+      const entry = (cache + (eip & (JUMP_CACHE_ENTRIES - 1)) * JUMP_CACHE_ENTRY_SIZE) >> 2;
+      if (this.#i32[entry + 1] === record) this.#i32[entry] = this.#i32[entry + 1] = 0;
+    }
   }
 
   forget(): void {
