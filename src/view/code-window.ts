@@ -7,8 +7,8 @@ import type { Machine } from "../hardware/machine.js";
 import { VirtlabError } from "../state/error.js";
 
 export interface CodeLine extends DisassembledInstruction {
-  /** EIP is here. */
-  readonly current: boolean;
+  /** Before EIP and so a guess, at EIP, or after it. */
+  readonly place: "before" | "here" | "after";
 }
 
 const PAGE = 4096;
@@ -30,10 +30,9 @@ export function codeAround(
   if (ahead.length === 0) return [];
   const behind =
     before === 0 ? [] : instructionsBefore(readBackward(machine, (base + eip) >>> 0, Math.min(LOOK_BACK, eip)), eip);
-  const line = (instruction: DisassembledInstruction, current: boolean): CodeLine => ({ ...instruction, current });
   return [
-    ...behind.slice(-before).map((one) => line(one, false)),
-    ...ahead.map((one, index) => line(one, index === 0)),
+    ...behind.slice(-before).map((one): CodeLine => ({ ...one, place: "before" })),
+    ...ahead.map((one, index): CodeLine => ({ ...one, place: index === 0 ? "here" : "after" })),
   ];
 }
 

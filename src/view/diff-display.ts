@@ -74,24 +74,28 @@ export function differenceDisplay(difference: MachineDifference): Display {
 }
 
 function html({ fields, runs, leftFields, leftRuns, summary }: Shown): string {
-  const columns = (first: string): string => `<thead><tr><th>${first}</th><th>before</th><th>after</th></tr></thead>`;
+  const table = (first: string, rows: readonly string[], left: string | undefined): string =>
+    `<table class="mono"><thead><tr><th>${first}</th><th>before</th><th>after</th></tr></thead><tbody>${rows.join("")}</tbody></table>${left === undefined ? "" : `<div class="dim">… and ${left}</div>`}`;
   const row = (name: string, before: string, after: string): string =>
-    `<tr><th scope="row">${escapeHtml(name)}</th><td class="was wrap">${escapeHtml(before)}</td><td class="wrap"><mark>${escapeHtml(after)}</mark></td></tr>`;
-  const left = (what: string | undefined): string => (what === undefined ? "" : `<div class="dim">… and ${what}</div>`);
+    `<tr><th scope="row">${escapeHtml(name)}</th><td class="was wrap">${before}</td><td class="wrap">${after}</td></tr>`;
   const parts = [`<div class="head"><b>Difference</b> <span class="dim">${summary}</span></div>`];
   if (fields.length > 0) {
-    const rows = fields.map((field) => row(field.path, ...fieldTexts(field)));
-    parts.push(
-      `<div class="row" style="border:0"><table class="mono">${columns("field")}<tbody>${rows.join("")}</tbody></table>${left(leftFields)}</div>`,
-    );
+    const rows = fields.map((field) => row(field.path, ...(fieldTexts(field).map(escapeHtml) as [string, string])));
+    parts.push(`<div class="first row">${table("field", rows, leftFields)}</div>`);
   }
   if (runs.length > 0) {
-    const rows = runs.map((run) => row(address(run.address), bytesText(run.before), bytesText(run.after)));
-    parts.push(
-      `<div class="row"><table class="mono">${columns("physical")}<tbody>${rows.join("")}</tbody></table>${left(leftRuns)}</div>`,
-    );
+    const rows = runs.map((run) => row(address(run.address), bytesText(run.before), bytesHtml(run)));
+    parts.push(`<div class="row">${table("memory (physical)", rows, leftRuns)}</div>`);
   }
   return frame(parts.join("\n"));
+}
+
+/** The bytes after, with those marked that differ: a run may hold a few equal ones. */
+function bytesHtml({ before, after }: BytesDifference): string {
+  const bytes = Array.from(after.subarray(0, BYTES_SHOWN), (byte, index) =>
+    byte === before[index] ? `<span class="was">${hex(byte, 2)}</span>` : hex(byte, 2),
+  );
+  return bytes.join(" ") + (after.length > BYTES_SHOWN ? " …" : "");
 }
 
 function text({ fields, runs, leftFields, leftRuns, summary }: Shown): string {

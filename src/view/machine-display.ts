@@ -149,9 +149,10 @@ function flagsHtml(eflags: number, before: number): string {
 
 function codeTable(code: readonly CodeLine[], { eip }: Registers): string {
   if (code.length === 0) return `<p class="dim">Nothing is mapped at ${address(eip)}.</p>`;
+  const classes = { before: ' class="guess"', here: ' class="here"', after: "" } as const;
   const rows = code.map(
-    (line) =>
-      `<tr${line.current ? ' class="here"' : ""}><td class="arrow">${line.current ? "▶" : ""}</td><td class="dim">${hex(line.address, 8)}</td><td class="dim">${hexBytes(line.bytes)}</td><td>${escapeHtml(line.text)}</td></tr>`,
+    ({ place, address: at, bytes, text }) =>
+      `<tr${classes[place]}><td class="arrow">${place === "here" ? "▶" : ""}</td><td class="dim">${hex(at, 8)}</td><td class="dim">${hexBytes(bytes)}</td><td>${escapeHtml(text)}</td></tr>`,
   );
   return `<table class="mono"><tbody>${rows.join("")}</tbody></table>`;
 }
@@ -205,7 +206,7 @@ function text(machine: Machine, since: Machine | undefined, code: readonly CodeL
       ? [`nothing is mapped at ${address(registers.eip)}`]
       : code.map(
           (line) =>
-            `${line.current ? "=>" : "  "} ${hex(line.address, 8)}  ${hexBytes(line.bytes).padEnd(20)}  ${line.text}`,
+            `${line.place === "here" ? "=>" : "  "} ${hex(line.address, 8)}  ${hexBytes(line.bytes).padEnd(20)}  ${line.text}`,
         )),
   ];
   const output = serial.old + serial.fresh;

@@ -20,6 +20,7 @@ export const STYLE = `<style>
 .vl.vl.vl .cols > div { padding: .6rem .8rem .7rem; }
 .vl.vl.vl .cols > .grow { flex: 1 1 21rem; min-width: 0; overflow-x: auto; border-left: 1px solid color-mix(in srgb, currentColor 12%, transparent); }
 .vl.vl.vl .row { padding: .5rem .8rem .6rem; border-top: 1px solid color-mix(in srgb, currentColor 12%, transparent); }
+.vl.vl.vl .first.row { border-top: 0; }
 .vl.vl.vl .title { font-size: 11px; letter-spacing: .04em; color: color-mix(in srgb, currentColor 62%, transparent); margin: 0 0 .2rem; }
 .vl.vl.vl table { border-collapse: collapse; border: 0; margin: 0; font-size: 13px; line-height: 1.55; width: auto; table-layout: auto; }
 .vl.vl.vl tr, .vl.vl.vl tbody tr:nth-child(n), .vl.vl.vl tbody tr:hover { background: none; border: 0; }
@@ -36,6 +37,7 @@ export const STYLE = `<style>
 .vl.vl.vl .flags .off { color: color-mix(in srgb, currentColor 45%, transparent); }
 .vl.vl.vl .flags .on { font-weight: 650; }
 .vl.vl.vl tr.here td, .vl.vl.vl tbody tr.here:nth-child(n) { background: color-mix(in srgb, ${ACCENT} 17%, transparent); }
+.vl.vl.vl tr.guess td { color: color-mix(in srgb, currentColor 62%, transparent); }
 .vl.vl.vl tr.here td:first-child { border-radius: 4px 0 0 4px; }
 .vl.vl.vl tr.here td:last-child { border-radius: 0 4px 4px 0; }
 .vl.vl.vl td.arrow { color: ${ACCENT}; font-weight: 700; padding: 0 .3rem; }

@@ -11,7 +11,7 @@ const WIDTH = 1000;
 export function timelineDisplay<M extends Steppable<M>>(timeline: Timeline<M>): Display {
   const { start, end, position, kept, edits } = timeline;
   const counts = [
-    counted(kept.length, "value") + " kept",
+    `${counted(kept.length, "value")} kept`,
     ...(edits.length === 0 ? [] : [counted(edits.length, "edit")]),
   ].join(", ");
   const where = `step ${grouped(position)} of ${grouped(start)} to ${grouped(end)}`;
@@ -27,7 +27,7 @@ export function timelineDisplay<M extends Steppable<M>>(timeline: Timeline<M>): 
 <path d="M0 21H${WIDTH}" stroke-width="2" opacity=".35"/><path d="M0 21H${x(position)}" stroke="var(--jp-brand-color1, #3d8bd4)" stroke-width="4"/>
 <g opacity=".55">${ticks}</g>${diamonds}<path d="M${x(position)} 14l-6 -9h12z" fill="var(--jp-brand-color1, #3d8bd4)" stroke="none"/></svg>`;
   const html = frame(
-    `<div class="head"><b>Timeline</b> <span>${where}</span> <span class="end dim">${counts}</span></div><div class="row" style="border:0">${drawing}</div>`,
+    `<div class="head"><b>Timeline</b> <span>${where}</span> <span class="end dim">${counts}</span></div><div class="first row">${drawing}</div>`,
   );
   return new Display(html, `timeline at ${where}; ${counts}`);
 }

@@ -56,7 +56,7 @@ export function walkDisplay(walk: PageWalk): Display {
   const html = frame(
     [
       `<div class="head"><b>Page walk</b> <span>of linear <span class="mono">${address(walk.linear)}</span></span></div>`,
-      `<div class="row" style="border:0"><div class="bits">${bits.join("")}</div></div>`,
+      `<div class="first row"><div class="bits">${bits.join("")}</div></div>`,
       rows.length === 0 ? "" : `<div class="row">${table}</div>`,
       `<div class="row"><div class="${walk.physical === undefined ? "fault" : "found"} result">→ ${resultOf(walk)}</div></div>`,
     ].join("\n"),

@@ -1,6 +1,9 @@
 /** Near jumps, calls, returns, loops, SETcc. Spec: SDM Vol. 1, "Control Transfer Instructions". Far ones are in system.ts. */
+import { readOperand } from "../../cpu/operands.js";
+import type { SystemInstruction } from "../../cpu/processor.js";
 import { add, and, type Code, conditionNames, type Expr, i32, isZero, less, ne, or, sub } from "../code.js";
 import { type Definition, define } from "../instruction.js";
+import { stackSize } from "./common.js";
 
 const ESP = 4;
 const ECX = 1;
@@ -24,6 +27,34 @@ function loop(extra?: (c: Code) => Expr): (c: Code) => void {
     c.branch(extra ? and(more, ne(extra(c), i32(0))) : more);
   };
 }
+
+/** ENTER: a frame, with the enclosing frames' pointers at nesting levels above 0. */
+const enter: SystemInstruction = (port, instruction) => {
+  const size = stackSize(instruction);
+  const [first, second] = instruction.operands;
+  const bytes = readOperand(port, instruction, first!) & 0xffff;
+  const level = readOperand(port, instruction, second!) & 31;
+  const user = port.cpl === 3;
+  let esp = port.getRegister(4);
+  const store = (value: number): void => {
+    esp = (esp - size) >>> 0;
+    port.writeLinear(port.segmentAddress(2, esp, size, true), size, value, user);
+  };
+  const ebp = port.getRegister(5);
+  store(ebp);
+  const frame = esp;
+  for (let depth = 1; depth < level; depth++) {
+    const outer = (ebp - depth * size) >>> 0;
+    store(port.readLinear(port.segmentAddress(2, outer, size, false), size, user));
+  }
+  if (level > 0) store(frame);
+  const bottom = (esp - bytes) >>> 0;
+  // The manual has ENTER fault if the new top of the stack could not be written.
+  const probe = port.segmentAddress(2, bottom, size, true);
+  port.writeLinear(probe, size, port.readLinear(probe, size, user), user);
+  port.setRegister(5, size === 2 ? (ebp & 0xffff0000) | (frame & 0xffff) : frame);
+  port.setRegister(4, bottom);
+};
 
 const definitions: readonly Definition[] = [
   ...conditionNames.map(
@@ -154,6 +185,15 @@ const definitions: readonly Definition[] = [
       const upper = c.cell("operand", c.let(add(pair, i32(c.size / 8))), c.size).value;
       c.if(or(less(index, lower), less(upper, index)), () => c.fault(5));
     },
+  },
+  {
+    mnemonic: "ENTER",
+    group: "control transfer",
+    summary: "Makes a stack frame.",
+    spec: "SDM Vol. 2A, ENTER—Make Stack Frame for Procedure Parameters",
+    forms: [["C8", "Iw Ib"]],
+    sized: true,
+    system: enter,
   },
 ];
 

@@ -1,7 +1,10 @@
 /** Moves, exchanges, stack. Spec: SDM Vol. 1, "Data Transfer Instructions". */
+import { operandAddress } from "../../cpu/operands.js";
+import type { SystemInstruction } from "../../cpu/processor.js";
 import { add, and, below, type Code, type Expr, eq, i32, or, sar, select, shl, shr, sub, xor } from "../code.js";
 import { type Definition, define } from "../instruction.js";
 import { difference } from "./arithmetic.js";
+import { setZero } from "./common.js";
 
 const ESP = 4;
 const EBP = 5;
@@ -72,6 +75,22 @@ function compareExchange(c: Code): void {
   );
   setFlags();
 }
+
+const compareExchange8: SystemInstruction = (port, instruction) => {
+  const user = port.cpl === 3;
+  const address = operandAddress(port, instruction, 8, true);
+  const low = port.readLinear(address, 4, user);
+  const high = port.readLinear((address + 4) >>> 0, 4, user);
+  const equal = low === port.getRegister(0) && high === port.getRegister(2);
+  // The destination is written in either case; the upper half first, so that a fault leaves the value whole.
+  port.writeLinear((address + 4) >>> 0, 4, equal ? port.getRegister(1) : high, user);
+  port.writeLinear(address, 4, equal ? port.getRegister(3) : low, user);
+  setZero(port, equal);
+  if (!equal) {
+    port.setRegister(0, low);
+    port.setRegister(2, high);
+  }
+};
 
 const definitions: readonly Definition[] = [
   {
@@ -297,6 +316,16 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2B, UD—Undefined Instruction",
     forms: [["0F 0B"]],
     semantics: (c) => c.fault(6),
+  },
+  {
+    mnemonic: "CMPXCHG8B",
+    group: "data transfer",
+    summary: "Compares EDX:EAX with 8 bytes and exchanges them with ECX:EBX if equal.",
+    spec: "SDM Vol. 2A, CMPXCHG8B/CMPXCHG16B—Compare and Exchange Bytes",
+    forms: [["0F C7 /1", "Mq"]],
+    lock: true,
+    flags: { written: "Z" },
+    system: compareExchange8,
   },
 ];
 

@@ -5,7 +5,9 @@ import { controlTransferRows } from "./control-transfer.js";
 import { dataTransferRows } from "./data-transfer.js";
 import { flagControlRows } from "./flag-control.js";
 import { inputOutputRows } from "./input-output.js";
+import { interruptRows } from "./interrupt.js";
 import { logicRows } from "./logic.js";
+import { segmentRows } from "./segment.js";
 import { stringRows } from "./string.js";
 import { systemRows } from "./system.js";
 
@@ -17,5 +19,7 @@ export const rows: readonly Row[] = Object.freeze([
   ...stringRows,
   ...flagControlRows,
   ...inputOutputRows,
+  ...interruptRows,
+  ...segmentRows,
   ...systemRows,
 ]);
