@@ -37,7 +37,7 @@ export type { PlainData } from "./state/plain-data.js";
 export type { Steppable } from "./state/steppable.js";
 export { type Change, type FindOptions, Timeline } from "./state/timeline.js";
 export { guest } from "./systems/packaged-guest.js";
-export type { Display, Displayable, MimeBundle } from "./view/display.js";
+export { DISPLAY, type Display, type Displayable, type MimeBundle } from "./view/display.js";
 export { Figure, type PlotlyFigure } from "./view/figure.js";
 export type { MachineDisplayOptions } from "./view/machine-display.js";
 export { figureOfRun } from "./view/run-figure.js";

@@ -1,14 +1,14 @@
-// The core in a browser: no module of Node.js gets into it, and the same machine has the same hashes there.
+// What browsers are given: the core, free of modules of Node.js and with the same hashes there, and notebook pages.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire, isBuiltin } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { notebookPage } from "../src/notebook/page.js";
 import { exercise } from "./support/browser-entry.js";
+import { documentOf } from "./support/chromium.js";
 import { images } from "./support/guests.js";
 import { peer } from "./support/peers.js";
-import { runProcess } from "./support/processes.js";
 
 /** What is used of vite, which vitest brings. */
 interface Vite {
@@ -83,16 +83,41 @@ describe("the core in a browser", () => {
       `<!doctype html><meta charset="utf-8"><pre id="out">did not run</pre>
       <script type="text/plain" id="image">${image.toString("base64")}</script><script>${source}</script>`,
     );
-    const { stdout, stderr } = await runProcess(chromium, [
-      ...["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
-      ...["--disable-background-networking", "--disable-component-update", "--disable-sync"],
-      ...[`--user-data-dir=${join(folder, "profile")}`, "--dump-dom", pathToFileURL(page).href],
-    ]);
-    const text = /<pre id="out">([^<]*)<\/pre>/.exec(stdout)?.[1];
-    if (text === undefined) throw new Error(`chromium showed no page: ${stderr.slice(-500)}`);
+    const text = /<pre id="out">([^<]*)<\/pre>/.exec(await documentOf(chromium, page, folder))?.[1] ?? "";
     const inBrowser = JSON.parse(text.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&"));
     const inNode = exercise(image);
     expect(inNode.serial).toContain("kernel: done");
     expect(inBrowser).toEqual(JSON.parse(JSON.stringify(inNode)));
+  });
+});
+
+describe("a notebook page in a browser", () => {
+  it("shows displays with a style of their own and runs nothing that a guest has put into its outputs", async (context) => {
+    const chromium = peer(context, "chromium");
+    const attack = "document.documentElement.dataset.attacked = 1";
+    const hostile = `<script>${attack}</script><img src=x onerror="${attack}"><svg onload="${attack}"><script>${attack}</script></svg>
+      <details open ontoggle="${attack}">a</details><input autofocus onfocus="${attack}"><style onload="${attack}">p {}</style>
+      <iframe srcdoc="<script>parent.${attack}</script>"></iframe><form id="body"></form></template></div></main>`;
+    const bundles = [
+      { "text/html": hostile },
+      { "text/html": `${hostile}<style>p { color: red }</style>` },
+      {
+        "image/svg+xml": `<svg xmlns="http://www.w3.org/2000/svg" onload="${attack}"><script>parent.${attack}</script></svg>`,
+      },
+      { "text/plain": hostile },
+      { "text/markdown": hostile },
+    ];
+    const outputs = bundles.map((data) => ({ output_type: "display_data", data, metadata: {} }));
+    const cells = [
+      { id: "a", cell_type: "code" as const, metadata: {}, source: hostile, execution_count: 1, outputs },
+      { id: "b", cell_type: "markdown" as const, metadata: {}, source: `# ${hostile}\n\n${hostile}` },
+    ];
+    const page = join(folder, "notebook.html");
+    writeFileSync(page, notebookPage({ cells, metadata: {} }, { name: hostile, note: hostile }));
+    const document = await documentOf(chromium, page, folder);
+    expect(document.match(/<html[^>]*>/)?.[0]).toBe('<html lang="en">');
+    // All of it is still where it belongs: one main part with the two cells, and the footer after it.
+    expect(document).toMatch(/<main>[\s\S]*id="_cell-1"[\s\S]*class="text"[\s\S]*<\/main>\s*<footer>/);
+    expect(document.match(/<section/g)).toHaveLength(2);
   });
 });

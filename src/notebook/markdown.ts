@@ -4,7 +4,7 @@
  */
 import { Marked, type Token, type Tokens } from "marked";
 import { highlight } from "./highlight.js";
-import { escapeHtml } from "./html-text.js";
+import { escapeHtml, unescapeHtml } from "./html-text.js";
 import { isEmbeddedImage, isSafeLink } from "./safe-html.js";
 
 export interface Heading {
@@ -39,8 +39,9 @@ export class MarkdownRenderer {
         },
         link({ href, title, tokens }) {
           const text = this.parser.parseInline(tokens);
-          if (!isSafeLink(href)) return text;
-          return `<a href="${escapeHtml(href)}"${titleOf(title)} rel="noopener noreferrer">${text}</a>`;
+          const address = unescapeHtml(href);
+          if (!isSafeLink(address)) return text;
+          return `<a href="${escapeHtml(address)}"${titleOf(title)} rel="noopener noreferrer">${text}</a>`;
         },
         image({ href, title, text }) {
           const address = imageAddress(href);
@@ -90,7 +91,10 @@ function plainText(tokens: readonly Token[]): string {
 
 /** Text as it was meant; of the tokens of a line only these hold text. */
 function unescaped(token: Token): string {
-  return token.type === "br" ? " " : ((token as Tokens.Text).text ?? token.raw);
+  if (token.type === "br") return " ";
+  const { text } = token as Tokens.Text;
+  // What is written in code is meant as it stands.
+  return token.type === "codespan" ? text : unescapeHtml(text ?? token.raw);
 }
 
 function codeHtml(text: string, language: string | undefined): string {

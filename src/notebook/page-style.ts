@@ -86,7 +86,8 @@ pre code { font-size: inherit; }
 
 .cell { margin: .35rem 0 1.6rem; display: grid; grid-template-columns: minmax(0, 1fr) min(100%, var(--text)) minmax(0, 1fr); }
 .source { position: relative; grid-column: 2; background: var(--panel); border-radius: 6px; border: 1px solid var(--line); }
-.source pre { padding: .7rem 1rem; }
+/* Wrapped and not scrolled: what is cut off would be overlooked by a reader, and lost on paper. */
+.source pre { padding: .7rem 1rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 .count { position: absolute; right: 100%; top: .72rem; margin-right: .7rem; color: var(--faint); font: .75rem/1.55 var(--mono); }
 .failed .source { border-color: var(--bad); }
 .tok-comment { color: var(--comment); font-style: italic; }

@@ -57,7 +57,7 @@ function select({ state, memory }: MachineDifference): Shown {
     runs,
     leftFields: state.length > FIELDS_SHOWN ? counted(state.length - FIELDS_SHOWN, "more field") : undefined,
     leftRuns: left.filter(Boolean).join(", ") || undefined,
-    summary: `${counted(state.length, "field")}, ${counted(bytes, "byte")} of memory in ${counted(memory.length, "run")}`,
+    summary: `${state.length === 0 ? "registers and devices are equal" : counted(state.length, "field")}, ${memory.length === 0 ? "memory is equal" : `${counted(bytes, "byte")} of memory in ${counted(memory.length, "run")}`}`,
   };
 }
 

@@ -22,7 +22,7 @@ interface PlotlyWindow {
 }
 
 const WIDTH = 920;
-const HEIGHT = 500;
+const HEIGHT = 510;
 /** Width of a character of a proportional font, in units of its size. */
 const CHARACTER = 0.54;
 

@@ -158,8 +158,8 @@ function layoutOf(profile: RunProfile, caption: string): Record<string, unknown>
     font: { size: 12 },
   });
   return {
-    height: 500,
-    margin: { l: 104, r: 16, t: 30, b: 74 },
+    height: 510,
+    margin: { l: 104, r: 16, t: 30, b: 88 },
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: "system-ui, sans-serif", size: 12, color: INK },
@@ -189,11 +189,11 @@ function layoutOf(profile: RunProfile, caption: string): Record<string, unknown>
       categoryarray: INCIDENTS.map(({ label }) => label),
       range: [-0.6, 2.6],
     },
-    yaxis3: { ...axis, domain: [0, 0.53], range: [0, 100], ticksuffix: " %", tickvals: [0, 25, 50, 75, 100] },
+    yaxis3: { ...axis, domain: [0, 0.53], range: [0, 100], tickvals: [0, 25, 50, 75, 100] },
     annotations: [
       heading("<b>Privilege level (CPL)</b>", 1.005),
       heading("<b>Events</b>", 0.748),
-      heading("<b>Kinds of instructions</b>, share of each window", 0.538),
+      heading("<b>Kinds of instructions</b>, percent of each window", 0.538),
       {
         text: caption,
         x: 0,
@@ -202,7 +202,7 @@ function layoutOf(profile: RunProfile, caption: string): Record<string, unknown>
         yref: "paper",
         xanchor: "left",
         yanchor: "bottom",
-        yshift: -70,
+        yshift: -84,
         align: "left",
         showarrow: false,
         font: { size: 11 },

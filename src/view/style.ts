@@ -11,6 +11,7 @@ export const STYLE = `<style>
 .vl.vl.vl *, .vl.vl.vl *::before { box-sizing: border-box; }
 .vl.vl.vl .box { border: 1px solid color-mix(in srgb, currentColor 18%, transparent); border-radius: 7px; overflow: hidden; }
 .vl.vl.vl .head { display: flex; flex-wrap: wrap; align-items: baseline; gap: .1rem .9rem; padding: .4rem .8rem; background: color-mix(in srgb, currentColor 5%, transparent); border-bottom: 1px solid color-mix(in srgb, currentColor 14%, transparent); }
+.vl.vl.vl .head:last-child { border-bottom: 0; }
 .vl.vl.vl .head b { font-size: 14px; font-weight: 650; }
 .vl.vl.vl .head .end { margin-left: auto; }
 .vl.vl.vl .dim { color: color-mix(in srgb, currentColor 62%, transparent); }
@@ -29,9 +30,10 @@ export const STYLE = `<style>
 .vl.vl.vl td:last-child { padding-right: 0; }
 .vl.vl.vl td.num { text-align: right; }
 .vl.vl.vl td.wrap { white-space: pre-wrap; overflow-wrap: anywhere; }
-.vl.vl.vl .mono, .vl.vl.vl pre, .vl.vl.vl code { font-family: var(--jp-code-font-family, ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace); font-size: 12.5px; background: none; padding: 0; border: 0; color: inherit; }
+.vl.vl.vl pre, .vl.vl.vl code { background: none; padding: 0; border: 0; color: inherit; }
+.vl.vl.vl .mono, .vl.vl.vl pre, .vl.vl.vl code { font-family: var(--jp-code-font-family, ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace); font-size: 12.5px; }
 .vl.vl.vl pre { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; line-height: 1.5; }
-.vl.vl.vl mark { color: inherit; font-weight: 650; background: color-mix(in srgb, ${MARK} 26%, transparent); border-radius: 3px; padding: 0 .2em; margin: 0 -.2em; box-decoration-break: clone; -webkit-box-decoration-break: clone; }
+.vl.vl.vl mark { color: inherit; font-weight: 650; background: color-mix(in srgb, ${MARK} 26%, transparent); border-radius: 3px; padding: 0 .25em; box-decoration-break: clone; -webkit-box-decoration-break: clone; }
 .vl.vl.vl .was { color: color-mix(in srgb, currentColor 62%, transparent); }
 .vl.vl.vl .flags { display: inline-flex; flex-wrap: wrap; gap: .1rem .45rem; }
 .vl.vl.vl .flags .off { color: color-mix(in srgb, currentColor 45%, transparent); }

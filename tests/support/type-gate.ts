@@ -6,7 +6,6 @@ import { join } from "node:path";
 // The kernel's own compiler has the interface of TypeScript 5.0; what is used here has not changed since.
 import type * as TypeScript from "typescript";
 
-// biome-ignore lint/style/noCommonJs: a package without types of its own name.
 const ts = require("@tslab/typescript-for-tslab") as typeof TypeScript;
 
 const options: TypeScript.CompilerOptions = {
@@ -64,12 +63,12 @@ export function consumerOf(user: string): string {
 function usesOf(alias: TypeScript.Symbol, checker: TypeScript.TypeChecker): string[] {
   const symbol = alias.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(alias) : alias;
   const lines: string[] = [];
-  if (symbol.flags & ts.SymbolFlags.Value) {
+  if (symbol.flags & ts.SymbolFlags.Value && !alias.declarations?.some(ts.isTypeOnlyImportOrExportDeclaration)) {
     lines.push(...usesOfValue(`virtlab.${alias.name}`, `use_${alias.name}`, checker.getTypeOfSymbol(symbol), checker));
   }
   if (symbol.flags & ts.SymbolFlags.Type) {
     const type = checker.getDeclaredTypeOfSymbol(symbol);
-    const expression = `(null! as virtlab.${alias.name}${typeArguments(type)})`;
+    const expression = `(null! as virtlab.${alias.name}${typeArguments(symbol)})`;
     lines.push(`export const use_${alias.name}_value = ${expression};`);
     // Members of primitives and lists are not the package's.
     const isOwn = (type.flags & ts.TypeFlags.Object) !== 0 && type.symbol?.declarations?.some(isOfPackage);
@@ -125,9 +124,12 @@ function usesOfMember(
 }
 
 /** Type parameters of this package stand for machines. */
-function typeArguments(type: TypeScript.Type): string {
-  const parameters = type.aliasTypeArguments ?? (type as TypeScript.InterfaceType).typeParameters ?? [];
-  return parameters.length === 0 ? "" : `<${parameters.map(() => "Machine").join(", ")}>`;
+function typeArguments({ declarations = [] }: TypeScript.Symbol): string {
+  const generic = declarations.find(
+    (one) => ts.isInterfaceDeclaration(one) || ts.isClassDeclaration(one) || ts.isTypeAliasDeclaration(one),
+  );
+  const { typeParameters = [] } = (generic ?? {}) as { readonly typeParameters?: readonly unknown[] };
+  return typeParameters.length === 0 ? "" : `<${typeParameters.map(() => "Machine").join(", ")}>`;
 }
 
 function isOfPackage(declaration: TypeScript.Declaration): boolean {

@@ -44,7 +44,7 @@ let compiled: WebAssembly.Module | undefined;
 function interpreterModule(): WebAssembly.Module {
   compiled ??= new WebAssembly.Module(
     prebuiltInterpreter === undefined
-      ? generateInterpreter()
+      ? (generateInterpreter() as BufferSource)
       : Uint8Array.from(atob(prebuiltInterpreter), (c) => c.charCodeAt(0)),
   );
   return compiled;

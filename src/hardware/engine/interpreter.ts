@@ -109,7 +109,7 @@ function writeGo(flat: boolean): FunctionBody {
 }
 
 /** The interpreter's module: exports `flat` and `segmented`, both (record, left) -> exit code. */
-export function generateInterpreter(): Uint8Array<ArrayBuffer> {
+export function generateInterpreter(): Uint8Array {
   const type: FunctionType = { parameters: ["i32", "i32"], results: ["i32"] };
   return encodeModule({
     memoryPages: MEMORY_SIZE / 65536,

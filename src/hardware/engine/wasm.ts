@@ -282,7 +282,7 @@ export interface ModuleParts {
 }
 
 /** A module that imports `engine.memory` and the given functions of `engine`, and exports its own functions by name. */
-export function encodeModule(parts: ModuleParts): Uint8Array<ArrayBuffer> {
+export function encodeModule(parts: ModuleParts): Uint8Array {
   const text = (name: string): number[] => [...unsignedLeb(name.length), ...[...name].map((c) => c.charCodeAt(0))];
   const vector = (items: readonly number[][]): number[] => unsignedLeb(items.length).concat(...items);
   const section = (id: number, content: number[]): number[] => [id].concat(unsignedLeb(content.length), content);

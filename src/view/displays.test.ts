@@ -1,0 +1,211 @@
+import { describe, expect, it } from "vitest";
+import { DISPLAY, type Displayable, diff, guest, Machine, show, Timeline, VirtlabError } from "../index.js";
+import { codeAround } from "./code-window.js";
+import { faultText } from "./walk-display.js";
+
+const rings = Machine.boot({ image: guest("rings"), memory: "16M" });
+const atTask = rings.run({ until: { serial: "primes below" } });
+
+/** A machine that prints the text to the serial port. */
+function printing(text: string): Machine {
+  // mov dx, 0x3f8; then mov al, c; out dx, al for each character; hlt
+  const code = [
+    0xba,
+    0xf8,
+    0x03,
+    0,
+    0,
+    ...[...new TextEncoder().encode(text)].flatMap((byte) => [0xb0, byte, 0xee]),
+    0xf4,
+  ];
+  return Machine.create({ memory: "1M" })
+    .write(0x1000, Uint8Array.from(code))
+    .edit((draft) => {
+      draft.registers.eip = 0x1000;
+    })
+    .run();
+}
+
+async function bundleOf(value: unknown): Promise<Readonly<Record<string, unknown>>> {
+  return await (value as Displayable)[DISPLAY]();
+}
+
+/** HTML that is well-formed, has no script, and loads nothing. */
+function expectHarmless(html: string): void {
+  expect(html).not.toMatch(/<script|\son\w+\s*=|url\(|@import|<img|<iframe|<link|javascript:/i);
+  const open: string[] = [];
+  for (const [, close, name, rest] of html
+    .replace(/<style>[^<]*<\/style>/g, "")
+    .matchAll(/<(\/?)([a-z0-9]+)([^>]*)>/g)) {
+    if (close === "/") expect(open.pop()).toBe(name);
+    else if (!rest!.endsWith("/")) open.push(name!);
+  }
+  expect(open).toEqual([]);
+}
+
+describe("a machine's display", () => {
+  it("shows registers, flags, code at EIP, counters and output, as HTML and as text", () => {
+    const { html, text } = show(atTask);
+    for (const form of [html, text]) {
+      expect(form).toContain(atTask.registers.esp.toString(16).padStart(8, "0"));
+      expect(form).toContain("task: hello from CPL 3");
+      expect(form).toContain("stopped where asked");
+      expect(form).toContain(atTask.hash.slice(0, 12));
+      expect(form).toContain("IOPL 0");
+    }
+    expect(text).toMatch(new RegExp(`=> ${atTask.registers.eip.toString(16).padStart(8, "0")}`));
+    expect(html.match(/class="here"/g)).toHaveLength(1);
+    expectHarmless(html);
+  });
+
+  it("marks what changed since another machine, before and after, and nothing else", () => {
+    const next = rings.step();
+    const { html, text } = show(next, { since: rings });
+    const [from, to] = [rings, next].map(({ registers }) => registers.eip.toString(16).padStart(8, "0"));
+    expect(text).toContain(`eip ${from}→${to}`);
+    expect(text.match(/→/g)).toHaveLength(1);
+    expect(html).toContain(`<span class="was">${from} →</span> <mark>${to}</mark>`);
+    expect(html.match(/<mark>/g)).toHaveLength(3); // EIP, one step, one instruction
+    expect(show(rings, { since: rings }).html).not.toContain("<mark");
+  });
+
+  it("shows output of a guest as text, whatever it holds", () => {
+    const hostile = printing('</pre><script>alert(1)</script><img src=x onerror=alert(1)>"\u001b[2J\u202e&amp;');
+    const { html, text } = show(hostile);
+    expectHarmless(html.replaceAll("onerror=alert", ""));
+    expect(html).toContain("&lt;script&gt;alert(1)&lt;/script&gt;&lt;img src=x");
+    expect(html).toContain("\\u{1b}[2J\\u{202e}&amp;amp;");
+    expect(text).not.toContain("\u001b");
+  });
+
+  it("shows the last lines of output and counts those before", () => {
+    const { text, html } = show(printing("one\ntwo\nthree\n"), { serialLines: 2 });
+    expect(text).toContain("serial output, 1 line before these:\n| two\n| three");
+    expect(html).toContain("Serial output, 1 line before these");
+    expect(text).not.toContain("one");
+  });
+
+  it("marks the part of the output that is new", () => {
+    const before = rings.run({ until: { serial: "hello from" } });
+    const after = before.run({ until: { serial: "CPL 3" } });
+    expect(show(after, { since: before }).html).toContain("task: hello from<mark> CPL 3</mark>");
+  });
+
+  it("says so where nothing is mapped at EIP", () => {
+    const lost = atTask.edit((draft) => {
+      draft.registers.eip = 0x7fff0000;
+    });
+    expect(codeAround(lost)).toEqual([]);
+    expect(show(lost).text).toContain("nothing is mapped at 0x7fff0000");
+    expect(show(lost).html).toContain("Nothing is mapped at 0x7fff0000");
+    const beyond = Machine.create({ memory: "1M" }).edit((draft) => {
+      draft.registers.eip = 0xffffffff;
+    });
+    expect(show(beyond).text).toContain("nothing is mapped");
+  });
+
+  it("is the same for the same machine, and the machine shows itself", async () => {
+    expect(show(atTask).html).toBe(show(atTask).html);
+    expect(await bundleOf(atTask)).toEqual({ "text/html": show(atTask).html, "text/plain": show(atTask).text });
+  });
+});
+
+describe("code around EIP", () => {
+  it("lists instructions that end exactly at EIP before it, and begins at EIP", () => {
+    const lines = codeAround(atTask, { before: 3, after: 2 });
+    expect(lines.map(({ place }) => place)).toEqual(["before", "before", "before", "here", "after", "after"]);
+    expect(lines[3]!.address).toBe(atTask.registers.eip);
+    for (const [index, line] of lines.slice(0, -1).entries())
+      expect(line.address + line.bytes.length).toBe(lines[index + 1]!.address);
+  });
+
+  it("ends where the memory ends", () => {
+    const last = Machine.create({ memory: "1M" })
+      .write(0xffffe, Uint8Array.of(0x90, 0x90))
+      .edit((draft) => {
+        draft.registers.eip = 0xffffe;
+      });
+    expect(codeAround(last, { before: 0 }).map(({ text }) => text)).toEqual(["nop", "nop"]);
+    const first = last.edit((draft) => {
+      draft.registers.eip = 0;
+    });
+    expect(codeAround(first)[0]).toMatchObject({ address: 0, place: "here" });
+  });
+});
+
+describe("a difference's display", () => {
+  it("names fields with their values before and after, and what was appended to output", async () => {
+    const later = atTask.run({ until: { serial: "fibonacci" } });
+    const difference = diff(atTask, later);
+    const { text, html } = show(difference);
+    expect(text).toContain(`${atTask.steps.toLocaleString("en-US")} → ${later.steps.toLocaleString("en-US")}`);
+    expect(text).toMatch(/devices\.uart\.output +\+ .*fibonacci/);
+    expectHarmless(html);
+    expect(await bundleOf(difference)).toEqual({ "text/html": html, "text/plain": text });
+  });
+
+  it("shows bytes by physical address and counts what it leaves out", () => {
+    const base = Machine.create({ memory: "1M" });
+    let other = base.write(0x2000, new Uint8Array(100).fill(0xab));
+    for (let run = 0; run < 20; run++) other = other.write(0x4000 + run * 16, Uint8Array.of(1));
+    const { text } = show(diff(base, other));
+    expect(text).toContain("registers and devices are equal, 120 bytes of memory in 21 runs");
+    expect(text).toMatch(/0x00002000 +00 00 .* … → ab ab .* …/);
+    expect(text).toContain("… and 5 more runs, 89 bytes not shown");
+  });
+
+  it("says that equal machines are equal", () => {
+    expect(show(diff(rings, rings)).text).toBe("no difference: the two machines are equal");
+    expect(show(diff(rings, rings)).html).toContain("No difference");
+  });
+
+  it("keeps the difference a plain record", () => {
+    expect({ ...diff(rings, rings) }).toEqual({ state: [], memory: [] });
+    expect(Object.isFrozen(diff(rings, rings))).toBe(true);
+  });
+});
+
+describe("a page walk's display", () => {
+  it("shows the parts of the address, each entry, and the physical address or the fault", async () => {
+    const found = atTask.walk(0x100123);
+    expect(show(found).text).toMatch(
+      /page table index 0x100, offset 0x123[\s\S]*page directory[\s\S]*page table[\s\S]*→ physical 0x00100123$/,
+    );
+    const fault = atTask.walk(0x300004, { user: true });
+    expect(show(fault).text).toMatch(
+      /not present\n {2}→ #PF with error code 4: a user read, and the page is not present$/,
+    );
+    expect(await bundleOf(fault)).toEqual({ "text/html": show(fault).html, "text/plain": show(fault).text });
+    for (const walk of [found, fault]) expectHarmless(show(walk).html);
+  });
+
+  it("says that paging is off", () => {
+    expect(show(rings.walk(0x1234)).text).toContain("→ physical 0x00001234 (paging is off)");
+  });
+
+  it("puts a page-fault error code into words", () => {
+    expect(faultText(7)).toBe("#PF with error code 7: a user write, and the rights do not allow it");
+    expect(faultText(0)).toBe("#PF with error code 0: a supervisor read, and the page is not present");
+    expect(faultText(9)).toContain("reserved bits");
+  });
+});
+
+describe("a timeline's display", () => {
+  it("tells where the cursor is, and how many values and edits there are", async () => {
+    const timeline = new Timeline(rings);
+    timeline.forward(5000);
+    timeline.edit((machine) => machine.type("x"));
+    timeline.forward(1000);
+    timeline.back(2000);
+    const { text, html } = show(timeline);
+    expect(text).toMatch(/^timeline at step 4,000 of 0 to 6,000; [\d,]+ values kept, 1 edit$/);
+    expectHarmless(html);
+    expect((await bundleOf(timeline))["text/plain"]).toBe(text);
+    expectHarmless(show(new Timeline(rings)).html);
+  });
+});
+
+it("show refuses what has no display", () => {
+  expect(() => show({} as Machine)).toThrow(VirtlabError);
+  expect(() => show(null as unknown as Machine)).toThrow("no machine, timeline, difference or page walk");
+});
