@@ -12,7 +12,7 @@ it("visible shows control and direction characters and keeps lines and tabs", ()
 
 it("quoted is one line, and shows the end of a long text", () => {
   expect(quoted('a "b"\n\u001b')).toBe('"a \\"b\\"\\n\\u{1b}"');
-  expect(quoted("x".repeat(10) + "end", 5)).toBe('… "xxend"');
+  expect(quoted(`${"x".repeat(10)}end`, 5)).toBe('… "xxend"');
 });
 
 it("numbers are grouped, counted and written unsigned", () => {
