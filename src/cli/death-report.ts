@@ -2,10 +2,12 @@
  * What to know of a machine that came to a dead end: registers, the last exceptions, the last instructions. The
  * instructions were not recorded: they are run again from an earlier value.
  */
+import { disassemble } from "../hardware/isa/disassembler.js";
 import type { Machine } from "../hardware/machine.js";
 import type { MachineEvent, Stop } from "../hardware/state.js";
 
 const LAST_INSTRUCTIONS = 12;
+const PAGE = 4096;
 
 const hex = (value: number, digits = 8): string => value.toString(16).padStart(digits, "0");
 
@@ -62,5 +64,17 @@ function lastInstructions(machine: Machine, earlier: Machine): string[] {
   const skip = machine.steps - earlier.steps - LAST_INSTRUCTIONS;
   const from = skip > 0 ? earlier.run({ maxInstructions: skip }) : earlier;
   const { events } = from.run({ maxInstructions: machine.steps - from.steps, observe: ["instruction"] });
-  return events.map((event) => (event.kind === "instruction" ? `  ${hex(event.eip)}  ${event.mnemonic}` : ""));
+  return events.map((event) => `  ${hex(event.eip)}  ${textAt(machine, event.eip)}`);
+}
+
+/** The instruction as it stands now: code that changed itself since reads differently. */
+function textAt(machine: Machine, eip: number): string {
+  const linear = (machine.cpu.system.segments.cs.base + eip) >>> 0;
+  try {
+    return (
+      disassemble(machine.readLinear(linear, PAGE - (linear % PAGE)), { address: eip, count: 1 })[0]?.text ?? "(bad)"
+    );
+  } catch {
+    return "(not mapped)";
+  }
 }

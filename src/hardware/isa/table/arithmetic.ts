@@ -39,6 +39,7 @@ export function aluForms(base: number, digit: number): [string, string][] {
     [byte(4), "AL Ib"],
     [byte(5), "rAX Iz"],
     [`80 /${digit}`, "Eb Ib"],
+    [`82 /${digit}`, "Eb Ib"],
     [`81 /${digit}`, "Ev Iz"],
     [`83 /${digit}`, "Ev Ibs"],
   ];

@@ -3,13 +3,19 @@ import { Fault, type ProcessorPort, type SystemInstruction, VECTOR } from "../..
 import { FLAG } from "../../cpu/state.js";
 import type { DecodedInstruction } from "../decoder.js";
 
+export function requireRing0(port: ProcessorPort): void {
+  if (port.cpl !== 0) throw new Fault(VECTOR.GP, 0);
+}
+
+/** An instruction of ring 0: #GP(0) at any other privilege. Spec: SDM Vol. 3A, "Privileged Instructions". */
 export const privileged =
   (instruction: SystemInstruction): SystemInstruction =>
   (port, decoded) => {
-    if (port.cpl !== 0) throw new Fault(VECTOR.GP, 0);
+    requireRing0(port);
     instruction(port, decoded);
   };
 
+/** Bytes an instruction moves on the stack. */
 export const stackSize = (instruction: DecodedInstruction): 2 | 4 => (instruction.size === 16 ? 2 : 4);
 
 export function setZero(port: ProcessorPort, zero: boolean): void {

@@ -6,8 +6,9 @@ import { identify } from "../../cpu/model.js";
 import { operandAddress, readOperand, writeOperand } from "../../cpu/operands.js";
 import { Fault, type ProcessorPort, type SystemInstruction, Unsupported, VECTOR } from "../../cpu/processor.js";
 import { CR0, CR4 } from "../../cpu/state.js";
+import type { Operand } from "../decoder.js";
 import { type Definition, define } from "../instruction.js";
-import { privileged } from "./common.js";
+import { privileged, requireRing0 } from "./common.js";
 
 const system = { group: "system" } as const;
 
@@ -40,30 +41,35 @@ function writeCr0(port: ProcessorPort, value: number): void {
   if (((old ^ next) & (CR0.PG | CR0.WP)) !== 0) port.invalidate();
 }
 
-const moveToControl = privileged((port, instruction) => {
+/** Number of a control register that exists; any other is no instruction, at whatever privilege. */
+function controlNumber(operand: Operand | undefined): number {
+  if (operand?.kind !== "control" || ![0, 2, 3, 4].includes(operand.number)) throw new Fault(VECTOR.UD);
+  return operand.number;
+}
+
+const moveToControl: SystemInstruction = (port, instruction) => {
   const [control, source] = instruction.operands;
+  const number = controlNumber(control);
+  requireRing0(port);
   const value = readOperand(port, instruction, source!);
-  const number = control!.kind === "control" ? control!.number : -1;
   if (number === 0) writeCr0(port, value);
   else if (number === 2) port.setSystem({ cr2: value });
   else if (number === 3) {
     port.setSystem({ cr3: value });
     port.invalidate();
-  } else if (number === 4) {
+  } else {
     if ((value & ~(CR4.PSE | CR4.TSD | CR4.DE)) !== 0) throw new Fault(VECTOR.GP, 0);
     port.setSystem({ cr4: value });
     port.invalidate();
-  } else throw new Fault(VECTOR.UD);
-});
+  }
+};
 
-const moveFromControl = privileged((port, instruction) => {
+const moveFromControl: SystemInstruction = (port, instruction) => {
   const [target, control] = instruction.operands;
-  const number = control!.kind === "control" ? control!.number : -1;
-  const { cr0, cr2, cr3, cr4 } = port.system;
-  const value = { 0: cr0, 2: cr2, 3: cr3, 4: cr4 }[number];
-  if (value === undefined) throw new Fault(VECTOR.UD);
-  writeOperand(port, instruction, target!, value);
-});
+  const name = `cr${controlNumber(control) as 0 | 2 | 3 | 4}` as const;
+  requireRing0(port);
+  writeOperand(port, instruction, target!, port.system[name]);
+};
 
 /** DR4 and DR5 are DR6 and DR7 while CR4.DE is clear. */
 function debugIndex(port: ProcessorPort, number: number): number {
@@ -168,6 +174,16 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2A, INVLPG—Invalidate TLB Entries",
     forms: [["0F 01 /7", "Mb"]],
     system: privileged((port, instruction) => port.invalidate(operandAddress(port, instruction, 1, false))),
+  },
+  {
+    mnemonic: "WAIT",
+    group: "miscellaneous",
+    summary: "Waits for the x87, of which there is none; #NM while CR0.MP and CR0.TS are set.",
+    spec: "SDM Vol. 2D, WAIT/FWAIT—Wait",
+    forms: [["9B"]],
+    system: (port) => {
+      if ((port.system.cr0 & (CR0.MP | CR0.TS)) === (CR0.MP | CR0.TS)) throw new Fault(VECTOR.NM);
+    },
   },
   {
     ...system,
