@@ -20,7 +20,7 @@ export const STYLE = `<style>
 .vl.vl.vl .cols { display: flex; flex-wrap: wrap; }
 .vl.vl.vl .cols > div { padding: .6rem .8rem .7rem; }
 .vl.vl.vl .cols > .grow { flex: 1 1 21rem; min-width: 0; overflow-x: auto; border-left: 1px solid color-mix(in srgb, currentColor 12%, transparent); }
-.vl.vl.vl .row { padding: .5rem .8rem .6rem; border-top: 1px solid color-mix(in srgb, currentColor 12%, transparent); }
+.vl.vl.vl .row { overflow-x: auto; padding: .5rem .8rem .6rem; border-top: 1px solid color-mix(in srgb, currentColor 12%, transparent); }
 .vl.vl.vl .first.row { border-top: 0; }
 .vl.vl.vl .title { font-size: 11px; letter-spacing: .04em; color: color-mix(in srgb, currentColor 62%, transparent); margin: 0 0 .2rem; }
 .vl.vl.vl table { border-collapse: collapse; border: 0; margin: 0; font-size: 13px; line-height: 1.55; width: auto; table-layout: auto; }

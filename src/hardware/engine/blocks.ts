@@ -164,7 +164,10 @@ export class Blocks implements DecodedCode {
   #unlist(eip: number, record: number): void {
     for (const cache of [JUMP_CACHE_SUPERVISOR, JUMP_CACHE_USER]) {
       const entry = (cache + (eip & (JUMP_CACHE_ENTRIES - 1)) * JUMP_CACHE_ENTRY_SIZE) >> 2;
-      if (this.#i32[entry + 1] === record) this.#i32[entry] = this.#i32[entry + 1] = 0;
+      if (this.#i32[entry + 1] !== record) continue;
+      // An EIP that is looked for in another entry: 0 would match a jump to 0.
+      this.#i32[entry] = ~eip;
+      this.#i32[entry + 1] = NO_BLOCK;
     }
   }
 
