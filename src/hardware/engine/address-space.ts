@@ -30,6 +30,8 @@ import type { SlowPaths } from "./slow-paths.js";
 
 /** Reads of physical addresses where there is nothing give all ones, as an open bus does. */
 const OPEN_BUS = -1;
+/** Thrown where the walker would change decoded instructions in the middle of a block. */
+const BAIL = Symbol("the instruction must run alone");
 /** A page of these is never written without asking. */
 const SPECIAL = SLOT.CODE | SLOT.TABLE;
 
@@ -70,6 +72,8 @@ export class AddressSpace {
   /** A page table was written: translations are dropped behind the instruction. */
   #stale = false;
   #wantsRoom = false;
+  /** The generated code asks, and more instructions of its block may follow. */
+  #inBlock = false;
   /** TLB entries with a write tag since the last seal, and slots the walker has read since the last flush. */
   #writeTags: number[] = [];
   #tableSlots: number[] = [];
@@ -88,7 +92,10 @@ export class AddressSpace {
     this.#pageFault = pageFault;
     this.#walker = {
       read32: (physical) => this.#readEntry(physical),
-      write32: (physical, value) => this.#storeInSlot(physical, 4, value),
+      write32: (physical, value) => {
+        if (this.#inBlock && this.#isDecoded(physical)) throw BAIL;
+        this.#storeInSlot(physical, 4, value);
+      },
     };
   }
 
@@ -278,6 +285,7 @@ export class AddressSpace {
 
   #load(linear: number, size: number, forWrite: boolean): number {
     try {
+      this.#inBlock = !this.single;
       if (!this.single && this.#slots.full) return this.#bail();
       if ((linear & 0xfff) + size > PAGE_SIZE) return this.#readAcross(linear, size, forWrite, this.user);
       const physical = this.#translate(linear, forWrite, this.user);
@@ -287,12 +295,16 @@ export class AddressSpace {
       this.#fill(linear, slot, forWrite && !this.patching);
       return this.#readSlot(slot, physical & 0xfff, size);
     } catch (thrown) {
-      return this.#faulted(thrown);
+      this.#i32[SLOW_EXIT >> 2] = this.#exitFor(thrown);
+      return 0;
+    } finally {
+      this.#inBlock = false;
     }
   }
 
   #store(linear: number, size: number, value: number): number {
     try {
+      this.#inBlock = !this.single;
       if (!this.single && this.#slots.full) {
         this.#wantsRoom = true;
         return EXIT.bail;
@@ -312,8 +324,9 @@ export class AddressSpace {
       if (special === 0 && !this.patching) this.#fill(linear, slot, true);
       return 0;
     } catch (thrown) {
-      this.#faulted(thrown);
-      return EXIT.fault;
+      return this.#exitFor(thrown);
+    } finally {
+      this.#inBlock = false;
     }
   }
 
@@ -337,7 +350,8 @@ export class AddressSpace {
     try {
       return this.segmentAddress(segment, offset, access & 15, (access & 16) !== 0) | 0;
     } catch (thrown) {
-      return this.#faulted(thrown);
+      this.#i32[SLOW_EXIT >> 2] = this.#exitFor(thrown);
+      return 0;
     }
   }
 
@@ -347,11 +361,11 @@ export class AddressSpace {
     return 0;
   }
 
-  #faulted(thrown: unknown): number {
+  #exitFor(thrown: unknown): number {
+    if (thrown === BAIL) return EXIT.bail;
     if (!(thrown instanceof Fault)) throw thrown;
     this.pendingFault = thrown;
-    this.#i32[SLOW_EXIT >> 2] = EXIT.fault;
-    return 0;
+    return EXIT.fault;
   }
 
   // ---- bytes ------------------------------------------------------------------------------------------------------
@@ -368,6 +382,11 @@ export class AddressSpace {
     if (frame >= this.#frames) return;
     if ((this.#slots.flags[this.#slots.slot(frame)]! & SLOT.TABLE) !== 0) this.#stale = true;
     this.#storeInSlot(physical, size, value);
+  }
+
+  #isDecoded(physical: number): boolean {
+    const frame = physical >>> 12;
+    return frame < this.#frames && this.#code.hits(this.#slots.slot(frame), physical & 0xfff, 4);
   }
 
   /** The same for the walker's own accessed and dirty flags, on which no translation depends. */
