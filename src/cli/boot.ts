@@ -22,7 +22,7 @@ interface BootFlags {
   readonly append?: string;
   readonly module: readonly string[];
   readonly portLog?: readonly number[];
-  readonly debugExit: number | null;
+  readonly debugExit: number | "none";
   readonly maxInstructions?: number;
   readonly stats?: string;
   readonly reboot?: true;
@@ -61,7 +61,7 @@ export function bootCommand(): Command {
     .option(
       "--debug-exit <port>",
       'port that ends the machine with status (value << 1) | 1, or "none"',
-      (text: string) => (text === "none" ? null : portNumber(text)),
+      (text: string) => (text === "none" ? text : portNumber(text)),
       0xf4,
     )
     .option("--max-instructions <n>", "give up after this many instructions (status 3)", count)
@@ -139,7 +139,7 @@ async function boot(imageFile: string, flags: BootFlags): Promise<number> {
     image: readInput(imageFile, "image"),
     imageName: imageFile,
     memory,
-    debugExitPort: debugExit,
+    debugExitPort: debugExit === "none" ? null : debugExit,
     modules: flags.module.map(readModule),
     ...(append === undefined ? {} : { append }),
   });
