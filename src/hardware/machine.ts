@@ -205,6 +205,9 @@ export class Machine {
    * A machine with a program in memory and the processor at its entry point.
    *
    * @throws VirtlabError naming the image, the offset and the reason when the image cannot be loaded.
+   * @example
+   * const machine = Machine.boot({ image: guest("rings"), memory: "16M" });
+   * machine.cpl // => 0
    */
   static boot(options: BootOptions): Machine {
     const machine = Machine.create(options);
@@ -249,7 +252,14 @@ export class Machine {
     return machine;
   }
 
-  /** One instruction, one REP iteration, or the delivery of one exception or interrupt. */
+  /**
+   * One instruction, one REP iteration, or the delivery of one exception or interrupt.
+   *
+   * @example
+   * const before = Machine.boot({ image: Uint8Array.of(0x40) }); // inc eax
+   * const after = before.step();
+   * [before.registers.eax, after.registers.eax] // => [ 0, 1 ]
+   */
   step(): Machine {
     const shared = sharedEngine();
     shared.open(this.#state);
@@ -257,7 +267,15 @@ export class Machine {
     return this.#next(shared.seal(), stop?.reason === "limit" ? undefined : stop);
   }
 
-  /** Goes on until a limit, a condition, or the end of the machine; `stop` of the result says which. */
+  /**
+   * Goes on until a limit, a condition, or the end of the machine; `stop` of the result says which.
+   *
+   * @example
+   * const machine = Machine.boot({ image: guest("rings") });
+   * machine.run({ until: { serial: "hello" } }).stop?.reason // => 'until'
+   * machine.run({ maxInstructions: 1000 }).steps // => 1000
+   * machine.run({ observe: ["exception"] }).events.length // => 8
+   */
   run(options: RunOptions = {}): Machine {
     const { maxInstructions = Number.POSITIVE_INFINITY, until, observe } = options;
     if (!(maxInstructions >= 0 && (Number.isInteger(maxInstructions) || maxInstructions === Number.POSITIVE_INFINITY)))
@@ -498,7 +516,13 @@ export class Machine {
   }
 }
 
-/** What differs between two machines. */
+/**
+ * What differs between two machines.
+ *
+ * @example
+ * const machine = Machine.boot({ image: Uint8Array.of(0x40) }); // inc eax
+ * diff(machine, machine.step()).state.map(({ path }) => path) // => [ 'cpu.eax', 'cpu.eip', 'steps', 'ticks' ]
+ */
 export const diff = (a: Machine, b: Machine): MachineDifference => Machine.diff(a, b);
 
 function* nonZeroPages(memory: PersistentMap<Page>): IterableIterator<[number, Uint8Array]> {

@@ -37,6 +37,11 @@ const WIDEST_CHUNK = 2 ** 18;
  * each 2^18 steps and about 20 for the chunk with the difference, which is run about twice. A difference that begins
  * and ends within one chunk (1, 2, 4 … 2^18 steps) is missed.
  * Throws a VirtlabError if `maxInstructions` is not a whole number, 0 or greater.
+ *
+ * @example
+ * const waiting = Machine.boot({ image: guest("echo") }).run();
+ * const same = (a: Machine, b: Machine) => a.serial === b.serial;
+ * firstDivergence(waiting.type("hi\n"), waiting.type("ho\n"), { same })?.after.map((m) => m.serial.slice(-1)) // => [ 'I', 'O' ]
  */
 export function firstDivergence<M extends Steppable<M>>(
   a: M,

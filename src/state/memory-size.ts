@@ -15,7 +15,8 @@ const UNITS: Readonly<Record<string, number>> = { "": 1, K: 2 ** 10, M: 2 ** 20,
  *
  * @throws VirtlabError for anything else.
  *
- * @example parseMemorySize("64M") // 67108864
+ * @example
+ * Machine.create({ memory: "64M" }).memory.size // => 67108864
  */
 export function parseMemorySize(size: number | string): number {
   const shown = typeof size === "string" ? JSON.stringify(size) : String(size);

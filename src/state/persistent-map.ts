@@ -41,6 +41,7 @@ export class PersistentMap<V> {
 
   /** The map with `key` set (removed, if `value` is undefined); the same map when nothing changes. */
   set(key: number, value: V | undefined): PersistentMap<V> {
+    checkKey(key);
     return this.get(key) === value ? this : this.setAll([key], [value]);
   }
 
@@ -48,9 +49,7 @@ export class PersistentMap<V> {
   setAll(keys: readonly number[], values: readonly (V | undefined)[]): PersistentMap<V> {
     for (let index = 0; index < keys.length; index++) {
       const key = keys[index]!;
-      if (!(Number.isInteger(key) && key >= 0 && key <= MAX_KEY)) {
-        throw new RangeError(`PersistentMap: key ${key} is not an integer from 0 to ${MAX_KEY}`);
-      }
+      checkKey(key);
       if (index > 0 && key <= keys[index - 1]!) throw new RangeError("PersistentMap: keys are not in ascending order");
     }
     const last = keys.at(-1);
@@ -117,6 +116,11 @@ export class PersistentMap<V> {
 
 /** Remembered for nodes that hold nothing but values which count as absent. */
 export const ABSENT = Object.freeze({});
+
+function checkKey(key: number): void {
+  if (Number.isInteger(key) && key >= 0 && key <= MAX_KEY) return;
+  throw new RangeError(`PersistentMap: key ${key} is not an integer from 0 to ${MAX_KEY}`);
+}
 
 /** `node` with the keys from index `from` up to `to`, all of which lie below it, set. */
 function setIn<V>(

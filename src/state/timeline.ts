@@ -35,6 +35,12 @@ export interface Change<M> {
  * A mutable cursor over immutable values of a machine. Steps are counted since the machine's reset, so a
  * timeline may begin at any step. Memory is bounded by what `kept` lists, time to reach a value near the cursor by 2^18
  * steps of running.
+ *
+ * @example
+ * const timeline = new Timeline(Machine.boot({ image: guest("rings") }));
+ * timeline.forward(1000);
+ * timeline.back().steps // => 999
+ * timeline.goto(10).steps // => 10
  */
 export class Timeline<M extends Steppable<M>> {
   #current: M;

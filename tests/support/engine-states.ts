@@ -12,7 +12,10 @@ import { PersistentMap } from "../../src/state/persistent-map.js";
 export const FEW_SLOTS = 76;
 
 /** A state after reset with bytes at physical addresses. */
-export function stateWith(segments: readonly { readonly address: number; readonly bytes: Uint8Array }[], memorySize: number): MachineState {
+export function stateWith(
+  segments: readonly { readonly address: number; readonly bytes: Uint8Array }[],
+  memorySize: number,
+): MachineState {
   const pages = new Map<number, Uint8Array>();
   for (const { address, bytes } of segments) {
     for (let index = 0; index < bytes.length; index++) {

@@ -112,12 +112,19 @@ export function nativeCase(form: NativeForm, random: Random): NativeCase {
     fixed.add(ECX);
   }
   const bitString = mnemonic.startsWith("BT") && memory && has(row, "G");
-  if (bitString) fix(register, (size === 16 ? registers[register]! & 0xffff0000 : 0) + ((random.below(512) - 256) & (size === 16 ? 0xffff : -1)));
+  if (bitString)
+    fix(
+      register,
+      (size === 16 ? registers[register]! & 0xffff0000 : 0) + ((random.below(512) - 256) & (size === 16 ? 0xffff : -1)),
+    );
 
   const place = somewhere();
   const target = memory ? chooseMemory(WINDOW + place, registers, fixed, random) : random.below(8);
   const distance = LANDMARK;
-  const immediates = [row.operands.some(({ type, method }) => method === "I" && type === "b") ? count : random.interesting(), random.below(6)];
+  const immediates = [
+    row.operands.some(({ type, method }) => method === "I" && type === "b") ? count : random.interesting(),
+    random.below(6),
+  ];
   if (mnemonic === "ENTER") immediates[0] = random.below(24);
   if (mnemonic === "RET") immediates[0] = random.below(64);
   const prefixes: number[] = [];
@@ -148,7 +155,8 @@ export function nativeCase(form: NativeForm, random: Random): NativeCase {
     else view.setUint32(place, registers[EAX]!, true);
   }
   // Only what a program may change anywhere: no TF, no AC, no IOPL.
-  if (mnemonic === "POPF") view.setUint32(registers[ESP]! - WINDOW, (random.word() & (ARITHMETIC_FLAGS | DIRECTION_FLAG)) | 0x202, true);
+  if (mnemonic === "POPF")
+    view.setUint32(registers[ESP]! - WINDOW, (random.word() & (ARITHMETIC_FLAGS | DIRECTION_FLAG)) | 0x202, true);
 
   const eflags = (random.word() & (ARITHMETIC_FLAGS | DIRECTION_FLAG)) | 0x202;
   const shiftCount = row.operands.some(({ name }) => name === "1") ? 1 : count & 31;

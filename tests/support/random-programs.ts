@@ -71,18 +71,30 @@ function instruction(random: Random): number[] {
     const memory = has(row, "M") || (has(row, "E") && random.once(2));
     const byRegister = random.once(2);
     const target = memory
-      ? { base: byRegister ? random.below(8) : -1, index: random.once(4) ? random.pick([0, 1, 2, 3, 5, 6, 7]) : -1, scale: random.below(4), displacement: byRegister ? random.below(16) - 8 : place | 0, short: byRegister }
+      ? {
+          base: byRegister ? random.below(8) : -1,
+          index: random.once(4) ? random.pick([0, 1, 2, 3, 5, 6, 7]) : -1,
+          scale: random.below(4),
+          displacement: byRegister ? random.below(16) - 8 : place | 0,
+          short: byRegister,
+        }
       : random.below(8);
     const prefixes: number[] = [];
     if (row.repeat !== undefined && random.once(2)) prefixes.push(random.pick([0xf2, 0xf3]));
     if (random.once(24)) prefixes.push(random.pick([0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65]));
     if (random.once(row.lock ? 6 : 60)) prefixes.push(0xf0);
-    const immediates = [random.once(2) ? random.below(64) : random.interesting(), random.pick([8, 0x10, 0x1b, 0x23, 0x33, 3])];
+    const immediates = [
+      random.once(2) ? random.below(64) : random.interesting(),
+      random.pick([8, 0x10, 0x1b, 0x23, 0x33, 3]),
+    ];
     const distance = random.once(3) ? random.below(40) - 24 : random.below(12);
     // Loading a register with a place is what makes the others meet something.
     const load = random.once(3) ? [0xb8 + random.pick([0, 1, 2, 3, 5, 6, 7]), ...word(place)] : [];
     if (row.repeat !== undefined && random.once(2)) load.push(0xb9, ...word(random.below(20)));
-    return [...load, ...encode({ row, size, register: random.below(8), target, immediates, distance, address: place >>> 0, prefixes })];
+    return [
+      ...load,
+      ...encode({ row, size, register: random.below(8), target, immediates, distance, address: place >>> 0, prefixes }),
+    ];
   }
 }
 
@@ -105,12 +117,11 @@ function pageTable(random: Random): number[] {
 }
 
 /** Programs the interrupt controllers and the timer: an interrupt every 168 ticks or so. */
-function timerOn(random: Random): number[] {
+function timerOn(): number[] {
   const out = (port: number, value: number): number[] => [0xb0, value, 0xe6, port];
-  const count = 2 + random.below(3);
   return [
     ...[...out(0x20, 0x11), ...out(0x21, TIMER_VECTOR), ...out(0x21, 4), ...out(0x21, 1), ...out(0x21, 0xfe)],
-    ...[...out(0x43, 0x34), ...out(0x40, count), ...out(0x40, 0), 0xfb],
+    ...[...out(0x43, 0x34), ...out(0x40, 2), ...out(0x40, 0), 0xfb],
   ];
 }
 
@@ -119,9 +130,11 @@ export function randomProgram(makeRandom: (seed: number) => Random, seeds: reado
   const random = makeRandom(seeds[0] ?? 0);
   const count = Math.min(16, Math.max(1, Math.ceil(seeds.length / 4)));
   const snippets: number[][] = Array.from({ length: count }, () => []);
-  seeds.forEach((seed, index) => snippets[index % count]!.push(...instruction(makeRandom(seed))));
+  seeds.forEach((seed, index) => {
+    snippets[index % count]!.push(...instruction(makeRandom(seed)));
+  });
   const user = random.once(3);
-  const code: number[] = random.once(2) ? timerOn(random) : [];
+  const code: number[] = random.once(2) ? timerOn() : [];
   const starts: number[] = [];
   for (const snippet of snippets) {
     starts.push(CODE + code.length);

@@ -61,7 +61,12 @@ const sizedMnemonics: Readonly<Record<string, readonly [string, string]>> = {
 const number = (value: number): string => (value < 10 ? String(value) : `0x${value.toString(16)}`);
 const signed = (value: number): string => (value < 0 ? `-${number(-value)}` : number(value));
 
-/** The bytes, from first to last, as instructions. Where they are no instruction, one byte is "(bad)". */
+/**
+ * The bytes, from first to last, as instructions. Where they are no instruction, one byte is "(bad)".
+ *
+ * @example
+ * disassemble(Uint8Array.of(0x89, 0xd8, 0xcd, 0x80)).map(({ text }) => text) // => [ 'mov eax, ebx', 'int 0x80' ]
+ */
 export function disassemble(bytes: Uint8Array, options: DisassembleOptions = {}): readonly DisassembledInstruction[] {
   const { address = 0, count = Number.POSITIVE_INFINITY } = options;
   const list: DisassembledInstruction[] = [];
