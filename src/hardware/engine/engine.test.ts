@@ -1,0 +1,131 @@
+/**
+ * Cases in which what the engine remembers could have shown in a value. The random programs of tests/ look for more of
+ * them; each of these was one that they found.
+ */
+import { describe, expect, it } from "vitest";
+import { VirtlabError } from "../../state/error.js";
+import { Machine } from "../machine.js";
+
+const CODE = 0x10000;
+
+/** A machine with a program at CODE, and more bytes elsewhere. */
+function program(code: readonly number[], more: Readonly<Record<number, readonly number[]>> = {}): Machine {
+  let machine = Machine.create({ memory: "1M" }).write(CODE, Uint8Array.from(code));
+  for (const [address, bytes] of Object.entries(more)) machine = machine.write(Number(address), Uint8Array.from(bytes));
+  return machine.edit((draft) => {
+    draft.registers.eip = CODE;
+    draft.registers.esp = 0x9000;
+  });
+}
+
+const word = (value: number): number[] => [0, 8, 16, 24].map((shift) => (value >>> shift) & 0xff);
+
+function stepped(machine: Machine, count: number): Machine {
+  let current = machine;
+  for (let index = 0; index < count; index++) current = current.step();
+  return current;
+}
+
+function expectRunIsSteps(machine: Machine, count: number): Machine {
+  const run = machine.run({ maxInstructions: count });
+  const steps = stepped(machine, count);
+  expect([steps.registers, steps.counters, steps.hash]).toEqual([run.registers, run.counters, run.hash]);
+  return run;
+}
+
+describe("a jump to address 0", () => {
+  // xor eax, eax; jmp eax, and at 0: inc ecx; jmp 0
+  const machine = program([0x31, 0xc0, 0xff, 0xe0], { 0: [0x41, 0xeb, 0xfd] });
+
+  it("finds its code, though nothing is remembered of it", () => {
+    expect(expectRunIsSteps(machine, 8).registers).toMatchObject({ eip: 0, ecx: 3 });
+  });
+
+  it("finds its code after that was changed", () => {
+    // mov byte [0], 42h (inc edx); jmp 0
+    const changes = program([0xc6, 0x05, 0, 0, 0, 0, 0x42, 0xb8, 0, 0, 0, 0, 0xff, 0xe0], { 0: [0x41, 0xeb, 0xfd] });
+    const warm = machine.run({ maxInstructions: 8 });
+    expect(warm.registers.ecx).toBe(3);
+    expect(expectRunIsSteps(changes, 7).registers).toMatchObject({ ecx: 0, edx: 2 });
+  });
+});
+
+describe("a code segment", () => {
+  it("cannot be written through CS, and can be read", () => {
+    // mov al, cs:[2000h]; mov cs:[2000h], al
+    const machine = program([0x2e, 0xa0, 0, 0x20, 0, 0, 0x2e, 0xa2, 0, 0x20, 0, 0], { 8192: [7] });
+    const end = machine.run({ observe: ["exception"] });
+    expect(end.registers.eax).toBe(7);
+    expect(end.events[0]).toMatchObject({ kind: "exception", name: "#GP", errorCode: 0 });
+  });
+});
+
+/** Paging on, every page mapped where it is, accessed and dirty flags clear; code and data may be anywhere. */
+function paged(code: readonly number[], more: Readonly<Record<number, readonly number[]>> = {}): Machine {
+  const entries = Array.from({ length: 256 }, (_, page) => word((page << 12) | 3)).flat();
+  // mov eax, 4000h; mov cr3, eax; mov eax, 80000011h; mov cr0, eax
+  const on = [0xb8, ...word(0x4000), 0x0f, 0x22, 0xd8, 0xb8, ...word(0x80000011), 0x0f, 0x22, 0xc0];
+  return program([...on, ...code], { 16384: word(0x5003), 20480: entries, ...more }).run({ maxInstructions: 4 });
+}
+
+describe("the accessed and dirty flags", () => {
+  it("are not set by a store that is tried twice: MOVS reads the flag it sets as it was", () => {
+    // mov esi, entry of the code page; mov edi, CODE + 100h; movsb; and code there, so that the store is to code
+    const entry = 0x5000 + 4 * (CODE >> 12);
+    const code = [0xbe, ...word(entry), 0xbf, ...word(CODE + 0x40), 0xe8, ...word(0x100 - 0x1f - 5), 0xa4, 0xeb, 0xfe];
+    const machine = paged(code, { [CODE + 0x100 - 5 + 0x1a - 0x10]: [0xc3] });
+    expectRunIsSteps(machine, 12);
+  });
+
+  it("that lie in the middle of decoded code are seen by that code", () => {
+    // Code on the page table: nops, and a store whose dirty flag is part of the immediate behind it.
+    const data = 0x20000;
+    const at = 0x5000 + 4 * (data >> 12);
+    const ahead = [0xc6, 0x05, ...word(data), 1, 0xb8];
+    const machine = paged([0xbb, ...word(at - ahead.length), 0xff, 0xe3], { [at - ahead.length]: ahead });
+    const end = expectRunIsSteps(machine, 4);
+    expect(end.registers.eax).toBe(data | 0x63);
+  });
+});
+
+describe("a stop for something unsupported", () => {
+  it("leaves everything as it was, also when it comes while an exception is delivered", () => {
+    // lidt [3000h]; ud2 through a task gate
+    const gates = { 12288: [0xff, 0x07, ...word(0x6000)], [0x6000 + 8 * 6]: [0, 0, 0, 0, 0, 0x85, 0, 0] };
+    const machine = program([0x0f, 0x01, 0x1d, ...word(0x3000), 0x0f, 0x0b], gates).step();
+    const stopped = machine.run();
+    expect(stopped.stop).toMatchObject({ reason: "unsupported" });
+    expect([stopped.hash, stopped.steps, stopped.counters]).toEqual([machine.hash, machine.steps, machine.counters]);
+    expect(stopped.run().hash).toBe(machine.hash);
+  });
+});
+
+describe("the privilege observer", () => {
+  it("tells of the change that an instruction makes", () => {
+    const gdt = [0, 0, 0xffff, 0xcf9b00, 0xffff, 0xcf9300, 0xffff, 0xcffb00, 0xffff, 0xcff300].flatMap(word);
+    // lgdt [3000h]; push 23h; push 8000h; pushf; push 1bh; push CODE; iret
+    const code = [0x0f, 0x01, 0x15, ...word(0x3000), 0x6a, 0x23, 0x68, ...word(0x8000), 0x9c, 0x6a, 0x1b];
+    const machine = program([...code, 0x68, ...word(CODE), 0xcf], { 12288: [0x27, 0, ...word(0x7000)], 28672: gdt });
+    const end = machine.run({ maxInstructions: 7, observe: ["privilege"] });
+    expect(end.cpl).toBe(3);
+    expect(end.events).toEqual([{ kind: "privilege", tick: 7, eip: CODE, from: 0, to: 3 }]);
+  });
+});
+
+describe("what cannot be run", () => {
+  it("is refused when it is edited, and not found out by the engine", () => {
+    const machine = program([0x90]);
+    for (const flag of [1 << 8, 1 << 17]) {
+      const set = (): Machine =>
+        machine.edit((draft) => {
+          draft.registers.eflags |= flag;
+        });
+      expect(set).toThrow(VirtlabError);
+    }
+    expect(machine.step().registers.eip).toBe(CODE + 1);
+  });
+
+  it("is half a step", () => {
+    expect(() => program([0x90]).run({ maxInstructions: 0.5 })).toThrow(VirtlabError);
+  });
+});
