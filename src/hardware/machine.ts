@@ -7,10 +7,10 @@
 import { produce } from "immer";
 import { type BytesDifference, diffBytes, diffState, type StateDifference } from "../state/diff.js";
 import { VirtlabError } from "../state/error.js";
-import { contentHash, hex, sha256 } from "../state/hash.js";
+import { contentHash } from "../state/hash.js";
 import { parseMemorySize } from "../state/memory-size.js";
 import { PAGE_SIZE, Page, zeroPage } from "../state/pages.js";
-import { type ABSENT, PersistentMap } from "../state/persistent-map.js";
+import { PersistentMap } from "../state/persistent-map.js";
 import { decodeSave, encodeSave, SAVE_VERSION } from "../state/save-format.js";
 import { loadImage } from "./boot/image.js";
 import { type PageWalk, type PhysicalMemory, walk } from "./cpu/paging.js";
@@ -18,6 +18,7 @@ import { type CpuState, cplOf, FLAG, flatProtectedMode, generalNames, segmentNam
 import { createDevices, type DeviceSet, typeInput } from "./devices/bus.js";
 import type { DeviceConfig } from "./devices/port-map.js";
 import { Engine } from "./engine/engine.js";
+import { deepFreeze, describe, firstMisfit, memoryDigest, nonZeroPages, writeBytes } from "./machine-content.js";
 import { type EventKind, eventKinds, type MachineEvent, type MachineState, type Stop } from "./state.js";
 
 export interface CreateOptions {
@@ -101,64 +102,11 @@ export interface EditableMachine {
 const NO_EVENTS: readonly MachineEvent[] = Object.freeze([]);
 const utf8 = new TextDecoder();
 
-/** Freezes plain data in place, before it is handed out. What is frozen already is frozen all the way down. */
-function deepFreeze<T>(value: T): T {
-  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
-  for (const part of Object.values(value)) deepFreeze(part);
-  return Object.freeze(value);
-}
-
 const latin1 = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0));
 
 let engine: Engine | undefined;
 /** The engine all machines share; made at the first step. */
 const sharedEngine = (): Engine => (engine ??= new Engine());
-
-interface MemoryDigest {
-  readonly digest: Uint8Array;
-}
-const digests = new WeakMap<object, MemoryDigest | typeof ABSENT>();
-const zeroDigest = hex(zeroPage.hash());
-
-/** A digest of memory content: pages that are all zeros count as absent, so that it does not matter whether they were written. */
-function memoryDigest(memory: PersistentMap<Page>): string {
-  const root = memory.fold<MemoryDigest>(
-    (page) => (hex(page.hash()) === zeroDigest ? undefined : { digest: page.hash() }),
-    (children, height) => {
-      const parts = new Uint8Array(1 + children.length * 33);
-      parts[0] = height;
-      children.forEach((child, index) => {
-        if (!child) return;
-        parts[1 + index * 33] = 1;
-        parts.set(child.digest, 2 + index * 33);
-      });
-      return { digest: sha256(parts) };
-    },
-    digests,
-  );
-  return root ? hex(root.digest) : "";
-}
-
-/** Everything but memory, by name: what is hashed, saved and compared. */
-function describe(state: MachineState): Record<string, unknown> {
-  const { memory: _memory, ...rest } = state;
-  return rest;
-}
-
-/** Path of the first field of `model` that `value` lacks or has with another type. */
-function firstMisfit(model: unknown, value: unknown, path = "state"): string | undefined {
-  if (typeof model !== typeof value || (model === null) !== (value === null)) return path;
-  if (typeof model !== "object" || model === null) return undefined;
-  if (Array.isArray(model) !== Array.isArray(value)) return path;
-  for (const [name, part] of Object.entries(model)) {
-    // Which debug ports there are is the machine's own choice.
-    if (part === undefined || name === "debugConsole" || name === "debugExit" || path === "state.devices.config")
-      continue;
-    const misfit = firstMisfit(part, (value as Record<string, unknown>)[name], `${path}.${name}`);
-    if (misfit !== undefined) return misfit;
-  }
-  return undefined;
-}
 
 export interface MachineDifference {
   /** What differs outside of memory, by dotted name. */
@@ -524,23 +472,3 @@ export class Machine {
  * diff(machine, machine.step()).state.map(({ path }) => path) // => [ 'cpu.eax', 'cpu.eip', 'steps', 'ticks' ]
  */
 export const diff = (a: Machine, b: Machine): MachineDifference => Machine.diff(a, b);
-
-function* nonZeroPages(memory: PersistentMap<Page>): IterableIterator<[number, Uint8Array]> {
-  for (const [frame, page] of memory.entries()) {
-    if (hex(page.hash()) !== zeroDigest) yield [frame, page.bytes()];
-  }
-}
-
-function writeBytes(memory: PersistentMap<Page>, address: number, bytes: Uint8Array): PersistentMap<Page> {
-  const scratch = new Uint8Array(PAGE_SIZE);
-  for (let at = 0; at < bytes.length; ) {
-    const frame = Math.floor((address + at) / PAGE_SIZE);
-    const offset = (address + at) % PAGE_SIZE;
-    const count = Math.min(bytes.length - at, PAGE_SIZE - offset);
-    (memory.get(frame) ?? zeroPage).copyTo(scratch);
-    scratch.set(bytes.subarray(at, at + count), offset);
-    memory = memory.set(frame, Page.copyFrom(scratch));
-    at += count;
-  }
-  return memory;
-}

@@ -1,5 +1,5 @@
 /** Operands of instructions executed in TypeScript: the same meaning as in generated code, through the processor port. */
-import type { DecodedInstruction, MemoryOperand, Operand } from "../isa/decoder.js";
+import type { DecodedInstruction, MemoryOperand, Operand } from "../isa/instruction.js";
 import type { AccessSize, ProcessorPort } from "./processor.js";
 
 /** Offset of the memory operand in its segment. */

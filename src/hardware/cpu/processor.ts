@@ -3,7 +3,6 @@
  * the processor. Every operation makes the checks the hardware makes, and throws `Fault` where the hardware raises an
  * exception.
  */
-import type { DecodedInstruction } from "../isa/decoder.js";
 import type { SystemState } from "./state.js";
 
 /** An exception to be delivered. Not an Error: it is the machine's, not the program's, and needs no stack trace. */
@@ -78,5 +77,3 @@ export interface ProcessorPort {
   /** A repeated instruction executed in TypeScript has iterations left: the step ends, EIP stays. */
   repeat(): void;
 }
-
-export type SystemInstruction = (port: ProcessorPort, instruction: DecodedInstruction) => void;

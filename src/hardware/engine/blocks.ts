@@ -4,7 +4,8 @@
  */
 import { PAGE_SIZE } from "../../state/pages.js";
 import { Fault, VECTOR } from "../cpu/processor.js";
-import { type DecodedInstruction, decode, type InvalidInstruction } from "../isa/decoder.js";
+import { decode } from "../isa/decoder.js";
+import type { DecodedInstruction, InvalidInstruction } from "../isa/instruction.js";
 import type { DecodedCode } from "./address-space.js";
 import { HANDLER, handlerOf, type MemoryForm } from "./forms.js";
 import {

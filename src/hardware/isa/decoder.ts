@@ -4,50 +4,16 @@
  * Spec: SDM Vol. 2A, "Instruction Format".
  */
 import type { OperandSize } from "./code.js";
-import { type OperandCode, operandSizes, type Row } from "./instruction.js";
+import {
+  type DecodedInstruction,
+  type InvalidInstruction,
+  type MemoryOperand,
+  type Operand,
+  type OperandCode,
+  operandSizes,
+  type Row,
+} from "./instruction.js";
 import { rows } from "./table/index.js";
-
-export type Operand =
-  | { readonly kind: "register"; readonly number: number; readonly size: OperandSize }
-  | { readonly kind: "memory"; readonly size: OperandSize }
-  | { readonly kind: "immediate"; readonly value: number; readonly size: OperandSize }
-  /** Target of a relative branch, as an offset in the code segment. */
-  | { readonly kind: "target"; readonly value: number }
-  | { readonly kind: "segment" | "control" | "debug"; readonly number: number }
-  | { readonly kind: "far"; readonly selector: number; readonly offset: number };
-
-/** The memory operand: base + (index << scale) + displacement, in `segment`. -1 is "none". */
-export interface MemoryOperand {
-  readonly base: number;
-  readonly index: number;
-  readonly scale: number;
-  readonly displacement: number;
-  /** Segment register in encoding order (es cs ss ds fs gs). */
-  readonly segment: number;
-}
-
-export interface DecodedInstruction {
-  readonly row: Row;
-  readonly eip: number;
-  readonly length: number;
-  /** Operand size in bits. */
-  readonly size: OperandSize;
-  readonly operands: readonly Operand[];
-  readonly memory: MemoryOperand | undefined;
-  /** Segment of an implied memory operand (string instructions, XLAT): DS or what a prefix names. */
-  readonly segment: number;
-  readonly lock: boolean;
-  /** REP or REPE is "E", REPNE is "NE". */
-  readonly repeat: "E" | "NE" | undefined;
-}
-
-/** The bytes are no instruction: #UD, or #GP when they are longer than 15 bytes. */
-export interface InvalidInstruction {
-  readonly row: undefined;
-  readonly eip: number;
-  readonly vector: 6 | 13;
-  readonly length: number;
-}
 
 const DS = 3;
 const SS = 2;

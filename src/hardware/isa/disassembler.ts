@@ -5,8 +5,8 @@
  * tells them, targets as absolute addresses. An encoding without a row is "(bad)". Left out on purpose: symbols, and
  * guessing where data begins.
  */
-import { type DecodedInstruction, decode, type MemoryOperand, type Operand } from "./decoder.js";
-import type { InstructionGroup, Row } from "./instruction.js";
+import { decode } from "./decoder.js";
+import type { DecodedInstruction, InstructionGroup, MemoryOperand, Operand, Row } from "./instruction.js";
 
 /** One instruction as text. */
 export interface DisassembledInstruction {

@@ -5,7 +5,7 @@
  * Opcodes are in the SDM's notation ("81 /2", "0F B6 /r", "50+r"), operands in its Appendix A codes ("Ev", "Gv", "Ib").
  * Spec: SDM Vol. 2A, "Instruction Format"; Vol. 2D, Appendix A "Opcode Map", "Codes for Addressing Method".
  */
-import type { SystemInstruction } from "../cpu/processor.js";
+import type { ProcessorPort } from "../cpu/processor.js";
 import type { Code, OperandSize } from "./code.js";
 
 /** Groups as in SDM Vol. 1, chapter 5 "Instruction Set Summary"; figures count by them. */
@@ -86,6 +86,51 @@ export interface Row extends Definition {
   /** Register number in the low three bits of the opcode. */
   readonly plusRegister: boolean;
 }
+
+export type Operand =
+  | { readonly kind: "register"; readonly number: number; readonly size: OperandSize }
+  | { readonly kind: "memory"; readonly size: OperandSize }
+  | { readonly kind: "immediate"; readonly value: number; readonly size: OperandSize }
+  /** Target of a relative branch, as an offset in the code segment. */
+  | { readonly kind: "target"; readonly value: number }
+  | { readonly kind: "segment" | "control" | "debug"; readonly number: number }
+  | { readonly kind: "far"; readonly selector: number; readonly offset: number };
+
+/** The memory operand: base + (index << scale) + displacement, in `segment`. -1 is "none". */
+export interface MemoryOperand {
+  readonly base: number;
+  readonly index: number;
+  readonly scale: number;
+  readonly displacement: number;
+  /** Segment register in encoding order (es cs ss ds fs gs). */
+  readonly segment: number;
+}
+
+export interface DecodedInstruction {
+  readonly row: Row;
+  readonly eip: number;
+  readonly length: number;
+  /** Operand size in bits. */
+  readonly size: OperandSize;
+  readonly operands: readonly Operand[];
+  readonly memory: MemoryOperand | undefined;
+  /** Segment of an implied memory operand (string instructions, XLAT): DS or what a prefix names. */
+  readonly segment: number;
+  readonly lock: boolean;
+  /** REP or REPE is "E", REPNE is "NE". */
+  readonly repeat: "E" | "NE" | undefined;
+}
+
+/** The bytes are no instruction: #UD, or #GP when they are longer than 15 bytes. */
+export interface InvalidInstruction {
+  readonly row: undefined;
+  readonly eip: number;
+  readonly vector: 6 | 13;
+  readonly length: number;
+}
+
+/** Meaning of an instruction that is executed in TypeScript. Throws a `Fault` where the manual has one. */
+export type SystemInstruction = (port: ProcessorPort, instruction: DecodedInstruction) => void;
 
 /** Operands that are no code but a register or the number one, and their widths. */
 const fixedOperands: Readonly<Record<string, string>> = { AL: "b", rAX: "v", CL: "b", DX: "w", "1": "b" };

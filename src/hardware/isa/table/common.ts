@@ -1,7 +1,8 @@
 /** What several tables of instructions in TypeScript share. */
-import { Fault, type ProcessorPort, type SystemInstruction, VECTOR } from "../../cpu/processor.js";
+
+import { Fault, type ProcessorPort, VECTOR } from "../../cpu/processor.js";
 import { FLAG } from "../../cpu/state.js";
-import type { DecodedInstruction } from "../decoder.js";
+import type { DecodedInstruction, SystemInstruction } from "../instruction.js";
 
 export function requireRing0(port: ProcessorPort): void {
   if (port.cpl !== 0) throw new Fault(VECTOR.GP, 0);

@@ -1,8 +1,8 @@
 /** Near jumps, calls, returns, loops, SETcc. Spec: SDM Vol. 1, "Control Transfer Instructions". Far ones are in system.ts. */
+
 import { readOperand } from "../../cpu/operands.js";
-import type { SystemInstruction } from "../../cpu/processor.js";
 import { add, and, type Code, conditionNames, type Expr, i32, isZero, less, ne, or, sub } from "../code.js";
-import { type Definition, define } from "../instruction.js";
+import { type Definition, define, type SystemInstruction } from "../instruction.js";
 import { stackSize } from "./common.js";
 
 const ESP = 4;

@@ -1,8 +1,8 @@
 /** Moves, exchanges, stack. Spec: SDM Vol. 1, "Data Transfer Instructions". */
+
 import { operandAddress } from "../../cpu/operands.js";
-import type { SystemInstruction } from "../../cpu/processor.js";
 import { add, and, below, type Code, type Expr, eq, i32, or, sar, select, shl, shr, sub, xor } from "../code.js";
-import { type Definition, define } from "../instruction.js";
+import { type Definition, define, type SystemInstruction } from "../instruction.js";
 import { difference } from "./arithmetic.js";
 import { setZero } from "./common.js";
 

@@ -6,8 +6,7 @@
 import { readOperand, writeRegister } from "../../cpu/operands.js";
 import { type AccessSize, Fault, type ProcessorPort, VECTOR } from "../../cpu/processor.js";
 import { ACCESS, FLAG } from "../../cpu/state.js";
-import type { DecodedInstruction } from "../decoder.js";
-import { type Definition, define } from "../instruction.js";
+import { type DecodedInstruction, type Definition, define } from "../instruction.js";
 
 const EDX = 2;
 const ECX = 1;

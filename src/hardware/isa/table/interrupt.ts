@@ -3,12 +3,12 @@
  * POPF leaves IF alone in silence where CLI faults.
  * Spec: SDM Vol. 3A, "Interrupt and Exception Handling"; Vol. 1, "Interrupts and Exceptions".
  */
+
 import { deliver, interruptReturn, mergeEflags } from "../../cpu/exceptions.js";
 import { peek, readOperand, release } from "../../cpu/operands.js";
-import { Fault, type ProcessorPort, type SystemInstruction, Unsupported, VECTOR } from "../../cpu/processor.js";
+import { Fault, type ProcessorPort, Unsupported, VECTOR } from "../../cpu/processor.js";
 import { FLAG } from "../../cpu/state.js";
-import type { DecodedInstruction } from "../decoder.js";
-import { type Definition, define } from "../instruction.js";
+import { type DecodedInstruction, type Definition, define, type SystemInstruction } from "../instruction.js";
 import { privileged, stackSize } from "./common.js";
 
 const system = { group: "system" } as const;

@@ -2,8 +2,9 @@
  * Segment registers, far transfers, what a program may know of a selector, LDT and TSS registers.
  * Spec: SDM Vol. 1, "Segment Register Instructions"; Vol. 3A, "Protection".
  */
+
 import { operandAddress, peek, push, readOperand, release, writeOperand } from "../../cpu/operands.js";
-import { Fault, type ProcessorPort, type SystemInstruction, VECTOR } from "../../cpu/processor.js";
+import { Fault, type ProcessorPort, VECTOR } from "../../cpu/processor.js";
 import {
   dropInnerSegments,
   inspect,
@@ -16,8 +17,7 @@ import {
   withSegment,
 } from "../../cpu/segments.js";
 import { ACCESS, type SegmentName, segmentNames } from "../../cpu/state.js";
-import type { DecodedInstruction } from "../decoder.js";
-import { type Definition, define } from "../instruction.js";
+import { type DecodedInstruction, type Definition, define, type SystemInstruction } from "../instruction.js";
 import { privileged, setZero, stackSize } from "./common.js";
 
 const system = { group: "system" } as const;

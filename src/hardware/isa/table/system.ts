@@ -2,12 +2,12 @@
  * Control, debug and model-specific registers, descriptor-table registers, CPUID, caches and TLB.
  * Spec: SDM Vol. 1, "System Instructions"; Vol. 3A, "Privileged Instructions".
  */
+
 import { identify } from "../../cpu/model.js";
 import { operandAddress, readOperand, writeOperand } from "../../cpu/operands.js";
-import { Fault, type ProcessorPort, type SystemInstruction, Unsupported, VECTOR } from "../../cpu/processor.js";
+import { Fault, type ProcessorPort, Unsupported, VECTOR } from "../../cpu/processor.js";
 import { CR0, CR4 } from "../../cpu/state.js";
-import type { Operand } from "../decoder.js";
-import { type Definition, define } from "../instruction.js";
+import { type Definition, define, type Operand, type SystemInstruction } from "../instruction.js";
 import { privileged, requireRing0 } from "./common.js";
 
 const system = { group: "system" } as const;
