@@ -37,11 +37,12 @@ export interface NativeCase {
 }
 
 /** Executed in TypeScript and allowed in any mode, with results that do not depend on the operating system. */
-const userSystemRows = ["ENTER", "POPF", "CMPXCHG8B", "INTO"];
+const userSystemRows = ["ENTER", "POPF", "CMPXCHG8B", "INTO", "ARPL", "WAIT"];
 
 /** Everything that gives the same result in a user program and in the machine; the rest is about privilege or devices. */
 function isComparable(row: Row, size: OperandSize): boolean {
-  if (row.semantics === undefined) return userSystemRows.includes(row.mnemonic) && size === 32;
+  if (row.semantics === undefined)
+    return userSystemRows.includes(row.mnemonic) && (size === 32 || row.mnemonic === "ARPL");
   // A 16-bit operand size cuts EIP to 16 bits, and nothing can be mapped there.
   if (row.group === "control transfer" && size === 16) return row.mnemonic === "LEAVE" || row.mnemonic === "BOUND";
   return true;

@@ -69,12 +69,13 @@ function paged(code: readonly number[], more: Readonly<Record<number, readonly n
 }
 
 describe("the accessed and dirty flags", () => {
-  it("are not set by a store that is tried twice: MOVS reads the flag it sets as it was", () => {
-    // mov esi, entry of the code page; mov edi, CODE + 100h; movsb; and code there, so that the store is to code
+  it("are not set by a store that is tried twice: MOVS reads the flag that its own store sets as it was", () => {
     const entry = 0x5000 + 4 * (CODE >> 12);
-    const code = [0xbe, ...word(entry), 0xbf, ...word(CODE + 0x40), 0xe8, ...word(0x100 - 0x1f - 5), 0xa4, 0xeb, 0xfe];
-    const machine = paged(code, { [CODE + 0x100 - 5 + 0x1a - 0x10]: [0xc3] });
-    expectRunIsSteps(machine, 12);
+    // mov esi, entry of this page; mov edi, the byte behind MOV AL; movsb; mov al, that byte
+    const start = CODE + 16;
+    const machine = paged([0xbe, ...word(entry), 0xbf, ...word(start + 12), 0xa4, 0xb0, 0]);
+    expect(machine.registers.eip).toBe(start);
+    expect(expectRunIsSteps(machine, 4).registers.eax & 0xff).toBe(0x23);
   });
 
   it("that lie in the middle of decoded code are seen by that code", () => {
@@ -85,6 +86,35 @@ describe("the accessed and dirty flags", () => {
     const machine = paged([0xbb, ...word(at - ahead.length), 0xff, 0xe3], { [at - ahead.length]: ahead });
     const end = expectRunIsSteps(machine, 4);
     expect(end.registers.eax).toBe(data | 0x63);
+  });
+});
+
+describe("what the supervisor may read", () => {
+  it("stays closed to a program, though the supervisor has just read it", () => {
+    const entries = Array.from({ length: 256 }, (_, page) => word((page << 12) | (page === 0x20 ? 3 : 7))).flat();
+    const gdt = [0, 0, 0xffff, 0xcf9b00, 0xffff, 0xcf9300, 0xffff, 0xcffb00, 0xffff, 0xcff300].flatMap(word);
+    // lgdt [3000h]; mov eax, [20000h]; push 23h; push 8000h; pushf; push 1bh; push CODE + 200h; iret; mov eax, [20000h]
+    const read = [0xa1, ...word(0x20000)];
+    const frame = [0x6a, 0x23, 0x68, ...word(0x8000), 0x9c, 0x6a, 0x1b, 0x68, ...word(CODE + 0x200), 0xcf];
+    const machine = paged([0x0f, 0x01, 0x15, ...word(0x3000), ...read, ...frame], {
+      12288: [0x27, 0, ...word(0x7000)],
+      16384: word(0x5007),
+      20480: entries,
+      28672: gdt,
+      [CODE + 0x200]: [0x6a, 0x23, 0x1f, ...read, 0x0f, 0x0b],
+    });
+    const end = machine.run({ observe: ["exception"] });
+    expect(end.events[0]).toMatchObject({ kind: "exception", name: "#PF", cpl: 3, errorCode: 5, cr2: 0x20000 });
+  });
+});
+
+describe("REP OUTS", () => {
+  it("is one instruction, and its iterations but the last are repeats", () => {
+    // mov dx, 0e9h; mov esi, CODE; mov ecx, 3; rep outsb
+    const machine = program([0x66, 0xba, 0xe9, 0, 0xbe, ...word(CODE), 0xb9, ...word(3), 0xf3, 0x6e]);
+    const end = expectRunIsSteps(machine, 6);
+    expect(end.counters).toMatchObject({ instructions: 4, repeats: 2, portWrites: 3 });
+    expect(end.registers).toMatchObject({ ecx: 0, esi: CODE + 3 });
   });
 });
 

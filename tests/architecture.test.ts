@@ -1,0 +1,189 @@
+/** What must hold of the sources as a whole: who imports whom, and what every row of the instruction table has. */
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { describe, expect, it } from "vitest";
+import type { Row } from "../src/hardware/isa/instruction.js";
+import { rows } from "../src/hardware/isa/table/index.js";
+import { rowsOfGuest } from "./support/coverage.js";
+import { guests } from "./support/guests.js";
+import { nativeForms } from "./support/native-cases.js";
+import { packageRoot } from "./support/virtlab.js";
+
+const source = path.join(packageRoot, "src");
+/** Lower ones never import higher ones. */
+const levels = ["state", "hardware", "systems", "view", "notebook", "cli"];
+/** These run in a browser, too. */
+const browserLevels = ["state", "hardware", "systems", "view"];
+
+/** Files of those levels that only Node runs, and why. */
+const nodeOnly: Readonly<Record<string, string>> = {
+  "systems/packaged-guest.ts": "reads the guests of the installed package",
+  "view/plotly-svg.ts": "draws in a page of its own for a terminal's notebook; a browser has Plotly itself",
+};
+
+/** Source files of more than 400 lines, and why they are one file. */
+const longFiles: Readonly<Record<string, string>> = {
+  "hardware/engine/address-space.ts": "TLB, slow paths and page slots must agree on one set of invariants",
+  "hardware/engine/engine.ts": "the engine's state is private to one class, which is also the processor port",
+  "hardware/engine/handler.ts": "one class: how generated code reads, writes and keeps flags",
+  "hardware/isa/table/arithmetic.ts": "a pure table",
+  "hardware/isa/table/logic.ts": "a pure table",
+  "hardware/machine.ts": "the one public class",
+};
+
+/** Rows that neither a guest nor a program of the host executes: each has its test in isa/table/system.test.ts. */
+const testedAlone = [
+  ...["IN E4 AL Ib", "IN ED rAX DX", "OUT E7 Ib rAX", "OUT EF DX rAX", "INS 6D Yv DX", "OUTS 6F DX Xv"],
+  ...["JMP FF /5 Mp", "CALL FF /3 Mp", "RETF CA Iw", "PUSH 0E S1", "PUSH 16 S2", "POP 17 S2"],
+  ...["LES C4 /r Gv Mp", "LDS C5 /r Gv Mp", "LSS 0F B2 /r Gv Mp", "LFS 0F B4 /r Gv Mp", "LGS 0F B5 /r Gv Mp"],
+  ...["MOV 0F 23 /r Dd Rd", "RDTSC 0F 31", "RDMSR 0F 32", "WRMSR 0F 30", "CPUID 0F A2"],
+];
+
+const files = readdirSync(source, { recursive: true, encoding: "utf8" })
+  .map((file) => file.split(path.sep).join("/"))
+  .filter((file) => file.endsWith(".ts") && !/\.(test|test-helper)\.ts$/.test(file))
+  .sort();
+const textOf = (file: string): string => readFileSync(path.join(source, file), "utf8");
+
+/** What a file imports, exports from or requires, as written. */
+function importsOf(file: string): string[] {
+  const text = textOf(file);
+  const found = [
+    ...text.matchAll(/^\s*(?:import|export)\b[^;"']*?\bfrom\s*["']([^"']+)["']/gms),
+    ...text.matchAll(/^\s*import\s*["']([^"']+)["']/gm),
+    ...text.matchAll(/\b(?:import|require)\(\s*["']([^"']+)["']\s*\)/g),
+  ];
+  return found.map(([, name]) => name!);
+}
+
+const levelOf = (file: string): string => file.split("/")[0]!;
+const resolved = (file: string, name: string): string => path.posix.join(path.posix.dirname(file), name);
+
+describe("the sources", () => {
+  it("are in levels that exist", () => {
+    const outside = files.filter((file) => !levels.includes(levelOf(file)));
+    expect(outside).toEqual(["index.ts"]);
+  });
+
+  it("import from their own level and lower ones only; the command may import all", () => {
+    const upward = files.flatMap((file) =>
+      importsOf(file)
+        .filter((name) => name.startsWith("."))
+        .map((name) => resolved(file, name))
+        .filter((target) => {
+          const own = levels.indexOf(levelOf(file));
+          // The public surface stands above everything but the command and the notebook's launcher.
+          if (levelOf(file) === "index.ts") return levelOf(target) === "cli";
+          if (target === "index.js") return levelOf(file) !== "cli";
+          return levels.indexOf(levelOf(target)) > own;
+        })
+        .map((target) => `${file} imports ${target}`),
+    );
+    expect(upward).toEqual([]);
+  });
+
+  it("import nothing of Node where a browser is to run them", () => {
+    const used = files.filter(
+      (file) =>
+        browserLevels.includes(levelOf(file)) &&
+        importsOf(file).some(
+          (name) => name.startsWith("node:") || ["ws", "zeromq", "jsdom", "commander"].includes(name),
+        ),
+    );
+    expect(used.filter((file) => !(file in nodeOnly))).toEqual([]);
+    // Nothing that only Node runs may be reached from the machine itself.
+    const lowest = files.filter((file) => ["state", "hardware"].includes(levelOf(file)));
+    expect(lowest.filter((file) => file in nodeOnly)).toEqual([]);
+  });
+
+  it("do not wait at the top level, and ask for no time and no chance below the notebook", () => {
+    const waiting = files.filter((file) => /^(?:(?:export )?(?:const|let)\b.*=\s*)?await\b/m.test(textOf(file)));
+    expect(waiting).toEqual([]);
+    const chance = files.filter(
+      (file) =>
+        browserLevels.includes(levelOf(file)) &&
+        !(file in nodeOnly) &&
+        /Math\.random|Date\.now|performance\.now|new Date\(/.test(textOf(file)),
+    );
+    expect(chance).toEqual([]);
+  });
+
+  it("are files of at most 400 lines, apart from those with a reason", () => {
+    const long = files.filter((file) => textOf(file).split("\n").length > 401);
+    expect(long.filter((file) => !(file in longFiles))).toEqual([]);
+    expect(Object.keys(longFiles).filter((file) => !long.includes(file))).toEqual([]);
+  });
+
+  it("begin with a comment that says what they are", () => {
+    expect(files.filter((file) => !textOf(file).startsWith("/**") && !textOf(file).startsWith("#!"))).toEqual([]);
+  });
+});
+
+const nameOf = ({ mnemonic, opcode, operands }: Row): string =>
+  [mnemonic, opcode, ...operands.map(({ method, type, name }) => name ?? method + type)].join(" ");
+
+describe("every row of the instruction table", () => {
+  it("says what it does, in one sentence, and where the manual says so", () => {
+    const bad = rows.filter(
+      ({ summary, spec }) => !/^[A-Z].*\.$/.test(summary) || !/^SDM Vol\. [1-4][A-D]?, \S/.test(spec),
+    );
+    expect(bad.map(nameOf)).toEqual([]);
+  });
+
+  it("has exactly one meaning: semantics for the generated code, or a function", () => {
+    const bad = rows.filter(({ semantics, system }) => (semantics === undefined) === (system === undefined));
+    expect(bad.map(nameOf)).toEqual([]);
+    const repeating = rows.filter(
+      ({ semantics, repeat, repeated }) => semantics && (repeat !== undefined) !== (repeated !== undefined),
+    );
+    expect(repeating.map(nameOf)).toEqual([]);
+  });
+
+  it("names flags by their letters, and leaves only flags undefined that it writes", () => {
+    const letters = /^O?S?Z?A?P?C?$/;
+    const bad = rows.filter(({ flags }) => {
+      if (!flags) return false;
+      const { written, undefined: open = "" } = flags;
+      return !letters.test(written) || !letters.test(open) || [...open].some((letter) => !written.includes(letter));
+    });
+    expect(bad.map(nameOf)).toEqual([]);
+  });
+
+  it("is the only one for its encodings", () => {
+    const clashes = new Set<string>();
+    for (const escaped of [false, true]) {
+      for (let byte = 0; byte < 256; byte++) {
+        const here = rows.filter(
+          (row) => row.escaped === escaped && byte >= row.byte && byte < row.byte + (row.plusRegister ? 8 : 1),
+        );
+        for (let modrm = 0; modrm < 256; modrm++) {
+          for (const prefixed of [true, false]) {
+            const matching = here.filter(
+              (row) =>
+                (typeof row.modrm !== "number" || row.modrm === ((modrm >> 3) & 7)) &&
+                !(modrm >= 0xc0 && row.operands.some(({ method }) => method === "M")) &&
+                (row.mandatoryPrefix !== undefined) === prefixed,
+            );
+            if (matching.length > 1) clashes.add(matching.map(nameOf).join(" and "));
+          }
+        }
+      }
+    }
+    expect([...clashes]).toEqual([]);
+  });
+
+  it("with a ModRM byte shares its opcode only with rows that have one", () => {
+    const key = ({ escaped, byte }: Row): string => `${escaped ? "0F " : ""}${byte}`;
+    const withModrm = new Set(rows.filter(({ modrm }) => modrm !== "none").map(key));
+    expect(rows.filter((row) => row.modrm === "none" && withModrm.has(key(row))).map(nameOf)).toEqual([]);
+  });
+
+  it("is executed by a guest or compared with the host's processor, apart from those listed", () => {
+    const executed = new Set<Row>(nativeForms().map(({ row }) => row));
+    for (const { name, image, input } of guests) {
+      if (name.startsWith("bench-")) continue;
+      for (const row of rowsOfGuest(image, 120_000, input)) executed.add(row);
+    }
+    expect(rows.filter((row) => !executed.has(row)).map(nameOf)).toEqual(testedAlone);
+  });
+});
