@@ -102,6 +102,30 @@ describe("Machine.run", () => {
   });
 });
 
+describe("Machine.edit", () => {
+  it("gives a machine with the edited register, and leaves this one", () => {
+    const before = program(0x90);
+    const after = before.edit(({ registers }) => {
+      registers.eax = 0xffffffff;
+    });
+    expect([before.registers.eax, after.registers.eax]).toEqual([0, 0xffffffff]);
+  });
+
+  it("refuses what no machine could be", () => {
+    const machine = program(0x90);
+    const set = (name: string, value: unknown) => () =>
+      machine.edit(({ registers }) => Object.assign(registers, { [name]: value }));
+    expect(set("foo", 1)).toThrow('there is no register "foo"');
+    expect(set("eax", "1")).toThrow("eax is not a whole number (1)");
+    expect(set("eax", 0.5)).toThrow("eax is not a whole number (0.5)");
+    expect(set("eflags", 0x102)).toThrow("TF");
+    expect(() => machine.edit(({ devices }) => Object.assign(devices, { floppy: {} }))).toThrow(
+      "edit.devices.floppy is unknown",
+    );
+    expect(() => machine.edit(({ devices }) => Object.assign(devices, { pic: 3 }))).toThrow("edit.devices.pic");
+  });
+});
+
 describe("Machine.diff", () => {
   it("names what differs, and gives the bytes", () => {
     const before = program(0xc7, 0x05, 0, 0x20, 0, 0, 0x78, 0x56, 0x34, 0x12); // mov dword [0x2000], 0x12345678

@@ -100,6 +100,8 @@ export interface EditableMachine {
 }
 
 const NO_EVENTS: readonly MachineEvent[] = Object.freeze([]);
+/** All EFLAGS bits but those that always read as zero. */
+const DEFINED_FLAGS = 0x3f7fd7;
 const utf8 = new TextDecoder();
 
 const latin1 = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0));
@@ -269,21 +271,30 @@ export class Machine {
     return new Machine({ ...this.#state, devices: typeInput(this.#state.devices, bytes) });
   }
 
-  /** The machine with registers or devices edited; memory is written with `write`. */
+  /**
+   * The machine with registers or devices edited; memory is written with `write`.
+   *
+   * @throws VirtlabError for what no machine could be: unknown registers or devices, TF or VM set, values that are no numbers.
+   */
   edit(recipe: (draft: EditableMachine) => void): Machine {
     const { cpu, devices } = this.#state;
     const { eax, ecx, edx, ebx, esp, ebp, esi, edi, eip, eflags } = cpu;
-    const edited = produce({ registers: { eax, ecx, edx, ebx, esp, ebp, esi, edi, eip, eflags }, devices }, (draft) =>
-      recipe(draft as unknown as EditableMachine),
-    );
-    if ((edited.registers.eflags & (FLAG.TF | FLAG.VM)) !== 0)
-      throw new VirtlabError("edit: EFLAGS.TF and EFLAGS.VM cannot be set, this machine has neither mode");
-    const registers = Object.fromEntries(Object.entries(edited.registers).map(([name, value]) => [name, value | 0]));
-    return new Machine({
-      ...this.#state,
-      cpu: { ...cpu, ...registers, eflags: (edited.registers.eflags | 2) & 0x3f7fd7 },
-      devices: edited.devices,
+    const before = { registers: { eax, ecx, edx, ebx, esp, ebp, esi, edi, eip, eflags }, devices };
+    const after = produce(before, (draft) => {
+      recipe(draft as unknown as EditableMachine); // what it returns, as a short arrow function does, is not meant
     });
+    if ((after.registers.eflags & (FLAG.TF | FLAG.VM)) !== 0) {
+      throw new VirtlabError("edit: EFLAGS.TF and EFLAGS.VM cannot be set, this machine has neither mode");
+    }
+    for (const [name, value] of Object.entries(after.registers)) {
+      if (!(name in before.registers)) throw new VirtlabError(`edit: there is no register "${name}"`);
+      if (!Number.isInteger(value)) throw new VirtlabError(`edit: ${name} is not a whole number (${String(value)})`);
+    }
+    const misfit = firstMisfit(before, after, "edit") ?? firstMisfit(after, before, "edit");
+    if (misfit !== undefined) throw new VirtlabError(`${misfit} is unknown, missing or of the wrong type`);
+    const signed = Object.fromEntries(Object.entries(after.registers).map(([name, value]) => [name, value | 0]));
+    const flags = (after.registers.eflags | FLAG.RESERVED) & DEFINED_FLAGS;
+    return new Machine({ ...this.#state, cpu: { ...cpu, ...signed, eflags: flags }, devices: after.devices });
   }
 
   /** The machine with bytes written at a physical address. */

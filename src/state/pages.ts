@@ -46,21 +46,29 @@ export class Page {
 
   /** A whole page from the 4096 bytes at `offset`, copied. */
   static copyFrom(bytes: Uint8Array, offset = 0): Page {
-    if (used + PAGE_SIZE > slab.length) {
+    return Page.copyRun(bytes, offset, 1)[0]!;
+  }
+
+  /** `count` whole pages that lie side by side from `offset`, copied in one go. */
+  static copyRun(bytes: Uint8Array, offset: number, count: number): Page[] {
+    const length = count * PAGE_SIZE;
+    // A long run gets a buffer of its own, which is filled as it is made; for a short one that costs more than a slab.
+    if (count >= PAGES_PER_SLAB / 2) return Page.#whole(bytes.slice(offset, offset + length), 0, count);
+    if (used + length > slab.length) {
       slab = new Uint8Array(PAGES_PER_SLAB * PAGE_SIZE);
       used = 0;
     }
-    slab.set(bytes.subarray(offset, offset + PAGE_SIZE), used);
-    const page = new Page(slab, used, undefined, 0, 0);
-    used += PAGE_SIZE;
-    return page;
+    slab.set(bytes.subarray(offset, offset + length), used);
+    used += length;
+    return Page.#whole(slab, used - length, count);
   }
 
-  /** `count` whole pages that lie side by side from `offset`, copied in one go, which costs half. */
-  static copyRun(bytes: Uint8Array, offset: number, count: number): Page[] {
-    if (count === 1) return [Page.copyFrom(bytes, offset)];
-    const copy = bytes.slice(offset, offset + count * PAGE_SIZE);
-    return Array.from({ length: count }, (_, index) => new Page(copy, index * PAGE_SIZE, undefined, 0, 0));
+  /** The pages of a buffer that nobody writes to any more. */
+  static #whole(buffer: Uint8Array, offset: number, count: number): Page[] {
+    const pages: Page[] = [];
+    for (let index = 0; index < count; index++)
+      pages.push(new Page(buffer, offset + index * PAGE_SIZE, undefined, 0, 0));
+    return pages;
   }
 
   /** `below` (zeros, if undefined) with `size` bytes (1, 2 or 4) at `offset` replaced; undefined when it is time for a whole page. */
