@@ -4,7 +4,7 @@
  */
 import { accessSync, constants, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { type BootModule, Machine } from "../hardware/machine.js";
 import type { MachineEvent, Stop } from "../hardware/state.js";
 import { VirtlabError } from "../state/error.js";
@@ -47,22 +47,20 @@ export function bootCommand(): Command {
     .argument("<image>", "kernel (ELF or with address fields), or a flat binary loaded at 1 MiB")
     .option("--memory <size>", "RAM, such as 64M", "64M")
     .option("--append <text>", "the kernel's command line")
-    .option(
-      "--module <file[,text]>",
-      "load a multiboot module, with its command line; may be repeated",
-      (text: string, all: string[]) => [...all, text],
-      [],
+    .addOption(
+      new Option("--module <file[,text]>", "load a multiboot module, with its command line; may be repeated")
+        .argParser((text: string, all: string[]) => [...all, text])
+        .default([], "none"),
     )
     .option(
       "--port-log <ports>",
       "write what the guest writes to these ports to standard error, such as 0x80,0xe9",
       (text: string) => text.split(",").map(portNumber),
     )
-    .option(
-      "--debug-exit <port>",
-      'port that ends the machine with status (value << 1) | 1, or "none"',
-      (text: string) => (text === "none" ? text : portNumber(text)),
-      0xf4,
+    .addOption(
+      new Option("--debug-exit <port>", 'port that ends the machine with status (value << 1) | 1, or "none"')
+        .argParser((text: string) => (text === "none" ? text : portNumber(text)))
+        .default(0xf4, "0xf4"),
     )
     .option("--max-instructions <n>", "give up after this many instructions (status 3)", count)
     .option("--stats <file>", "write counts as JSON when the machine ends")
