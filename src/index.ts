@@ -2,7 +2,14 @@
 import { installDisplays } from "./view/install.js";
 
 export type { PageTableEntry, PageWalk } from "./hardware/cpu/paging.js";
-export type { CpuState, Segment, SegmentName, SystemState, TableRegister } from "./hardware/cpu/state.js";
+export type {
+  CpuState,
+  GeneralRegisters,
+  Segment,
+  SegmentName,
+  SystemState,
+  TableRegister,
+} from "./hardware/cpu/state.js";
 export type { DeviceSet } from "./hardware/devices/bus.js";
 export type { DebugConsoleState } from "./hardware/devices/debug-console.js";
 export type { DebugExitState } from "./hardware/devices/debug-exit.js";

@@ -17,6 +17,12 @@ describe("Machine.boot", () => {
     expect(Machine.boot({ image: guest("hello") }).registers.eax).toBe(0x2badb002);
   });
 
+  it("holds registers as a run leaves them, also above 2 GiB", () => {
+    const machine = Machine.boot({ image: guest("hello"), memory: "3G" });
+    expect(machine.edit(() => {}).hash).toBe(machine.hash);
+    expect(machine.registers.ebx).toBeGreaterThan(0);
+  });
+
   it("copies the image: changing its bytes afterwards changes nothing", () => {
     const image = Uint8Array.from([0x90, 0x90]);
     const machine = Machine.boot({ image, memory: "2M" });
@@ -70,6 +76,15 @@ describe("Machine.run", () => {
   it("stops when the serial port has put out a text", () => {
     const machine = Machine.boot({ image: guest("rings") }).run({ until: { serial: "hello" } });
     expect(machine.serial).toMatch(/hello$/);
+  });
+
+  it("waits for text that is new, in UTF-8, however the run is cut", () => {
+    // mov dx, 0x3f8, then C3 A9 ("é") and "!" again and again.
+    const letters = [0xc3, 0xa9, 0x21].flatMap((byte) => [0xb0, byte, 0xee]);
+    const talker = program(0x66, 0xba, 0xf8, 0x03, ...letters, 0xeb, 0xf5);
+    const first = talker.run({ until: { serial: "é!" } });
+    expect(first.serial).toBe("é!");
+    expect(first.run({ until: { serial: "é!" } }).serial).toBe("é!é!");
   });
 
   it("refuses kinds of events it does not know, and limits that are no numbers", () => {

@@ -14,7 +14,15 @@ import { PersistentMap } from "../state/persistent-map.js";
 import { decodeSave, encodeSave, SAVE_VERSION } from "../state/save-format.js";
 import { loadImage } from "./boot/image.js";
 import { type PageWalk, type PhysicalMemory, walk } from "./cpu/paging.js";
-import { type CpuState, cplOf, FLAG, flatProtectedMode, generalNames, segmentNames } from "./cpu/state.js";
+import {
+  type CpuState,
+  cplOf,
+  FLAG,
+  flatProtectedMode,
+  type GeneralRegisters,
+  generalNames,
+  segmentNames,
+} from "./cpu/state.js";
 import { createDevices, type DeviceSet, typeInput } from "./devices/bus.js";
 import type { DeviceConfig } from "./devices/port-map.js";
 import { Engine } from "./engine/engine.js";
@@ -59,15 +67,7 @@ export interface RunOptions {
   readonly observe?: readonly EventKind[];
 }
 
-export interface Registers {
-  readonly eax: number;
-  readonly ecx: number;
-  readonly edx: number;
-  readonly ebx: number;
-  readonly esp: number;
-  readonly ebp: number;
-  readonly esi: number;
-  readonly edi: number;
+export interface Registers extends GeneralRegisters {
   readonly eip: number;
   readonly eflags: number;
   readonly es: number;
@@ -104,6 +104,8 @@ const NO_EVENTS: readonly MachineEvent[] = Object.freeze([]);
 const DEFINED_FLAGS = 0x3f7fd7;
 const utf8 = new TextDecoder();
 
+/** Text as the serial port puts it out: a character a byte of its UTF-8. */
+const asBytes = (text: string): string => String.fromCharCode(...new TextEncoder().encode(text));
 const latin1 = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0));
 
 let engine: Engine | undefined;
@@ -172,7 +174,8 @@ export class Machine {
     });
     let memory = machine.#state.memory;
     for (const { address, bytes } of plan.segments) memory = writeBytes(memory, address, bytes);
-    const cpu: CpuState = { ...machine.#state.cpu, ...plan.registers, eip: plan.entry | 0 };
+    const registers = Object.fromEntries(generalNames.map((name) => [name, plan.registers[name] | 0]));
+    const cpu: CpuState = { ...machine.#state.cpu, ...registers, eip: plan.entry | 0 };
     return new Machine({ ...machine.#state, memory, cpu });
   }
 
@@ -240,7 +243,7 @@ export class Machine {
     const { stop, events } = shared.run({
       limit: maxInstructions,
       untilEip: typeof until === "number" ? until >>> 0 : undefined,
-      untilSerial: typeof until === "object" ? until.serial : undefined,
+      untilSerial: typeof until === "object" ? asBytes(until.serial) : undefined,
       observe: observe && observe.length > 0 ? new Set(observe) : undefined,
     });
     return this.#next(shared.seal(), stop, events);

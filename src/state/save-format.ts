@@ -16,8 +16,9 @@
 import { deflateSync, inflateSync } from "fflate";
 import { VirtlabError } from "./error.js";
 import { sha256 } from "./hash.js";
+import { PAGE_SIZE } from "./pages.js";
 import { isPlainRecord, type PlainData } from "./plain-data.js";
-import { gatherPages, joinPages, type NumberedPages, PAGE_SIZE, type Run } from "./save-pages.js";
+import { gatherPages, joinPages, type NumberedPages, type Run } from "./save-pages.js";
 import { fromTaggedJson, toTaggedJson } from "./tagged-json.js";
 
 /** What a save holds. */

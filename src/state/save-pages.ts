@@ -3,9 +3,7 @@
  * byte, so no two contents can be taken for one.
  */
 import { VirtlabError } from "./error.js";
-
-/** Bytes in a page. */
-export const PAGE_SIZE = 4096;
+import { PAGE_SIZE } from "./pages.js";
 
 /** Pages by frame number (physical address / 4096), ascending. */
 export type NumberedPages = Iterable<readonly [frame: number, bytes: Uint8Array]>;

@@ -4,23 +4,14 @@
  * A plan is made completely or not at all; nothing is half-loaded. Memory that no segment covers stays zero.
  */
 
+import { PAGE_SIZE } from "../../state/pages.js";
+import type { GeneralRegisters } from "../cpu/state.js";
+
 /** Bytes for physical memory. `bytes` may be a view of the file: who keeps it longer than the file copies it. */
 export interface LoadSegment {
   /** Physical address of the first byte. */
   readonly address: number;
   readonly bytes: Uint8Array;
-}
-
-/** The general registers at the first instruction, unsigned 32-bit numbers. */
-export interface StartRegisters {
-  readonly eax: number;
-  readonly ecx: number;
-  readonly edx: number;
-  readonly ebx: number;
-  readonly esp: number;
-  readonly ebp: number;
-  readonly esi: number;
-  readonly edi: number;
 }
 
 /** A name an image gives to an address. */
@@ -43,18 +34,16 @@ export interface LoadPlan {
   readonly segments: readonly LoadSegment[];
   /** Address of the first instruction. */
   readonly entry: number;
-  readonly registers: StartRegisters;
+  /** At the first instruction, unsigned 32-bit numbers. */
+  readonly registers: GeneralRegisters;
   /** By rising address; empty if the image has none. */
   readonly symbols: readonly ImageSymbol[];
 }
 
 /** All registers 0. */
-export const ZERO_REGISTERS: StartRegisters = { eax: 0, ecx: 0, edx: 0, ebx: 0, esp: 0, ebp: 0, esi: 0, edi: 0 };
+export const ZERO_REGISTERS: GeneralRegisters = { eax: 0, ecx: 0, edx: 0, ebx: 0, esp: 0, ebp: 0, esi: 0, edi: 0 };
 
-/** Bytes of a page: modules and what is put behind a kernel start on one. */
-export const PAGE_SIZE = 4096;
-
-/** `address` rounded up to a page. */
+/** `address` rounded up to a page: modules and what is put behind a kernel start on one. */
 export function pageAlign(address: number): number {
   return Math.ceil(address / PAGE_SIZE) * PAGE_SIZE;
 }

@@ -40,8 +40,6 @@ export interface Translation {
   physical: number;
   /** Error code of the #PF when it does. */
   errorCode: number;
-  /** The access after this one may write without another walk: writable, and the dirty flag is set. */
-  writable: boolean;
 }
 
 /**
@@ -60,13 +58,11 @@ export function translate(
   if ((system.cr0 & CR0.PG) === 0) {
     out.physical = linear >>> 0;
     out.errorCode = 0;
-    out.writable = true;
     return out;
   }
   const fault = (protection: number): Translation => {
     out.physical = -1;
     out.errorCode = protection | (access.write ? PF.W : 0) | (access.user ? PF.U : 0);
-    out.writable = false;
     return out;
   };
   const directoryAddress = ((system.cr3 & 0xfffff000) | ((linear >>> 20) & 0xffc)) >>> 0;
@@ -98,7 +94,6 @@ export function translate(
     ? ((leaf & 0xffc00000) | (linear & 0x3fffff)) >>> 0
     : ((leaf & 0xfffff000) | (linear & 0xfff)) >>> 0;
   out.errorCode = 0;
-  out.writable = access.write;
   return out;
 }
 
@@ -126,7 +121,7 @@ export function walk(
     linear,
     access,
     false,
-    { physical: 0, errorCode: 0, writable: false },
+    { physical: 0, errorCode: 0 },
     (level, address, raw) => {
       entries.push(
         Object.freeze({

@@ -40,15 +40,13 @@ export interface SystemState {
   readonly debug: readonly [dr0: number, dr1: number, dr2: number, dr3: number, dr6: number, dr7: number];
 }
 
-export interface CpuState {
-  readonly eax: number;
-  readonly ecx: number;
-  readonly edx: number;
-  readonly ebx: number;
-  readonly esp: number;
-  readonly ebp: number;
-  readonly esi: number;
-  readonly edi: number;
+/** In encoding order. */
+export const generalNames = ["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"] as const;
+
+/** The general registers by name; signed or unsigned is for whoever uses them to say. */
+export type GeneralRegisters = Readonly<Record<(typeof generalNames)[number], number>>;
+
+export interface CpuState extends GeneralRegisters {
   readonly eip: number;
   readonly eflags: number;
   readonly system: SystemState;
@@ -57,8 +55,6 @@ export interface CpuState {
   /** STI, MOV SS or POP SS was just executed: interrupts wait for one more instruction. */
   readonly shadow: boolean;
 }
-
-export const generalNames = ["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"] as const;
 
 /** EFLAGS bits. Spec: SDM Vol. 1, "EFLAGS Register". */
 export const FLAG = {

@@ -66,7 +66,7 @@ export class AddressSpace {
   readonly #slots: PageSlots;
   readonly #code: DecodedCode;
   readonly #walker: PhysicalMemory;
-  readonly #translation: Translation = { physical: 0, errorCode: 0, writable: false };
+  readonly #translation: Translation = { physical: 0, errorCode: 0 };
   readonly #access = { write: false, user: false };
   #frames = 0;
   /** A page table was written: translations are dropped behind the instruction. */

@@ -209,14 +209,17 @@ export class Engine implements ProcessorPort {
 
   #runUntil(end: number, untilEip: number | undefined, untilSerial: string | undefined): Stop {
     const oneByOne = untilEip !== undefined || (this.#observe?.has("instruction") ?? false);
-    let { output } = this.#devices.uart;
+    const start = this.#devices.uart.output.length;
+    let seen = start;
     while (this.#steps < end) {
       const stop = this.#advance(oneByOne ? 1 : end - this.#steps);
       if (stop) return stop;
       if (this.#eip === untilEip && !this.#halted) return { reason: "until" };
-      if (untilSerial !== undefined && this.#devices.uart.output !== output) {
-        output = this.#devices.uart.output;
-        if (output.includes(untilSerial)) return { reason: "until" };
+      const { output } = this.#devices.uart;
+      if (untilSerial !== undefined && output.length > seen) {
+        // Only what is new, and as much before it as a text that ends in it may begin in.
+        if (output.includes(untilSerial, Math.max(start, seen - untilSerial.length + 1))) return { reason: "until" };
+        seen = output.length;
       }
     }
     return { reason: "limit" };

@@ -2,15 +2,13 @@
  * The general registers and EFLAGS as they lie in the engine's memory: EFLAGS is kept as four words and the rest (see
  * `layout.ts`), and put together here.
  */
-import { type CpuState, FLAG } from "../cpu/state.js";
+import { type CpuState, FLAG, type GeneralRegisters } from "../cpu/state.js";
 import { EFLAGS_REST, FLAG_CARRIES, FLAG_CARRY, FLAG_RESULT, FLAG_SIGN, REGISTERS } from "./layout.js";
 
 const ARITHMETIC = FLAG.CF | FLAG.PF | FLAG.AF | FLAG.ZF | FLAG.SF | FLAG.OF | FLAG.RESERVED;
 const FIRST = REGISTERS >> 2;
 /** Bit n is the parity of n: 1 for an even number of ones. */
 const EVEN_PARITY = 0x9669;
-
-export type GeneralRegisters = Pick<CpuState, "eax" | "ecx" | "edx" | "ebx" | "esp" | "ebp" | "esi" | "edi">;
 
 export class RegisterFile {
   readonly #words: Int32Array;
