@@ -336,7 +336,7 @@ export class Machine {
 
   /** Current privilege level, 0 to 3. */
   get cpl(): number {
-    return cplOf(this.#state.cpu.system);
+    return cplOf(this.#state.cpu.system, this.#state.cpu.eflags);
   }
 
   /** Physical memory: its size in bytes, and copies of its content. */

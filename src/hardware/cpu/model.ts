@@ -3,6 +3,14 @@
  * Spec: SDM Vol. 2A, CPUID—CPU Identification.
  */
 
+/** Processor models, oldest first. */
+export const modelNames = ["486", "pentium", "pentium2"] as const;
+export type ModelName = (typeof modelNames)[number];
+
+/** Whether `model` has what came with `since`. */
+export const includes = (model: ModelName, since: ModelName | undefined): boolean =>
+  since === undefined || modelNames.indexOf(model) >= modelNames.indexOf(since);
+
 const FEATURES = { PSE: 1 << 3, TSC: 1 << 4, MSR: 1 << 5, CX8: 1 << 8 };
 /** Family 5, model 2, stepping 0. */
 const SIGNATURE = 0x520;

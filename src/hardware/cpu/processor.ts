@@ -3,7 +3,8 @@
  * the processor. Every operation makes the checks the hardware makes, and throws `Fault` where the hardware raises an
  * exception.
  */
-import type { SystemState } from "./state.js";
+import type { RuleName } from "./rules.js";
+import type { Mode, Segment, SegmentName, SystemState } from "./state.js";
 
 /** An exception to be delivered. Not an Error: it is the machine's, not the program's, and needs no stack trace. */
 export class Fault {
@@ -11,6 +12,8 @@ export class Fault {
     readonly vector: number,
     /** Undefined for vectors without an error code. */
     readonly errorCode?: number,
+    /** Which check failed: an entry of `rules.ts`, for people who ask why. */
+    readonly rule?: RuleName,
   ) {}
 }
 
@@ -56,10 +59,14 @@ export interface ProcessorPort {
   readonly eip: number;
   /** Where execution goes on; set to the next instruction before a system instruction runs. */
   nextEip: number;
+  readonly mode: Mode;
   readonly cpl: number;
+  /** As it is now: read what you need of it before you change it. */
   readonly system: SystemState;
   /** Replaces parts of the system state; what the engine remembered of the old one is dropped. */
   setSystem(change: Partial<SystemState>): void;
+  /** Loads one segment register, and nothing else. */
+  setSegment(name: SegmentName, segment: Segment): void;
   /** Drops what is remembered of a linear address, or of all. */
   invalidate(linear?: number): void;
   /** Reads `size` bytes at a linear address, unsigned, at the given privilege. Throws #PF. */
@@ -69,11 +76,15 @@ export interface ProcessorPort {
   segmentAddress(segment: number, offset: number, size: number, write: boolean): number;
   portRead(port: number, size: AccessSize): number;
   portWrite(port: number, size: AccessSize, value: number): void;
-  /** The time-stamp counter. */
+  /** Time since reset, in ticks: what the time-stamp counter counts. */
   readonly timestamp: bigint;
   halt(): void;
   /** Interrupts wait until after the next instruction. */
   setShadow(): void;
+  /** A debug trap behind this instruction: DR6 bits (the T flag of a TSS). */
+  trap(dr6: number): void;
+  /** IRET: NMIs are let in again. */
+  unblockNmi(): void;
   /** A repeated instruction executed in TypeScript has iterations left: the step ends, EIP stays. */
   repeat(): void;
 }

@@ -3,6 +3,7 @@
  * integers to the JavaScript engine, which makes a step cheap); the public view shows them unsigned.
  * Spec: SDM Vol. 3A, "System Architecture Overview".
  */
+import type { ModelName } from "./model.js";
 
 /** A segment register: selector, and the descriptor as it was when the selector was loaded. */
 export interface Segment {
@@ -28,6 +29,8 @@ export const segmentNames: readonly SegmentName[] = ["es", "cs", "ss", "ds", "fs
 
 /** What changes only when system software runs: control registers, tables, segments. */
 export interface SystemState {
+  /** Never changes in the life of a machine. */
+  readonly model: ModelName;
   readonly cr0: number;
   readonly cr2: number;
   readonly cr3: number;
@@ -38,7 +41,22 @@ export interface SystemState {
   readonly tr: Segment;
   readonly segments: Readonly<Record<SegmentName, Segment>>;
   readonly debug: readonly [dr0: number, dr1: number, dr2: number, dr3: number, dr6: number, dr7: number];
+  /** PDPTE registers of PAE paging: low and high word of each of the four, as MOV to CR3 loaded them; empty without PAE. */
+  readonly pdptes: readonly number[];
+  /** Model-specific registers that were written, by name. */
+  readonly msrs: Readonly<Record<string, bigint>>;
 }
+
+/** Events that wait for an instruction boundary. Almost always `noEvents`. */
+export interface PendingEvents {
+  /** DR6 bits of a debug trap behind the last instruction: BS, BT, B0 to B3. 0: none. */
+  readonly debug: number;
+  /** The NMI pin was pulsed. */
+  readonly nmi: boolean;
+  /** An NMI handler runs: the next NMI waits for IRET. */
+  readonly nmiBlocked: boolean;
+}
+export const noEvents: PendingEvents = Object.freeze({ debug: 0, nmi: false, nmiBlocked: false });
 
 /** In encoding order. */
 export const generalNames = ["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"] as const;
@@ -54,6 +72,7 @@ export interface CpuState extends GeneralRegisters {
   readonly halted: boolean;
   /** STI, MOV SS or POP SS was just executed: interrupts wait for one more instruction. */
   readonly shadow: boolean;
+  readonly pending: PendingEvents;
 }
 
 /** EFLAGS bits. Spec: SDM Vol. 1, "EFLAGS Register". */
@@ -92,7 +111,7 @@ export const CR0 = {
   CD: 1 << 30,
   PG: 1 << 31,
 } as const;
-export const CR4 = { VME: 1, PVI: 2, TSD: 4, DE: 8, PSE: 16 } as const;
+export const CR4 = { VME: 1, PVI: 2, TSD: 4, DE: 8, PSE: 16, PAE: 32, MCE: 64, PGE: 128, PCE: 256 } as const;
 
 /** Descriptor access bits (see `Segment.access`). */
 export const ACCESS = {
@@ -108,9 +127,23 @@ export const ACCESS = {
 } as const;
 export const dplOf = (access: number): number => (access >> 5) & 3;
 
-/** The current privilege level is the RPL of CS; real mode (CR0.PE clear) runs at 0. */
-export const cplOf = (system: SystemState): number =>
-  (system.cr0 & CR0.PE) !== 0 ? system.segments.cs.selector & 3 : 0;
+/** Operating modes. Spec: SDM Vol. 3A, "Modes of Operation". */
+export type Mode = "real" | "protected" | "virtual-8086";
+
+export const modeOf = ({ cr0 }: SystemState, eflags: number): Mode =>
+  (cr0 & CR0.PE) === 0 ? "real" : (eflags & FLAG.VM) !== 0 ? "virtual-8086" : "protected";
+
+/** The current privilege level: the RPL of CS; 0 in real mode and 3 in virtual-8086 mode, where CS is no selector. */
+export const cplOf = ({ cr0, segments }: SystemState, eflags: number): number =>
+  (cr0 & CR0.PE) === 0 ? 0 : (eflags & FLAG.VM) !== 0 ? 3 : segments.cs.selector & 3;
+
+/** What a segment register holds in real and virtual-8086 mode. Spec: SDM Vol. 3B, "8086 Emulation". */
+export const realSegment = (selector: number, access: number): Segment => ({
+  selector,
+  base: selector * 16,
+  limit: 0xffff,
+  access,
+});
 
 export const NULL_SEGMENT: Segment = Object.freeze({ selector: 0, base: 0, limit: 0, access: 0 });
 
@@ -143,7 +176,9 @@ export const flatProtectedMode: CpuState = Object.freeze({
   eflags: FLAG.RESERVED,
   halted: false,
   shadow: false,
+  pending: noEvents,
   system: Object.freeze({
+    model: "pentium2",
     cr0: CR0.PE | CR0.ET,
     cr2: 0,
     cr3: 0,
@@ -162,5 +197,7 @@ export const flatProtectedMode: CpuState = Object.freeze({
     }),
     // Reset values of DR6 and DR7. Spec: SDM Vol. 3A, "Processor State After Reset".
     debug: Object.freeze([0, 0, 0, 0, 0xffff0ff0 | 0, 0x400] as const),
+    pdptes: Object.freeze([]),
+    msrs: Object.freeze({}),
   }),
 });

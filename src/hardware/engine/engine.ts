@@ -4,7 +4,19 @@
  */
 import { deliver, type EventSource, TripleFault } from "../cpu/exceptions.js";
 import { type AccessSize, Fault, type ProcessorPort, Unsupported, VECTOR, vectorNames } from "../cpu/processor.js";
-import { ACCESS, cplOf, FLAG, isFlat, type SystemState, segmentNames } from "../cpu/state.js";
+import {
+  ACCESS,
+  cplOf,
+  FLAG,
+  isFlat,
+  type Mode,
+  modeOf,
+  type PendingEvents,
+  type Segment,
+  type SegmentName,
+  type SystemState,
+  segmentNames,
+} from "../cpu/state.js";
 import * as bus from "../devices/bus.js";
 import { decode } from "../isa/decoder.js";
 import type { DecodedInstruction } from "../isa/instruction.js";
@@ -92,6 +104,7 @@ export class Engine implements ProcessorPort {
   #eip = 0;
   #halted = false;
   #shadow = false;
+  #pending!: PendingEvents;
   #shutdown = false;
   #memorySize = 0;
   #devices!: bus.DeviceSet;
@@ -149,6 +162,7 @@ export class Engine implements ProcessorPort {
     this.#eip = cpu.eip >>> 0;
     this.#halted = cpu.halted;
     this.#shadow = cpu.shadow;
+    this.#pending = cpu.pending;
     if (old !== system) this.#segmentsChanged();
     this.#devices = state.devices;
     this.#counts = state.counts;
@@ -174,6 +188,7 @@ export class Engine implements ProcessorPort {
         eip: this.#eip | 0,
         halted: this.#halted,
         shadow: this.#shadow,
+        pending: this.#pending,
       }),
       memorySize: this.#memorySize,
       memory: this.#space.seal(),
@@ -250,7 +265,7 @@ export class Engine implements ProcessorPort {
     this.#devices = devices;
     this.#nextEvent = bus.nextEvent(devices, this.#ticks);
     this.#halted = false;
-    this.#cpl = cplOf(this.#system);
+    this.#cpl = cplOf(this.#system, this.#registers.eflags);
     if (this.#observe?.has("interrupt")) {
       this.#events.push({ kind: "interrupt", tick: this.#ticks, eip: this.#eip, cpl: this.#cpl, vector });
     }
@@ -305,7 +320,7 @@ export class Engine implements ProcessorPort {
     this.#budget = this.#left = budget;
     const shadow = this.#shadow;
     this.#shadow = false;
-    this.#cpl = cplOf(this.#system);
+    this.#cpl = cplOf(this.#system, this.#registers.eflags);
     while (this.#left > 0 && this.#attention === undefined) this.#turn();
     const used = this.#budget - this.#left;
     // Nothing was done, so interrupts go on waiting.
@@ -468,7 +483,7 @@ export class Engine implements ProcessorPort {
 
   #privilegeChanged(): void {
     const from = this.#cpl;
-    this.#cpl = cplOf(this.#system);
+    this.#cpl = cplOf(this.#system, this.#registers.eflags);
     if (from === this.#cpl) return;
     this.#selectHalves();
     if (this.#observe?.has("privilege")) {
@@ -515,7 +530,7 @@ export class Engine implements ProcessorPort {
 
   /** Supervisor and user code see different halves of the TLB and of the jump cache. */
   #selectHalves(): void {
-    const user = cplOf(this.#system) === 3;
+    const user = cplOf(this.#system, this.#registers.eflags) === 3;
     this.#space.user = user;
     this.#i32[TLB_BASE >> 2] = user ? TLB_USER : TLB_SUPERVISOR;
     this.#i32[JUMP_CACHE_BASE >> 2] = user ? JUMP_CACHE_USER : JUMP_CACHE_SUPERVISOR;
@@ -554,11 +569,19 @@ export class Engine implements ProcessorPort {
   }
 
   get cpl(): number {
-    return cplOf(this.#system);
+    return cplOf(this.#system, this.#registers.eflags);
+  }
+
+  get mode(): Mode {
+    return modeOf(this.#system, this.#registers.eflags);
   }
 
   get system(): SystemState {
     return this.#system;
+  }
+
+  setSegment(name: SegmentName, segment: Segment): void {
+    this.setSystem({ segments: Object.freeze({ ...this.#system.segments, [name]: segment }) });
   }
 
   setSystem(change: Partial<SystemState>): void {
@@ -624,6 +647,15 @@ export class Engine implements ProcessorPort {
   setShadow(): void {
     this.#shadow = true;
     this.#attention ??= {};
+  }
+
+  trap(dr6: number): void {
+    this.#pending = { ...this.#pending, debug: this.#pending.debug | dr6 };
+    this.#attention ??= {};
+  }
+
+  unblockNmi(): void {
+    if (this.#pending.nmiBlocked) this.#pending = { ...this.#pending, nmiBlocked: false };
   }
 
   repeat(): void {

@@ -65,7 +65,13 @@ export class RegisterFile {
   }
 
   /** The processor's state with these registers: written out field by field, because a step makes one. */
-  toCpu({ system, eip, halted, shadow }: Pick<CpuState, "system" | "eip" | "halted" | "shadow">): CpuState {
+  toCpu({
+    system,
+    eip,
+    halted,
+    shadow,
+    pending,
+  }: Pick<CpuState, "system" | "eip" | "halted" | "shadow" | "pending">): CpuState {
     const words = this.#words;
     return {
       eax: words[FIRST]!,
@@ -81,6 +87,7 @@ export class RegisterFile {
       system,
       halted,
       shadow,
+      pending,
     };
   }
 

@@ -1,10 +1,10 @@
 /**
  * Bytes to instruction, from the rows. Decoding never executes and never guesses: an encoding without a row is #UD.
- * 32-bit code only so far; an address-size prefix has no rows.
  * Spec: SDM Vol. 2A, "Instruction Format".
  */
 import type { OperandSize } from "./code.js";
 import {
+  type CodeBits,
   type DecodedInstruction,
   type InvalidInstruction,
   type MemoryOperand,
@@ -53,17 +53,21 @@ function operandSize(code: OperandCode, size: OperandSize): OperandSize {
 const sizesByRow = new Map(rows.map((row) => [row, operandSizes(row)]));
 
 /**
- * Decodes one instruction at `eip`. `byteAt` gives the bytes after it (index 0 is the first); it may throw, and is never
- * asked for a byte the instruction does not have.
+ * Decodes one instruction at `eip` of a code segment of `bits`. `byteAt` gives the bytes after it (index 0 is the
+ * first); it may throw, and is never asked for a byte the instruction does not have.
  */
-export function decode(byteAt: (index: number) => number, eip: number): DecodedInstruction | InvalidInstruction {
+export function decode(
+  byteAt: (index: number) => number,
+  eip: number,
+  bits: CodeBits = 32,
+): DecodedInstruction | InvalidInstruction {
   let at = 0;
   const next = (): number => {
     if (at >= MAX_LENGTH) throw TOO_LONG;
     return byteAt(at++);
   };
   try {
-    return decodeFrom(next, () => at, eip);
+    return decodeFrom(next, () => at, eip, bits);
   } catch (thrown) {
     if (thrown === TOO_LONG) return { row: undefined, eip, vector: 13, length: at };
     throw thrown;
@@ -71,14 +75,22 @@ export function decode(byteAt: (index: number) => number, eip: number): DecodedI
 }
 const TOO_LONG = Symbol("instruction longer than 15 bytes");
 
-function decodeFrom(next: () => number, position: () => number, eip: number): DecodedInstruction | InvalidInstruction {
-  let size: OperandSize = 32;
+function decodeFrom(
+  next: () => number,
+  position: () => number,
+  eip: number,
+  bits: CodeBits,
+): DecodedInstruction | InvalidInstruction {
+  const otherBits = bits === 32 ? 16 : 32;
+  let size: OperandSize = bits;
+  let addressSize: CodeBits = bits;
   let segment = -1;
   let lock = false;
   let repeat: "E" | "NE" | undefined;
   let byte = next();
   for (;;) {
-    if (byte === 0x66) size = 16;
+    if (byte === 0x66) size = otherBits;
+    else if (byte === 0x67) addressSize = otherBits;
     else if (byte === 0xf0) lock = true;
     else if (byte === 0xf2) repeat = "NE";
     else if (byte === 0xf3) repeat = "E";
@@ -107,7 +119,7 @@ function decodeFrom(next: () => number, position: () => number, eip: number): De
 
   let memory: MemoryOperand | undefined;
   if (hasModrm && mod !== 3 && row.operands.some(({ method }) => method === "E" || method === "M")) {
-    memory = memoryOperand(next, mod, rm, segment);
+    memory = addressSize === 32 ? memoryOperand(next, mod, rm, segment) : memoryOperand16(next, mod, rm, segment);
   }
   const sizes = sizesByRow.get(row)!;
   if (sizes.length === 1) size = sizes[0]!;
@@ -159,7 +171,8 @@ function decodeFrom(next: () => number, position: () => number, eip: number): De
         break;
       }
       case "O": {
-        const displacement = next() | (next() << 8) | (next() << 16) | (next() << 24);
+        const low = next() | (next() << 8);
+        const displacement = addressSize === 32 ? low | (next() << 16) | (next() << 24) : low;
         memory = { base: -1, index: -1, scale: 0, displacement, segment: segment < 0 ? DS : segment };
         operands.push({ kind: "memory", size: width });
         break;
@@ -196,6 +209,7 @@ function decodeFrom(next: () => number, position: () => number, eip: number): De
     eip,
     length: position(),
     size,
+    addressSize,
     operands,
     memory,
     segment: segment < 0 ? DS : segment,
@@ -231,4 +245,34 @@ function memoryOperand(next: () => number, mod: number, rm: number, segmentPrefi
     displacement,
     segment: segmentPrefix < 0 ? implied : segmentPrefix,
   };
+}
+
+const BX = 3;
+const BP = 5;
+const SI = 6;
+const DI = 7;
+/** Base and index by the rm field. */
+const addressing16 = [
+  [BX, SI],
+  [BX, DI],
+  [BP, SI],
+  [BP, DI],
+  [SI, -1],
+  [DI, -1],
+  [BP, -1],
+  [BX, -1],
+] as const;
+
+/** 16-bit addressing. Spec: SDM Vol. 2A, table "16-Bit Addressing Forms with the ModR/M Byte". */
+function memoryOperand16(next: () => number, mod: number, rm: number, segmentPrefix: number): MemoryOperand {
+  let [base, index]: readonly [number, number] = addressing16[rm]!;
+  let displacement = 0;
+  const wide = (): number => ((next() | (next() << 8)) << 16) >> 16;
+  if (mod === 0 && rm === 6) {
+    base = index = -1;
+    displacement = wide();
+  } else if (mod === 1) displacement = (next() << 24) >> 24;
+  else if (mod === 2) displacement = wide();
+  const segment = segmentPrefix < 0 ? (base === BP ? SS : DS) : segmentPrefix;
+  return { base, index, scale: 0, displacement, segment };
 }

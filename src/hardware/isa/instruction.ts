@@ -5,6 +5,7 @@
  * Opcodes are in the SDM's notation ("81 /2", "0F B6 /r", "50+r"), operands in its Appendix A codes ("Ev", "Gv", "Ib").
  * Spec: SDM Vol. 2A, "Instruction Format"; Vol. 2D, Appendix A "Opcode Map", "Codes for Addressing Method".
  */
+import type { ModelName } from "../cpu/model.js";
 import type { ProcessorPort } from "../cpu/processor.js";
 import type { Code, OperandSize } from "./code.js";
 
@@ -43,6 +44,10 @@ export interface Definition {
   readonly popsBeforeAddress?: boolean;
   /** The operand-size prefix matters although no operand says so (PUSHA, RET, CBW). */
   readonly sized?: boolean;
+  /** The address size matters although there is no memory operand (LOOP, JECXZ). */
+  readonly addressSized?: boolean;
+  /** The first model that has it; an older one raises #UD. Absent: every one from the 386 on. */
+  readonly since?: ModelName;
   readonly semantics?: (code: Code) => void;
   /** The same with a REP prefix: one iteration. */
   readonly repeated?: (code: Code, while_: "E" | "NE") => void;
@@ -106,12 +111,17 @@ export interface MemoryOperand {
   readonly segment: number;
 }
 
+/** Default operand and address size of a code segment: its D flag. Real and virtual-8086 mode are 16. */
+export type CodeBits = 16 | 32;
+
 export interface DecodedInstruction {
   readonly row: Row;
   readonly eip: number;
   readonly length: number;
   /** Operand size in bits. */
   readonly size: OperandSize;
+  /** Address size in bits. */
+  readonly addressSize: CodeBits;
   readonly operands: readonly Operand[];
   readonly memory: MemoryOperand | undefined;
   /** Segment of an implied memory operand (string instructions, XLAT): DS or what a prefix names. */
