@@ -124,8 +124,8 @@ describe("disassembler", () => {
       "jmp dword far [bx]",
       "o32 lgdt [bx]",
       "o32 push ds",
-      "jmp dword 0x1b",
-      "o32 je 0x22",
+      "jmp dword 0x1c",
+      "o32 je 0x23",
     ]);
   });
 

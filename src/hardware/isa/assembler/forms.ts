@@ -83,7 +83,8 @@ function guess({ form, guessed }: Match, { bits, size }: InstructionText, matche
 
 function widthsOf(matches: readonly Match[]): string {
   const widths = [...new Set(matches.map(({ guessed }) => guessed))].sort((a, b) => (a ?? 0) - (b ?? 0));
-  return widths.map((width) => widthNames[width as 8 | 16 | 32]).join(" or ");
+  const words = widths.map((width) => widthNames[width as 8 | 16 | 32]);
+  return `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
 }
 
 function matchesOf(spelling: Spelling, text: InstructionText): readonly Match[] {
