@@ -18,8 +18,10 @@ function readPdptes(port: ProcessorPort, cr3: number): readonly number[] {
   const table = (cr3 & ~31) >>> 0;
   // CR3 is a physical address, which is what a linear address is while paging is off.
   port.setSystem({ cr0: cr0 & ~CR0.PG });
+  port.invalidate();
   const words = Array.from({ length: 8 }, (_, index) => port.readLinear((table + 4 * index) >>> 0, 4, false) | 0);
   port.setSystem({ cr0 });
+  port.invalidate();
   for (let index = 0; index < 8; index += 2) {
     const low = words[index]!;
     const reserved = (low & PDPTE_RESERVED_LOW) | (words[index + 1]! & PDPTE_RESERVED_HIGH);

@@ -140,9 +140,12 @@ export const models: Readonly<Record<ModelName, Model>> = Object.freeze({
  */
 export function modelOf(name: string): Model {
   const found = modelNames.find((known) => known === name);
-  if (found === undefined) throw new VirtlabError(`model "${name}": there are ${modelNames.join(", ")}`);
+  if (found === undefined) throw new VirtlabError(`model "${name}" is unknown (known: ${modelNames.join(", ")})`);
   return models[found];
 }
+
+/** The name of a model that exists; the newest unless said otherwise. @throws VirtlabError for a name that none has. */
+export const checkedModel = (name: string = "pentium2"): ModelName => modelOf(name).name;
 
 /**
  * What CPUID gives for a leaf. A leaf beyond the last one answers as the last one does.
