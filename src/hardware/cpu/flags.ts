@@ -63,7 +63,7 @@ export function clearInterruptFlag(port: ProcessorPort): void {
 export function setInterruptFlag(port: ProcessorPort): void {
   const eflags = port.getEflags();
   if (port.cpl <= ioplOf(eflags)) {
-    if ((eflags & FLAG.IF) === 0) port.setShadow();
+    if ((eflags & FLAG.IF) === 0) port.setShadow("sti");
     port.setEflags(eflags | FLAG.IF);
     return;
   }

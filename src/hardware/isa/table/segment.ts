@@ -32,7 +32,7 @@ function targetOperand(instruction: DecodedInstruction): Exclude<SegmentName, "c
 /** Interrupts wait until a stack pointer has been loaded, too. Spec: SDM Vol. 2B, MOV—Move; POP—Pop a Value From the Stack. */
 function loadSegment(port: ProcessorPort, name: Exclude<SegmentName, "cs">, selector: number): void {
   loadDataSegment(port, name, selector);
-  if (name === "ss") port.setShadow();
+  if (name === "ss") port.setShadow("mov-ss");
 }
 
 const moveToSegment: SystemInstruction = (port, instruction) => {
