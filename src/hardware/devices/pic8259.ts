@@ -10,7 +10,8 @@
  *
  * Manual: Intel 8259A Programmable Interrupt Controller datasheet; for ELCR, Intel 82371SB (PIIX3) datasheet.
  */
-import type { Device, ReadResult } from "./device.js";
+import type { BusDevice } from "./bus-device.js";
+import type { ReadResult } from "./device.js";
 
 /** Register offsets: A0 of the datasheet, and the edge/level control register beside the chip. */
 export const PIC_OFFSET = { command: 0, data: 1, edgeLevelControl: 2 } as const;
@@ -59,7 +60,7 @@ export interface Pic8259State {
   readonly readsIsr: boolean;
 }
 
-export const pic8259: Device<Pic8259State> = {
+export const pic8259: BusDevice<Pic8259State> = {
   name: "8259A",
   spec: '8259A datasheet, "Programming the 8259A"',
 
@@ -81,11 +82,16 @@ export const pic8259: Device<Pic8259State> = {
     readsIsr: false,
   }),
 
-  read(state, offset): ReadResult<Pic8259State> {
-    if (offset === PIC_OFFSET.edgeLevelControl) return { state, value: state.ELCR };
-    if (state.poll) return readPoll(state);
-    if (offset === PIC_OFFSET.data) return { state, value: state.IMR };
-    return { state, value: state.readsIsr ? state.ISR : state.IRR };
+  peek(state, offset): number {
+    if (offset === PIC_OFFSET.edgeLevelControl) return state.ELCR;
+    if (state.poll) return -1;
+    if (offset === PIC_OFFSET.data) return state.IMR;
+    return state.readsIsr ? state.ISR : state.IRR;
+  },
+
+  read(state, offset, size, tick): ReadResult<Pic8259State> {
+    const value = pic8259.peek!(state, offset, size, tick);
+    return value < 0 ? readPoll(state) : { state, value };
   },
 
   write(state, offset, _size, value): Pic8259State {
