@@ -245,8 +245,11 @@ function writeRegister(
 function withState(devices: DeviceSet, name: DeviceName, after: AnyState, pulsedByRead = false): DeviceSet {
   const before = stateOf(devices, name);
   if (after === before) return devices;
-  const pulsed = pulsedByRead || (kindOf(name).pulsedByAccess?.(before, after) ?? false);
-  return driveLines(replaced(devices, name, after), name, pulsed);
+  const kind = kindOf(name);
+  const pulsed = pulsedByRead || (kind.pulsedByAccess?.(before, after) ?? false);
+  const next = driveLines(replaced(devices, name, after), name, pulsed);
+  if (devices === quietSet && kind.due?.(before) === kind.due?.(after)) quietSet = next;
+  return next;
 }
 
 /** The set with the interrupt pins of a device driving their lines, through low first if they `pulsed`. */
@@ -274,21 +277,22 @@ function rangeOfByte(config: DeviceConfig, port: number, index: number, size: nu
 // The ranges of the machine that was looked at last, by port: made from its configuration alone, so that no value
 // depends on them. A session rarely holds machines with different ports.
 let indexedConfig: DeviceConfig | undefined;
-let indexedRanges: readonly PortRange[] = [];
+let indexedRanges: readonly (PortRange | undefined)[] = [];
 const rangeNumbers = new Uint8Array(0x1_0000);
 
 function rangeAt(config: DeviceConfig, port: number): PortRange | undefined {
   if (config !== indexedConfig) indexPorts(config, indexedConfig);
-  return indexedRanges[rangeNumbers[port]! - 1];
+  return indexedRanges[rangeNumbers[port]!];
 }
 
 function indexPorts(config: DeviceConfig, indexed: DeviceConfig | undefined): void {
   indexedConfig = config;
   const same = config.debugConsolePort === indexed?.debugConsolePort && config.debugExitPort === indexed?.debugExitPort;
   if (indexed !== undefined && same) return;
-  indexedRanges = portRanges(config);
+  const ranges = portRanges(config);
+  indexedRanges = [undefined, ...ranges];
   rangeNumbers.fill(0);
-  indexedRanges.forEach(({ base, length }, index) => {
+  ranges.forEach(({ base, length }, index) => {
     rangeNumbers.fill(index + 1, base, base + length);
   });
 }
