@@ -1,5 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { port92PassesA20, RESET_CONTROL_OFFSET, type ResetControlState, resetControl, resetResetControl } from "./reset-control.js";
+import {
+  port92PassesA20,
+  RESET_CONTROL_OFFSET,
+  type ResetControlState,
+  resetControl,
+  resetResetControl,
+} from "./reset-control.js";
 
 const { systemControl, resetControl: resetRegister } = RESET_CONTROL_OFFSET;
 
