@@ -141,11 +141,12 @@ export class Machine {
       ...(options.debugConsolePort === null ? {} : { debugConsolePort: options.debugConsolePort ?? 0xe9 }),
       ...(options.debugExitPort === null ? {} : { debugExitPort: options.debugExitPort ?? 0xf4 }),
     };
+    const memorySize = parseMemorySize(options.memory ?? "64M");
     return new Machine({
       cpu: flatProtectedMode,
-      memorySize: parseMemorySize(options.memory ?? "64M"),
+      memorySize,
       memory: PersistentMap.empty(),
-      devices: createDevices(config),
+      devices: createDevices(config, { memorySize }),
       steps: 0,
       ticks: 0,
       counts: { repeats: 0, exceptions: 0, interrupts: 0, portReads: 0, portWrites: 0 },
