@@ -133,7 +133,7 @@ export const mc146818: BusDevice<Mc146818State> = {
   },
 
   write(state, offset, _size, value, tick): Mc146818State {
-    if (offset === RTC_OFFSET.index) return value === state.index ? state : { ...state, index: value };
+    if (offset === RTC_OFFSET.index) return value === state.index ? state : withIndex(state, value);
     const address = state.index & INDEX;
     if (address > REGISTER.D) {
       return value === state.memory[address] ? state : { ...state, memory: state.memory.with(address, value) };
@@ -285,6 +285,12 @@ function nextRequest(state: Mc146818State): number {
     next = Math.min(next, update + (updates - 1) * CLOCKS_PER_SECOND);
   }
   return next;
+}
+
+/** The state with another index; field by field, which is faster than a spread. */
+function withIndex(state: Mc146818State, index: number): Mc146818State {
+  const { A, B, C, time, alarm, memory, clock, phase, request, requestFrom } = state;
+  return { index, A, B, C, time, alarm, memory, clock, phase, request, requestFrom };
 }
 
 function readTime(state: Mc146818State, address: number, clock: number): number {

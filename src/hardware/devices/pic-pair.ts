@@ -68,6 +68,8 @@ export const picPair: BusDevice<PicPairState> = {
 
 /** Drives interrupt line 0 to 15. Line 2 is the cascade and cannot be driven. */
 export function setLine(state: PicPairState, line: number, high: boolean): PicPairState {
+  const inputs = line < 8 ? state.master.inputs >> line : state.slave.inputs >> (line - 8);
+  if ((inputs & 1) === (high ? 1 : 0)) return state;
   if (line >= 8) return cascade(state, state.master, setInput(state.slave, line - 8, high));
   return line === CASCADE_LEVEL ? state : cascade(state, setInput(state.master, line, high), state.slave);
 }

@@ -188,6 +188,29 @@ function withRequests(
   };
 }
 
+/** The same for the mask, which some kernels write twice an interrupt. */
+function withMask(state: Pic8259State, IMR: number): Pic8259State {
+  const { IRR, ISR, ELCR, ICW1, ICW2, ICW3, ICW4, nextIcw, inputs } = state;
+  const { lowestPriority, specialMask, rotateOnAutoEoi, poll, readsIsr } = state;
+  return {
+    IRR,
+    ISR,
+    IMR,
+    ELCR,
+    ICW1,
+    ICW2,
+    ICW3,
+    ICW4,
+    nextIcw,
+    inputs,
+    lowestPriority,
+    specialMask,
+    rotateOnAutoEoi,
+    poll,
+    readsIsr,
+  };
+}
+
 function levelSense(state: Pic8259State): number {
   return (state.ICW1 & ICW1.levelTriggered) !== 0 ? 0xff : state.ELCR;
 }
@@ -238,7 +261,7 @@ function writeData(state: Pic8259State, value: number): Pic8259State {
   const needsIcw4 = (state.ICW1 & ICW1.icw4Needed) !== 0;
   switch (state.nextIcw) {
     case 0:
-      return value === state.IMR ? state : { ...state, IMR: value };
+      return value === state.IMR ? state : withMask(state, value);
     case 2: {
       const nextIcw = (state.ICW1 & ICW1.single) === 0 ? 3 : needsIcw4 ? 4 : 0;
       return { ...state, ICW2: value, nextIcw };

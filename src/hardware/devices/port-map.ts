@@ -1,7 +1,7 @@
 /**
  * Where a PC's devices are: which ports reach which register, and which pin drives which interrupt line.
  *
- * A machine gets a further device by a row here and an entry in the table of kinds in `bus.ts`. Left out on purpose:
+ * A machine gets a further device by a row here and an entry in the tables of `device-set.ts`. Left out on purpose:
  * memory-mapped registers, and anything that moves at run time.
  *
  * Manual: IBM PC/AT Technical Reference, "I/O Address Map" and "System Interrupts".

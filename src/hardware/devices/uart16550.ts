@@ -316,10 +316,25 @@ function writeLineControl(state: Uart16550State, value: number): Uart16550State 
 
 function writeInterruptEnable(state: Uart16550State, value: number): Uart16550State {
   if (value === state.IER) return state;
+  const { FCR, LCR, MCR, LSR, MSR, SCR, DLL, DLM, received, output, input } = state;
   // THR is always empty, so turning its interrupt on raises it.
   const turnedOn = value & ~state.IER & IER.transmitterEmpty;
   const transmitterEmptyPending = state.transmitterEmptyPending || turnedOn !== 0;
-  return arriveIfInterrupting({ ...state, IER: value, transmitterEmptyPending });
+  return arriveIfInterrupting({
+    IER: value,
+    FCR,
+    LCR,
+    MCR,
+    LSR,
+    MSR,
+    SCR,
+    DLL,
+    DLM,
+    received,
+    transmitterEmptyPending,
+    output,
+    input,
+  });
 }
 
 function writeFifoControl(state: Uart16550State, value: number): Uart16550State {
