@@ -91,6 +91,7 @@ export const rules = {
   "page-reserved-bits": {
     check: "A present entry on the way to the page has a reserved bit set.",
     spec: 'SDM Vol. 3A, "Page-Fault Exceptions"',
+  },
 
   // Protection, gates, tasks and ports.
   "selector-outside-table": {
