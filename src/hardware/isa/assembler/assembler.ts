@@ -51,7 +51,7 @@ const MAX_TOKENS = 100_000;
  *
  * @throws VirtlabError "line:column: what, why" at the first mistake.
  * @example
- * assemble("mov eax, 1\nint 0x80").bytes // => Uint8Array(7) [ 184, 1, 0, 0, 0, 205, 128 ]
+ * assemble("mov al, 1\nint 0x80").bytes // => Uint8Array(4) [ 176, 1, 205, 128 ]
  * assemble("start: cli\n.wait: hlt\njmp .wait", { bits: 16, address: 0x7c00 }).symbols // => { start: 31744, 'start.wait': 31745 }
  */
 export function assemble(text: string, options: AssembleOptions = {}): Assembled {

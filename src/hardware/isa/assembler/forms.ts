@@ -67,8 +67,7 @@ export function formsOf(text: InstructionText): readonly Form[] {
   const chosen = left.filter(({ form, told }) => !form.sized || told || form.size === wanted);
   if (chosen.length === 0) return noForm(text);
   const agreeing = chosen.filter(({ form }) => text.size === undefined || !form.sized || form.size === text.size);
-  if (agreeing.length === 0)
-    return fail(text.place, `${text.mnemonic}: o${text.size} contradicts what name and operands say`);
+  if (agreeing.length === 0) return fail(text.place, `${text.mnemonic}: o${text.size} contradicts name and operands`);
   return agreeing.map(({ form }) => form).sort((a, b) => Number(extendsByte(b)) - Number(extendsByte(a)));
 }
 
