@@ -37,11 +37,13 @@ describe("disassembler", () => {
   });
 
   it.each([16, 32] as const)("says the same as iced about seeded random bytes, and never more, %i bits", (bits) => {
-    expect(disagreements(randomEncodings(40_000, 20261101), bits).slice(0, 20)).toEqual([]);
+    expect(disagreements(randomEncodings(20_000, 20261101), bits).slice(0, 20)).toEqual([]);
   });
 
   it("gives each row at least one text with its mnemonic", () => {
-    const mnemonics = encodings.map((bytes) => disassemble(bytes, { count: 1 })[0]!.mnemonic.split(" ").at(-1));
+    const mnemonics = encodingsOfRows(9).map((bytes) =>
+      disassemble(bytes, { count: 1 })[0]!.mnemonic.split(" ").at(-1),
+    );
     const seen = [...new Set(mnemonics)];
     const missing = rows
       .map(({ mnemonic }) => mnemonic.toLowerCase())

@@ -37,8 +37,8 @@ function changed(texts: readonly string[], bits: CodeBits): readonly string[] {
 
 describe.each([16, 32] as const)("disassembling and assembling again, %i bits", (bits) => {
   it("keeps the meaning of every row", () => {
-    // All of them are right too, and take a minute.
-    const texts = textsOf(encodingsOfRows(), bits).filter((_text, index) => index % 11 === 0);
+    // With all ModR/M bytes it holds too, and takes a minute.
+    const texts = textsOf(encodingsOfRows(13), bits);
     expect(texts.length).toBeGreaterThan(5000);
     expect(changed(texts, bits).slice(0, 20)).toEqual([]);
   });
