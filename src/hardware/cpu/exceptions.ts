@@ -42,9 +42,11 @@ export function deliver(
       return;
     } catch (thrown) {
       if (!(thrown instanceof Fault)) throw thrown;
+      port.faulted(thrown);
       if (currentSource === "exception") {
         if (currentVector === VECTOR.DF) throw new TripleFault();
         if (makesDoubleFault(currentVector, thrown.vector)) {
+          port.faulted(new Fault(VECTOR.DF, 0));
           currentVector = VECTOR.DF;
           currentError = 0;
           continue;

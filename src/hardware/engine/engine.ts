@@ -119,7 +119,7 @@ export class Engine {
 
   /** The open machine as a value. */
   seal(): MachineState {
-    const { devices, steps, ticks, counts } = this.#processor;
+    const { devices, steps, ticks, counts, lastException } = this.#processor;
     this.#value ??= {
       cpu: this.#processor.seal(),
       memorySize: this.#memorySize,
@@ -130,6 +130,7 @@ export class Engine {
       ticks,
       counts,
       shutdown: this.#shutdown,
+      lastException,
     };
     return this.#value;
   }
@@ -434,7 +435,7 @@ export class Engine {
     const processor = this.#processor;
     this.#observeException(fault);
     try {
-      processor.deliver(fault.vector, fault.errorCode, "exception");
+      processor.deliver(fault.vector, fault.errorCode, "exception", fault.rule);
     } catch (thrown) {
       const stop = this.#stopFor(thrown);
       processor.attention = { stop };

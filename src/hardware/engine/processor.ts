@@ -13,8 +13,10 @@ import {
 } from "../cpu/debug.js";
 import { deliver, type EventSource } from "../cpu/exceptions.js";
 import type { AccessSize, ProcessorPort } from "../cpu/processor.js";
-import { VECTOR } from "../cpu/processor.js";
+import { Fault, Unsupported, VECTOR, vectorNames } from "../cpu/processor.js";
+import type { RuleName } from "../cpu/rules.js";
 import {
+  ACCESS,
   type CpuState,
   CR0,
   cplOf,
@@ -31,6 +33,7 @@ import {
   segmentNames,
 } from "../cpu/state.js";
 import * as bus from "../devices/bus.js";
+import type { DeliveredException, MetFault } from "../inspect/exception.js";
 import type { Counts, EventKind, MachineEvent, MachineState, Stop } from "../state.js";
 import type { AddressSpace } from "./address-space.js";
 import type { Blocks, CodeMode } from "./blocks.js";
@@ -77,6 +80,10 @@ export class Processor implements ProcessorPort {
   observe: ReadonlySet<EventKind> | undefined;
   events: MachineEvent[] = [];
 
+  lastException: DeliveredException | undefined;
+  /** The chain of the present delivery, or instruction, once a fault was met in it. */
+  #chain: MetFault[] | undefined;
+
   readonly #savedRegisters = new Int32Array(16);
   #savedEflags = 0;
   /** Privilege when it was last looked at, for events. */
@@ -103,6 +110,7 @@ export class Processor implements ProcessorPort {
     this.halted = cpu.halted;
     this.shadow = cpu.shadow;
     this.pending = cpu.pending;
+    this.lastException = state.lastException;
     this.devices = state.devices;
     this.counts = state.counts;
     this.steps = state.steps;
@@ -209,18 +217,69 @@ export class Processor implements ProcessorPort {
   // ---- deliveries -------------------------------------------------------------------------------------------------
 
   /** Delivers an event to its handler; throws TripleFault or Unsupported with nothing done. */
-  deliver(vector: number, errorCode: number | undefined, source: EventSource): void {
+  deliver(vector: number, errorCode: number | undefined, source: EventSource, rule?: RuleName): void {
     this.#nextEip = this.eip;
     this.checkpoint();
+    const before = this.lastException;
+    if (source === "exception") this.#met(new Fault(vector, errorCode, rule));
     try {
       deliver(this, vector, errorCode, source, this.eip);
     } catch (thrown) {
       this.restore();
+      if (thrown instanceof Unsupported) this.lastException = before;
       throw thrown;
     } finally {
       this.#space.settle();
     }
     this.eip = this.#nextEip;
+  }
+
+  #met({ vector, errorCode, rule }: Fault): void {
+    const fault: MetFault = {
+      vector,
+      ...(errorCode === undefined ? {} : { errorCode }),
+      ...(vector === VECTOR.PF ? { cr2: this.#system.live.cr2 >>> 0 } : {}),
+      ...(rule === undefined ? {} : { rule }),
+    };
+    if (this.#chain !== undefined) {
+      this.#chain.push(fault);
+      return;
+    }
+    this.#chain = [fault];
+    const { eip, cpl, mode } = this;
+    const { cs } = this.#system.live.segments;
+    const codeBits = mode !== "virtual-8086" && (cs.access & ACCESS.BIG) !== 0 ? 32 : 16;
+    const instructionBytes: number[] = [];
+    try {
+      const { cr2 } = this.#system.live;
+      try {
+        // Up to the end of the page: reading another one would mark it accessed.
+        const most = Math.min(15, 4096 - ((cs.base + eip) & 0xfff));
+        for (let at = 0; at < most; at++)
+          instructionBytes.push(this.readLinear((cs.base + eip + at) >>> 0, 1, cpl === 3));
+      } finally {
+        this.#system.setCr2(cr2);
+      }
+    } catch (thrown) {
+      if (!(thrown instanceof Fault)) throw thrown;
+    }
+    this.lastException = { eip, cs: cs.selector, cpl, mode, chain: this.#chain, instructionBytes, codeBits };
+  }
+
+  faulted(fault: Fault): void {
+    this.#met(fault);
+    if (!this.observe?.has("exception")) return;
+    const { vector, errorCode } = fault;
+    this.events.push({
+      kind: "exception",
+      tick: this.now,
+      eip: this.eip,
+      cpl: this.cpl,
+      vector,
+      name: vectorNames[vector] ?? `vector ${vector}`,
+      ...(errorCode === undefined ? {} : { errorCode }),
+      ...(vector === VECTOR.PF ? { cr2: this.#system.live.cr2 >>> 0 } : {}),
+    });
   }
 
   /** #DB, with these bits in DR6. */
@@ -259,6 +318,7 @@ export class Processor implements ProcessorPort {
 
   /** Remembers the registers in front of an instruction; one memory is enough, because deliveries do not nest. */
   checkpoint(): void {
+    this.#chain = undefined;
     this.registers.saveTo(this.#savedRegisters);
     this.#savedEflags = this.registers.eflags;
     this.#system.save();
