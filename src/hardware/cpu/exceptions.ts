@@ -42,10 +42,13 @@ export function deliver(
       return;
     } catch (thrown) {
       if (!(thrown instanceof Fault)) throw thrown;
-      port.faulted(thrown);
       if (currentSource === "exception") {
-        if (currentVector === VECTOR.DF) throw new TripleFault();
+        if (currentVector === VECTOR.DF) {
+          port.faulted(thrown);
+          throw new TripleFault();
+        }
         if (makesDoubleFault(currentVector, thrown.vector)) {
+          port.faulted(thrown);
           port.faulted(new Fault(VECTOR.DF, 0));
           currentVector = VECTOR.DF;
           currentError = 0;
@@ -59,6 +62,7 @@ export function deliver(
       currentError =
         thrown.errorCode === undefined || thrown.vector === VECTOR.PF ? thrown.errorCode : thrown.errorCode | external;
       currentSource = "exception";
+      port.faulted(new Fault(currentVector, currentError, thrown.rule));
     }
   }
 }

@@ -3,12 +3,12 @@
  * Spec: SDM Vol. 2A, "Interpreting the Instruction Reference Pages".
  */
 import { VirtlabError } from "../../state/error.js";
-import { modeOf, type SegmentName, segmentNames } from "../cpu/state.js";
+import { type SegmentName, segmentNames } from "../cpu/state.js";
 import type { DecodedInstruction, InstructionGroup, MemoryOperand, Operand } from "../isa/instruction.js";
 import type { Machine } from "../machine.js";
 import { deepFreeze } from "../machine-content.js";
 import { instructionAt } from "./instruction-at.js";
-import { type Privilege, privilegeOf } from "./privilege.js";
+import { type Privilege, privilegeContext, privilegeOf } from "./privilege.js";
 import { littleEndian, readIfMapped } from "./reading.js";
 
 export interface ExplainedOperand {
@@ -94,7 +94,7 @@ export function explain(machine: Machine, address: number = machine.registers.ei
     });
   }
   const { row } = decoded;
-  const privilege = privilegeOf(machine, row, modeOf(machine.cpu.system, machine.cpu.eflags));
+  const privilege = privilegeOf(row, privilegeContext(machine));
   return deepFreeze({
     address,
     bytes,

@@ -3,7 +3,7 @@
  * Spec: SDM Vol. 3A, "Privileged Instructions"; Vol. 1, "I/O Privilege Level"; Vol. 3B, "Sensitive Instructions" of
  * "Virtual-8086 Mode".
  */
-import { CR4, FLAG, type Mode } from "../cpu/state.js";
+import { CR4, FLAG, type Mode, modeOf } from "../cpu/state.js";
 import type { Row } from "../isa/instruction.js";
 import type { Machine } from "../machine.js";
 
@@ -28,11 +28,23 @@ const PROTECTED_ONLY: ReadonlySet<string> = new Set("SLDT STR LLDT LTR VERR VERW
 const movesToSystemRegister = ({ operands }: Row): boolean =>
   operands.some(({ method }) => method === "C" || method === "D");
 
+/** What of a machine decides whether an instruction is allowed. */
+export interface PrivilegeContext {
+  readonly cpl: number;
+  readonly iopl: number;
+  readonly cr4: number;
+  readonly mode: Mode;
+}
+
+export const privilegeContext = (machine: Machine): PrivilegeContext => ({
+  cpl: machine.cpl,
+  iopl: (machine.registers.eflags & FLAG.IOPL) >> 12,
+  cr4: machine.cpu.system.cr4,
+  mode: modeOf(machine.cpu.system, machine.cpu.eflags),
+});
+
 /** What an instruction needs; undefined where every program may execute it. */
-export function privilegeOf(machine: Machine, row: Row, mode: Mode): Privilege | undefined {
-  const { cpl } = machine;
-  const { cr4 } = machine.cpu.system;
-  const iopl = (machine.registers.eflags & FLAG.IOPL) >> 12;
+export function privilegeOf(row: Row, { cpl, iopl, cr4, mode }: PrivilegeContext): Privilege | undefined {
   const { mnemonic } = row;
   if (PROTECTED_ONLY.has(mnemonic) && mode !== "protected")
     return { needs: "protected mode", allowed: false, spec: 'SDM Vol. 3A, "System Instruction Summary"' };
