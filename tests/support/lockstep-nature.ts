@@ -4,7 +4,11 @@
  * - results of instructions that read the world outside (ports, clocks, the processor's name, table registers that the
  *   loader left behind);
  * - flags that the manual leaves undefined, with SHL and SHR's CF for counts of the operand size or more;
- * - the accessed bit of descriptors that far transfers and deliveries load: QEMU 7.2 leaves it as it is.
+ * - the accessed bit of descriptors that far transfers and deliveries load: QEMU 7.2 leaves it as it is;
+ * - the accessed flags of a page walk that ends in a fault, on which the manual is silent: for INC of a read-only page QEMU
+ *   reads before it finds that it may not write, and virtlab asks for both at once;
+ * - EXT in the error code of a fault in the delivery of another exception: the manual sets it for "an interrupt or an
+ *   earlier exception" (SDM Vol. 3A, "Error Code"), QEMU 7.2 for interrupts alone.
  *
  * Undefined results in registers are compared nevertheless (BSF of 0, SHLD by more than 16 bits of a word).
  */

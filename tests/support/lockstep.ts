@@ -10,6 +10,7 @@
  * Steps agree otherwise: QEMU, too, stops behind one REP iteration and behind the delivery of one exception. What differs
  * by nature is in `lockstep-nature.ts`.
  */
+import { PTE } from "../../src/hardware/cpu/paging.js";
 import type { Segment, TableRegister } from "../../src/hardware/cpu/state.js";
 import { ACCESS, segmentNames } from "../../src/hardware/cpu/state.js";
 import { decode } from "../../src/hardware/isa/decoder.js";
@@ -39,6 +40,10 @@ const HOLE = { start: 0xa_0000, end: 0x10_0000 } as const;
 /** Steps virtlab may take to the address where the comparison is to begin. */
 const LONGEST_APPROACH = 1e9;
 const ALL_MASKED = 0xff;
+/** Bit 0 of an error code. */
+const EXT = 1;
+/** What tells an error code from the EIP that is on top of the stack where there is none. */
+const LARGEST_ERROR_CODE = 0xffff;
 /** In the type of a system descriptor. */
 const TSS_BUSY = 2;
 
@@ -88,6 +93,7 @@ export interface LockstepOptions {
 }
 
 const hex = (value: number, digits = 8): string => (value >>> 0).toString(16).padStart(digits, "0");
+const readWord = (bytes: Uint8Array): number => new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
 const hexBytes = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 
 /** Bytes at EIP, as many as are mapped and an instruction can have. */
@@ -260,8 +266,8 @@ class Lockstep {
       theirs = await this.qemu.registers();
       this.#count("idle steps");
     }
-    if (instruction && ours.counters.exceptions === before.counters.exceptions)
-      ours = await this.#adopt(instruction, before, ours, theirs);
+    if (ours.counters.exceptions !== before.counters.exceptions) ours = await this.#adoptOfDelivery(ours);
+    else if (instruction) ours = await this.#adopt(instruction, before, ours, theirs);
     ours = await this.#adoptAccessedBits(before, ours);
 
     const unequal = unequalRegisters(ours.registers, theirs);
@@ -329,6 +335,24 @@ class Lockstep {
       this.#count("accessed bits of descriptors");
     }
     return next;
+  }
+
+  /** Behind an exception: flags of the walk for CR2's address, and the error code's EXT bit. See `lockstep-nature.ts`. */
+  async #adoptOfDelivery(ours: Machine): Promise<Machine> {
+    let next = ours;
+    for (const { address, entry, accessed } of ours.walk(ours.registers.cr2).entries) {
+      const theirs = await this.qemu.readPhysical(address, 4);
+      if (accessed || readWord(theirs) !== (entry | PTE.A) >>> 0) continue;
+      next = next.write(address, theirs);
+      this.#count("accessed flags of walks that fault");
+    }
+    const { physical } = next.walk(next.cpu.system.segments.ss.base + next.registers.esp);
+    if (physical === undefined) return next;
+    const own = readWord(next.memory.read(physical, 4));
+    const theirs = await this.qemu.readPhysical(physical, 4);
+    if (own > LARGEST_ERROR_CODE || (own & EXT) === 0 || readWord(theirs) !== own - EXT) return next;
+    this.#count("EXT of error codes");
+    return next.write(physical, theirs);
   }
 
   #count(name: string): void {
