@@ -1,12 +1,13 @@
 /** What a comparison in lockstep found, as text for people and as JSON. */
 import type { Registers } from "../../src/hardware/machine.js";
-import { comparedRegisters, type Difference, type Outcome } from "./lockstep.js";
+import type { Difference, Outcome } from "./lockstep.js";
+import { comparedRegisters } from "./lockstep-state.js";
 
-const hex = (value: number, digits = 8): string => (value >>> 0).toString(16).padStart(digits, "0");
+const hex = (value: number): string => value.toString(16).padStart(8, "0");
 const count = (value: number): string => value.toLocaleString("en-US");
 const bytesText = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 
-const ends: Readonly<Record<Exclude<Outcome["end"], "difference">, string>> = {
+const ends: Readonly<Record<string, string>> = {
   limit: "up to the limit",
   halt: "up to a halt, which only an interrupt could end",
   "debug-exit": "up to the debug exit, with the same status",
@@ -18,8 +19,8 @@ const ends: Readonly<Record<Exclude<Outcome["end"], "difference">, string>> = {
 export function reportText(name: string, outcome: Outcome): string {
   const { steps, end, difference, adopted } = outcome;
   const lines =
-    difference === undefined || (end === "difference") !== (difference !== undefined)
-      ? [`${name}: no difference in ${count(steps)} steps, ${ends[end as keyof typeof ends]}`]
+    difference === undefined
+      ? [`${name}: no difference in ${count(steps)} steps, ${ends[end]}`]
       : [headline(name, difference), ...differenceLines(difference)];
   const taken = Object.entries(adopted).map(([what, times]) => `${what} ${count(times)}`);
   if (taken.length > 0) lines.push(`  taken over from QEMU, as it differs by nature: ${taken.join(", ")}`);
@@ -58,11 +59,5 @@ function registerLines(before: Registers, ours: Registers, theirs: Registers | u
 /** The outcome as one line of JSON; bytes in hexadecimal. */
 export function reportJson(image: string, outcome: Outcome): string {
   const shown = (_name: string, value: unknown): unknown => (value instanceof Uint8Array ? bytesText(value) : value);
-  // A Buffer has its own form in JSON, which would come before `shown`.
-  const { difference, ...rest } = outcome;
-  const plain = difference && {
-    ...difference,
-    instruction: { ...difference.instruction, bytes: new Uint8Array(difference.instruction.bytes) },
-  };
-  return `${JSON.stringify({ image, ...rest, ...(plain ? { difference: plain } : {}) }, shown)}\n`;
+  return `${JSON.stringify({ image, ...outcome }, shown)}\n`;
 }

@@ -11,32 +11,31 @@
  * by nature is in `lockstep-nature.ts`.
  */
 import { PTE } from "../../src/hardware/cpu/paging.js";
-import type { Segment, TableRegister } from "../../src/hardware/cpu/state.js";
-import { ACCESS, segmentNames } from "../../src/hardware/cpu/state.js";
-import { decode } from "../../src/hardware/isa/decoder.js";
-import { disassemble } from "../../src/hardware/isa/disassembler.js";
+import { ACCESS } from "../../src/hardware/cpu/state.js";
 import type { DecodedInstruction } from "../../src/hardware/isa/instruction.js";
 import { Machine, type Registers } from "../../src/hardware/machine.js";
 import type { Stop } from "../../src/hardware/state.js";
 import { VirtlabError } from "../../src/state/error.js";
 import { adoptionOf, bytesWritten, descriptorsLoaded, undefinedFlags } from "./lockstep-nature.js";
-import type { HiddenState, Qemu } from "./qemu.js";
+import {
+  codeAt,
+  differingPages,
+  HOLE,
+  instructionAt,
+  PAGE,
+  textOf,
+  type Unequal,
+  unequalRegisters,
+  unequalSystem,
+} from "./lockstep-state.js";
+import type { Qemu } from "./qemu.js";
 
-/** In the order in which the first difference is looked for. */
-export const comparedRegisters = [
-  ...["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi", "eip", "eflags"],
-  ...["cs", "ss", "ds", "es", "fs", "gs", "cr0", "cr2", "cr3", "cr4"],
-] as readonly (keyof Registers)[];
 const adoptedAtStart = ["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi", "eflags"] as const;
 
-const PAGE = 4096;
-const LONGEST_INSTRUCTION = 15;
 /** Longest answer of the stub to a request for memory. */
 const LONGEST_READ = 2048;
 /** Steps that a report shows. */
 const RECENT = 10;
-/** Video memory, which is a device, and behind it QEMU's ROMs, which are not written. */
-const HOLE = { start: 0xa_0000, end: 0x10_0000 } as const;
 /** Steps virtlab may take to the address where the comparison is to begin. */
 const LONGEST_APPROACH = 1e9;
 const ALL_MASKED = 0xff;
@@ -44,15 +43,6 @@ const ALL_MASKED = 0xff;
 const EXT = 1;
 /** What tells an error code from the EIP that is on top of the stack where there is none. */
 const LARGEST_ERROR_CODE = 0xffff;
-/** In the type of a system descriptor. */
-const TSS_BUSY = 2;
-
-/** One thing that is not the same: a register by name, or "memory at 0x…", or how a run ended. */
-export interface Unequal {
-  readonly what: string;
-  readonly ours: string;
-  readonly qemu: string;
-}
 
 export interface Difference {
   /** What differs behind the step; the first is the one to look at. */
@@ -92,90 +82,9 @@ export interface LockstepOptions {
   readonly progress?: (steps: number) => void;
 }
 
-const hex = (value: number, digits = 8): string => (value >>> 0).toString(16).padStart(digits, "0");
+const hex = (value: number): string => value.toString(16).padStart(8, "0");
 const readWord = (bytes: Uint8Array): number => new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
 const hexBytes = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
-
-/** Bytes at EIP, as many as are mapped and an instruction can have. */
-export function codeAt(machine: Machine): Uint8Array {
-  const linear = (machine.cpu.system.segments.cs.base + machine.registers.eip) >>> 0;
-  const first = Math.min(LONGEST_INSTRUCTION, PAGE - (linear % PAGE));
-  const here = readIfMapped(machine, linear, first);
-  if (here.length < first || first === LONGEST_INSTRUCTION) return here;
-  return Buffer.concat([here, readIfMapped(machine, (linear + first) >>> 0, LONGEST_INSTRUCTION - first)]);
-}
-
-function readIfMapped(machine: Machine, linear: number, length: number): Uint8Array {
-  try {
-    return machine.readLinear(linear, length);
-  } catch (error) {
-    if (error instanceof VirtlabError) return new Uint8Array();
-    throw error;
-  }
-}
-
-const ENDED = Symbol("end of what is mapped");
-
-/** The instruction at EIP; undefined if there is none, or not all of it is mapped. */
-export function instructionAt(machine: Machine): DecodedInstruction | undefined {
-  const bytes = codeAt(machine);
-  try {
-    const decoded = decode((index) => {
-      if (bytes[index] === undefined) throw ENDED;
-      return bytes[index];
-    }, machine.registers.eip);
-    return decoded.row === undefined ? undefined : decoded;
-  } catch (thrown) {
-    if (thrown === ENDED) return undefined;
-    throw thrown;
-  }
-}
-
-function textOf(machine: Machine): string {
-  const [instruction] = disassemble(codeAt(machine), { address: machine.registers.eip, count: 1 });
-  return instruction?.text ?? "(not mapped)";
-}
-
-function unequalRegisters(ours: Registers, qemu: Registers): Unequal[] {
-  return comparedRegisters
-    .filter((name) => ours[name] !== qemu[name])
-    .map((name) => ({ what: name, ours: hex(ours[name]), qemu: hex(qemu[name]) }));
-}
-
-/**
- * Descriptors of selectors that are not null, and the table registers that the guest has loaded. QEMU's hidden copies
- * keep the accessed and busy bits as they were in memory before the load; nothing sees them there.
- */
-function unequalSystem(machine: Machine, start: Machine, qemu: HiddenState): Unequal[] {
-  const { system } = machine.cpu;
-  const initial = start.cpu.system;
-  const found: Unequal[] = [];
-  const compare = (what: string, ours: object, theirs: object): void => {
-    const show = (record: object): string =>
-      Object.entries(record)
-        .map(([name, value]) => `${name} ${hex(value as number)}`)
-        .join(", ");
-    if (show(ours) !== show(theirs)) found.push({ what, ours: show(ours), qemu: show(theirs) });
-  };
-  const descriptor = ({ selector, base, limit, access }: Segment) => ({
-    ...{ selector, base, limit },
-    access: access & ~((access & ACCESS.S) === 0 ? TSS_BUSY : ACCESS.ACCESSED),
-  });
-  const table = ({ base, limit }: TableRegister) => ({ base, limit });
-  for (const name of segmentNames) {
-    if ((system.segments[name].selector & 0xfffc) !== 0)
-      compare(`descriptor of ${name}`, descriptor(system.segments[name]), descriptor(qemu.segments[name]));
-  }
-  for (const name of ["ldtr", "tr"] as const) {
-    if (system[name] !== initial[name] && (system[name].selector & 0xfffc) !== 0)
-      compare(name, descriptor(system[name]), descriptor(qemu[name]));
-  }
-  for (const name of ["gdtr", "idtr"] as const) {
-    if (system[name] !== initial[name]) compare(name, table(system[name]), table(qemu[name]));
-  }
-  compare("debug registers", { ...system.debug }, { ...qemu.debug });
-  return found;
-}
 
 /** The machine in QEMU's memory, registers and flags. */
 async function takeOver(qemu: Qemu, machine: Machine): Promise<Machine> {
@@ -187,16 +96,6 @@ async function takeOver(qemu: Qemu, machine: Machine): Promise<Machine> {
   for (const address of differingPages(machine, memory))
     next = next.write(address, memory.subarray(address, address + PAGE));
   return next;
-}
-
-function differingPages(machine: Machine, memory: Uint8Array): number[] {
-  const found: number[] = [];
-  for (let address = 0; address < memory.length; address += PAGE) {
-    if (address >= HOLE.start && address < HOLE.end) continue;
-    if (Buffer.compare(machine.memory.read(address, PAGE), memory.subarray(address, address + PAGE)) !== 0)
-      found.push(address);
-  }
-  return found;
 }
 
 /** Both in front of the instruction at `from`, each having run there by itself. */
@@ -213,7 +112,7 @@ async function approach(qemu: Qemu, machine: Machine, from: number): Promise<Mac
 export async function lockstep(qemu: Qemu, boot: Machine, options: LockstepOptions): Promise<Outcome> {
   const { from = boot.registers.eip } = options;
   const arrived = from === boot.registers.eip ? boot : await approach(qemu, boot, from);
-  return new Lockstep(qemu, await takeOver(qemu, arrived), options).run();
+  return new Lockstep(qemu, boot, await takeOver(qemu, arrived), options).run();
 }
 
 class Lockstep {
@@ -225,6 +124,7 @@ class Lockstep {
 
   constructor(
     private readonly qemu: Qemu,
+    private readonly boot: Machine,
     private readonly start: Machine,
     private readonly options: LockstepOptions,
   ) {
@@ -235,7 +135,7 @@ class Lockstep {
     const registers = await this.qemu.registers();
     const unequal = [
       ...unequalRegisters(this.start.registers, registers),
-      ...unequalSystem(this.start, this.start, await this.qemu.hiddenState()),
+      ...unequalSystem(this.start, this.boot, await this.qemu.hiddenState()),
     ];
     if (unequal.length > 0) return this.#difference(unequal, this.start, registers);
     while (this.#steps < this.options.steps) {
@@ -273,7 +173,7 @@ class Lockstep {
     const unequal = unequalRegisters(ours.registers, theirs);
     unequal.push(...(await this.#unequalMemory(before, ours)));
     if (ours.cpu.system !== before.cpu.system)
-      unequal.push(...unequalSystem(ours, this.start, await this.qemu.hiddenState()));
+      unequal.push(...unequalSystem(ours, this.boot, await this.qemu.hiddenState()));
     if (unequal.length > 0) return this.#difference(unequal, ours, theirs);
     this.#machine = ours;
     return undefined;
@@ -346,7 +246,7 @@ class Lockstep {
       next = next.write(address, theirs);
       this.#count("accessed flags of walks that fault");
     }
-    const { physical } = next.walk(next.cpu.system.segments.ss.base + next.registers.esp);
+    const { physical } = next.walk((next.cpu.system.segments.ss.base + next.registers.esp) >>> 0);
     if (physical === undefined) return next;
     const own = readWord(next.memory.read(physical, 4));
     const theirs = await this.qemu.readPhysical(physical, 4);
@@ -423,7 +323,7 @@ class Lockstep {
         step: this.#steps,
         instruction: {
           address: linear,
-          bytes: codeAt(before).subarray(0, instructionAt(before)?.length ?? 1),
+          bytes: Uint8Array.from(codeAt(before).subarray(0, instructionAt(before)?.length ?? 1)),
           text: textOf(before),
           qemu: await this.qemu.disassemble(linear).catch(() => "(QEMU has ended)"),
         },
