@@ -10,7 +10,10 @@
  * - EXT in the error code of a fault in the delivery of another exception: the manual sets it for "an interrupt or an
  *   earlier exception" (SDM Vol. 3A, "Error Code"), QEMU 7.2 for interrupts alone.
  *
- * Undefined results in registers are compared nevertheless (BSF of 0, SHLD by more than 16 bits of a word).
+ * Undefined results in registers are compared nevertheless (BSF of 0, SHLD by more than 16 bits of a word). Nor is anything
+ * taken over where QEMU leaves out what the manual asks for and a guest has no need to go: limits, types and null selectors
+ * of data segments, reserved bits of CR0 and DR6, #GP for CR0.NW without CD, MSRs that do not exist. What is read where
+ * there is no memory differs, too: all ones here, zeros in QEMU.
  */
 import { generalNames, segmentNames } from "../../src/hardware/cpu/state.js";
 import type { DecodedInstruction } from "../../src/hardware/isa/instruction.js";
