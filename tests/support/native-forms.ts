@@ -1,0 +1,49 @@
+/** What is compared: each row of the instruction table at each size, with its kinds of operands and its REP prefixes. */
+import type { OperandSize } from "../../src/hardware/isa/code.js";
+import { type CodeBits, operandSizes, type Row } from "../../src/hardware/isa/instruction.js";
+import { rows } from "../../src/hardware/isa/table/index.js";
+import { has } from "./encode.js";
+
+export interface NativeForm {
+  readonly row: Row;
+  readonly size: OperandSize;
+  readonly addressSize: CodeBits;
+  readonly memory: boolean;
+  readonly repeat: number | undefined;
+}
+
+/** Executed in TypeScript and allowed in any mode, with results that do not depend on the operating system. */
+const plainSystemRows = ["ENTER", "POPF", "CMPXCHG8B", "INTO", "INT3", "ARPL", "WAIT"];
+/** Only system software may execute these, so a program gets #GP. */
+const privilegedRows = [
+  ...["CLI", "STI", "IN", "OUT", "INS", "OUTS", "HLT", "CLTS", "INVD", "WBINVD", "INVLPG", "RDMSR", "WRMSR"],
+  ...["LGDT", "LIDT", "LLDT", "LTR", "LMSW"],
+];
+
+/** Reading descriptors, CPUID and time are about the operating system and the model, not about the instruction. */
+function isComparable(row: Row): boolean {
+  if (row.semantics !== undefined) return true;
+  if (plainSystemRows.includes(row.mnemonic) || privilegedRows.includes(row.mnemonic)) return true;
+  // Selectors may be stored, control and debug registers may not be touched.
+  const [first, second] = row.operands;
+  if (row.mnemonic === "PUSH") return first?.method === "S";
+  return row.mnemonic === "MOV" && (second?.method === "S" || has(row, "C", "D"));
+}
+
+const implied = (row: Row): boolean => has(row, "X", "Y") || row.mnemonic === "XLAT";
+
+export function nativeForms(): NativeForm[] {
+  const forms: NativeForm[] = [];
+  for (const row of rows.filter(isComparable)) {
+    for (const size of operandSizes(row)) {
+      const memories = has(row, "E") ? [false, true] : [has(row, "M", "O") || implied(row)];
+      const repeats = row.repeat === undefined ? [undefined] : [undefined, 0xf3, 0xf2];
+      for (const memory of memories) {
+        const addressed = memory || row.addressSized || implied(row);
+        for (const addressSize of addressed && !process.env['NO16'] ? ([32, 16] as const) : ([32] as const))
+          for (const repeat of repeats) forms.push({ row, size, addressSize, memory, repeat });
+      }
+    }
+  }
+  return forms;
+}
