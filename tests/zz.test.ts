@@ -3,7 +3,7 @@ import { openHost } from "./support/native-host.js";
 import { compareCases } from "./support/native-comparison.js";
 import { codeOf } from "./support/native-machine.js";
 it("x",()=>{
- const judge = openHost(); if (typeof judge === "string") throw new Error(judge);
+ const tt=Date.now(); const judge = openHost(); if (typeof judge === "string") throw new Error(judge);
  const t=Date.now();
  const {figures, found} = compareCases({judge, count: Number(process.env.N??2000), seed: Number(process.env.SEED??1), most: 1e9});
  console.log(judge.segments, figures, Date.now()-t, found.length);
