@@ -144,6 +144,7 @@ export class Machine {
     return new Machine({
       cpu: flatProtectedMode,
       memorySize: parseMemorySize(options.memory ?? "64M"),
+      rom: [],
       memory: PersistentMap.empty(),
       devices: createDevices(config),
       steps: 0,

@@ -14,10 +14,18 @@ export interface Counts {
   readonly portWrites: number;
 }
 
+/** A range of physical addresses that cannot be written, in whole pages. */
+export interface RomRange {
+  readonly base: number;
+  readonly size: number;
+}
+
 export interface MachineState {
   readonly cpu: CpuState;
   /** Size of RAM in bytes, from physical address 0. */
   readonly memorySize: number;
+  /** Read-only memory, in RAM's place or beyond it. Its bytes are page frames like those of RAM. */
+  readonly rom: readonly RomRange[];
   /** Page frames by number; an absent frame is all zeros. */
   readonly memory: PersistentMap<Page>;
   readonly devices: DeviceSet;

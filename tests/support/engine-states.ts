@@ -28,6 +28,7 @@ export function stateWith(
   let memory = PersistentMap.empty<Page>();
   for (const [frame, page] of pages) memory = memory.set(frame, Page.copyFrom(page));
   return {
+    rom: [],
     cpu: flatProtectedMode,
     memorySize,
     memory,

@@ -80,7 +80,7 @@ export interface ProcessorPort {
   readonly timestamp: bigint;
   halt(): void;
   /** Interrupts wait until after the next instruction. */
-  setShadow(): void;
+  setShadow(by: "sti" | "mov-ss"): void;
   /** A debug trap behind this instruction: DR6 bits (the T flag of a TSS). */
   trap(dr6: number): void;
   /** IRET: NMIs are let in again. */

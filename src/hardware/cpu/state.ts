@@ -47,6 +47,9 @@ export interface SystemState {
   readonly msrs: Readonly<Record<string, bigint>>;
 }
 
+/** What keeps interrupts waiting for an instruction; "mov-ss" keeps NMIs and debug traps waiting, too. */
+export type Shadow = "none" | "sti" | "mov-ss";
+
 /** Events that wait for an instruction boundary. Almost always `noEvents`. */
 export interface PendingEvents {
   /** DR6 bits of a debug trap behind the last instruction: BS, BT, B0 to B3. 0: none. */
@@ -70,8 +73,8 @@ export interface CpuState extends GeneralRegisters {
   readonly system: SystemState;
   /** HLT was executed and no interrupt has come since. */
   readonly halted: boolean;
-  /** STI, MOV SS or POP SS was just executed: interrupts wait for one more instruction. */
-  readonly shadow: boolean;
+  /** STI, or MOV or POP to SS, was just executed: interrupts wait for one more instruction. */
+  readonly shadow: Shadow;
   readonly pending: PendingEvents;
 }
 
@@ -175,7 +178,7 @@ export const flatProtectedMode: CpuState = Object.freeze({
   eip: 0,
   eflags: FLAG.RESERVED,
   halted: false,
-  shadow: false,
+  shadow: "none",
   pending: noEvents,
   system: Object.freeze({
     model: "pentium2",

@@ -288,3 +288,9 @@ function indexPorts(config: DeviceConfig, indexed: DeviceConfig | undefined): vo
     rangeNumbers.fill(index + 1, base, base + length);
   });
 }
+
+/** Whether the guest asked for a reset. */
+export const resetRequested = (devices: DeviceSet): boolean => devices.reset.resetRequested;
+
+/** Whether address line 20 is let through. */
+export const a20Enabled = (_devices: DeviceSet): boolean => true;

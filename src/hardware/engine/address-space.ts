@@ -11,12 +11,16 @@ import { PAGE_SIZE } from "../../state/pages.js";
 import type { PersistentMap } from "../../state/persistent-map.js";
 import { type PhysicalMemory, type Translation, translate } from "../cpu/paging.js";
 import { Fault, Unsupported, VECTOR } from "../cpu/processor.js";
-import { ACCESS, type SystemState, segmentNames } from "../cpu/state.js";
+import { ACCESS, type Segment, type SystemState, segmentNames } from "../cpu/state.js";
+import type { RomRange } from "../state.js";
 import {
   EXIT,
+  SEGMENT_READABLE,
+  SEGMENT_SIZE,
+  SEGMENT_WRITABLE,
+  SEGMENTS,
   SLOTS,
   SLOW_EXIT,
-  TLB_BASE,
   TLB_DELTA,
   TLB_ENTRIES,
   TLB_ENTRY_SIZE,
@@ -30,10 +34,12 @@ import type { SlowPaths } from "./slow-paths.js";
 
 /** Reads of physical addresses where there is nothing give all ones, as an open bus does. */
 const OPEN_BUS = -1;
+/** TLB entries that are listed one by one, to be dropped one by one. */
+const MOST_LISTED = 512;
 /** Thrown where the walker would change decoded instructions in the middle of a block. */
 const BAIL = Symbol("the instruction must run alone");
 /** A page of these is never written without asking. */
-const SPECIAL = SLOT.CODE | SLOT.TABLE;
+const SPECIAL = SLOT.CODE | SLOT.TABLE | SLOT.ROM;
 
 /** What decoded code is to the address space: bytes that must not change unnoticed. */
 export interface DecodedCode {
@@ -55,6 +61,10 @@ export class AddressSpace {
   single = false;
   /** Stores are kept as patches of a single step. */
   patching = false;
+  /** Accesses of more than a byte at addresses that are no multiple of their size raise #AC. */
+  alignmentChecked = false;
+  /** Sees every access through a segment, while there is one. */
+  watch: ((linear: number, size: number, write: boolean) => void) | undefined;
   /** The fault behind an EXIT.fault of a slow path. */
   pendingFault: Fault | undefined;
   /** Told of every page fault's address, for CR2. */
@@ -69,13 +79,18 @@ export class AddressSpace {
   readonly #translation: Translation = { physical: 0, errorCode: 0 };
   readonly #access = { write: false, user: false };
   #frames = 0;
+  #roms: readonly RomRange[] = [];
+  /** Which bits of a physical address reach memory: all, or all but bit 20. */
+  #addressLines = -1;
   /** A page table was written: translations are dropped behind the instruction. */
   #stale = false;
   #wantsRoom = false;
   /** The generated code asks, and more instructions of its block may follow. */
   #inBlock = false;
-  /** TLB entries with a write tag since the last seal, and slots the walker has read since the last flush. */
+  /** TLB entries in use, unless they are too many to list; of these the ones with a write tag since the last seal. */
+  #filled: number[] | undefined;
   #writeTags: number[] = [];
+  /** Slots the walker has read since the last flush. */
   #tableSlots: number[] = [];
 
   constructor(
@@ -93,8 +108,8 @@ export class AddressSpace {
     this.#walker = {
       read32: (physical) => this.#readEntry(physical),
       write32: (physical, value) => {
-        if (this.#inBlock && this.#isDecoded(physical)) throw BAIL;
-        this.#storeInSlot(physical, 4, value);
+        if (this.#inBlock && this.#isDecoded(physical & this.#addressLines)) throw BAIL;
+        this.#storeInSlot((physical & this.#addressLines) >>> 0, 4, value);
       },
     };
   }
@@ -110,10 +125,12 @@ export class AddressSpace {
   // ---- values -----------------------------------------------------------------------------------------------------
 
   /** Opens a memory. Translations survive if no page table differs and `keepTranslations` holds. */
-  open(memory: PersistentMap<Page>, memorySize: number, keepTranslations: boolean): void {
+  open(memory: PersistentMap<Page>, memorySize: number, roms: readonly RomRange[], keepTranslations: boolean): void {
     const frames = memorySize / PAGE_SIZE;
     let tables = frames !== this.#frames || !keepTranslations;
     this.#frames = frames;
+    if (roms !== this.#roms && roms.length + this.#roms.length > 0) this.#evict();
+    this.#roms = roms;
     this.#dropWriteTags();
     this.#slots.open(memory, (slot) => {
       const flags = this.#slots.flags[slot]!;
@@ -154,11 +171,35 @@ export class AddressSpace {
 
   /** Drops all translations. INVLPG of one page does the same: nothing stale is ever visible. */
   flush(): void {
-    this.#i32.fill(TLB_INVALID, TLB_SUPERVISOR >> 2, (TLB_USER + TLB_ENTRIES * TLB_ENTRY_SIZE) >> 2);
-    this.#writeTags = [];
+    if (this.#filled) {
+      for (const entry of this.#filled) this.#i32[entry >> 2] = this.#i32[(entry + TLB_WRITE_TAG) >> 2] = TLB_INVALID;
+    } else this.#i32.fill(TLB_INVALID, TLB_SUPERVISOR >> 2, (TLB_USER + TLB_ENTRIES * TLB_ENTRY_SIZE) >> 2);
+    this.#filled = [];
+    if (this.#writeTags.length > 0) this.#writeTags = [];
     for (const slot of this.#tableSlots) this.#slots.flags[slot]! &= ~SLOT.TABLE;
-    this.#tableSlots = [];
+    if (this.#tableSlots.length > 0) this.#tableSlots = [];
     this.#code.forget();
+  }
+
+  /** The A20 gate: whether address line 20 is let through. */
+  setA20(enabled: boolean): void {
+    const lines = enabled ? -1 : ~(1 << 20);
+    if (lines === this.#addressLines) return;
+    this.#addressLines = lines;
+    this.flush();
+  }
+
+  /** Lets the generated code check accesses through a segment. */
+  loadSegment(number: number, { base, limit, access }: Segment): void {
+    const code = (access & ACCESS.CODE) !== 0;
+    const ordinary = !this.alignmentChecked && this.watch === undefined;
+    const upward = access !== 0 && (code || (access & ACCESS.EXPAND_DOWN) === 0);
+    const size = ordinary && upward ? Math.min(limit + 1, 0xffffffff) : 0;
+    const at = (SEGMENTS + number * SEGMENT_SIZE) >> 2;
+    const granted = (access & ACCESS.WRITABLE) !== 0;
+    this.#i32[at] = base;
+    this.#i32[at + (SEGMENT_READABLE >> 2)] = !code || granted ? size : 0;
+    this.#i32[at + (SEGMENT_WRITABLE >> 2)] = !code && granted ? size : 0;
   }
 
   /** Behind an instruction: drops translations if it wrote a page table. */
@@ -173,23 +214,50 @@ export class AddressSpace {
     if (this.#writeTags.length > 0) this.#writeTags = [];
   }
 
-  /** Physical address of an access; throws #PF. */
-  #translate(linear: number, write: boolean, user: boolean): number {
+  /** Physical address of an access, or -1: then `pendingFault` is a #PF. Throwing would cost more than the walk. */
+  #physical(linear: number, write: boolean, user: boolean): number {
     this.#access.write = write;
     this.#access.user = user;
     const { physical, errorCode } = translate(this.#walker, this.system, linear, this.#access, true, this.#translation);
     if (physical < 0) {
       this.#pageFault(linear);
-      throw new Fault(VECTOR.PF, errorCode);
+      this.pendingFault = new Fault(VECTOR.PF, errorCode);
+      return -1;
     }
-    return physical;
+    return (physical & this.#addressLines) >>> 0;
+  }
+
+  /** The same; throws #PF. */
+  #translate(linear: number, write: boolean, user: boolean): number {
+    const physical = this.#physical(linear, write, user);
+    if (physical >= 0) return physical;
+    const fault = this.pendingFault;
+    this.pendingFault = undefined;
+    throw fault;
+  }
+
+  /** Whether there is RAM or ROM. */
+  #isMemory(frame: number): boolean {
+    return frame < this.#frames || this.#isRom(frame);
+  }
+
+  #isRom(frame: number): boolean {
+    for (const { base, size } of this.#roms)
+      if (frame * PAGE_SIZE >= base && frame * PAGE_SIZE < base + size) return true;
+    return false;
+  }
+
+  #slot(frame: number): number {
+    const slot = this.#slots.slot(frame);
+    if (this.#roms.length > 0 && this.#isRom(frame)) this.#slots.flags[slot]! |= SLOT.ROM;
+    return slot;
   }
 
   /** A page-table entry for the walker: from now on stores to that page are watched. */
   #readEntry(physical: number): number {
-    const frame = physical >>> 12;
-    if (frame >= this.#frames) return OPEN_BUS;
-    const slot = this.#slots.slot(frame);
+    const frame = (physical & this.#addressLines) >>> 12;
+    if (!this.#isMemory(frame)) return OPEN_BUS;
+    const slot = this.#slot(frame);
     if ((this.#slots.flags[slot]! & SLOT.TABLE) === 0) {
       this.#watch(slot, SLOT.TABLE);
       this.#tableSlots.push(slot);
@@ -206,8 +274,8 @@ export class AddressSpace {
   }
 
   /** Lets the generated code reach a page without asking. */
-  #fill(linear: number, slot: number, write: boolean): void {
-    const entry = this.#i32[TLB_BASE >> 2]! + ((linear >>> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE;
+  #fill(linear: number, slot: number, write: boolean, user: boolean): void {
+    const entry = (user ? TLB_USER : TLB_SUPERVISOR) + ((linear >>> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE;
     const page = linear & 0xfffff000;
     const at = entry >> 2;
     if (write && (this.#slots.flags[slot]! & SPECIAL) === 0) {
@@ -217,6 +285,8 @@ export class AddressSpace {
     } else if (this.#i32[at] !== page) {
       this.#i32[at + (TLB_WRITE_TAG >> 2)] = TLB_INVALID;
     }
+    if (this.#i32[at] === TLB_INVALID && this.#filled && this.#filled.push(entry) > MOST_LISTED)
+      this.#filled = undefined;
     this.#i32[at] = page;
     this.#i32[at + (TLB_DELTA >> 2)] = (SLOTS + slot * PAGE_SIZE - page) | 0;
   }
@@ -227,10 +297,10 @@ export class AddressSpace {
   codeSlot(linear: number): number {
     const physical = this.#translate(linear, false, this.user);
     const frame = physical >>> 12;
-    if (frame >= this.#frames) {
+    if (!this.#isMemory(frame)) {
       throw new Unsupported(`code at physical address 0x${physical.toString(16)}, where there is no memory`);
     }
-    const slot = this.#slots.slot(frame);
+    const slot = this.#slot(frame);
     this.#watch(slot, SLOT.CODE);
     return slot;
   }
@@ -255,14 +325,38 @@ export class AddressSpace {
   /** Value of `size` bytes at a linear address, sign-extended. Throws #PF. */
   read(linear: number, size: number, user: boolean): number {
     if ((linear & 0xfff) + size > PAGE_SIZE) return this.#readAcross(linear, size, false, user);
+    const entry = this.#tlbEntry(linear, user);
+    if (this.#i32[entry] === (linear & 0xfffff000)) return this.#get((linear + this.#i32[entry + 4]!) | 0, size);
     const physical = this.#translate(linear, false, user);
     const frame = physical >>> 12;
-    return frame < this.#frames ? this.#readSlot(this.#slots.slot(frame), physical & 0xfff, size) : OPEN_BUS;
+    if (!this.#isMemory(frame)) return OPEN_BUS;
+    const slot = this.#slot(frame);
+    this.#fill(linear, slot, false, user);
+    return this.#readSlot(slot, physical & 0xfff, size);
   }
 
   write(linear: number, size: number, value: number, user: boolean): void {
-    if ((linear & 0xfff) + size > PAGE_SIZE) this.#writeAcross(linear, size, value, user);
-    else this.#storePhysical(this.#translate(linear, true, user), size, value);
+    if ((linear & 0xfff) + size > PAGE_SIZE) {
+      this.#writeAcross(linear, size, value, user);
+      return;
+    }
+    const entry = this.#tlbEntry(linear, user);
+    if (this.#i32[entry + (TLB_WRITE_TAG >> 2)] === (linear & 0xfffff000)) {
+      const host = (linear + this.#i32[entry + 4]!) | 0;
+      if (size === 4) this.#view.setInt32(host, value, true);
+      else if (size === 2) this.#view.setInt16(host, value, true);
+      else this.#u8[host] = value;
+      return;
+    }
+    const physical = this.#translate(linear, true, user);
+    this.#storePhysical(physical, size, value);
+    const frame = physical >>> 12;
+    if (!this.patching && this.#isMemory(frame)) this.#fill(linear, this.#slot(frame), true, user);
+  }
+
+  /** Word index of the TLB entry of an address. */
+  #tlbEntry(linear: number, user: boolean): number {
+    return ((user ? TLB_USER : TLB_SUPERVISOR) + ((linear >>> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE) >> 2;
   }
 
   /** Linear address of an access through a segment; throws #GP(0) or #SS(0). */
@@ -278,7 +372,10 @@ export class AddressSpace {
     const expandsDown = !code && (access & ACCESS.EXPAND_DOWN) !== 0;
     const top = (access & ACCESS.BIG) !== 0 ? 0xffffffff : 0xffff;
     if (expandsDown ? offset <= limit || last > top : last > limit) throw fault();
-    return (base + offset) >>> 0;
+    const linear = (base + offset) >>> 0;
+    if (this.alignmentChecked && (linear & (Math.min(size, 4) - 1)) !== 0) throw new Fault(VECTOR.AC, 0);
+    this.watch?.(linear, size, write);
+    return linear;
   }
 
   // ---- slow paths of the generated code ---------------------------------------------------------------------------
@@ -288,11 +385,15 @@ export class AddressSpace {
       this.#inBlock = !this.single;
       if (!this.single && this.#slots.full) return this.#bail();
       if ((linear & 0xfff) + size > PAGE_SIZE) return this.#readAcross(linear, size, forWrite, this.user);
-      const physical = this.#translate(linear, forWrite, this.user);
+      const physical = this.#physical(linear, forWrite, this.user);
+      if (physical < 0) {
+        this.#i32[SLOW_EXIT >> 2] = EXIT.fault;
+        return 0;
+      }
       const frame = physical >>> 12;
-      if (frame >= this.#frames) return OPEN_BUS;
-      const slot = this.#slots.slot(frame);
-      this.#fill(linear, slot, forWrite && !this.patching);
+      if (!this.#isMemory(frame)) return OPEN_BUS;
+      const slot = this.#slot(frame);
+      this.#fill(linear, slot, forWrite && !this.patching, this.user);
       return this.#readSlot(slot, physical & 0xfff, size);
     } catch (thrown) {
       this.#i32[SLOW_EXIT >> 2] = this.#exitFor(thrown);
@@ -315,13 +416,14 @@ export class AddressSpace {
         return 0;
       }
       if (!this.single && this.#mustRunAlone(linear, size)) return EXIT.bail;
-      const physical = this.#translate(linear, true, this.user);
+      const physical = this.#physical(linear, true, this.user);
+      if (physical < 0) return EXIT.fault;
       const frame = physical >>> 12;
-      if (frame >= this.#frames) return 0;
-      const slot = this.#slots.slot(frame);
+      if (!this.#isMemory(frame)) return 0;
+      const slot = this.#slot(frame);
       const special = this.#slots.flags[slot]! & SPECIAL;
       this.#storePhysical(physical, size, value);
-      if (special === 0 && !this.patching) this.#fill(linear, slot, true);
+      if (special === 0 && !this.patching) this.#fill(linear, slot, true, this.user);
       return 0;
     } catch (thrown) {
       return this.#exitFor(thrown);
@@ -338,10 +440,11 @@ export class AddressSpace {
     this.#access.write = true;
     this.#access.user = this.user;
     const { physical } = translate(this.#walker, this.system, linear, this.#access, false, this.#translation);
-    const frame = physical >>> 12;
-    if (physical < 0 || frame >= this.#frames) return false;
-    const slot = this.#slots.slot(frame);
+    const frame = (physical & this.#addressLines) >>> 12;
+    if (physical < 0 || !this.#isMemory(frame)) return false;
+    const slot = this.#slot(frame);
     const special = this.#slots.flags[slot]! & SPECIAL;
+    if ((special & SLOT.ROM) !== 0) return false;
     // Data beside code may be written inside of a block: nothing decoded is hit.
     return (special & SLOT.TABLE) !== 0 || (special !== 0 && this.#code.hits(slot, physical & 0xfff, size));
   }
@@ -371,7 +474,10 @@ export class AddressSpace {
   // ---- bytes ------------------------------------------------------------------------------------------------------
 
   #readSlot(slot: number, offset: number, size: number): number {
-    const at = SLOTS + slot * PAGE_SIZE + offset;
+    return this.#get(SLOTS + slot * PAGE_SIZE + offset, size);
+  }
+
+  #get(at: number, size: number): number {
     if (size === 4) return this.#view.getInt32(at, true);
     return size === 2 ? this.#view.getInt16(at, true) : this.#view.getInt8(at);
   }
@@ -379,21 +485,22 @@ export class AddressSpace {
   /** Stores inside of a page, and drops what was remembered of the bytes. Where there is no memory nothing happens. */
   #storePhysical(physical: number, size: number, value: number): void {
     const frame = physical >>> 12;
-    if (frame >= this.#frames) return;
-    if ((this.#slots.flags[this.#slots.slot(frame)]! & SLOT.TABLE) !== 0) this.#stale = true;
+    if (!this.#isMemory(frame)) return;
+    if ((this.#slots.flags[this.#slot(frame)]! & SLOT.TABLE) !== 0) this.#stale = true;
     this.#storeInSlot(physical, size, value);
   }
 
   #isDecoded(physical: number): boolean {
     const frame = physical >>> 12;
-    return frame < this.#frames && this.#code.hits(this.#slots.slot(frame), physical & 0xfff, 4);
+    return this.#isMemory(frame) && this.#code.hits(this.#slot(frame), physical & 0xfff, 4);
   }
 
   /** The same for the walker's own accessed and dirty flags, on which no translation depends. */
   #storeInSlot(physical: number, size: number, value: number): void {
     const frame = physical >>> 12;
-    if (frame >= this.#frames) return;
-    const slot = this.#slots.slot(frame);
+    if (!this.#isMemory(frame)) return;
+    const slot = this.#slot(frame);
+    if ((this.#slots.flags[slot]! & SLOT.ROM) !== 0) return;
     const offset = physical & 0xfff;
     this.#slots.write(slot, offset, size, value, this.patching);
     if ((this.#slots.flags[slot]! & SLOT.CODE) !== 0 && this.#code.hits(slot, offset, size)) this.#dropCode(slot);
@@ -418,7 +525,7 @@ export class AddressSpace {
     for (let index = 0; index < size; index++) {
       const physical = part(index);
       const frame = physical >>> 12;
-      const byte = frame < this.#frames ? this.codeByte(this.#slots.slot(frame), physical & 0xfff) : 0xff;
+      const byte = this.#isMemory(frame) ? this.codeByte(this.#slot(frame), physical & 0xfff) : 0xff;
       value |= byte << (8 * index);
     }
     return size === 2 ? (value << 16) >> 16 : value;

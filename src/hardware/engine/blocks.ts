@@ -3,19 +3,21 @@
  * always leaves, or to the end of its page; conditional branches stay inside and give back what they skip.
  */
 import { PAGE_SIZE } from "../../state/pages.js";
+import { includes, type ModelName } from "../cpu/model.js";
 import { Fault, VECTOR } from "../cpu/processor.js";
 import { decode } from "../isa/decoder.js";
-import type { DecodedInstruction, InvalidInstruction } from "../isa/instruction.js";
+import type { CodeBits, DecodedInstruction, InvalidInstruction } from "../isa/instruction.js";
 import type { DecodedCode } from "./address-space.js";
 import { HANDLER, handlerOf, type MemoryForm } from "./forms.js";
 import {
   ARENA,
   ARENA_END,
   JUMP_CACHE_BASE,
+  JUMP_CACHE_COUNT,
   JUMP_CACHE_ENTRIES,
   JUMP_CACHE_ENTRY_SIZE,
-  JUMP_CACHE_SUPERVISOR,
-  JUMP_CACHE_USER,
+  JUMP_CACHE_SIZE,
+  JUMP_CACHES,
   MAX_BLOCK,
   NO_BLOCK,
   RECORD,
@@ -31,11 +33,14 @@ import {
 export interface CodeMode {
   /** Interned number of the mode: blocks of different modes are kept apart. */
   readonly key: number;
+  readonly model: ModelName;
+  readonly bits: CodeBits;
+  /** Which of the two interpreters executes it. */
   readonly flat: boolean;
   readonly csBase: number;
   readonly csLimit: number;
-  /** By segment number: whether an access through it needs no check. */
-  readonly flatSegments: readonly boolean[];
+  /** Bit n: an access through segment n needs no check. Only asked when `flat`. */
+  readonly flatSegments: number;
 }
 
 /** Where the bytes of code come from: the address space. */
@@ -56,6 +61,9 @@ interface PageCode {
 
 const nextPage = (linear: number): number => ((linear & 0xfffff000) + PAGE_SIZE) >>> 0;
 
+/** Jump cache entries that are listed one by one, to be cleared one by one. */
+const MOST_LISTED = 4096;
+
 const CROSSES = Symbol("instruction reaches over the page");
 const register = (number: number, size: number): number =>
   size === 8 && number >= 4 ? REGISTERS + REGISTER_SIZE * (number - 4) + 1 : REGISTERS + REGISTER_SIZE * number;
@@ -74,6 +82,11 @@ export class Blocks implements DecodedCode {
   readonly #pages = new Map<number, PageCode>();
   /** Second slot of blocks that lie on two pages, by record address. */
   readonly #second = new Map<number, number>();
+  /** Whose jump cache each one is (mode key, user or not), and which to take next. */
+  readonly #cacheOwners = new Int32Array(JUMP_CACHE_COUNT).fill(-1);
+  #nextCache = 0;
+  /** Entries of the jump caches in use, as word indices; none when there are too many to list. */
+  #filled: number[] | undefined = [];
   #instructions: (DecodedInstruction | InvalidInstruction)[] = [];
   #next = ARENA;
 
@@ -83,12 +96,18 @@ export class Blocks implements DecodedCode {
     this.#i32 = new Int32Array(buffer);
     // Record 0 stands for every block that is not known (HANDLER.miss), and costs nothing to enter.
     this.#u8.fill(0, 0, RECORD_SIZE);
+    this.#filled = undefined;
+    this.forget();
   }
 
   /** The block at `eip`, out of the jump cache or decoded. Throws a Fault where code cannot be fetched. */
   find(eip: number, mode: CodeMode, source: CodeSource): number {
     const entry = (this.#i32[JUMP_CACHE_BASE >> 2]! + (eip & (JUMP_CACHE_ENTRIES - 1)) * JUMP_CACHE_ENTRY_SIZE) >> 2;
     if (this.#i32[entry] === (eip | 0) && this.#i32[entry + 1] !== NO_BLOCK) return this.#i32[entry + 1]!;
+    return this.#look(entry, eip, mode, source);
+  }
+
+  #look(entry: number, eip: number, mode: CodeMode, source: CodeSource): number {
     if (this.#next > ARENA_END - (MAX_BLOCK + 2) * RECORD_SIZE) {
       this.dropAll();
       source.releaseCode();
@@ -99,7 +118,27 @@ export class Blocks implements DecodedCode {
     const record = this.#known(slot, eip, mode, linear, source) ?? this.#decodeBlock(slot, eip, mode, source);
     this.#i32[entry] = eip | 0;
     this.#i32[entry + 1] = record;
+    if (this.#filled && this.#filled.push(entry) > MOST_LISTED) this.#filled = undefined;
     return record;
+  }
+
+  /** Makes the jump cache of a mode and privilege the current one. */
+  select(mode: CodeMode, user: boolean): void {
+    const owner = mode.key * 2 + (user ? 1 : 0);
+    let cache = this.#cacheOwners.indexOf(owner);
+    if (cache < 0) {
+      cache = this.#nextCache;
+      this.#nextCache = (cache + 1) % JUMP_CACHE_COUNT;
+      if (this.#cacheOwners[cache] !== -1) this.#clearCache(JUMP_CACHES + cache * JUMP_CACHE_SIZE);
+      this.#cacheOwners[cache] = owner;
+    }
+    this.#i32[JUMP_CACHE_BASE >> 2] = JUMP_CACHES + cache * JUMP_CACHE_SIZE;
+  }
+
+  #clearCache(address: number): void {
+    this.#u8.fill(0, address, address + JUMP_CACHE_SIZE);
+    // An empty entry would match a jump to 0; only the first one can be asked for it.
+    this.#i32[address >> 2] = 1;
   }
 
   #known(slot: number, eip: number, mode: CodeMode, linear: number, source: CodeSource): number | undefined {
@@ -163,19 +202,26 @@ export class Blocks implements DecodedCode {
 
   /** Takes a block out of the jump caches. */
   #unlist(eip: number, record: number): void {
-    for (const cache of [JUMP_CACHE_SUPERVISOR, JUMP_CACHE_USER]) {
-      const entry = (cache + (eip & (JUMP_CACHE_ENTRIES - 1)) * JUMP_CACHE_ENTRY_SIZE) >> 2;
-      if (this.#i32[entry + 1] !== record) continue;
-      // An EIP that is looked for in another entry: 0 would match a jump to 0.
-      this.#i32[entry] = ~eip;
-      this.#i32[entry + 1] = NO_BLOCK;
+    for (let cache = 0; cache < JUMP_CACHE_COUNT; cache++) {
+      const entry =
+        (JUMP_CACHES + cache * JUMP_CACHE_SIZE + (eip & (JUMP_CACHE_ENTRIES - 1)) * JUMP_CACHE_ENTRY_SIZE) >> 2;
+      if (this.#i32[entry + 1] === record) this.#empty(entry);
     }
   }
 
+  /** An empty entry holds an EIP that is looked for in another one. */
+  #empty(entry: number): void {
+    this.#i32[entry] = ~((entry - (JUMP_CACHES >> 2)) >> 1);
+    this.#i32[entry + 1] = NO_BLOCK;
+  }
+
   forget(): void {
-    this.#u8.fill(0, JUMP_CACHE_SUPERVISOR, JUMP_CACHE_USER + JUMP_CACHE_ENTRIES * JUMP_CACHE_ENTRY_SIZE);
-    // An empty entry would match a jump to 0; only the first one can be asked for it.
-    this.#i32[JUMP_CACHE_SUPERVISOR >> 2] = this.#i32[JUMP_CACHE_USER >> 2] = 1;
+    if (this.#filled) {
+      for (const entry of this.#filled) this.#empty(entry);
+    } else {
+      for (let cache = 0; cache < JUMP_CACHE_COUNT; cache++) this.#clearCache(JUMP_CACHES + cache * JUMP_CACHE_SIZE);
+    }
+    this.#filled = [];
   }
 
   dropAll(): void {
@@ -199,19 +245,26 @@ export class Blocks implements DecodedCode {
     while (!leaves && count < MAX_BLOCK && offset < PAGE_SIZE) {
       let instruction: DecodedInstruction | InvalidInstruction;
       try {
-        instruction = decode((index) => {
-          if (offset + index < PAGE_SIZE) return source.codeByte(slot, offset + index);
-          if (count > 0) throw CROSSES;
-          if (crossing < 0) crossing = source.codeSlot(nextPage((mode.csBase + eip) >>> 0));
-          return source.codeByte(crossing, offset + index - PAGE_SIZE);
-        }, current);
+        instruction = decode(
+          (index) => {
+            if (offset + index < PAGE_SIZE) return source.codeByte(slot, offset + index);
+            if (count > 0) throw CROSSES;
+            if (crossing < 0) crossing = source.codeSlot(nextPage((mode.csBase + eip) >>> 0));
+            return source.codeByte(crossing, offset + index - PAGE_SIZE);
+          },
+          current,
+          mode.bits,
+        );
       } catch (thrown) {
         if (thrown === CROSSES) break;
         throw thrown;
       }
+      // What the model does not have is no instruction.
+      if (instruction.row && !includes(mode.model, instruction.row.since))
+        instruction = { row: undefined, eip: current, vector: VECTOR.UD, length: instruction.length };
       // An instruction that reaches over the limit of CS faults instead of running.
       if (current + instruction.length - 1 > mode.csLimit)
-        instruction = { row: undefined, eip: current, vector: 13, length: instruction.length };
+        instruction = { row: undefined, eip: current, vector: VECTOR.GP, length: instruction.length };
       marks.push([slot, offset, Math.min(offset + instruction.length, PAGE_SIZE)]);
       if (offset + instruction.length > PAGE_SIZE) marks.push([crossing, 0, offset + instruction.length - PAGE_SIZE]);
       this.#write(at, instruction, mode);
@@ -279,9 +332,10 @@ export class Blocks implements DecodedCode {
       else if (operand.kind === "target") {
         this.#i32[(record + RECORD.immediate) >> 2] = operand.value;
         const near = (mode.csBase + operand.value) >>> 12 === (mode.csBase + instruction.eip) >>> 12;
-        if (near) this.#u8[record + RECORD.flags] = RECORD_FLAG.linkable;
+        if (near) this.#u8[record + RECORD.flags]! |= RECORD_FLAG.linkable;
       }
     });
+    if (instruction.addressSize === 16) this.#u8[record + RECORD.flags]! |= RECORD_FLAG.address16;
     this.#u8[record + RECORD.segment] = memory ? memory.segment : segment;
     this.#u16[(record + RECORD.base) >> 1] = memory && memory.base >= 0 ? register(memory.base, 32) : ZERO_SLOT;
     this.#u16[(record + RECORD.index) >> 1] = memory && memory.index >= 0 ? register(memory.index, 32) : ZERO_SLOT;
@@ -290,12 +344,12 @@ export class Blocks implements DecodedCode {
   }
 }
 
-function memoryForm({ row, memory, segment }: DecodedInstruction, mode: CodeMode): MemoryForm {
+function memoryForm({ row, memory, segment, addressSize }: DecodedInstruction, mode: CodeMode): MemoryForm {
   const implied = row.group === "string" || row.mnemonic === "XLAT";
-  if (!memory && !implied) return "none";
-  const flat = mode.flat && mode.flatSegments[memory ? memory.segment : segment]!;
+  if (!memory && !implied) return addressSize === 16 && row.addressSized ? "segment" : "none";
+  const flat = mode.flat && (mode.flatSegments & (1 << (memory ? memory.segment : segment))) !== 0;
   // LEA computes an address and accesses nothing.
-  if (!flat && row.mnemonic !== "LEA") return "segment";
+  if (addressSize === 16 || (!flat && row.mnemonic !== "LEA")) return "segment";
   if (!memory) return "none";
   return memory.index < 0 ? "simple" : "indexed";
 }

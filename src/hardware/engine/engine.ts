@@ -2,25 +2,13 @@
  * The engine: a cache of one machine value. `open` brings a value in, `run` executes on it at full speed, `seal` gives
  * the next value. What it remembers in between (page slots, TLB, decoded blocks) never shows in a value.
  */
-import { deliver, type EventSource, TripleFault } from "../cpu/exceptions.js";
-import { type AccessSize, Fault, type ProcessorPort, Unsupported, VECTOR, vectorNames } from "../cpu/processor.js";
-import {
-  ACCESS,
-  cplOf,
-  FLAG,
-  isFlat,
-  type Mode,
-  modeOf,
-  type PendingEvents,
-  type Segment,
-  type SegmentName,
-  type SystemState,
-  segmentNames,
-} from "../cpu/state.js";
+import { TripleFault } from "../cpu/exceptions.js";
+import { Fault, Unsupported, VECTOR, vectorNames } from "../cpu/processor.js";
+import { FLAG, noEvents, type SystemState } from "../cpu/state.js";
 import * as bus from "../devices/bus.js";
 import { decode } from "../isa/decoder.js";
 import type { DecodedInstruction } from "../isa/instruction.js";
-import type { Counts, EventKind, MachineEvent, MachineState, Stop } from "../state.js";
+import type { EventKind, MachineEvent, MachineState, RomRange, Stop } from "../state.js";
 import { AddressSpace } from "./address-space.js";
 import { Blocks, type CodeMode } from "./blocks.js";
 import { generateInterpreter } from "./interpreter.js";
@@ -31,18 +19,12 @@ import {
   EXIT_RECORD,
   EXIT_TARGET,
   EXIT_VECTOR,
-  JUMP_CACHE_BASE,
-  JUMP_CACHE_SUPERVISOR,
-  JUMP_CACHE_USER,
   MEMORY_SIZE,
   REPEATS,
   SLOW_EXIT,
-  TLB_BASE,
-  TLB_SUPERVISOR,
-  TLB_USER,
 } from "./layout.js";
 import { prebuiltInterpreter } from "./prebuilt.js";
-import { RegisterFile } from "./register-file.js";
+import { type Attention, Processor } from "./processor.js";
 
 /** Runs from a record whose block is charged already, with so many steps left; gives an exit code. */
 type Go = (record: number, left: number) => number;
@@ -78,66 +60,33 @@ export interface EngineRunResult {
   readonly events: readonly MachineEvent[];
 }
 
-/** Why `execute` came back before its budget was used up. */
-interface Attention {
-  readonly stop?: Stop;
-}
-
-/** The registers in front of an instruction; one is enough, because deliveries do not nest. */
-interface Checkpoint {
-  readonly registers: Int32Array;
-  eflags: number;
-  system: SystemState;
-}
-
-export class Engine implements ProcessorPort {
+export class Engine {
   readonly #i32: Int32Array;
-  readonly #registers: RegisterFile;
   readonly #space: AddressSpace;
   readonly #blocks: Blocks;
+  readonly #processor: Processor;
   readonly #flat: Go;
   readonly #segmented: Go;
 
   // The open machine. `#value` is the value it equals, if it equals one.
   #value: MachineState | undefined;
-  #system!: SystemState;
-  #eip = 0;
-  #halted = false;
-  #shadow = false;
-  #pending!: PendingEvents;
   #shutdown = false;
   #memorySize = 0;
-  #devices!: bus.DeviceSet;
-  #counts!: Counts;
-  #steps = 0;
-  #ticks = 0;
-  /** Tick of the next thing a device does by itself. */
-  #nextEvent = 0;
-  #mode!: CodeMode;
-  readonly #modes = new Map<string, CodeMode>();
-
-  // While executing: steps this call was given, and steps left of them. Both 0 outside.
-  #budget = 0;
-  #left = 0;
-  #cpl = 0;
-  #nextEip = 0;
-  #repeating = false;
-  #attention: Attention | undefined;
+  #rom: readonly RomRange[] = [];
   /** A run is under way: if it was left by an error, nothing remembered can be trusted. */
   #running = false;
-  readonly #saved: Checkpoint = { registers: new Int32Array(16), eflags: 0, system: undefined as never };
-  #observe: ReadonlySet<EventKind> | undefined;
-  #events: MachineEvent[] = [];
+  /** The last instruction that was executed in TypeScript. */
+  #lastSystem: string | undefined;
 
   /** `slotLimit` bounds how many page frames are held at a time; fewer than there are is for tests. */
   constructor(slotLimit?: number) {
     const memory = new WebAssembly.Memory({ initial: MEMORY_SIZE / 65536 });
     this.#i32 = new Int32Array(memory.buffer);
-    this.#registers = new RegisterFile(memory.buffer);
     this.#blocks = new Blocks(memory.buffer);
     this.#space = new AddressSpace(memory.buffer, slotLimit, this.#blocks, (linear) =>
-      this.#replaceSystem({ cr2: linear | 0 }),
+      this.#processor.pageFaultAt(linear),
     );
+    this.#processor = new Processor(memory.buffer, this.#space, this.#blocks);
     const { exports } = new WebAssembly.Instance(interpreterModule(), { engine: { memory, ...this.#space.slowPaths } });
     this.#flat = exports["flat"] as Go;
     this.#segmented = exports["segmented"] as Go;
@@ -150,27 +99,15 @@ export class Engine implements ProcessorPort {
   open(state: MachineState): void {
     if (this.#value === state) return;
     if (this.#running) this.#recover();
-    const { cpu } = state;
-    const { system } = cpu;
-    const old = this.#system as SystemState | undefined;
-    this.#system = this.#space.system = system;
-    const sameTables = old?.cr3 === system.cr3 && old.cr0 === system.cr0 && old.cr4 === system.cr4;
-    this.#space.open(state.memory, state.memorySize, sameTables);
+    const { system } = state.cpu;
+    const old = this.#processor.system;
+    const sameTables =
+      old.cr3 === system.cr3 && old.cr0 === system.cr0 && old.cr4 === system.cr4 && samePdptes(old, system);
+    this.#space.open(state.memory, state.memorySize, state.rom, sameTables);
     this.#memorySize = state.memorySize;
-    this.#registers.load(cpu);
-    this.#registers.eflags = cpu.eflags;
-    this.#eip = cpu.eip >>> 0;
-    this.#halted = cpu.halted;
-    this.#shadow = cpu.shadow;
-    this.#pending = cpu.pending;
-    if (old !== system) this.#segmentsChanged();
-    this.#devices = state.devices;
-    this.#counts = state.counts;
-    this.#steps = state.steps;
-    this.#ticks = state.ticks;
+    this.#rom = state.rom;
+    this.#processor.open(state);
     this.#shutdown = state.shutdown;
-    // An event of this very tick has not been dealt with yet: that is done when execution goes on.
-    this.#nextEvent = bus.nextEvent(this.#devices, this.#ticks - 1);
     this.#value = state;
   }
 
@@ -182,20 +119,16 @@ export class Engine implements ProcessorPort {
 
   /** The open machine as a value. */
   seal(): MachineState {
+    const { devices, steps, ticks, counts } = this.#processor;
     this.#value ??= {
-      cpu: this.#registers.toCpu({
-        system: this.#system,
-        eip: this.#eip | 0,
-        halted: this.#halted,
-        shadow: this.#shadow,
-        pending: this.#pending,
-      }),
+      cpu: this.#processor.seal(),
       memorySize: this.#memorySize,
+      rom: this.#rom,
       memory: this.#space.seal(),
-      devices: this.#devices,
-      steps: this.#steps,
-      ticks: this.#ticks,
-      counts: this.#counts,
+      devices,
+      steps,
+      ticks,
+      counts,
       shutdown: this.#shutdown,
     };
     return this.#value;
@@ -210,27 +143,31 @@ export class Engine implements ProcessorPort {
 
   /** Runs the open value. */
   run({ limit, untilEip, untilSerial, observe }: EngineRunOptions): EngineRunResult {
+    const processor = this.#processor;
     this.#running = true;
-    this.#observe = observe;
-    if (observe) this.#events = [];
+    processor.observe = observe;
+    if (observe) processor.events = [];
+    if (observe) processor.watchPrivilege();
     this.#space.patching = limit === 1;
-    const stop = this.#runUntil(this.#steps + limit, untilEip, untilSerial);
-    const events = observe ? this.#events : NO_EVENTS;
-    this.#observe = undefined;
+    const stop = this.#runUntil(processor.steps + limit, untilEip, untilSerial);
+    if (observe) processor.notePrivilege();
+    const events = observe ? processor.events : NO_EVENTS;
+    processor.observe = undefined;
     this.#space.patching = false;
     this.#running = false;
     return { stop, events };
   }
 
   #runUntil(end: number, untilEip: number | undefined, untilSerial: string | undefined): Stop {
-    const oneByOne = untilEip !== undefined || (this.#observe?.has("instruction") ?? false);
-    const start = this.#devices.uart.output.length;
+    const processor = this.#processor;
+    const oneByOne = untilEip !== undefined || (processor.observe?.has("instruction") ?? false);
+    const start = processor.devices.uart.output.length;
     let seen = start;
-    while (this.#steps < end) {
-      const stop = this.#advance(oneByOne ? 1 : end - this.#steps);
+    while (processor.steps < end) {
+      const stop = this.#advance(oneByOne ? 1 : end - processor.steps);
       if (stop) return stop;
-      if (this.#eip === untilEip && !this.#halted) return { reason: "until" };
-      const { output } = this.#devices.uart;
+      if (processor.eip === untilEip && !processor.halted) return { reason: "until" };
+      const { output } = processor.devices.uart;
       if (untilSerial !== undefined && output.length > seen) {
         // Only what is new, and as much before it as a text that ends in it may begin in.
         if (output.includes(untilSerial, Math.max(start, seen - untilSerial.length + 1))) return { reason: "until" };
@@ -240,133 +177,194 @@ export class Engine implements ProcessorPort {
     return { reason: "limit" };
   }
 
-  /** One turn: the delivery of an interrupt, or instructions up to the next thing that needs attention. */
+  /**
+   * One turn: the delivery of an event that waits, or instructions up to the next thing that needs attention.
+   * Spec: SDM Vol. 3A, "Priority Among Simultaneous Exceptions and Interrupts".
+   */
   #advance(limit: number): Stop | undefined {
     if (this.#shutdown) return { reason: "triple-fault" };
-    if (this.#halted) {
+    const processor = this.#processor;
+    if (processor.halted && processor.pending === noEvents) {
       const stop = this.#idle();
       if (stop) return stop;
     }
-    if (this.#ticks >= this.#nextEvent) this.#timePasses();
-    if (!this.#shadow && this.#interruptible()) return this.#interrupt();
+    if (processor.ticks >= processor.nextEvent) this.#timePasses();
+    if (processor.pending !== noEvents && processor.shadow !== "mov-ss") {
+      const { debug } = processor.pending;
+      if (debug !== 0) return this.#trapStep(() => processor.deliverDebug(debug));
+      if (processor.nmiWaits) return this.#interruptStep(VECTOR.NMI, () => processor.deliverNmi());
+      if (processor.halted && !processor.interruptible) {
+        const stop = this.#idle();
+        if (stop) return stop;
+      }
+    }
+    if (processor.shadow === "none" && processor.interruptible) return this.#interrupt();
+    if (processor.debugging) return this.#debugged();
     // An interrupt that waits for the instruction after STI is looked at right behind it.
-    const untilEvent = Math.max(1, this.#nextEvent - this.#ticks);
-    return this.#execute(this.#shadow ? 1 : Math.min(limit, SLICE, untilEvent));
+    const untilEvent = Math.max(1, processor.nextEvent - processor.ticks);
+    return this.#execute(processor.shadow === "none" ? Math.min(limit, SLICE, untilEvent) : 1);
   }
 
-  #interruptible(): boolean {
-    return this.#registers.interruptFlag && bus.interruptRequested(this.#devices);
+  /** One instruction, with TF or a breakpoint watching. */
+  #debugged(): Stop | undefined {
+    const processor = this.#processor;
+    const bits = processor.codeBreakpoints;
+    if (bits !== 0) return this.#trapStep(() => processor.deliverDebug(bits));
+    const stepping = (processor.registers.rest & FLAG.TF) !== 0;
+    const { exceptions } = processor.counts;
+    const before = processor.steps;
+    this.#lastSystem = undefined;
+    const stop = this.#execute(1);
+    if (processor.steps === before) return stop;
+    // A fault forgets what the instruction came across before it.
+    if (processor.counts.exceptions !== exceptions) processor.debugTraps = 0;
+    else if (stepping) processor.singleStepped(this.#lastSystem);
+    return stop;
+  }
+
+  /** A delivery between instructions, as a step of its own; if it cannot be, nothing has happened. */
+  #boundaryStep(delivery: () => void): Stop | undefined {
+    const processor = this.#processor;
+    this.#changed();
+    try {
+      delivery();
+    } catch (thrown) {
+      const stop = this.#stopFor(thrown);
+      if (stop.reason === "unsupported") return stop;
+      processor.steps++;
+      processor.ticks++;
+      return stop;
+    }
+    processor.halted = false;
+    processor.shadow = "none";
+    processor.steps++;
+    processor.ticks++;
+    return undefined;
+  }
+
+  #trapStep(delivery: () => void): Stop | undefined {
+    const processor = this.#processor;
+    this.#observeException(new Fault(VECTOR.DB));
+    const stop = this.#boundaryStep(delivery);
+    if (stop?.reason !== "unsupported")
+      processor.counts = { ...processor.counts, exceptions: processor.counts.exceptions + 1 };
+    return stop;
+  }
+
+  #interruptStep(vector: number, delivery: () => void): Stop | undefined {
+    const processor = this.#processor;
+    if (processor.observe?.has("interrupt")) {
+      const { ticks: tick, eip, cpl } = processor;
+      processor.events.push({ kind: "interrupt", tick, eip, cpl, vector });
+    }
+    const stop = this.#boundaryStep(delivery);
+    if (stop?.reason !== "unsupported")
+      processor.counts = { ...processor.counts, interrupts: processor.counts.interrupts + 1 };
+    return stop;
   }
 
   #interrupt(): Stop | undefined {
-    const before = { devices: this.#devices, nextEvent: this.#nextEvent, halted: this.#halted };
-    const { devices, vector } = bus.acknowledge(this.#devices);
-    this.#changed();
-    this.#devices = devices;
-    this.#nextEvent = bus.nextEvent(devices, this.#ticks);
-    this.#halted = false;
-    this.#cpl = cplOf(this.#system, this.#registers.eflags);
-    if (this.#observe?.has("interrupt")) {
-      this.#events.push({ kind: "interrupt", tick: this.#ticks, eip: this.#eip, cpl: this.#cpl, vector });
-    }
-    const stop = this.#deliver(vector, undefined, "interrupt");
+    const processor = this.#processor;
+    const { devices: before, nextEvent } = processor;
+    const { devices, vector } = bus.acknowledge(before);
+    processor.devices = devices;
+    processor.nextEvent = bus.nextEvent(devices, processor.ticks);
+    const stop = this.#interruptStep(vector, () => processor.deliver(vector, undefined, "interrupt"));
     if (stop?.reason === "unsupported") {
       // Nothing happened: the request is still there.
-      this.#devices = before.devices;
-      this.#nextEvent = before.nextEvent;
-      this.#halted = before.halted;
-      return stop;
+      processor.devices = before;
+      processor.nextEvent = nextEvent;
     }
-    this.#counts = { ...this.#counts, interrupts: this.#counts.interrupts + 1 };
-    this.#steps++;
-    this.#ticks++;
     return stop;
   }
 
   #timePasses(): void {
-    const devices = bus.advance(this.#devices, this.#ticks);
-    if (devices !== this.#devices) {
+    const processor = this.#processor;
+    const devices = bus.advance(processor.devices, processor.ticks);
+    if (devices !== processor.devices) {
       this.#changed();
-      this.#devices = devices;
+      processor.devices = devices;
     }
-    this.#nextEvent = bus.nextEvent(devices, this.#ticks);
+    processor.nextEvent = bus.nextEvent(devices, processor.ticks);
   }
 
   /** HLT: time goes on to the event that ends it. When nothing does, nothing has happened. */
   #idle(): Stop | undefined {
+    const processor = this.#processor;
     const value = this.#value;
-    const devices = this.#devices;
-    const ticks = this.#ticks;
+    const { devices, ticks } = processor;
     for (;;) {
-      if (this.#ticks >= this.#nextEvent) this.#timePasses();
-      if (this.#interruptible()) return undefined;
-      const enabled = this.#registers.interruptFlag;
-      const waits = this.#nextEvent !== Number.POSITIVE_INFINITY && bus.canWakeByItself(this.#devices, this.#ticks);
+      if (processor.ticks >= processor.nextEvent) this.#timePasses();
+      if (processor.interruptible) return undefined;
+      const enabled = processor.registers.interruptFlag;
+      const waits =
+        processor.nextEvent !== Number.POSITIVE_INFINITY && bus.canWakeByItself(processor.devices, processor.ticks);
       if (!enabled || !waits) {
         this.#value = value;
-        this.#devices = devices;
-        this.#ticks = ticks;
-        this.#nextEvent = bus.nextEvent(devices, ticks - 1);
+        processor.devices = devices;
+        processor.ticks = ticks;
+        processor.nextEvent = bus.nextEvent(devices, ticks - 1);
         return { reason: "halted", waitsForInput: enabled };
       }
       this.#changed();
-      this.#ticks = this.#nextEvent;
+      processor.ticks = processor.nextEvent;
     }
   }
 
   #execute(budget: number): Stop | undefined {
+    const processor = this.#processor;
     this.#changed();
-    this.#attention = undefined;
-    this.#budget = this.#left = budget;
-    const shadow = this.#shadow;
-    this.#shadow = false;
-    this.#cpl = cplOf(this.#system, this.#registers.eflags);
-    while (this.#left > 0 && this.#attention === undefined) this.#turn();
-    const used = this.#budget - this.#left;
+    processor.attention = undefined;
+    processor.budget = processor.left = budget;
+    const { shadow } = processor;
+    processor.shadow = "none";
+    while (processor.left > 0 && processor.attention === undefined) this.#turn();
+    const used = processor.budget - processor.left;
     // Nothing was done, so interrupts go on waiting.
-    if (used === 0) this.#shadow = shadow;
-    this.#budget = this.#left = 0;
-    this.#steps += used;
-    this.#ticks += used;
+    if (used === 0) processor.shadow = shadow;
+    processor.budget = processor.left = 0;
+    processor.steps += used;
+    processor.ticks += used;
     const repeats = this.#i32[REPEATS >> 2]!;
     if (repeats !== 0) {
       this.#i32[REPEATS >> 2] = 0;
-      this.#counts = { ...this.#counts, repeats: this.#counts.repeats + repeats };
+      processor.counts = { ...processor.counts, repeats: processor.counts.repeats + repeats };
     }
-    return (this.#attention as Attention | undefined)?.stop;
-  }
-
-  /** The present tick, inside of an instruction too. */
-  get #now(): number {
-    return this.#ticks + this.#budget - this.#left;
+    return (processor.attention as Attention | undefined)?.stop;
   }
 
   /** One call of the generated code, and what it came back for. */
   #turn(): void {
     const space = this.#space;
+    const processor = this.#processor;
     space.makeRoom();
+    const mode = processor.codeMode;
     let record: number;
     try {
-      record = this.#blocks.find(this.#eip, this.#mode, space);
+      record = this.#blocks.find(processor.eip, mode, space);
     } catch (thrown) {
       this.#thrown(thrown);
       return;
     }
-    if (this.#observe?.has("instruction")) this.#observeInstruction();
+    if (processor.observe?.has("instruction")) this.#observeInstruction(mode);
+    // RF lasts until an instruction has been executed.
+    const { rest } = processor.registers;
+    if ((rest & FLAG.RF) !== 0) processor.registers.rest = rest & ~FLAG.RF;
+    const { left } = processor;
     // An instruction that must run alone gets a budget of its own; `reserve` is what the others keep.
-    const reserve = space.single ? this.#left - 1 : 0;
-    const budget = this.#left - reserve;
+    const reserve = space.single ? left - 1 : 0;
+    const budget = left - reserve;
     space.single = budget === 1;
-    const go = this.#mode.flat ? this.#flat : this.#segmented;
+    const go = mode.flat ? this.#flat : this.#segmented;
     const count = this.#blocks.count(record);
     const code = count <= budget ? go(record, budget - count) : go(this.#blocks.truncated(record, budget), 0);
     space.single = false;
     const at = this.#i32[EXIT_RECORD >> 2]!;
-    this.#left = this.#i32[EXIT_LEFT >> 2]! + reserve;
-    this.#eip = code === EXIT.lookup ? this.#i32[EXIT_TARGET >> 2]! >>> 0 : this.#blocks.eip(at);
+    processor.left = this.#i32[EXIT_LEFT >> 2]! + reserve;
+    processor.eip = code === EXIT.lookup ? this.#i32[EXIT_TARGET >> 2]! >>> 0 : this.#blocks.eip(at);
     switch (code) {
       case EXIT.budget:
-        this.#left += this.#blocks.count(at);
+        processor.left += this.#blocks.count(at);
         break;
       case EXIT.fault:
         this.#generatedFault();
@@ -379,13 +377,14 @@ export class Engine implements ProcessorPort {
         space.single = true;
         break;
     }
+    if (processor.left === left && (rest & FLAG.RF) !== 0) processor.registers.rest |= FLAG.RF;
     space.settle();
   }
 
   #generatedFault(): void {
     const errorCode = this.#i32[EXIT_ERROR_CODE >> 2]!;
-    const own = new Fault(this.#i32[EXIT_VECTOR >> 2]!, errorCode < 0 ? undefined : errorCode);
-    const fault = this.#space.pendingFault ?? own;
+    const fault =
+      this.#space.pendingFault ?? new Fault(this.#i32[EXIT_VECTOR >> 2]!, errorCode < 0 ? undefined : errorCode);
     this.#space.pendingFault = undefined;
     this.#i32[SLOW_EXIT >> 2] = 0;
     this.#exception(fault);
@@ -393,50 +392,37 @@ export class Engine implements ProcessorPort {
 
   /** Executes an instruction that has no generated code. */
   #systemInstruction(record: number): void {
+    const processor = this.#processor;
     const instruction = this.#blocks.instruction(record);
     if (instruction.row === undefined) {
       this.#exception(new Fault(instruction.vector, instruction.vector === VECTOR.GP ? 0 : undefined));
       return;
     }
-    this.#nextEip = (this.#eip + instruction.length) >>> 0;
-    this.#repeating = false;
-    this.#checkpoint();
+    processor.nextEip = processor.eip + instruction.length;
+    processor.repeating = false;
+    processor.checkpoint();
     try {
-      instruction.row.system!(this, instruction as DecodedInstruction);
+      instruction.row.system!(processor, instruction as DecodedInstruction);
     } catch (thrown) {
-      this.#restore();
+      processor.restore();
       this.#thrown(thrown);
       return;
     }
-    this.#left--;
-    if (this.#repeating) this.#i32[REPEATS >> 2]!++;
-    else this.#eip = this.#nextEip;
-    this.#privilegeChanged();
-  }
-
-  #checkpoint(): void {
-    this.#registers.saveTo(this.#saved.registers);
-    this.#saved.eflags = this.#registers.eflags;
-    this.#saved.system = this.#system;
-  }
-
-  /** Takes back what an instruction did to the registers before it faulted. */
-  #restore(): void {
-    this.#registers.restoreFrom(this.#saved.registers);
-    this.#registers.eflags = this.#saved.eflags;
-    // CR2 is what a page fault leaves behind, so it stays.
-    if (this.#system !== this.#saved.system) this.setSystem({ ...this.#saved.system, cr2: this.#system.cr2 });
+    this.#lastSystem = instruction.row.mnemonic;
+    processor.left--;
+    if (processor.repeating) this.#i32[REPEATS >> 2]!++;
+    else processor.eip = processor.nextEip;
   }
 
   /** What an instruction, a fetch or a delivery threw instead of ending. */
   #thrown(thrown: unknown): void {
     if (thrown instanceof Fault) this.#exception(thrown);
-    else this.#attention = { stop: this.#stopFor(thrown) };
+    else this.#processor.attention = { stop: this.#stopFor(thrown) };
   }
 
   #stopFor(thrown: unknown): Stop {
     if (thrown instanceof Unsupported) {
-      return { reason: "unsupported", detail: `${thrown.detail} at EIP 0x${this.#eip.toString(16)}` };
+      return { reason: "unsupported", detail: `${thrown.detail} at EIP 0x${this.#processor.eip.toString(16)}` };
     }
     if (!(thrown instanceof TripleFault)) throw thrown;
     this.#shutdown = true;
@@ -445,220 +431,47 @@ export class Engine implements ProcessorPort {
 
   /** The delivery of an exception is a step of its own; the instruction that raised it had no effect. */
   #exception(fault: Fault): void {
-    const { vector, errorCode } = fault;
-    if (this.#observe?.has("exception")) {
-      this.#events.push({
-        kind: "exception",
-        tick: this.#now,
-        eip: this.#eip,
-        cpl: this.#cpl,
-        vector,
-        name: vectorNames[vector] ?? `vector ${vector}`,
-        ...(errorCode === undefined ? {} : { errorCode }),
-        ...(vector === VECTOR.PF ? { cr2: this.#system.cr2 >>> 0 } : {}),
-      });
-    }
-    const stop = this.#deliver(vector, errorCode, "exception");
-    if (stop) this.#attention = { stop };
-    if (stop?.reason === "unsupported") return;
-    this.#counts = { ...this.#counts, exceptions: this.#counts.exceptions + 1 };
-    this.#left--;
-  }
-
-  #deliver(vector: number, errorCode: number | undefined, source: EventSource): Stop | undefined {
-    this.#nextEip = this.#eip;
-    this.#checkpoint();
+    const processor = this.#processor;
+    this.#observeException(fault);
     try {
-      deliver(this, vector, errorCode, source, this.#eip);
+      processor.deliver(fault.vector, fault.errorCode, "exception");
     } catch (thrown) {
-      this.#restore();
-      return this.#stopFor(thrown);
-    } finally {
-      this.#space.settle();
+      const stop = this.#stopFor(thrown);
+      processor.attention = { stop };
+      if (stop.reason === "unsupported") return;
     }
-    this.#eip = this.#nextEip;
-    this.#privilegeChanged();
-    return undefined;
+    processor.counts = { ...processor.counts, exceptions: processor.counts.exceptions + 1 };
+    processor.left--;
   }
 
-  #privilegeChanged(): void {
-    const from = this.#cpl;
-    this.#cpl = cplOf(this.#system, this.#registers.eflags);
-    if (from === this.#cpl) return;
-    this.#selectHalves();
-    if (this.#observe?.has("privilege")) {
-      this.#events.push({ kind: "privilege", tick: this.#now, eip: this.#eip, from, to: this.#cpl });
-    }
-  }
+  // ---- observing --------------------------------------------------------------------------------------------------
 
-  #observeInstruction(): void {
-    const at = this.#mode.csBase + this.#eip;
-    const { row } = decode((index) => this.readLinear((at + index) >>> 0, 1, this.#cpl === 3), this.#eip);
-    this.#events.push({
-      kind: "instruction",
-      tick: this.#now,
-      eip: this.#eip,
-      cpl: this.#cpl,
-      mnemonic: row?.mnemonic ?? "(bad)",
-      group: row?.group ?? "miscellaneous",
+  #observeException({ vector, errorCode }: Fault): void {
+    const processor = this.#processor;
+    if (!processor.observe?.has("exception")) return;
+    const { now: tick, eip, cpl } = processor;
+    processor.events.push({
+      kind: "exception",
+      tick,
+      eip,
+      cpl,
+      vector,
+      name: vectorNames[vector] ?? `vector ${vector}`,
+      ...(errorCode === undefined ? {} : { errorCode }),
+      ...(vector === VECTOR.PF ? { cr2: processor.system.cr2 >>> 0 } : {}),
     });
   }
 
-  // ---- what decides how code is read ------------------------------------------------------------------------------
-
-  #replaceSystem(change: Partial<SystemState>): void {
-    this.#system = this.#space.system = Object.freeze({ ...this.#system, ...change });
+  #observeInstruction({ csBase, bits }: CodeMode): void {
+    const processor = this.#processor;
+    const { now: tick, eip, cpl } = processor;
+    const { row } = decode((index) => processor.readLinear((csBase + eip + index) >>> 0, 1, cpl === 3), eip, bits);
+    const { mnemonic = "(bad)", group = "miscellaneous" } = row ?? {};
+    processor.events.push({ kind: "instruction", tick, eip, cpl, mnemonic, group });
   }
+}
 
-  #segmentsChanged(): void {
-    const { segments } = this.#system;
-    const { base, limit } = segments.cs;
-    // A code segment may be read but never written, so accesses through one are always checked.
-    const flatSegments = segmentNames.map(
-      (name) => isFlat(segments[name]) && (segments[name].access & ACCESS.CODE) === 0,
-    );
-    const [es, , ss, ds] = flatSegments;
-    const name = `${flatSegments.map(Number).join("")} ${base} ${limit}`;
-    const known = this.#modes.get(name);
-    const flat = (es && ss && ds && isFlat(segments.cs)) ?? false;
-    const mode = known ?? { key: this.#modes.size, flat, csBase: base, csLimit: limit, flatSegments };
-    this.#modes.set(name, mode);
-    if (mode !== this.#mode) this.#blocks.forget();
-    this.#mode = mode;
-    this.#selectHalves();
-  }
-
-  /** Supervisor and user code see different halves of the TLB and of the jump cache. */
-  #selectHalves(): void {
-    const user = cplOf(this.#system, this.#registers.eflags) === 3;
-    this.#space.user = user;
-    this.#i32[TLB_BASE >> 2] = user ? TLB_USER : TLB_SUPERVISOR;
-    this.#i32[JUMP_CACHE_BASE >> 2] = user ? JUMP_CACHE_USER : JUMP_CACHE_SUPERVISOR;
-  }
-
-  // ---- processor port ---------------------------------------------------------------------------------------------
-
-  getRegister(number: number): number {
-    return this.#registers.get(number);
-  }
-
-  setRegister(number: number, value: number): void {
-    this.#registers.set(number, value);
-  }
-
-  getEflags(): number {
-    return this.#registers.eflags;
-  }
-
-  setEflags(value: number): void {
-    if ((value & FLAG.TF) !== 0) throw new Unsupported("single-stepping with TF");
-    this.#registers.eflags = value;
-    if ((value & FLAG.IF) !== 0) this.#attention ??= {};
-  }
-
-  get eip(): number {
-    return this.#eip;
-  }
-
-  get nextEip(): number {
-    return this.#nextEip;
-  }
-
-  set nextEip(value: number) {
-    this.#nextEip = value >>> 0;
-  }
-
-  get cpl(): number {
-    return cplOf(this.#system, this.#registers.eflags);
-  }
-
-  get mode(): Mode {
-    return modeOf(this.#system, this.#registers.eflags);
-  }
-
-  get system(): SystemState {
-    return this.#system;
-  }
-
-  setSegment(name: SegmentName, segment: Segment): void {
-    this.setSystem({ segments: Object.freeze({ ...this.#system.segments, [name]: segment }) });
-  }
-
-  setSystem(change: Partial<SystemState>): void {
-    this.#replaceSystem(change);
-    if (change.segments || change.cr0 !== undefined) this.#segmentsChanged();
-  }
-
-  invalidate(): void {
-    this.#space.flush();
-  }
-
-  readLinear(linear: number, size: AccessSize, user: boolean): number {
-    const value = this.#space.read(linear, size, user);
-    return size === 4 ? value >>> 0 : value & (size === 2 ? 0xffff : 0xff);
-  }
-
-  writeLinear(linear: number, size: AccessSize, value: number, user: boolean): void {
-    this.#space.write(linear, size, value, user);
-  }
-
-  segmentAddress(segment: number, offset: number, size: number, write: boolean): number {
-    return this.#space.segmentAddress(segment, offset, size, write);
-  }
-
-  portRead(port: number, size: AccessSize): number {
-    const { devices, value } = bus.portRead(this.#devices, port, size, this.#now);
-    this.#counts = { ...this.#counts, portReads: this.#counts.portReads + 1 };
-    this.#portAccessed(devices, "in", port, size, value);
-    return value;
-  }
-
-  portWrite(port: number, size: AccessSize, value: number): void {
-    const { debugExit, reset } = this.#devices;
-    const devices = bus.portWrite(this.#devices, port, size, value, this.#now);
-    this.#counts = { ...this.#counts, portWrites: this.#counts.portWrites + 1 };
-    this.#portAccessed(devices, "out", port, size, value);
-    const exit = devices.debugExit?.exitValue;
-    if (devices.debugExit !== debugExit && exit !== undefined) {
-      this.#attention = { stop: { reason: "debug-exit", value: exit, status: ((exit << 1) | 1) & 0xff } };
-    }
-    if (devices.reset !== reset && devices.reset.resetRequested) this.#attention = { stop: { reason: "reset" } };
-  }
-
-  #portAccessed(devices: bus.DeviceSet, direction: "in" | "out", port: number, size: number, value: number): void {
-    if (this.#observe?.has("port")) {
-      this.#events.push({ kind: "port", tick: this.#now, eip: this.#eip, direction, port, size, value });
-    }
-    if (devices === this.#devices) return;
-    this.#devices = devices;
-    this.#nextEvent = bus.nextEvent(devices, this.#now);
-    this.#attention ??= {};
-  }
-
-  get timestamp(): bigint {
-    return BigInt(this.#now);
-  }
-
-  halt(): void {
-    this.#halted = true;
-    this.#attention ??= {};
-  }
-
-  setShadow(): void {
-    this.#shadow = true;
-    this.#attention ??= {};
-  }
-
-  trap(dr6: number): void {
-    this.#pending = { ...this.#pending, debug: this.#pending.debug | dr6 };
-    this.#attention ??= {};
-  }
-
-  unblockNmi(): void {
-    if (this.#pending.nmiBlocked) this.#pending = { ...this.#pending, nmiBlocked: false };
-  }
-
-  repeat(): void {
-    this.#repeating = true;
-  }
+/** A save or another process gives equal lists that are not the same. */
+function samePdptes({ pdptes: a }: SystemState, { pdptes: b }: SystemState): boolean {
+  return a === b || (a.length === b.length && a.every((word, index) => word === b[index]));
 }

@@ -6,7 +6,10 @@ import type { OperandSize } from "../isa/code.js";
 import { type OperandCode, operandSizes, type Row } from "../isa/instruction.js";
 import { rows } from "../isa/table/index.js";
 
-/** The memory operand of a form: none, base + displacement, base + index + displacement, or through its segment. */
+/**
+ * The memory operand of a form: none, base + displacement, base + index + displacement, or the general case: through its
+ * segment, with an address of whatever size.
+ */
 export type MemoryForm = "none" | "simple" | "indexed" | "segment";
 export const memoryForms: readonly MemoryForm[] = ["none", "simple", "indexed", "segment"];
 export type RepeatForm = "once" | "E" | "NE";
@@ -29,7 +32,7 @@ function memoryFormsOf(row: Row): readonly MemoryForm[] {
   if (explicit) return memoryForms;
   if (row.operands.some(({ method }) => method === "M")) return ["simple", "indexed", "segment"];
   if (row.operands.some(({ method }) => method === "O")) return ["simple", "segment"];
-  if (row.group === "string" || row.mnemonic === "XLAT") return ["none", "segment"];
+  if (row.group === "string" || row.mnemonic === "XLAT" || row.addressSized) return ["none", "segment"];
   return ["none"];
 }
 

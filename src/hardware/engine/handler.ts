@@ -2,11 +2,14 @@
  * How an interpreter carries out semantics: reads operands out of the record, checks addresses in the TLB, keeps flags and
  * counts. One `Handler` writes the code of one form into the dispatch loop.
  */
+
+import { VECTOR } from "../cpu/processor.js";
 import type { CellAccess, Code, FlagSource, ImpliedSegment, MemoryCell, OperandSize } from "../isa/code.js";
-import { add, and, eq, i32, isZero, less, ne, or, select, shl, shr, sub, unary, xor } from "../isa/code.js";
+import { add, and, below, eq, i32, isZero, less, ne, or, select, shl, shr, sub, unary, xor } from "../isa/code.js";
 import type { OperandCode } from "../isa/instruction.js";
 import type { Form } from "./forms.js";
 import {
+  CODE_LIMIT,
   EFLAGS_REST,
   EXIT,
   EXIT_ERROR_CODE,
@@ -22,12 +25,13 @@ import {
   REGISTERS,
   REPEATS,
   SLOW_EXIT,
+  STACK_MASK,
   TLB_DELTA,
   TLB_ENTRIES,
   TLB_ENTRY_SIZE,
   TLB_WRITE_TAG,
 } from "./layout.js";
-import { slow } from "./slow-paths.js";
+import { linearAddress, slow } from "./slow-paths.js";
 import { type Expr, type FunctionBody, type Label, type Local, load } from "./wasm.js";
 /** Locals of the dispatch loop and where its parts leave to. */
 export interface Frame {
@@ -50,6 +54,12 @@ export interface Frame {
 export const field16 = (frame: Frame, offset: number): Expr => load("i16u", frame.ip, offset);
 const field8 = (frame: Frame, offset: number): Expr => load("i8u", frame.ip, offset);
 const field32 = (frame: Frame, offset: number): Expr => load("i32", frame.ip, offset);
+const ESP = 4;
+const EBP = 5;
+
+/** `old` with the bits of `mask` taken from `value`. */
+const merge = (old: Expr, value: Expr, mask: Expr): Expr => xor(old, and(xor(old, value), mask));
+
 const loadOps = { 8: "i8s", 16: "i16s", 32: "i32" } as const;
 const storeOps = { 8: "i8", 16: "i16", 32: "i32" } as const;
 
@@ -185,6 +195,29 @@ export class Handler implements Code {
     cell.store(value);
   }
 
+  /** Whether addresses may be 16 bits wide, which the record says. */
+  get #addressVaries(): boolean {
+    return this.form.memory === "segment" || (!this.frame.flat && this.form.memory === "none");
+  }
+
+  /** Ones where an address has bits. */
+  #addressMask(): Expr {
+    return shr(i32(-1), and(field8(this.frame, RECORD.flags), i32(RECORD_FLAG.address16)));
+  }
+
+  wrapAddress(sum: Expr): Expr {
+    return this.#addressVaries ? and(sum, this.#addressMask()) : sum;
+  }
+
+  pointer(number: number): Expr {
+    return this.#addressVaries ? this.let(this.wrapAddress(this.register(number, 32))) : this.register(number, 32);
+  }
+
+  setPointer(number: number, value: Expr): void {
+    if (!this.#addressVaries) this.setRegister(number, 32, value);
+    else this.setRegister(number, 32, merge(this.register(number, 32), value, this.#addressMask()));
+  }
+
   address(): Expr {
     if (this.#address) return this.#address;
     const base = load("i32", field16(this.frame, RECORD.base));
@@ -193,7 +226,9 @@ export class Handler implements Code {
       this.#address = this.let(add(base, displacement));
     } else {
       const index = load("i32", field16(this.frame, RECORD.index));
-      this.#address = this.let(add(add(base, shl(index, field8(this.frame, RECORD.scale))), displacement));
+      this.#address = this.let(
+        this.wrapAddress(add(add(base, shl(index, field8(this.frame, RECORD.scale))), displacement)),
+      );
     }
     return this.#address;
   }
@@ -208,7 +243,7 @@ export class Handler implements Code {
   #linear(segment: ImpliedSegment, offset: Expr, bytes: number, write: boolean): Expr {
     if (this.frame.flat && !(segment === "operand" && this.form.memory === "segment")) return offset;
     const number = segment === "ss" ? i32(2) : segment === "es" ? i32(0) : field8(this.frame, RECORD.segment);
-    const linear = this.let(slow("segment", number, offset, i32(bytes + (write ? 16 : 0))));
+    const linear = this.let(linearAddress(number, offset, i32(bytes + (write ? 16 : 0))));
     this.#checkSlow();
     return linear;
   }
@@ -294,11 +329,30 @@ export class Handler implements Code {
     this.frame.body.store(storeOps[size], i32(0), value, this.#slot(number, size));
   }
 
+  /** Everything, or what of ESP is the stack pointer. */
+  #stackMasked(offset: Expr): Expr {
+    return this.frame.flat ? offset : and(offset, load("i32", i32(STACK_MASK)));
+  }
+
+  stackTop(displacement = 0): Expr {
+    const esp = load("i32", i32(REGISTERS + REGISTER_SIZE * ESP));
+    return this.let(this.#stackMasked(displacement === 0 ? esp : add(esp, i32(displacement))));
+  }
+
+  setStackTop(offset: Expr): void {
+    if (this.frame.flat) this.setRegister(ESP, 32, offset);
+    else this.setRegister(ESP, 32, merge(this.register(ESP, 32), offset, load("i32", i32(STACK_MASK))));
+  }
+
+  framePointer(): Expr {
+    return this.let(this.#stackMasked(this.register(EBP, 32)));
+  }
+
   push(value: Expr, size: OperandSize = this.size): void {
     const pushed = this.let(value);
-    const esp = this.let(sub(this.register(4, 32), i32(size / 8)));
-    this.cell("ss", esp, size, "write").store(pushed);
-    this.setRegister(4, 32, esp);
+    const top = this.stackTop(-size / 8);
+    this.cell("ss", top, size, "write").store(pushed);
+    this.setStackTop(top);
   }
 
   signExtend(value: Expr, size: OperandSize = this.size): Expr {
@@ -394,9 +448,15 @@ export class Handler implements Code {
     return this.let(add(field32(this.frame, RECORD.eip), field8(this.frame, RECORD.length)));
   }
 
+  checkTarget(target: Expr = field32(this.frame, RECORD.immediate)): void {
+    if (this.frame.flat) return;
+    this.frame.body.if(below(load("i32", i32(CODE_LIMIT)), target), () => this.fault(VECTOR.GP, 0));
+  }
+
   branch(condition?: Expr): void {
     const { body, left } = this.frame;
     const take = (): void => {
+      this.checkTarget();
       if (condition) body.set(left, add(left, sub(field16(this.frame, RECORD.left), i32(1))));
       follow(this.frame);
     };
@@ -405,6 +465,7 @@ export class Handler implements Code {
   }
 
   jump(target: Expr): void {
+    this.checkTarget(target);
     probe(this.frame, target, false);
   }
 

@@ -1,9 +1,9 @@
 /**
  * Generates the interpreter: one WebAssembly function that dispatches over decoded records with a br_table, with a
- * handler for every form. Twice: `flat` is for segments that all start at 0 and reach to 4 GiB, `segmented` asks for
- * every address.
+ * handler for every form. Twice: `flat` is for 32-bit segments that all start at 0 and reach to 4 GiB; `segmented` is for
+ * everything else: it checks every address and jump, and looks up how wide addresses and the stack pointer are.
  */
-import { add, i32 } from "../isa/code.js";
+import { add, and, below, belowEqual, i32, shl, shr, sub } from "../isa/code.js";
 import { FIRST_FORM, forms, HANDLER, handlerCount } from "./forms.js";
 import { type Frame, field16, follow, Handler, probe } from "./handler.js";
 import {
@@ -18,9 +18,12 @@ import {
   MEMORY_SIZE,
   RECORD,
   RECORD_SIZE,
+  SEGMENT_READABLE,
+  SEGMENT_SIZE,
+  SEGMENTS,
   TLB_BASE,
 } from "./layout.js";
-import { slowNames, slowTypes } from "./slow-paths.js";
+import { linearType, slow, slowNames, slowTypes } from "./slow-paths.js";
 import { encodeModule, FunctionBody, type FunctionType, type Label, type Local, load } from "./wasm.js";
 
 /** Writes `go(record, left)`: runs from a record whose block is already charged; gives an exit code. */
@@ -108,6 +111,23 @@ function writeGo(flat: boolean): FunctionBody {
   return body;
 }
 
+/** `linear(segment, offset, access)`: the checks that nearly always hold; what they do not settle is asked for. */
+function writeLinear(): FunctionBody {
+  const body = new FunctionBody(["i32", "i32", "i32"]);
+  const [segment, offset, access] = [0, 1, 2].map((index) => body.parameter(index, "i32")) as [Local, Local, Local];
+  const entry = body.local("i32");
+  const last = body.local("i32");
+  body.set(entry, shl(segment, i32(Math.log2(SEGMENT_SIZE))));
+  body.set(last, add(offset, sub(and(access, i32(15)), i32(1))));
+  const allowed = load("i32", add(entry, shr(and(access, i32(16)), i32(2))), SEGMENTS + SEGMENT_READABLE);
+  body.if(and(below(last, allowed), belowEqual(offset, last)), () =>
+    body.return(add(load("i32", entry, SEGMENTS), offset)),
+  );
+  body.return(slow("segment", segment, offset, access));
+  body.unreachable();
+  return body;
+}
+
 /** The interpreter's module: exports `flat` and `segmented`, both (record, left) -> exit code. */
 export function generateInterpreter(): Uint8Array {
   const type: FunctionType = { parameters: ["i32", "i32"], results: ["i32"] };
@@ -115,6 +135,7 @@ export function generateInterpreter(): Uint8Array {
     memoryPages: MEMORY_SIZE / 65536,
     imports: slowNames.map((name) => ({ name, type: slowTypes[name] })),
     functions: [
+      { type: linearType, body: writeLinear() },
       { name: "flat", type, body: writeGo(true) },
       { name: "segmented", type, body: writeGo(false) },
     ],

@@ -32,13 +32,26 @@ export const EXIT_VECTOR = 228;
 export const EXIT_ERROR_CODE = 232;
 export const EXIT_LEFT = 240;
 export const EXIT_RECORD = 244;
-/** TLB half and jump cache of the current privilege (supervisor or user). */
+/** TLB half of the current privilege (supervisor or user), jump cache of the current mode and privilege. */
 export const TLB_BASE = 248;
 export const JUMP_CACHE_BASE = 252;
 /** An exit code set by a slow load that could not be done; 0 otherwise. */
 export const SLOW_EXIT = 256;
 /** REP iterations that were not the last one of their instruction, since the count was last collected. */
 export const REPEATS = 260;
+
+/**
+ * Segment registers as the generated code checks them, in encoding order: base (4), number of bytes from offset 0 that
+ * may be read (4), that may be written (4), spare. 0 bytes: every access takes the slow path, which knows the reason.
+ */
+export const SEGMENTS = 320;
+export const SEGMENT_SIZE = 16;
+export const SEGMENT_READABLE = 4;
+export const SEGMENT_WRITABLE = 8;
+/** What of ESP is the stack pointer: 0xFFFF or all. */
+export const STACK_MASK = 416;
+/** Highest offset in the code segment: what a jump is checked against. */
+export const CODE_LIMIT = 420;
 
 /** Records of the end of a run: copies of the last few, then a stop record. */
 export const SCRATCH = 1024;
@@ -57,11 +70,13 @@ export const TLB_USER = TLB_SUPERVISOR + TLB_ENTRIES * TLB_ENTRY_SIZE;
 export const JUMP_CACHE_ENTRIES = 16384;
 /** Entry: EIP (4), address of the block's first record (4). */
 export const JUMP_CACHE_ENTRY_SIZE = 8;
-export const JUMP_CACHE_SUPERVISOR = TLB_USER + TLB_ENTRIES * TLB_ENTRY_SIZE;
-export const JUMP_CACHE_USER = JUMP_CACHE_SUPERVISOR + JUMP_CACHE_ENTRIES * JUMP_CACHE_ENTRY_SIZE;
+/** One for each code mode and privilege that was used of late: going to and fro between them forgets nothing. */
+export const JUMP_CACHES = TLB_USER + TLB_ENTRIES * TLB_ENTRY_SIZE;
+export const JUMP_CACHE_COUNT = 8;
+export const JUMP_CACHE_SIZE = JUMP_CACHE_ENTRIES * JUMP_CACHE_ENTRY_SIZE;
 
 /** Decoded instructions. */
-export const ARENA = JUMP_CACHE_USER + JUMP_CACHE_ENTRIES * JUMP_CACHE_ENTRY_SIZE;
+export const ARENA = JUMP_CACHES + JUMP_CACHE_COUNT * JUMP_CACHE_SIZE;
 export const ARENA_END = 16 * 1024 * 1024;
 
 /** Page frames of the open value. */
@@ -101,6 +116,8 @@ export const RECORD_FLAG = {
   linkable: 1,
   /** This block lies on two pages. It is never linked to: the second page may be mapped elsewhere by then. */
   twoPages: 2,
+  /** 16-bit addresses. Its value is what is shifted out of 32 ones to give their mask. */
+  address16: 16,
 } as const;
 
 /** Why `go` returned. */

@@ -6,7 +6,7 @@ import { LONGEST_RUN, PAGE_SIZE, Page } from "../../state/pages.js";
 import { PersistentMap } from "../../state/persistent-map.js";
 import { SLOT_COUNT, SLOTS } from "./layout.js";
 
-/** What is remembered of a slot. A slot with CODE or TABLE never gets a write tag in the TLB. */
+/** What is remembered of a slot. A slot with CODE, TABLE or ROM never gets a write tag in the TLB. */
 export const SLOT = {
   /** Written since the last seal, as a whole. */
   DIRTY: 1,
@@ -14,6 +14,8 @@ export const SLOT = {
   CODE: 2,
   /** The page walker has read it. */
   TABLE: 4,
+  /** Stores do nothing. */
+  ROM: 8,
 } as const;
 
 interface Patch {

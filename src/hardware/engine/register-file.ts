@@ -48,6 +48,15 @@ export class RegisterFile {
     words[EFLAGS_REST >> 2] = value & ~ARITHMETIC;
   }
 
+  /** EFLAGS without the arithmetic flags: cheap to read. */
+  get rest(): number {
+    return this.#words[EFLAGS_REST >> 2]!;
+  }
+
+  set rest(value: number) {
+    this.#words[EFLAGS_REST >> 2] = value;
+  }
+
   get interruptFlag(): boolean {
     return (this.#words[EFLAGS_REST >> 2]! & FLAG.IF) !== 0;
   }

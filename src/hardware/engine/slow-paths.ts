@@ -10,6 +10,11 @@ export const slowTypes = {
 } as const satisfies Record<string, FunctionType>;
 type SlowName = keyof typeof slowTypes;
 export const slowNames = Object.keys(slowTypes) as SlowName[];
+/** The one function of the module that is not for the outside: the checks of an access through a segment. */
+export const linearType: FunctionType = slowTypes.segment;
+/** Linear address of an access through a segment; `access` is the size in bytes, plus 16 for a write. */
+export const linearAddress = (segment: Expr, offset: Expr, access: Expr): Expr =>
+  call(slowNames.length, linearType, [segment, offset, access]);
 /** A call of one of them. */
 export const slow = (name: SlowName, ...args: Expr[]): Expr => call(slowNames.indexOf(name), slowTypes[name], args);
 

@@ -278,7 +278,8 @@ export function call(index: number, type: FunctionType, args: readonly Expr[]): 
 export interface ModuleParts {
   readonly memoryPages: number;
   readonly imports: readonly { readonly name: string; readonly type: FunctionType }[];
-  readonly functions: readonly { readonly name: string; readonly type: FunctionType; readonly body: FunctionBody }[];
+  /** A function without a name is not exported. */
+  readonly functions: readonly { readonly name?: string; readonly type: FunctionType; readonly body: FunctionBody }[];
 }
 
 /** A module that imports `engine.memory` and the given functions of `engine`, and exports its own functions by name. */
@@ -306,7 +307,11 @@ export function encodeModule(parts: ModuleParts): Uint8Array {
       section(3, vector(parts.functions.map((_, index) => unsignedLeb(first + index)))),
       section(
         7,
-        vector(parts.functions.map(({ name }, index) => [...text(name), 0x00, ...unsignedLeb(first + index)])),
+        vector(
+          parts.functions.flatMap(({ name }, index) =>
+            name === undefined ? [] : [[...text(name), 0x00, ...unsignedLeb(first + index)]],
+          ),
+        ),
       ),
       section(10, vector(parts.functions.map(({ body }) => body.encode()))),
     ),

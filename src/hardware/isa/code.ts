@@ -96,7 +96,18 @@ export interface Code {
   /** General register by encoding number (AH to BH are 4 to 7 at 8 bits), sign-extended. */
   register(number: number, size: OperandSize): Expr;
   setRegister(number: number, size: OperandSize, value: Expr): void;
+  /** Offset `displacement` bytes from the top of the stack, as wide as the stack segment says (SP or ESP). */
+  stackTop(displacement?: number): Expr;
+  /** Moves the top of the stack to an offset; above 16 bits ESP stays if SP is the stack pointer. */
+  setStackTop(offset: Expr): void;
+  /** EBP or BP, as wide as the stack pointer. */
+  framePointer(): Expr;
   push(value: Expr, size?: OperandSize): void;
+  /** An index or count register, as wide as an address (ECX or CX), zero-extended. */
+  pointer(number: number): Expr;
+  setPointer(number: number, value: Expr): void;
+  /** A sum of addresses, as wide as an address. */
+  wrapAddress(sum: Expr): Expr;
 
   signExtend(value: Expr, size?: OperandSize): Expr;
   zeroExtend(value: Expr, size?: OperandSize): Expr;
@@ -118,6 +129,11 @@ export interface Code {
   /** Raises an exception; the instruction has no effect. */
   fault(vector: number, errorCode?: number): void;
   nextEip(): Expr;
+  /**
+   * #GP(0) if a jump to `target` (the direct target, operand J, unless given) would leave the code segment. `branch` and
+   * `jump` check that themselves; what changes registers or memory before them checks before that.
+   */
+  checkTarget(target?: Expr): void;
   /** Ends the instruction: to the direct target (operand J), if the condition holds. */
   branch(condition?: Expr): void;
   /** Ends the instruction: to a computed address. */

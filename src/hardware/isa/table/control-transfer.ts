@@ -5,26 +5,27 @@ import { add, and, type Code, conditionNames, type Expr, i32, isZero, less, ne, 
 import { type Definition, define, type SystemInstruction } from "../instruction.js";
 import { stackSize } from "./common.js";
 
-const ESP = 4;
 const ECX = 1;
 const control = { group: "control transfer" } as const;
 const hex = (value: number): string => value.toString(16).toUpperCase().padStart(2, "0");
 
 function returnNear(c: Code, release?: Expr): void {
-  const esp = c.register(ESP, 32);
-  const target = c.zeroExtend(c.cell("ss", esp, c.size).value);
-  const raised = add(esp, i32(c.size / 8));
-  c.setRegister(ESP, 32, release ? add(raised, release) : raised);
+  const target = c.let(c.zeroExtend(c.cell("ss", c.stackTop(), c.size).value));
+  c.checkTarget(target);
+  const raised = c.stackTop(c.size / 8);
+  c.setStackTop(release ? add(raised, release) : raised);
   c.jump(target);
 }
 
 /** LOOP and its kin count ECX down without touching a flag. */
 function loop(extra?: (c: Code) => Expr): (c: Code) => void {
   return (c) => {
-    const count = c.let(sub(c.register(ECX, 32), i32(1)));
-    c.setRegister(ECX, 32, count);
-    const more = ne(count, i32(0));
-    c.branch(extra ? and(more, ne(extra(c), i32(0))) : more);
+    const count = c.let(c.wrapAddress(sub(c.pointer(ECX), i32(1))));
+    const counts = ne(count, i32(0));
+    const more = c.let(extra ? and(counts, ne(extra(c), i32(0))) : counts);
+    c.if(more, () => c.checkTarget());
+    c.setPointer(ECX, count);
+    c.branch(more);
   };
 }
 
@@ -97,7 +98,7 @@ const definitions: readonly Definition[] = [
     summary: "Jumps to the address in a register or memory.",
     spec: "SDM Vol. 2A, JMP—Jump",
     forms: [["FF /4", "Ev"]],
-    semantics: (c) => c.jump(c.zeroExtend(c.read(0))),
+    semantics: (c) => c.jump(c.let(c.zeroExtend(c.read(0)))),
   },
   {
     ...control,
@@ -106,6 +107,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2A, CALL—Call Procedure",
     forms: [["E8", "Jz"]],
     semantics: (c) => {
+      c.checkTarget();
       c.push(c.nextEip());
       c.branch();
     },
@@ -117,7 +119,8 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2A, CALL—Call Procedure",
     forms: [["FF /2", "Ev"]],
     semantics: (c) => {
-      const target = c.zeroExtend(c.read(0));
+      const target = c.let(c.zeroExtend(c.read(0)));
+      c.checkTarget(target);
       c.push(c.nextEip());
       c.jump(target);
     },
@@ -146,6 +149,7 @@ const definitions: readonly Definition[] = [
     summary: "Counts ECX down and jumps if it is not zero and ZF is clear.",
     spec: "SDM Vol. 2A, LOOP/LOOPcc—Loop According to ECX Counter",
     forms: [["E0", "Jb"]],
+    addressSized: true,
     semantics: loop((c) => c.condition(5)),
   },
   {
@@ -154,6 +158,7 @@ const definitions: readonly Definition[] = [
     summary: "Counts ECX down and jumps if it is not zero and ZF is set.",
     spec: "SDM Vol. 2A, LOOP/LOOPcc—Loop According to ECX Counter",
     forms: [["E1", "Jb"]],
+    addressSized: true,
     semantics: loop((c) => c.condition(4)),
   },
   {
@@ -162,6 +167,7 @@ const definitions: readonly Definition[] = [
     summary: "Counts ECX down and jumps if it is not zero.",
     spec: "SDM Vol. 2A, LOOP/LOOPcc—Loop According to ECX Counter",
     forms: [["E2", "Jb"]],
+    addressSized: true,
     semantics: loop(),
   },
   {
@@ -170,7 +176,8 @@ const definitions: readonly Definition[] = [
     summary: "Jumps if ECX is zero.",
     spec: "SDM Vol. 2A, Jcc—Jump if Condition Is Met",
     forms: [["E3", "Jb"]],
-    semantics: (c) => c.branch(isZero(c.register(ECX, 32))),
+    addressSized: true,
+    semantics: (c) => c.branch(isZero(c.pointer(ECX))),
   },
   {
     ...control,
@@ -182,7 +189,7 @@ const definitions: readonly Definition[] = [
       const index = c.read(0);
       const pair = c.address();
       const lower = c.cell("operand", pair, c.size).value;
-      const upper = c.cell("operand", c.let(add(pair, i32(c.size / 8))), c.size).value;
+      const upper = c.cell("operand", c.let(c.wrapAddress(add(pair, i32(c.size / 8)))), c.size).value;
       c.if(or(less(index, lower), less(upper, index)), () => c.fault(5));
     },
   },

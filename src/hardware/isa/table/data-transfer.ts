@@ -1,7 +1,7 @@
 /** Moves, exchanges, stack. Spec: SDM Vol. 1, "Data Transfer Instructions". */
 
 import { operandAddress } from "../../cpu/operands.js";
-import { add, and, below, type Code, type Expr, eq, i32, or, sar, select, shl, shr, sub, xor } from "../code.js";
+import { add, and, below, type Code, type Expr, eq, i32, or, sar, select, shl, shr, xor } from "../code.js";
 import { type Definition, define, type SystemInstruction } from "../instruction.js";
 import { difference } from "./arithmetic.js";
 import { setZero } from "./common.js";
@@ -20,43 +20,38 @@ function exchange(c: Code): void {
 }
 
 function pop(c: Code): void {
-  const esp = c.register(ESP, 32);
-  const value = c.cell("ss", esp, c.size).value;
-  const raised = c.let(add(esp, i32(c.size / 8)));
+  const value = c.cell("ss", c.stackTop(), c.size).value;
+  const raised = c.stackTop(c.size / 8);
   if (c.isMemory(0)) {
     c.write(0, value);
-    c.setRegister(ESP, 32, raised);
+    c.setStackTop(raised);
   } else {
-    c.setRegister(ESP, 32, raised);
+    c.setStackTop(raised);
     c.write(0, value);
   }
 }
 
 function pushAll(c: Code): void {
-  const esp = c.register(ESP, 32);
   const bytes = c.size / 8;
-  for (let number = 0; number < 8; number++) {
-    const value = number === ESP ? esp : c.register(number, c.size);
-    c.cell("ss", c.let(sub(esp, i32((number + 1) * bytes))), c.size, "write").store(value);
-  }
-  c.setRegister(ESP, 32, sub(esp, i32(8 * bytes)));
+  for (let number = 0; number < 8; number++)
+    c.cell("ss", c.stackTop(-(number + 1) * bytes), c.size, "write").store(c.register(number, c.size));
+  c.setStackTop(c.stackTop(-8 * bytes));
 }
 
 function popAll(c: Code): void {
-  const esp = c.register(ESP, 32);
   const bytes = c.size / 8;
   const values: [number, Expr][] = [];
   for (let number = 7; number >= 0; number--) {
-    if (number !== ESP) values.push([number, c.cell("ss", c.let(add(esp, i32((7 - number) * bytes))), c.size).value]);
+    if (number !== ESP) values.push([number, c.cell("ss", c.stackTop((7 - number) * bytes), c.size).value]);
   }
   for (const [number, value] of values) c.setRegister(number, c.size, value);
-  c.setRegister(ESP, 32, add(esp, i32(8 * bytes)));
+  c.setStackTop(c.stackTop(8 * bytes));
 }
 
 function leave(c: Code): void {
-  const frame = c.register(EBP, 32);
+  const frame = c.framePointer();
   const value = c.cell("ss", frame, c.size).value;
-  c.setRegister(ESP, 32, add(frame, i32(c.size / 8)));
+  c.setStackTop(add(frame, i32(c.size / 8)));
   c.setRegister(EBP, c.size, value);
 }
 
@@ -290,7 +285,11 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2D, XLAT/XLATB—Table Look-up Translation",
     forms: [["D7"]],
     semantics: (c) =>
-      c.setRegister(0, 8, c.cell("operand", c.let(add(c.register(3, 32), c.zeroExtend(c.register(0, 8), 8))), 8).value),
+      c.setRegister(
+        0,
+        8,
+        c.cell("operand", c.let(c.wrapAddress(add(c.pointer(3), c.zeroExtend(c.register(0, 8), 8)))), 8).value,
+      ),
   },
   {
     mnemonic: "NOP",

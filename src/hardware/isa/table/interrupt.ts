@@ -22,7 +22,7 @@ function clearInterrupts(port: ProcessorPort): void {
 
 function setInterrupts(port: ProcessorPort): void {
   if (port.cpl > iopl(port)) throw new Fault(VECTOR.GP, 0);
-  if ((port.getEflags() & FLAG.IF) === 0) port.setShadow();
+  if ((port.getEflags() & FLAG.IF) === 0) port.setShadow("sti");
   port.setEflags(port.getEflags() | FLAG.IF);
 }
 

@@ -177,7 +177,9 @@ function bitTest(change?: (value: Expr, bit: Expr) => Expr): (c: Code) => void {
       return;
     }
     const shiftToUnit = c.size === 32 ? 5 : 4;
-    const offset = c.let(add(c.address(), shl(sar(index, i32(shiftToUnit)), i32(c.size === 32 ? 2 : 1))));
+    const offset = c.let(
+      c.wrapAddress(add(c.address(), shl(sar(index, i32(shiftToUnit)), i32(c.size === 32 ? 2 : 1)))),
+    );
     const cell = c.cell("operand", offset, c.size, change ? "modify" : "read");
     if (change) cell.store(c.let(change(cell.value, bit)));
     bitFlag(c, and(shr(cell.value, position), i32(1)));

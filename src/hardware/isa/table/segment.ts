@@ -33,7 +33,7 @@ function segmentOperand(instruction: DecodedInstruction, index: number): Segment
 function loadSegment(port: ProcessorPort, name: SegmentName, selector: number): void {
   if (name === "cs") throw new Fault(VECTOR.UD);
   loadDataSegment(port, name, selector);
-  if (name === "ss") port.setShadow();
+  if (name === "ss") port.setShadow("mov-ss");
 }
 
 const moveToSegment: SystemInstruction = (port, instruction) => {

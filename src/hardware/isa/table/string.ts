@@ -16,33 +16,33 @@ type Iteration = (c: Code, advance: (register: number) => void) => { compare?: (
 
 const advanceBy = (c: Code) => {
   const step = c.let(c.direction());
-  return (register: number): void => c.setRegister(register, 32, add(c.register(register, 32), step));
+  return (register: number): void => c.setPointer(register, add(c.pointer(register), step));
 };
 
 const movs: Iteration = (c, advance) => {
-  const value = c.cell("operand", c.register(ESI, 32), c.size).value;
-  c.cell("es", c.register(EDI, 32), c.size, "write").store(value);
+  const value = c.cell("operand", c.pointer(ESI), c.size).value;
+  c.cell("es", c.pointer(EDI), c.size, "write").store(value);
   advance(ESI);
   advance(EDI);
   return {};
 };
 
 const stos: Iteration = (c, advance) => {
-  c.cell("es", c.register(EDI, 32), c.size, "write").store(c.register(0, c.size));
+  c.cell("es", c.pointer(EDI), c.size, "write").store(c.register(0, c.size));
   advance(EDI);
   return {};
 };
 
 const lods: Iteration = (c, advance) => {
-  const value = c.cell("operand", c.register(ESI, 32), c.size).value;
+  const value = c.cell("operand", c.pointer(ESI), c.size).value;
   c.setRegister(0, c.size, value);
   advance(ESI);
   return {};
 };
 
 const cmps: Iteration = (c, advance) => {
-  const a = c.cell("operand", c.register(ESI, 32), c.size).value;
-  const b = c.cell("es", c.register(EDI, 32), c.size).value;
+  const a = c.cell("operand", c.pointer(ESI), c.size).value;
+  const b = c.cell("es", c.pointer(EDI), c.size).value;
   advance(ESI);
   advance(EDI);
   return { compare: difference(c, a, b).setFlags };
@@ -50,7 +50,7 @@ const cmps: Iteration = (c, advance) => {
 
 const scas: Iteration = (c, advance) => {
   const a = c.register(0, c.size);
-  const b = c.cell("es", c.register(EDI, 32), c.size).value;
+  const b = c.cell("es", c.pointer(EDI), c.size).value;
   advance(EDI);
   return { compare: difference(c, a, b).setFlags };
 };
@@ -64,11 +64,11 @@ const once =
 const repeated =
   (iteration: Iteration) =>
   (c: Code, while_: "E" | "NE"): void => {
-    const count = c.register(ECX, 32);
+    const count = c.pointer(ECX);
     c.if(count, () => {
       const { compare } = iteration(c, advanceBy(c));
       const left = c.let(sub(count, i32(1)));
-      c.setRegister(ECX, 32, left);
+      c.setPointer(ECX, left);
       compare?.();
       const more: Expr = ne(left, i32(0));
       c.repeatIf(compare ? and(more, while_ === "E" ? c.condition(4) : isZero(c.condition(4))) : more);

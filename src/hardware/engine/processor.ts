@@ -1,0 +1,411 @@
+/**
+ * The open machine's processor outside of the generated code: what instructions in TypeScript and deliveries work on,
+ * with its devices and its clock. It is the `ProcessorPort`; the `Engine` runs it.
+ */
+import {
+  anyBreakpoint,
+  anyDataBreakpoint,
+  codeBreakpoints,
+  DR6,
+  dataBreakpoints,
+  portBreakpoints,
+  recorded,
+} from "../cpu/debug.js";
+import { deliver, type EventSource } from "../cpu/exceptions.js";
+import type { AccessSize, ProcessorPort } from "../cpu/processor.js";
+import { VECTOR } from "../cpu/processor.js";
+import {
+  type CpuState,
+  CR0,
+  cplOf,
+  FLAG,
+  flatProtectedMode,
+  type Mode,
+  modeOf,
+  noEvents,
+  type PendingEvents,
+  type Segment,
+  type SegmentName,
+  type Shadow,
+  type SystemState,
+  segmentNames,
+} from "../cpu/state.js";
+import * as bus from "../devices/bus.js";
+import type { Counts, EventKind, MachineEvent, MachineState, Stop } from "../state.js";
+import type { AddressSpace } from "./address-space.js";
+import type { Blocks, CodeMode } from "./blocks.js";
+import { CodeModes } from "./code-modes.js";
+import { CODE_LIMIT, STACK_MASK, TLB_BASE, TLB_SUPERVISOR, TLB_USER } from "./layout.js";
+import { RegisterFile } from "./register-file.js";
+import { SystemRegisters } from "./system-registers.js";
+
+/** Why execution came back before its budget was used up. */
+export interface Attention {
+  readonly stop?: Stop;
+}
+const LOOK_AROUND: Attention = {};
+
+export class Processor implements ProcessorPort {
+  readonly registers: RegisterFile;
+  readonly #system = new SystemRegisters(flatProtectedMode.system);
+  readonly #space: AddressSpace;
+  readonly #blocks: Blocks;
+  readonly #i32: Int32Array;
+  readonly #modes = new CodeModes();
+  /** Undefined: to be worked out before code is read again. */
+  #codeMode: CodeMode | undefined;
+
+  eip = 0;
+  #nextEip = 0;
+  halted = false;
+  shadow: Shadow = "none";
+  pending: PendingEvents = noEvents;
+  devices!: bus.DeviceSet;
+  counts!: Counts;
+  /** Tick of the next thing a device does by itself. */
+  nextEvent = 0;
+
+  /** Steps and ticks up to the present call of the generated code; `budget` it was given, `left` it has. */
+  steps = 0;
+  ticks = 0;
+  budget = 0;
+  left = 0;
+
+  attention: Attention | undefined;
+  /** The instruction in TypeScript has iterations left. */
+  repeating = false;
+  observe: ReadonlySet<EventKind> | undefined;
+  events: MachineEvent[] = [];
+
+  readonly #savedRegisters = new Int32Array(16);
+  #savedEflags = 0;
+  /** Privilege when it was last looked at, for events. */
+  #cpl = 0;
+
+  constructor(buffer: ArrayBuffer, space: AddressSpace, blocks: Blocks) {
+    this.#i32 = new Int32Array(buffer);
+    this.registers = new RegisterFile(buffer);
+    this.#space = space;
+    this.#blocks = blocks;
+    space.system = this.#system.live;
+  }
+
+  // ---- values -----------------------------------------------------------------------------------------------------
+
+  open(state: MachineState): void {
+    const { cpu } = state;
+    if (this.#system.value !== cpu.system || ((cpu.eflags ^ this.registers.eflags) & (FLAG.VM | FLAG.AC)) !== 0)
+      this.#codeMode = undefined;
+    this.#system.open(cpu.system);
+    this.registers.load(cpu);
+    this.registers.eflags = cpu.eflags;
+    this.eip = cpu.eip >>> 0;
+    this.halted = cpu.halted;
+    this.shadow = cpu.shadow;
+    this.pending = cpu.pending;
+    this.devices = state.devices;
+    this.counts = state.counts;
+    this.steps = state.steps;
+    this.ticks = state.ticks;
+    this.#space.setA20(bus.a20Enabled(state.devices));
+    // An event of this very tick has not been dealt with yet: that is done when execution goes on.
+    this.nextEvent = bus.nextEvent(this.devices, this.ticks - 1);
+  }
+
+  seal(): CpuState {
+    return this.registers.toCpu({
+      system: this.#system.seal(),
+      eip: this.eip | 0,
+      halted: this.halted,
+      shadow: this.shadow,
+      pending: this.pending,
+    });
+  }
+
+  /** The system registers' value, if they still are one. */
+  get systemValue(): SystemState | undefined {
+    return this.#system.value;
+  }
+
+  // ---- instruction boundaries -------------------------------------------------------------------------------------
+
+  /** The present tick, inside of an instruction too. */
+  get now(): number {
+    return this.ticks + this.budget - this.left;
+  }
+
+  /** How code is read now. Selects what the generated code looks up by mode and privilege. */
+  get codeMode(): CodeMode {
+    this.#codeMode ??= this.#workOutMode();
+    return this.#codeMode;
+  }
+
+  #workOutMode(): CodeMode {
+    const system = this.#system.live;
+    const eflags = this.registers.eflags;
+    const cpl = cplOf(system, eflags);
+    const user = cpl === 3;
+    this.notePrivilege();
+    const space = this.#space;
+    const aligned = user && (system.cr0 & CR0.AM) !== 0 && (eflags & FLAG.AC) !== 0;
+    const watched = anyDataBreakpoint(system);
+    space.alignmentChecked = aligned;
+    space.watch = watched ? this.#watchData : undefined;
+    const mode = this.#modes.of(system, aligned || watched);
+    space.user = user;
+    this.#i32[TLB_BASE >> 2] = user ? TLB_USER : TLB_SUPERVISOR;
+    this.#blocks.select(mode, user);
+    for (let number = 0; number < 6; number++) space.loadSegment(number, system.segments[segmentNames[number]!]);
+    if (!mode.flat) {
+      this.#i32[STACK_MASK >> 2] = stackMask(system.segments.ss);
+      this.#i32[CODE_LIMIT >> 2] = mode.csLimit;
+    }
+    return mode;
+  }
+
+  /** Sees a privilege other than at the last look. */
+  notePrivilege(): void {
+    const from = this.#cpl;
+    this.#cpl = this.cpl;
+    if (from === this.#cpl || !this.observe?.has("privilege")) return;
+    this.events.push({ kind: "privilege", tick: this.now, eip: this.eip, from, to: this.#cpl });
+  }
+
+  /** Privilege changes are seen from here on. */
+  watchPrivilege(): void {
+    this.#cpl = this.cpl;
+  }
+
+  /** One instruction at a time: TF or a breakpoint wants to know of each. */
+  get debugging(): boolean {
+    return (this.registers.rest & FLAG.TF) !== 0 || anyBreakpoint(this.#system.live);
+  }
+
+  /** DR6 bits of breakpoints on the instruction at EIP. */
+  get codeBreakpoints(): number {
+    if ((this.registers.rest & FLAG.RF) !== 0 || !anyBreakpoint(this.#system.live)) return 0;
+    return codeBreakpoints(this.#system.live, (this.#system.live.segments.cs.base + this.eip) >>> 0);
+  }
+
+  /** Behind an instruction that began with TF set. INT clears TF and does not trap; what loads TF itself does. */
+  singleStepped(mnemonic: string | undefined): void {
+    const still = (this.registers.rest & FLAG.TF) !== 0;
+    if (still || mnemonic === "POPF" || mnemonic === "IRET") this.trap(DR6.BS);
+  }
+
+  /** Breakpoint bits that an instruction gathered before it faulted are forgotten. */
+  set debugTraps(bits: number) {
+    if (bits !== this.pending.debug) this.#setPending({ ...this.pending, debug: bits });
+  }
+
+  readonly #watchData = (linear: number, size: number, write: boolean): void => {
+    this.trap(dataBreakpoints(this.#system.live, linear, size, write));
+  };
+
+  #setPending({ debug, nmi, nmiBlocked }: PendingEvents): void {
+    this.pending = debug === 0 && !nmi && !nmiBlocked ? noEvents : { debug, nmi, nmiBlocked };
+  }
+
+  // ---- deliveries -------------------------------------------------------------------------------------------------
+
+  /** Delivers an event to its handler; throws TripleFault or Unsupported with nothing done. */
+  deliver(vector: number, errorCode: number | undefined, source: EventSource): void {
+    this.#nextEip = this.eip;
+    this.checkpoint();
+    try {
+      deliver(this, vector, errorCode, source, this.eip);
+    } catch (thrown) {
+      this.restore();
+      throw thrown;
+    } finally {
+      this.#space.settle();
+    }
+    this.eip = this.#nextEip;
+  }
+
+  /** #DB, with these bits in DR6. */
+  deliverDebug(bits: number): void {
+    const { debug } = this.#system.live;
+    this.setSystem({ debug: recorded(this.#system.live, bits) });
+    try {
+      this.deliver(VECTOR.DB, undefined, "exception");
+    } catch (thrown) {
+      this.setSystem({ debug });
+      throw thrown;
+    }
+    this.debugTraps = 0;
+  }
+
+  /** The NMI that waits. */
+  deliverNmi(): void {
+    const before = this.pending;
+    this.#setPending({ ...before, nmi: false, nmiBlocked: true });
+    try {
+      this.deliver(VECTOR.NMI, undefined, "interrupt");
+    } catch (thrown) {
+      this.pending = before;
+      throw thrown;
+    }
+    this.halted = false;
+  }
+
+  get nmiWaits(): boolean {
+    return this.pending.nmi && !this.pending.nmiBlocked;
+  }
+
+  get interruptible(): boolean {
+    return this.registers.interruptFlag && bus.interruptRequested(this.devices);
+  }
+
+  /** Remembers the registers in front of an instruction; one memory is enough, because deliveries do not nest. */
+  checkpoint(): void {
+    this.registers.saveTo(this.#savedRegisters);
+    this.#savedEflags = this.registers.eflags;
+    this.#system.save();
+  }
+
+  /** Takes back what an instruction did to the registers before it faulted. */
+  restore(): void {
+    this.registers.restoreFrom(this.#savedRegisters);
+    this.registers.eflags = this.#savedEflags;
+    this.#system.restore();
+    this.#codeMode = undefined;
+  }
+
+  pageFaultAt(linear: number): void {
+    this.#system.setCr2(linear | 0);
+  }
+
+  // ---- processor port ---------------------------------------------------------------------------------------------
+
+  getRegister(number: number): number {
+    return this.registers.get(number);
+  }
+
+  setRegister(number: number, value: number): void {
+    this.registers.set(number, value);
+  }
+
+  getEflags(): number {
+    return this.registers.eflags;
+  }
+
+  setEflags(value: number): void {
+    if (((value ^ this.registers.rest) & (FLAG.VM | FLAG.AC)) !== 0) this.#codeMode = undefined;
+    this.registers.eflags = value;
+    if ((value & FLAG.TF) !== 0 || ((value & FLAG.IF) !== 0 && bus.interruptRequested(this.devices)))
+      this.attention ??= LOOK_AROUND;
+  }
+
+  get nextEip(): number {
+    return this.#nextEip;
+  }
+
+  set nextEip(value: number) {
+    this.#nextEip = value >>> 0;
+  }
+
+  get mode(): Mode {
+    return modeOf(this.#system.live, this.registers.rest);
+  }
+
+  get cpl(): number {
+    return cplOf(this.#system.live, this.registers.rest);
+  }
+
+  get system(): SystemState {
+    return this.#system.live;
+  }
+
+  setSystem(change: Partial<SystemState>): void {
+    this.#system.change(change);
+    if (change.segments || change.cr0 !== undefined || change.debug) this.#codeMode = undefined;
+    if (change.debug && anyBreakpoint(this.#system.live)) this.attention ??= LOOK_AROUND;
+  }
+
+  setSegment(name: SegmentName, segment: Segment): void {
+    this.#system.setSegment(name, segment);
+    this.#codeMode = undefined;
+  }
+
+  invalidate(): void {
+    this.#space.flush();
+  }
+
+  readLinear(linear: number, size: AccessSize, user: boolean): number {
+    const value = this.#space.read(linear, size, user);
+    return size === 4 ? value >>> 0 : value & (size === 2 ? 0xffff : 0xff);
+  }
+
+  writeLinear(linear: number, size: AccessSize, value: number, user: boolean): void {
+    this.#space.write(linear, size, value, user);
+  }
+
+  segmentAddress(segment: number, offset: number, size: number, write: boolean): number {
+    return this.#space.segmentAddress(segment, offset, size, write);
+  }
+
+  portRead(port: number, size: AccessSize): number {
+    const { devices, value } = bus.portRead(this.devices, port, size, this.now);
+    this.counts = { ...this.counts, portReads: this.counts.portReads + 1 };
+    this.#portAccessed(devices, "in", port, size, value);
+    return value;
+  }
+
+  portWrite(port: number, size: AccessSize, value: number): void {
+    const before = this.devices;
+    const devices = bus.portWrite(before, port, size, value, this.now);
+    this.counts = { ...this.counts, portWrites: this.counts.portWrites + 1 };
+    this.#portAccessed(devices, "out", port, size, value);
+    const exit = devices.debugExit?.exitValue;
+    if (devices.debugExit !== before.debugExit && exit !== undefined) {
+      this.attention = { stop: { reason: "debug-exit", value: exit, status: ((exit << 1) | 1) & 0xff } };
+    }
+    if (bus.resetRequested(devices) && !bus.resetRequested(before)) this.attention = { stop: { reason: "reset" } };
+    this.#space.setA20(bus.a20Enabled(devices));
+  }
+
+  #portAccessed(devices: bus.DeviceSet, direction: "in" | "out", port: number, size: number, value: number): void {
+    this.trap(portBreakpoints(this.#system.live, port, size));
+    if (this.observe?.has("port")) {
+      this.events.push({ kind: "port", tick: this.now, eip: this.eip, direction, port, size, value });
+    }
+    if (devices === this.devices) return;
+    this.devices = devices;
+    this.nextEvent = bus.nextEvent(devices, this.now);
+    this.attention ??= LOOK_AROUND;
+  }
+
+  get timestamp(): bigint {
+    return BigInt(this.now);
+  }
+
+  halt(): void {
+    this.halted = true;
+    this.attention ??= LOOK_AROUND;
+  }
+
+  setShadow(by: "sti" | "mov-ss"): void {
+    this.shadow = by;
+    this.attention ??= LOOK_AROUND;
+  }
+
+  trap(dr6: number): void {
+    if (dr6 === 0) return;
+    this.debugTraps = this.pending.debug | dr6;
+    this.attention ??= LOOK_AROUND;
+  }
+
+  unblockNmi(): void {
+    if (!this.pending.nmiBlocked) return;
+    this.#setPending({ ...this.pending, nmiBlocked: false });
+    if (this.pending.nmi) this.attention ??= LOOK_AROUND;
+  }
+
+  repeat(): void {
+    this.repeating = true;
+  }
+}
+
+/** What of ESP is the stack pointer. */
+const stackMask = ({ access }: Segment): number => ((access & (1 << 14)) !== 0 ? -1 : 0xffff);
