@@ -27,6 +27,8 @@ import {
 } from "./native-layout.js";
 import type { Random } from "./random.js";
 
+export { nativeForms };
+
 export interface Step {
   readonly choice: Choice;
   /** Of a shift or rotate. */
@@ -58,11 +60,26 @@ const SS = 2;
 const DS = 3;
 const overrides = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65];
 const stackUsers = ["PUSH", "POP", "PUSHA", "POPA", "PUSHF", "POPF", "CALL", "RET", "ENTER"];
-const decimalRows = ["DAA", "DAS", "AAA", "AAS", "AAM", "AAD", "CBW", "CWD", "MUL", "DIV", "IDIV", "CMPXCHG", "CMPXCHG8B"];
+const decimalRows = [
+  "DAA",
+  "DAS",
+  "AAA",
+  "AAS",
+  "AAM",
+  "AAD",
+  "CBW",
+  "CWD",
+  "MUL",
+  "DIV",
+  "IDIV",
+  "CMPXCHG",
+  "CMPXCHG8B",
+];
 
 export const codeSegment = (test: { readonly selectors: readonly number[] }): PaletteSegment =>
   segmentOf(test.selectors[CS]!)!;
-export const codeBits = (test: { readonly selectors: readonly number[] }): CodeBits => (codeSegment(test).big ? 32 : 16);
+export const codeBits = (test: { readonly selectors: readonly number[] }): CodeBits =>
+  codeSegment(test).big ? 32 : 16;
 export const startEip = (test: FuzzCase): number => CODE + test.start - codeSegment(test).base;
 
 /** Everything about a case that is decided step by step. */
@@ -168,7 +185,12 @@ function choose16(draft: Draft, linear: number, override: number): Memory16 {
   const offset = linear - baseOf(draft, segment);
   const first = registers[0]!;
   if (random.once(6) || registers.some((register) => values[register] === undefined))
-    return { rm, displacement: linear - baseOf(draft, override >= 0 ? override : DS), displacementBytes: 2, absolute: true };
+    return {
+      rm,
+      displacement: linear - baseOf(draft, override >= 0 ? override : DS),
+      displacementBytes: 2,
+      absolute: true,
+    };
   const rest = registers.length === 2 ? values[registers[1]!]! : 0;
   if (!taken.has(first) && random.once(2)) {
     const displacement = random.below(256) - 128;
@@ -246,7 +268,11 @@ function prepare(draft: Draft, { row, size, addressSize, repeat }: NativeForm): 
   return { stack };
 }
 
-const selectable: Readonly<Record<string, readonly number[]>> = { S: [0, 1, 2, 3, 4, 5], C: [0, 2, 3, 4], D: [0, 1, 2, 3, 6, 7] };
+const selectable: Readonly<Record<string, readonly number[]>> = {
+  S: [0, 1, 2, 3, 4, 5],
+  C: [0, 2, 3, 4],
+  D: [0, 1, 2, 3, 6, 7],
+};
 
 function chooseRegister(draft: Draft, row: Row): number {
   for (const [method, numbers] of Object.entries(selectable)) if (has(row, method)) return draft.random.pick(numbers);
@@ -287,7 +313,8 @@ function addStep(draft: Draft, form: NativeForm): void {
     prefixes.push(...chosen.prefixes);
   } else if (memory && random.once(5)) prefixes.push(random.pick(overrides));
   if (repeat !== undefined) prefixes.push(repeat);
-  if (random.once(row.lock && memory ? 6 : 50)) prefixes.unshift(0xf0);
+  // AMD's processors take LOCK MOV CR0 for MOV CR8.
+  if (random.once(row.lock && memory ? 6 : 50) && !has(row, "C")) prefixes.unshift(0xf0);
   if (random.once(60)) prefixes.push(...Array.from({ length: random.below(12) }, () => 0x3e));
 
   const immediates = [byImmediate ? count : random.interesting(), random.once(4) ? random.below(32) : random.below(6)];
@@ -311,7 +338,8 @@ function addStep(draft: Draft, form: NativeForm): void {
     else if (!draft.taken.has(EAX)) draft.registers[EAX] = draft.values[EAX] = draft.values[target] ?? 0;
   }
   // No TF, no NT, no AC, no ID: those outlive the case.
-  if (mnemonic === "POPF") place(draft, stack, (random.word() & (ARITHMETIC_FLAGS | DIRECTION_FLAG | 0x33202)) | 2, size / 8);
+  if (mnemonic === "POPF")
+    place(draft, stack, (random.word() & (ARITHMETIC_FLAGS | DIRECTION_FLAG | 0x33202)) | 2, size / 8);
   append(draft, { choice, count: countedRows.includes(mnemonic) ? count : 0 });
   noteResults(draft, choice);
   if (jumps) append(draft, far);
@@ -333,16 +361,18 @@ const indices = palette.map((_, index) => index);
 const dataSelectors = indices.filter((index) => !isCode(palette[index]!)).map(selectorOf);
 const stackSelectors = dataSelectors.filter((selector) => !palette[selector >> 3]!.restricted);
 const codeSelectors = indices.filter((index) => isCode(palette[index]!)).map(selectorOf);
+/** Code that may be read: a selector of other code cannot be loaded. */
+const readableCode = codeSelectors.filter((selector) => !palette[selector >> 3]!.restricted);
 
 /** ES CS SS DS FS GS: all flat, or each one something else. */
 function chooseSelectors(random: Random, segmented: boolean): number[] {
   if (!segmented) return [USER_DATA, USER_CODE, USER_DATA, USER_DATA, USER_DATA, USER_DATA];
   const data = (): number => {
-    if (random.once(20)) return random.once(2) ? NULL_SELECTOR : random.pick(codeSelectors);
+    if (random.once(20)) return random.once(2) ? NULL_SELECTOR : random.pick(readableCode);
     return random.once(3) ? USER_DATA : random.pick(dataSelectors);
   };
-  const code = random.once(4) ? USER_CODE : random.pick(codeSelectors.filter(x=>!process.env['NO16']||palette[x>>3]!.big));
-  const stack = random.once(4) ? USER_DATA : random.pick(stackSelectors.filter(x=>!process.env['NO16']||palette[x>>3]!.big));
+  const code = random.once(4) ? USER_CODE : random.pick(codeSelectors);
+  const stack = random.once(4) ? USER_DATA : random.pick(stackSelectors);
   return [data(), code, stack, data(), data(), data()];
 }
 

@@ -1,6 +1,7 @@
 /** As encode.ts, with both sizes of code and of addresses: encode.ts writes 32-bit code with 32-bit addresses. */
 import type { OperandSize } from "../../src/hardware/isa/code.js";
 import { type CodeBits, operandSizes, type Row } from "../../src/hardware/isa/instruction.js";
+import { rows } from "../../src/hardware/isa/table/index.js";
 import { type EncodingChoice, encode, type MemoryChoice } from "./encode.js";
 
 /** The rm field and a displacement: of 0, 1 or 2 bytes, or of 2 without a register (rm 6). */
@@ -13,6 +14,9 @@ export interface Memory16 {
 
 /** Base and index registers by the rm field. Spec: SDM Vol. 2A, table "16-Bit Addressing Forms with the ModR/M Byte". */
 export const addressing16: readonly (readonly number[])[] = [[3, 6], [3, 7], [5, 6], [5, 7], [6], [7], [5], [3]];
+
+/** How many operand sizes a row has. */
+const sizesOf = new Map(rows.map((row) => [row, operandSizes(row).length]));
 
 export type Target = number | MemoryChoice | Memory16;
 
@@ -36,13 +40,26 @@ function modrm16(reg: number, { rm, displacement, displacementBytes, absolute }:
   return [(size << 6) | (reg << 3) | rm, ...bytes.slice(0, size)];
 }
 
-export function bytesOf(choice: Choice): number[] {
+const known = new WeakMap<Choice, readonly number[]>();
+
+/** The instruction's bytes. */
+export function bytesOf(choice: Choice): readonly number[] {
+  let bytes = known.get(choice);
+  if (bytes === undefined) {
+    bytes = encodeChoice(choice);
+    known.set(choice, bytes);
+  }
+  return bytes;
+}
+
+function encodeChoice(choice: Choice): number[] {
   const { row, size, codeBits, addressSize, target, prefixes } = choice;
   const bytes = encode({ ...choice, target: is16(target) ? 0 : target, prefixes: [] });
-  const sized = operandSizes(row).length > 1;
+  const sized = sizesOf.get(row)! > 1;
   if (sized && size === 16) bytes.shift();
   const head = [...prefixes];
-  if (sized && size !== codeBits) head.push(0x66);
+  // BSWAP has a 16-bit form, whose result is undefined.
+  if ((sized && size !== codeBits) || (row.mnemonic === "BSWAP" && codeBits === 16)) head.push(0x66);
   if (addressSize !== codeBits) head.push(0x67);
   if (is16(target)) {
     const at = (row.mandatoryPrefix === undefined ? 0 : 1) + (row.escaped ? 1 : 0) + 1;

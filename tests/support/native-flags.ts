@@ -39,7 +39,8 @@ export function flagEffect({ choice: { row, size, prefixes }, count }: FlagStep)
   const needs = mask(needed[row.mnemonic] ?? "");
   if (row.mnemonic === "POPF") return { needs, defines: ARITHMETIC_FLAGS, leavesUndefined: 0 };
   // With a count of 0 nothing is compared.
-  if (row.repeat !== undefined && prefixes.some((byte) => byte >= 0xf2)) return { needs, defines: 0, leavesUndefined: 0 };
+  if (row.repeat !== undefined && prefixes.some((byte) => byte >= 0xf2))
+    return { needs, defines: 0, leavesUndefined: 0 };
   const written = mask(row.flags?.written ?? "");
   let leavesUndefined = mask(row.flags?.undefined ?? "");
   if (countedRows.includes(row.mnemonic)) {

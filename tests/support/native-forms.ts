@@ -37,10 +37,11 @@ export function nativeForms(): NativeForm[] {
   for (const row of rows.filter(isComparable)) {
     for (const size of operandSizes(row)) {
       const memories = has(row, "E") ? [false, true] : [has(row, "M", "O") || implied(row)];
-      const repeats = row.repeat === undefined ? [undefined] : [undefined, 0xf3, 0xf2];
+      // Whether REP INS with a count of 0 may be executed differs between processors.
+      const repeats = row.repeat === undefined || row.system ? [undefined] : [undefined, 0xf3, 0xf2];
       for (const memory of memories) {
         const addressed = memory || row.addressSized || implied(row);
-        for (const addressSize of addressed && !process.env['NO16'] ? ([32, 16] as const) : ([32] as const))
+        for (const addressSize of addressed ? ([32, 16] as const) : ([32] as const))
           for (const repeat of repeats) forms.push({ row, size, addressSize, memory, repeat });
       }
     }

@@ -3,10 +3,10 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { findPeer } from "./peers.js";
 import { type FuzzCase, startEip } from "./native-cases.js";
 import { background, CODE_BYTES, palette, WINDOW_BYTES } from "./native-layout.js";
 import { codeOf, type Outcome } from "./native-machine.js";
+import { findPeer } from "./peers.js";
 import { packageRoot } from "./virtlab.js";
 
 export const nativeOptions = ["-m32", "-O1", "-nostdlib", "-static", "-fno-pie", "-no-pie", "-fno-stack-protector"];
@@ -27,7 +27,12 @@ export interface Judge {
 function descriptor(index: number): number[] {
   const { base, limit, granular, big, kind, restricted } = palette[index]!;
   const contents = { data: 0, "expand-down": 1, code: 2 }[kind];
-  return [index, base >>> 0, limit, Number(big) | (contents << 1) | (Number(restricted) << 3) | (Number(granular) << 4)];
+  return [
+    index,
+    base >>> 0,
+    limit,
+    Number(big) | (contents << 1) | (Number(restricted) << 3) | (Number(granular) << 4),
+  ];
 }
 
 function encodeInput(cases: readonly FuzzCase[], segments: boolean): Uint8Array {

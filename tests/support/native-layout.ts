@@ -73,7 +73,7 @@ export const palette: readonly PaletteSegment[] = [
 /** Selectors: what Linux gives a 32-bit program, and entries of the palette. */
 export const USER_CODE = 0x23;
 export const USER_DATA = 0x2b;
-export const NULL_SELECTOR = 3;
+export const NULL_SELECTOR = 0;
 export const selectorOf = (index: number): number => (index << 3) | 7;
 
 export const isCode = ({ kind }: PaletteSegment): boolean => kind === "code";

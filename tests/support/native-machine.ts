@@ -1,7 +1,7 @@
 /** Runs the cases of native-cases.ts in an engine of this package, as a program under an operating system would. */
 import {
-  CR0,
   type CpuState,
+  CR0,
   generalNames,
   NULL_SEGMENT,
   type Segment,
@@ -21,11 +21,9 @@ import {
   DATA,
   DATA_PAGES,
   FILLER,
-  isCode,
   NULL_SELECTOR,
   READ_ONLY,
   segmentOf,
-  USER_DATA,
   WINDOW,
 } from "./native-layout.js";
 
@@ -182,7 +180,3 @@ export class NativeMachine {
     return changes;
   }
 }
-
-/** Selectors with which nothing but flat segments is meant. */
-export const isFlatCase = ({ selectors }: FuzzCase): boolean =>
-  selectors.every((selector, index) => index === 1 || selector === USER_DATA);

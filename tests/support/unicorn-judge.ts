@@ -1,0 +1,3 @@
+export function openUnicorn(): string {
+  return "not yet";
+}
