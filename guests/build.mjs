@@ -56,6 +56,7 @@ const GUESTS = [
   { name: "bench-sieve", image: "bench-sieve.elf", lib: BASE },
   { name: "bench-fib", image: "bench-fib.elf", lib: BASE },
   { name: "bench-mix", image: "bench-mix.elf", lib: BASE, generated: { "workload.asm": generateMix } },
+  { name: "bench-traps", image: "bench-traps.elf", lib: [...BASE, ...RING3, "pic-pit.c"] },
 ];
 
 function run(tool, args) {

@@ -1,6 +1,9 @@
 /** The public surface of virtlab. */
 import { installDisplays } from "./view/install.js";
 
+export type { BootModule } from "./hardware/boot/multiboot-info.js";
+export type { BootOptions, CreateOptions } from "./hardware/boot/start.js";
+export { type ModelName, modelNames } from "./hardware/cpu/model.js";
 export type { PageTableEntry, PageWalk } from "./hardware/cpu/paging.js";
 export type {
   CpuState,
@@ -24,10 +27,7 @@ export type { Uart16550State } from "./hardware/devices/uart16550.js";
 export { type DisassembledInstruction, type DisassembleOptions, disassemble } from "./hardware/isa/disassembler.js";
 export type { InstructionGroup } from "./hardware/isa/instruction.js";
 export {
-  type BootModule,
-  type BootOptions,
   type Counters,
-  type CreateOptions,
   diff,
   type EditableMachine,
   Machine,

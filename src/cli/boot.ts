@@ -5,7 +5,9 @@
 import { accessSync, constants, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { type BootModule, Machine } from "../hardware/machine.js";
+import type { BootModule } from "../hardware/boot/multiboot-info.js";
+import { type ModelName, modelNames } from "../hardware/cpu/model.js";
+import { Machine } from "../hardware/machine.js";
 import type { MachineEvent, Stop } from "../hardware/state.js";
 import { VirtlabError } from "../state/error.js";
 import { parseMemorySize } from "../state/memory-size.js";
@@ -18,6 +20,9 @@ const SLICE = 4_000_000;
 const LAST_EXCEPTIONS = 8;
 
 interface BootFlags {
+  readonly rom?: string;
+  readonly real?: true;
+  readonly model: ModelName;
   readonly memory: string;
   readonly append?: string;
   readonly module: readonly string[];
@@ -43,8 +48,11 @@ const count = (text: string): number => {
 
 export function bootCommand(): Command {
   return new Command("boot")
-    .description("boot a multiboot 1 kernel or a flat binary, with its serial port on standard input and output")
-    .argument("<image>", "kernel (ELF or with address fields), or a flat binary loaded at 1 MiB")
+    .description("boot a kernel, a flat binary or a ROM, with its serial port on standard input and output")
+    .argument("[image]", "multiboot kernel (ELF or with address fields), or a flat binary loaded at 1 MiB")
+    .option("--rom <file>", "instead of an image: start in this ROM as after reset, in real mode at F000:FFF0")
+    .option("--real", "load the image at 0x7c00 and start it in real mode, as a boot sector")
+    .addOption(new Option("--model <name>", "processor model").choices([...modelNames]).default("pentium2"))
     .option("--memory <size>", "RAM, such as 64M", "64M")
     .option("--append <text>", "the kernel's command line")
     .addOption(
@@ -65,7 +73,7 @@ export function bootCommand(): Command {
     .option("--max-instructions <n>", "give up after this many instructions (status 3)", count)
     .option("--stats <file>", "write counts as JSON when the machine ends")
     .option("--reboot", "boot again when the guest asks for a reset")
-    .action(async (image: string, flags: BootFlags) => {
+    .action(async (image: string | undefined, flags: BootFlags) => {
       process.exitCode = await boot(image, flags);
     });
 }
@@ -130,12 +138,17 @@ class Keyboard {
   }
 }
 
-async function boot(imageFile: string, flags: BootFlags): Promise<number> {
+async function boot(imageFile: string | undefined, flags: BootFlags): Promise<number> {
+  const file = flags.rom ?? imageFile;
+  if (file === undefined || (flags.rom !== undefined && imageFile !== undefined))
+    throw new VirtlabError("boot: give either an image or --rom <file>");
   const { memory, append, debugExit, portLog, maxInstructions = Number.POSITIVE_INFINITY, stats, reboot } = flags;
   parseMemorySize(memory);
   const start = Machine.boot({
-    image: readInput(imageFile, "image"),
-    imageName: imageFile,
+    ...(flags.rom === undefined ? { image: readInput(file, "image") } : { rom: readInput(file, "ROM") }),
+    ...(flags.real ? { mode: "real" } : {}),
+    imageName: file,
+    model: flags.model,
     memory,
     debugExitPort: debugExit === "none" ? null : debugExit,
     modules: flags.module.map(readModule),

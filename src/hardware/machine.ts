@@ -12,47 +12,21 @@ import { parseMemorySize } from "../state/memory-size.js";
 import { PAGE_SIZE, Page, zeroPage } from "../state/pages.js";
 import { PersistentMap } from "../state/persistent-map.js";
 import { decodeSave, encodeSave, SAVE_VERSION } from "../state/save-format.js";
-import { loadImage } from "./boot/image.js";
+import { type BootOptions, bootState, type CreateOptions, createState } from "./boot/start.js";
+import { checkedModel } from "./cpu/model.js";
 import { type PageWalk, type PhysicalMemory, walk } from "./cpu/paging.js";
 import {
   type CpuState,
   cplOf,
   FLAG,
-  flatProtectedMode,
   type GeneralRegisters,
   generalNames,
   segmentNames,
 } from "./cpu/state.js";
-import { createDevices, type DeviceSet, typeInput } from "./devices/bus.js";
-import type { DeviceConfig } from "./devices/port-map.js";
+import { type DeviceSet, typeInput } from "./devices/bus.js";
 import { Engine } from "./engine/engine.js";
 import { deepFreeze, describe, firstMisfit, memoryDigest, nonZeroPages, writeBytes } from "./machine-content.js";
-import { type EventKind, eventKinds, type MachineEvent, type MachineState, type Stop } from "./state.js";
-
-export interface CreateOptions {
-  /** RAM: bytes, or text such as "64M". Default 64 MiB. */
-  readonly memory?: number | string;
-  /** First port of the debug-exit device, or null for none. Default 0xF4. */
-  readonly debugExitPort?: number | null;
-  /** Port of the debug console, or null for none. Default 0xE9. */
-  readonly debugConsolePort?: number | null;
-}
-
-export interface BootModule {
-  readonly data: Uint8Array;
-  /** The module's command line. */
-  readonly text?: string;
-}
-
-export interface BootOptions extends CreateOptions {
-  /** A multiboot 1 kernel (ELF or address fields) or a flat binary. */
-  readonly image: Uint8Array;
-  /** Name of the image for messages and for the start of its command line. */
-  readonly imageName?: string;
-  /** The kernel's command line. */
-  readonly append?: string;
-  readonly modules?: readonly BootModule[];
-}
+import { type EventKind, eventKinds, type MachineEvent, type MachineState, type RomRange, type Stop } from "./state.js";
 
 /** Run until this EIP, until the serial port has put out a text, or until a predicate holds after a step. */
 export type Until = number | { readonly serial: string } | ((machine: Machine) => boolean);
@@ -108,6 +82,10 @@ const utf8 = new TextDecoder();
 const asBytes = (text: string): string => String.fromCharCode(...new TextEncoder().encode(text));
 const latin1 = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0));
 
+/** Whether a range of physical addresses lies inside of a ROM. */
+const inRom = (roms: readonly RomRange[], physical: number, length: number): boolean =>
+  roms.some(({ base, size }) => physical >= base && physical + length <= base + size);
+
 let engine: Engine | undefined;
 /** The engine all machines share; made at the first step. */
 const sharedEngine = (): Engine => (engine ??= new Engine());
@@ -134,28 +112,14 @@ export class Machine {
   /**
    * A machine without a program: 32-bit protected mode with flat segments, EIP 0, memory all zeros.
    *
-   * @throws VirtlabError for a memory size or port that cannot be.
+   * @throws VirtlabError for a memory size, model or port that cannot be.
    */
   static create(options: CreateOptions = {}): Machine {
-    const config: DeviceConfig = {
-      ...(options.debugConsolePort === null ? {} : { debugConsolePort: options.debugConsolePort ?? 0xe9 }),
-      ...(options.debugExitPort === null ? {} : { debugExitPort: options.debugExitPort ?? 0xf4 }),
-    };
-    return new Machine({
-      cpu: flatProtectedMode,
-      memorySize: parseMemorySize(options.memory ?? "64M"),
-      rom: [],
-      memory: PersistentMap.empty(),
-      devices: createDevices(config),
-      steps: 0,
-      ticks: 0,
-      counts: { repeats: 0, exceptions: 0, interrupts: 0, portReads: 0, portWrites: 0 },
-      shutdown: false,
-    });
+    return new Machine(createState(options));
   }
 
   /**
-   * A machine with a program in memory and the processor at its entry point.
+   * A machine with a program in memory and the processor at its entry point, or with a ROM and the processor after reset.
    *
    * @throws VirtlabError naming the image, the offset and the reason when the image cannot be loaded.
    * @example
@@ -163,21 +127,7 @@ export class Machine {
    * machine.cpl // => 0
    */
   static boot(options: BootOptions): Machine {
-    const machine = Machine.create(options);
-    const { memorySize } = machine.#state;
-    const { image, imageName, append, modules } = options;
-    const plan = loadImage({
-      image,
-      memorySize,
-      ...(imageName === undefined ? {} : { imageName }),
-      ...(append === undefined ? {} : { append }),
-      ...(modules === undefined ? {} : { modules }),
-    });
-    let memory = machine.#state.memory;
-    for (const { address, bytes } of plan.segments) memory = writeBytes(memory, address, bytes);
-    const registers = Object.fromEntries(generalNames.map((name) => [name, plan.registers[name] | 0]));
-    const cpu: CpuState = { ...machine.#state.cpu, ...registers, eip: plan.entry | 0 };
-    return new Machine({ ...machine.#state, memory, cpu });
+    return new Machine(bootState(options));
   }
 
   /**
@@ -192,11 +142,17 @@ export class Machine {
     };
     const misfit = firstMisfit(describe(Machine.create().#state), saved.state);
     if (misfit !== undefined) fail(`${misfit} is missing or of the wrong type: this is no machine`);
-    const { memorySize } = saved.state as unknown as MachineState;
+    const { memorySize, rom } = saved.state as unknown as MachineState;
     parseMemorySize(memorySize);
+    checkedModel((saved.state as unknown as MachineState).cpu.system.model);
+    for (const range of rom) {
+      const whole = [range.base, range.size].every((part) => Number.isInteger(part) && part % PAGE_SIZE === 0);
+      if (!whole || range.base < 0 || range.base + range.size > 2 ** 32) fail("a ROM lies nowhere in physical memory");
+    }
     let memory = PersistentMap.empty<Page>();
     for (const [frame, page] of saved.pages) {
-      if (frame * PAGE_SIZE >= memorySize) fail(`page frame ${frame} lies outside of memory (${memorySize} bytes)`);
+      if (frame * PAGE_SIZE >= memorySize && !inRom(rom, frame * PAGE_SIZE, PAGE_SIZE))
+        fail(`page frame ${frame} lies outside of memory (${memorySize} bytes)`);
       memory = memory.set(frame, Page.copyFrom(page));
     }
     const machine = new Machine({ ...deepFreeze(saved.state as unknown as Omit<MachineState, "memory">), memory });
@@ -278,7 +234,7 @@ export class Machine {
   /**
    * The machine with registers or devices edited; memory is written with `write`.
    *
-   * @throws VirtlabError for what no machine could be: unknown registers or devices, TF or VM set, values that are no numbers.
+   * @throws VirtlabError for what no machine could be: unknown registers or devices, another VM flag, values that are no numbers.
    */
   edit(recipe: (draft: EditableMachine) => void): Machine {
     const { cpu, devices } = this.#state;
@@ -287,9 +243,8 @@ export class Machine {
     const after = produce(before, (draft) => {
       recipe(draft as unknown as EditableMachine); // what it returns, as a short arrow function does, is not meant
     });
-    if ((after.registers.eflags & (FLAG.TF | FLAG.VM)) !== 0) {
-      throw new VirtlabError("edit: EFLAGS.TF and EFLAGS.VM cannot be set, this machine has neither mode");
-    }
+    if (((after.registers.eflags ^ eflags) & FLAG.VM) !== 0)
+      throw new VirtlabError("edit: EFLAGS.VM cannot be changed: the segment registers would have to change with it");
     for (const [name, value] of Object.entries(after.registers)) {
       if (!(name in before.registers)) throw new VirtlabError(`edit: there is no register "${name}"`);
       if (!Number.isInteger(value)) throw new VirtlabError(`edit: ${name} is not a whole number (${String(value)})`);
@@ -349,16 +304,9 @@ export class Machine {
   }
 
   #checkRange(physical: number, length: number): void {
-    const { memorySize } = this.#state;
-    if (
-      !(
-        Number.isInteger(physical) &&
-        Number.isInteger(length) &&
-        physical >= 0 &&
-        length >= 0 &&
-        physical + length <= memorySize
-      )
-    ) {
+    const { memorySize, rom } = this.#state;
+    const numbers = Number.isInteger(physical) && Number.isInteger(length) && physical >= 0 && length >= 0;
+    if (!numbers || (physical + length > memorySize && !inRom(rom, physical, length))) {
       throw new VirtlabError(
         `memory: ${length} bytes at physical 0x${physical.toString(16)} are not all inside of RAM (0x${memorySize.toString(16)} bytes)`,
       );
@@ -426,6 +374,12 @@ export class Machine {
   /** Time since reset: steps, and what HLT skipped. The timer runs at one clock per 84 ticks. */
   get ticks(): number {
     return this.#state.ticks;
+  }
+
+  /** The machine with its NMI pin pulsed: vector 2 is delivered before the next instruction, unless an NMI handler runs. */
+  nmi(): Machine {
+    const { cpu } = this.#state;
+    return new Machine({ ...this.#state, cpu: { ...cpu, pending: { ...cpu.pending, nmi: true } } });
   }
 
   get halted(): boolean {

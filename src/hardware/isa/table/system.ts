@@ -282,7 +282,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2A, CPUID—CPU Identification",
     forms: [["0F A2"]],
     system: (port) => {
-      const [eax, ebx, ecx, edx] = identify(port.getRegister(0));
+      const [eax, ebx, ecx, edx] = identify(port.system.model, port.getRegister(0));
       port.setRegister(0, eax);
       port.setRegister(3, ebx);
       port.setRegister(1, ecx);

@@ -1,0 +1,140 @@
+/** What a machine is before its first instruction: after reset, with a program, or with a ROM. */
+import { VirtlabError } from "../../state/error.js";
+import { parseMemorySize } from "../../state/memory-size.js";
+import { PAGE_SIZE } from "../../state/pages.js";
+import { PersistentMap } from "../../state/persistent-map.js";
+import { isBytes } from "../../state/plain-data.js";
+import { checkedModel, identify, type ModelName } from "../cpu/model.js";
+import { type CpuState, CR0, flatProtectedMode, generalNames, realSegment, type SystemState } from "../cpu/state.js";
+import { createDevices } from "../devices/bus.js";
+import type { DeviceConfig } from "../devices/port-map.js";
+import { writeBytes } from "../machine-content.js";
+import type { MachineState, RomRange } from "../state.js";
+import { loadImage } from "./image.js";
+import type { BootModule } from "./multiboot-info.js";
+
+export interface CreateOptions {
+  /** RAM: bytes, or text such as "64M". Default 64 MiB. */
+  readonly memory?: number | string;
+  /** Processor model. Default "pentium2". */
+  readonly model?: ModelName;
+  /** First port of the debug-exit device, or null for none. Default 0xF4. */
+  readonly debugExitPort?: number | null;
+  /** Port of the debug console, or null for none. Default 0xE9. */
+  readonly debugConsolePort?: number | null;
+}
+
+export interface BootOptions extends CreateOptions {
+  /** A multiboot 1 kernel (ELF or address fields) or a flat binary. */
+  readonly image?: Uint8Array;
+  /** Name of the image or ROM for messages, and for the start of a kernel's command line. */
+  readonly imageName?: string;
+  /** The kernel's command line. */
+  readonly append?: string;
+  readonly modules?: readonly BootModule[];
+  /** "real": the image is a flat binary that starts in real mode at 0000:7C00, as a boot sector does. */
+  readonly mode?: "real";
+  /**
+   * Instead of an image: a ROM, in whole pages. It ends at 4 GiB, its last 128 KiB also at 1 MiB, and the processor
+   * starts in it as after reset, in real mode at F000:FFF0.
+   */
+  readonly rom?: Uint8Array;
+}
+
+/** Processor State Following Power-up. Spec: SDM Vol. 3A, "Processor State After Reset". */
+function afterReset(model: ModelName): CpuState {
+  const data = realSegment(0, 0x93);
+  const table = { base: 0, limit: 0xffff };
+  const system: SystemState = {
+    ...flatProtectedMode.system,
+    model,
+    cr0: CR0.ET | CR0.NW | CR0.CD,
+    gdtr: table,
+    idtr: table,
+    ldtr: { ...data, access: 0x82 },
+    tr: { ...data, access: 0x8b },
+    segments: { es: data, cs: { ...data, selector: 0xf000, base: 0xffff0000 }, ss: data, ds: data, fs: data, gs: data },
+  };
+  return { ...flatProtectedMode, eip: 0xfff0, edx: identify(model, 1)[0], system };
+}
+
+/** A machine without a program: 32-bit protected mode with flat segments, EIP 0, memory all zeros. */
+export function createState({ memory, model, debugExitPort, debugConsolePort }: CreateOptions): MachineState {
+  const config: DeviceConfig = {
+    ...(debugConsolePort === null ? {} : { debugConsolePort: debugConsolePort ?? 0xe9 }),
+    ...(debugExitPort === null ? {} : { debugExitPort: debugExitPort ?? 0xf4 }),
+  };
+  const system = { ...flatProtectedMode.system, model: checkedModel(model) };
+  const memorySize = parseMemorySize(memory ?? "64M");
+  return {
+    cpu: { ...flatProtectedMode, system },
+    memorySize,
+    rom: [],
+    memory: PersistentMap.empty(),
+    devices: createDevices(config),
+    steps: 0,
+    ticks: 0,
+    counts: { repeats: 0, exceptions: 0, interrupts: 0, portReads: 0, portWrites: 0 },
+    shutdown: false,
+  };
+}
+
+/** @throws VirtlabError naming the image or ROM, the offset and the reason when it cannot be loaded. */
+export function bootState(options: BootOptions): MachineState {
+  const { image, rom, mode } = options;
+  if ((image === undefined) === (rom === undefined))
+    throw new VirtlabError("boot: give either an image or a ROM (image, rom)");
+  const state = createState(options);
+  if (rom !== undefined) return withRom(state, rom, options.imageName ?? "rom");
+  if (mode === undefined) return withImage(state, options, image!);
+  if (mode !== "real") throw new VirtlabError(`boot: mode "${String(mode)}" is unknown (there is "real", or none)`);
+  return withBootSector(state, image!, options.imageName ?? "image");
+}
+
+function withImage(state: MachineState, options: BootOptions, image: Uint8Array): MachineState {
+  const { imageName, append, modules } = options;
+  const plan = loadImage({
+    image,
+    memorySize: state.memorySize,
+    ...(imageName === undefined ? {} : { imageName }),
+    ...(append === undefined ? {} : { append }),
+    ...(modules === undefined ? {} : { modules }),
+  });
+  let { memory } = state;
+  for (const { address, bytes } of plan.segments) memory = writeBytes(memory, address, bytes);
+  const registers = Object.fromEntries(generalNames.map((name) => [name, plan.registers[name] | 0]));
+  return { ...state, memory, cpu: { ...state.cpu, ...registers, eip: plan.entry | 0 } };
+}
+
+const BOOT_SECTOR = 0x7c00;
+/** What of a ROM lies below 1 MiB. */
+const LOW_ROM = 128 * 1024;
+const MIB = 2 ** 20;
+const GIB4 = 2 ** 32;
+
+function withBootSector(state: MachineState, image: Uint8Array, name: string): MachineState {
+  if (!isBytes(image) || image.length === 0) throw new VirtlabError(`${name}: expected a Uint8Array with a program`);
+  const end = BOOT_SECTOR + image.length;
+  if (end > Math.min(state.memorySize, MIB))
+    throw new VirtlabError(`${name}: ${image.length} bytes from 0x7c00 reach beyond memory below 1 MiB`);
+  const reset = afterReset(state.cpu.system.model);
+  const segments = { ...reset.system.segments, cs: realSegment(0, 0x93) };
+  const cpu = { ...reset, edx: 0, esp: BOOT_SECTOR, eip: BOOT_SECTOR, system: { ...reset.system, segments } };
+  return { ...state, cpu, memory: writeBytes(state.memory, BOOT_SECTOR, image) };
+}
+
+function withRom(state: MachineState, rom: Uint8Array, name: string): MachineState {
+  if (!isBytes(rom)) throw new VirtlabError(`${name}: expected a ROM as a Uint8Array`);
+  if (rom.length === 0 || rom.length % PAGE_SIZE !== 0 || rom.length > 16 * MIB)
+    throw new VirtlabError(
+      `${name}: ${rom.length} bytes are no ROM: it has to be whole pages of 4 KiB, 16 MiB at the most`,
+    );
+  if (state.memorySize < MIB) throw new VirtlabError(`${name}: a machine with a ROM needs at least 1M of memory`);
+  const low = rom.subarray(Math.max(0, rom.length - LOW_ROM));
+  const ranges: readonly RomRange[] = [
+    { base: MIB - low.length, size: low.length },
+    { base: GIB4 - rom.length, size: rom.length },
+  ];
+  const memory = writeBytes(writeBytes(state.memory, ranges[0]!.base, low), ranges[1]!.base, rom);
+  return { ...state, cpu: afterReset(state.cpu.system.model), rom: ranges, memory };
+}
