@@ -18,6 +18,8 @@ import {
   type PaletteSegment,
   palette,
   READ_ONLY,
+  REAL,
+  REAL_SHIFT,
   segmentOf,
   selectorOf,
   USER_CODE,
@@ -268,6 +270,8 @@ function prepare(draft: Draft, { row, size, addressSize, repeat }: NativeForm): 
   return { stack };
 }
 
+/** Segment registers that a program may load: all but CS, and SS is where the stack is. */
+const loadable = [0, 3, 4, 5];
 const selectable: Readonly<Record<string, readonly number[]>> = {
   S: [0, 1, 2, 3, 4, 5],
   C: [0, 2, 3, 4],
@@ -275,6 +279,7 @@ const selectable: Readonly<Record<string, readonly number[]>> = {
 };
 
 function chooseRegister(draft: Draft, row: Row): number {
+  if (row.operands[0]?.method === "S" && has(row, "E")) return draft.random.pick(loadable);
   for (const [method, numbers] of Object.entries(selectable)) if (has(row, method)) return draft.random.pick(numbers);
   return draft.random.below(8);
 }
@@ -376,19 +381,34 @@ function chooseSelectors(random: Random, segmented: boolean): number[] {
   return [data(), code, stack, data(), data(), data()];
 }
 
-const forms = nativeForms();
-
-export interface CaseOptions {
-  /** Segments other than flat ones may be had. */
-  readonly segments: boolean;
+/** Real-mode segments through which some data and stack are reached, at any offsets. */
+function realSelectors(random: Random): number[] {
+  const data = (): number =>
+    REAL + ((WINDOW - REAL_SHIFT) >> 4) - (random.once(3) ? 0xffc - random.below(8) : random.below(0xff0));
+  return [data(), REAL + (CODE - REAL_SHIFT) / 16 - random.pick([0, 0x80, 0x7ff]), data(), data(), data(), data()];
 }
 
+/** Where an indirect branch goes is in registers or memory, which instructions in front of it may have changed. */
+const isIndirect = ({ row }: NativeForm): boolean =>
+  row.group === "control transfer" && (row.mnemonic === "RET" || (has(row, "E") && !has(row, "J")));
+
+const formsOf = (world: "user" | "real"): { first: NativeForm[]; further: NativeForm[] } => {
+  const first = nativeForms(world);
+  return { first, further: first.filter((form) => !isIndirect(form)) };
+};
+const userForms = formsOf("user");
+const realForms = formsOf("real");
+
+/** User mode in flat segments, in segments of the palette as well, or real mode. */
+export type World = "flat" | "segments" | "real";
+
 /** Case number `number` of a seed's `random`: the forms take turns as the first instruction of a case. */
-export function fuzzCase(number: number, random: Random, { segments }: CaseOptions): FuzzCase {
-  const first = forms[number % forms.length]!;
+export function fuzzCase(number: number, random: Random, world: World): FuzzCase {
+  const forms = world === "real" ? realForms : userForms;
+  const first = forms.first[number % forms.first.length]!;
   // Nothing lies at the addresses that 16 bits reach in flat segments.
-  const segmented = segments && (first.addressSize === 16 ? !random.once(12) : random.once(2));
-  const selectors = chooseSelectors(random, segmented);
+  const segmented = world === "segments" && (first.addressSize === 16 ? !random.once(12) : random.once(2));
+  const selectors = world === "real" ? realSelectors(random) : chooseSelectors(random, segmented);
   const bits: CodeBits = segmentOf(selectors[CS]!)!.big ? 32 : 16;
   const registers = Array.from({ length: 8 }, () => random.interesting());
   const start = random.once(3) ? random.pick(codePlaces) : codePlaces[0];
@@ -398,7 +418,7 @@ export function fuzzCase(number: number, random: Random, { segments }: CaseOptio
   };
   const count = random.once(2) ? 1 : 2 + random.below(3);
   for (let index = 0; index < count; index++) {
-    addStep(draft, index === 0 ? first : random.pick(forms));
+    addStep(draft, index === 0 ? first : random.pick(forms.further));
     while (codeLength(draft) > CODE_BYTES) draft.steps.pop();
   }
   // Right in front of the end of the code pages, unless the case knows addresses in its code.

@@ -1,13 +1,14 @@
 /** Runs cases in the machine and before a judge, and says what differs of what the manual defines. */
-import { FLAG, generalNames } from "../../src/hardware/cpu/state.js";
+import { FLAG, generalNames, segmentNames } from "../../src/hardware/cpu/state.js";
 import { type FuzzCase, fuzzCase, startEip } from "./native-cases.js";
 import { bytesOf } from "./native-encode.js";
 import { ARITHMETIC_FLAGS, DIRECTION_FLAG, flagEffect, undefinedBehind } from "./native-flags.js";
 import type { Judge } from "./native-host.js";
-import { CODE, CODE_PAGES, DATA, DATA_BYTES, NULL_SELECTOR, segmentOf } from "./native-layout.js";
+import { CODE, CODE_PAGES, DATA, DATA_BYTES, isReal, NULL_SELECTOR, segmentOf } from "./native-layout.js";
 import { NativeMachine, type Outcome, stepAt } from "./native-machine.js";
 import { Random } from "./random.js";
 import { describeDifference, reduce } from "./reduce.js";
+import { excludedInUnicorn } from "./unicorn-judge.js";
 
 export interface Difference {
   readonly test: FuzzCase;
@@ -71,7 +72,11 @@ export function differences(test: FuzzCase, theirs: Outcome, ours: Outcome): str
   generalNames.forEach((name, index) => {
     if (!free.registers || index === ESP) compare(name, theirs.registers[index]!, ours.registers[index]!);
   });
-  const mask = (ARITHMETIC_FLAGS | DIRECTION_FLAG) & ~undefinedFlags(test, theirs.eip);
+  theirs.selectors?.forEach((selector, index) => {
+    compare(segmentNames[index]!, selector, ours.selectors?.[index] ?? selector);
+  });
+  const system = isReal(test) ? FLAG.IF | FLAG.IOPL : 0;
+  const mask = (ARITHMETIC_FLAGS | DIRECTION_FLAG | system) & ~undefinedFlags(test, theirs.eip);
   compare("flags", theirs.eflags & mask, ours.eflags & mask);
   if (!free.memory && theirs.changes.join() !== ours.changes.join())
     found.push(memoryDifference(theirs.changes, ours.changes));
@@ -98,6 +103,10 @@ const isUnfinished = ({ steps, selectors }: FuzzCase): boolean =>
 /** Why a case cannot be compared, from how it ended here; undefined if it can. */
 function excluded(test: FuzzCase, ours: Outcome): string | undefined {
   if (isUnfinished(test)) return "an instruction in TypeScript with 16-bit addresses or a 16-bit stack";
+  return isReal(test) ? excludedInUnicorn(test, ours) : excludedOnHost(test, ours);
+}
+
+function excludedOnHost(test: FuzzCase, ours: Outcome): string | undefined {
   const stores = test.steps.some(({ choice }) => choice.row.operands.some(({ method }) => method === "S"));
   if (stores && test.selectors.includes(NULL_SELECTOR)) return "stores a null selector, which some kernels give an RPL";
   if ((ours.eflags & FLAG.AC) !== 0) return "has alignment checked, which no machine here does";
@@ -166,7 +175,7 @@ export function compareCases(options: ComparisonOptions): Figures {
     const runs: Run[] = [];
     const length = Math.min(AT_ONCE, count - figures.cases);
     while (runs.length < length) {
-      const run = runHere(machine, fuzzCase(number++, random, judge));
+      const run = runHere(machine, fuzzCase(number++, random, judge.world));
       if (typeof run === "string") figures.skipped[run] = (figures.skipped[run] ?? 0) + 1;
       else runs.push(run);
     }

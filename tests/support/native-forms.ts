@@ -30,11 +30,21 @@ function isComparable(row: Row): boolean {
   return row.mnemonic === "MOV" && (second?.method === "S" || has(row, "C", "D"));
 }
 
+/** What real mode adds: no descriptors, so segment registers may be loaded, and no privilege. */
+const realRows = ["LDS", "LES", "LSS", "LFS", "LGS", "CLI", "STI", "CLTS"];
+
+function isRealComparable(row: Row): boolean {
+  if (row.semantics !== undefined || realRows.includes(row.mnemonic)) return true;
+  if (row.mnemonic === "ARPL") return false;
+  return plainSystemRows.includes(row.mnemonic) || (["MOV", "PUSH", "POP"].includes(row.mnemonic) && has(row, "S"));
+}
+
 const implied = (row: Row): boolean => has(row, "X", "Y") || row.mnemonic === "XLAT";
 
-export function nativeForms(): NativeForm[] {
+/** The forms that a program may execute, or that real mode has. */
+export function nativeForms(world: "user" | "real" = "user"): NativeForm[] {
   const forms: NativeForm[] = [];
-  for (const row of rows.filter(isComparable)) {
+  for (const row of rows.filter(world === "user" ? isComparable : isRealComparable)) {
     for (const size of operandSizes(row)) {
       const memories = has(row, "E") ? [false, true] : [has(row, "M", "O") || implied(row)];
       // Whether REP INS with a count of 0 may be executed differs between processors.

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type FuzzCase, startEip } from "./native-cases.js";
+import { type FuzzCase, startEip, type World } from "./native-cases.js";
 import { background, CODE_BYTES, palette, WINDOW_BYTES } from "./native-layout.js";
 import { codeOf, type Outcome } from "./native-machine.js";
 import { findPeer } from "./peers.js";
@@ -17,8 +17,7 @@ const FETCH = 0x10;
 
 export interface Judge {
   readonly name: string;
-  /** Segments other than flat ones can be had. */
-  readonly segments: boolean;
+  readonly world: World;
   run(cases: readonly FuzzCase[]): Outcome[];
   close(): void;
 }
@@ -35,7 +34,8 @@ function descriptor(index: number): number[] {
   ];
 }
 
-function encodeInput(cases: readonly FuzzCase[], segments: boolean): Uint8Array {
+/** The input of both runners. */
+export function encodeInput(cases: readonly FuzzCase[], segments: boolean): Uint8Array {
   const entries = segments ? palette.flatMap((_, index) => descriptor(index)) : [];
   const head = new Uint8Array(Uint32Array.from([entries.length / 4, ...entries]).buffer);
   const input = new Uint8Array(head.length + background.length + cases.length * CASE_BYTES);
@@ -54,7 +54,8 @@ function encodeInput(cases: readonly FuzzCase[], segments: boolean): Uint8Array 
   return input;
 }
 
-function decodeOutput(bytes: Buffer, count: number): { hasSegments: boolean; outcomes: Outcome[] } | undefined {
+/** The output of both runners; the first word is 1 if there are segments, and 2 if each case ends with its selectors. */
+export function decodeOutput(bytes: Buffer, count: number): { hasSegments: boolean; outcomes: Outcome[] } | undefined {
   const words = new Uint32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
   const outcomes: Outcome[] = [];
   let at = 1;
@@ -69,8 +70,9 @@ function decodeOutput(bytes: Buffer, count: number): { hasSegments: boolean; out
       eflags: eflags!,
       registers: [...words.subarray(at + 5, at + 13)],
       changes: [...words.subarray(at + 14, at + 14 + 2 * changed)],
+      ...(words[0] === 2 ? { selectors: [...words.subarray(at + 14 + 2 * changed, at + 20 + 2 * changed)] } : {}),
     });
-    at += 14 + 2 * changed;
+    at += (words[0] === 2 ? 20 : 14) + 2 * changed;
   }
   return outcomes.length === count ? { hasSegments: words[0] === 1, outcomes } : undefined;
 }
@@ -97,7 +99,7 @@ export function openHost(): Judge | string {
   const segments = run([], true)?.hasSegments ?? false;
   return {
     name: "the host's processor",
-    segments,
+    world: segments ? "segments" : "flat",
     close,
     run: (cases) => {
       const result = run(cases, segments);

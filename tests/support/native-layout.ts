@@ -80,8 +80,17 @@ export const isCode = ({ kind }: PaletteSegment): boolean => kind === "code";
 const flat: PaletteSegment = segment("flat", "data", 32, 0, 0xfffff, { granular: true });
 const flatCode: PaletteSegment = segment("flat code", "code", 32, 0, 0xfffff, { granular: true });
 
+/**
+ * Real mode reaches the first megabyte only, so there everything lies `REAL_SHIFT` lower: a case counts in the addresses
+ * above, and who runs it takes the shift off. A selector of real mode is marked by `REAL`.
+ */
+export const REAL = 0x10000;
+export const REAL_SHIFT = CODE - 0x10000;
+export const isReal = ({ selectors }: { readonly selectors: readonly number[] }): boolean => selectors[1]! >= REAL;
+
 /** What a selector of a case stands for; undefined: nothing. */
 export function segmentOf(selector: number): PaletteSegment | undefined {
+  if (selector >= REAL) return segment("real", "data", 16, (selector - REAL) * 16 + REAL_SHIFT, 0xffff);
   if (selector === USER_CODE) return flatCode;
   if (selector === USER_DATA) return flat;
   return (selector & 4) === 0 ? undefined : palette[selector >> 3];

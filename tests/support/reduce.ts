@@ -4,7 +4,7 @@ import { disassemble } from "../../src/hardware/isa/disassembler.js";
 import { type FuzzCase, type Step, startEip } from "./native-cases.js";
 import type { Difference } from "./native-comparison.js";
 import { bytesOf, type Choice, type Target } from "./native-encode.js";
-import { codePlaces, segmentOf, USER_CODE, USER_DATA, WINDOW } from "./native-layout.js";
+import { codePlaces, isReal, REAL, segmentOf, USER_CODE, USER_DATA, WINDOW } from "./native-layout.js";
 import type { Outcome } from "./native-machine.js";
 
 /** Whether cases still fail; each comes back as it does, or undefined. */
@@ -40,6 +40,7 @@ function simplerChoices(choice: Choice, registers: readonly number[]): Choice[] 
 
 function simplerSelectors(test: FuzzCase): FuzzCase[] {
   const { selectors, steps } = test;
+  if (isReal(test)) return [];
   const plain = test.selectors.flatMap((selector, index) => {
     if (index === 1 || selector === USER_DATA) return [];
     return [{ ...test, selectors: replaced(selectors, index, USER_DATA) }];
@@ -132,7 +133,9 @@ const outcomeText = ({ vector, errorCode, eip, cr2, eflags, registers }: Outcome
 
 function segmentsText({ selectors }: FuzzCase): string {
   const names = ["es", "cs", "ss", "ds", "fs", "gs"];
-  return selectors.map((selector, index) => `${names[index]}=${segmentOf(selector)?.name ?? "null"}`).join(", ");
+  const text = (selector: number): string =>
+    selector >= REAL ? (selector - REAL).toString(16) : (segmentOf(selector)?.name ?? "null");
+  return selectors.map((selector, index) => `${names[index]}=${text(selector)}`).join(", ");
 }
 
 /** A failing case for people: assembly, the state before, both states after, and how to get it again. */

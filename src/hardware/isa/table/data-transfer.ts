@@ -87,11 +87,11 @@ const PAGE_FAULT_WRITE = 2;
 const compareExchange8: SystemInstruction = (port, instruction) => {
   const user = port.cpl === 3;
   const address = operandAddress(port, instruction, 8, true);
+  // The destination is written in either case. A fault leaves the value whole, and is that of its first byte.
   const low = readToModify(port, address, 4, user);
+  port.writeLinear(address, 4, low, user);
   const high = readToModify(port, (address + 4) >>> 0, 4, user);
   const equal = low === port.getRegister(0) && high === port.getRegister(2);
-  // The destination is written in either case. A fault leaves the value whole, and is that of its first byte.
-  port.writeLinear(address, 4, low, user);
   port.writeLinear((address + 4) >>> 0, 4, equal ? port.getRegister(1) : high, user);
   port.writeLinear(address, 4, equal ? port.getRegister(3) : low, user);
   setZero(port, equal);
