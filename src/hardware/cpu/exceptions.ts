@@ -56,12 +56,14 @@ export function deliver(
     } catch (thrown) {
       if (!(thrown instanceof Fault)) throw thrown;
       const failed = source === "exception" ? vector : -1;
+      port.faulted(thrown);
       if (failed === VECTOR.DF) throw new TripleFault();
       returnEip = thrown instanceof TaskFault ? port.nextEip : faultEip;
       faultEip = returnEip;
       if (makesDoubleFault(failed, thrown.vector)) {
         vector = VECTOR.DF;
         errorCode = 0;
+        port.faulted(new Fault(VECTOR.DF, 0));
       } else {
         vector = thrown.vector;
         errorCode = source === "software" ? thrown.errorCode : external(thrown);
