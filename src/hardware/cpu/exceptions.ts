@@ -46,9 +46,12 @@ export function deliver(
   returnEip: number,
   faultEip = port.eip,
 ): void {
+  let resume = false;
   for (;;) {
+    // Sticky: the frame of a double fault says RF when one of its faults would have.
+    resume ||= source === "exception" && isFaultClass(vector);
     try {
-      deliverOnce(port, vector, errorCode, source, returnEip);
+      deliverOnce(port, vector, errorCode, source === "software", returnEip, resume);
       return;
     } catch (thrown) {
       if (!(thrown instanceof Fault)) throw thrown;
@@ -78,16 +81,16 @@ function deliverOnce(
   port: ProcessorPort,
   vector: number,
   errorCode: number | undefined,
-  source: EventSource,
+  software: boolean,
   returnEip: number,
+  resume: boolean,
 ): void {
   if (port.mode === "real") {
     deliverThroughVector(port, vector, returnEip);
     return;
   }
   const eflags = port.getEflags();
-  const pushed = source === "exception" && isFaultClass(vector) ? eflags | FLAG.RF : eflags;
-  deliverThroughGate(port, vector, errorCode, source === "software", returnEip, pushed);
+  deliverThroughGate(port, vector, errorCode, software, returnEip, resume ? eflags | FLAG.RF : eflags);
 }
 
 /** Real mode: through a far pointer of the interrupt vector table, without an error code. Spec: SDM Vol. 3B, "Interrupt and Exception Handling" of real-address mode. */

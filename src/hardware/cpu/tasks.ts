@@ -196,14 +196,15 @@ function qualify(port: ProcessorPort, { selectors, ldt, eflags }: TaskImage): vo
     return;
   }
   const cpl = cs & 3;
-  port.setSegment("cs", codeAt(port, readTaskCode(port, cs), cpl));
+  const code = readTaskCode(port, cs);
   port.setSegment("ss", loadedSegment(port, readStack(port, ss, cpl, VECTOR.TS), ss));
   for (const [name, selector] of [
-    ["ds", ds],
     ["es", es],
+    ["ds", ds],
     ["fs", fs],
     ["gs", gs],
   ] as const)
     if (!isNull(selector))
       port.setSegment(name, loadedSegment(port, readData(port, selector, cpl, VECTOR.TS), selector));
+  port.setSegment("cs", codeAt(port, code, cpl));
 }
