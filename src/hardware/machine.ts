@@ -15,14 +15,7 @@ import { decodeSave, encodeSave, SAVE_VERSION } from "../state/save-format.js";
 import { type BootOptions, bootState, type CreateOptions, createState } from "./boot/start.js";
 import { checkedModel } from "./cpu/model.js";
 import { type PageWalk, type PhysicalMemory, walk } from "./cpu/paging.js";
-import {
-  type CpuState,
-  cplOf,
-  FLAG,
-  type GeneralRegisters,
-  generalNames,
-  segmentNames,
-} from "./cpu/state.js";
+import { type CpuState, cplOf, FLAG, type GeneralRegisters, generalNames, segmentNames } from "./cpu/state.js";
 import { type DeviceSet, typeInput } from "./devices/bus.js";
 import { Engine } from "./engine/engine.js";
 import { deepFreeze, describe, firstMisfit, memoryDigest, nonZeroPages, writeBytes } from "./machine-content.js";

@@ -15,20 +15,22 @@ import { deliver, type EventSource } from "../cpu/exceptions.js";
 import type { AccessSize, ProcessorPort } from "../cpu/processor.js";
 import { VECTOR } from "../cpu/processor.js";
 import {
+  ACCESS,
   type CpuState,
   CR0,
   cplOf,
   FLAG,
   flatProtectedMode,
+  isFlat,
   type Mode,
   modeOf,
+  NULL_SEGMENT,
   noEvents,
   type PendingEvents,
   type Segment,
   type SegmentName,
   type Shadow,
   type SystemState,
-  segmentNames,
 } from "../cpu/state.js";
 import * as bus from "../devices/bus.js";
 import type { Counts, EventKind, MachineEvent, MachineState, Stop } from "../state.js";
@@ -36,7 +38,7 @@ import type { AddressSpace } from "./address-space.js";
 import type { Blocks, CodeMode } from "./blocks.js";
 import { CodeModes } from "./code-modes.js";
 import { CODE_LIMIT, STACK_MASK, TLB_BASE, TLB_SUPERVISOR, TLB_USER } from "./layout.js";
-import { RegisterFile } from "./register-file.js";
+import { RegisterFile, SAVED_WORDS } from "./register-file.js";
 import { SystemRegisters } from "./system-registers.js";
 
 /** Why execution came back before its budget was used up. */
@@ -44,6 +46,7 @@ export interface Attention {
   readonly stop?: Stop;
 }
 const LOOK_AROUND: Attention = {};
+const NO_COUNTS: Counts = { repeats: 0, exceptions: 0, interrupts: 0, portReads: 0, portWrites: 0 };
 
 export class Processor implements ProcessorPort {
   readonly registers: RegisterFile;
@@ -54,6 +57,10 @@ export class Processor implements ProcessorPort {
   readonly #modes = new CodeModes();
   /** Undefined: to be worked out before code is read again. */
   #codeMode: CodeMode | undefined;
+  /** The segments the generated code knows, by number; which of them are flat; and whether every access is looked at. */
+  readonly #loaded: Segment[] = Array.from({ length: 6 }, () => NULL_SEGMENT);
+  #flatSegments = 0;
+  #checked = false;
 
   eip = 0;
   #nextEip = 0;
@@ -61,7 +68,9 @@ export class Processor implements ProcessorPort {
   shadow: Shadow = "none";
   pending: PendingEvents = noEvents;
   devices!: bus.DeviceSet;
-  counts!: Counts;
+  /** Counts of the open machine, changed in place; `sealCounts` makes them a value. */
+  readonly counts: { -readonly [K in keyof Counts]: Counts[K] } = { ...NO_COUNTS };
+  #countsValue: Counts = NO_COUNTS;
   /** Tick of the next thing a device does by itself. */
   nextEvent = 0;
 
@@ -77,8 +86,7 @@ export class Processor implements ProcessorPort {
   observe: ReadonlySet<EventKind> | undefined;
   events: MachineEvent[] = [];
 
-  readonly #savedRegisters = new Int32Array(16);
-  #savedEflags = 0;
+  readonly #saved = new Int32Array(SAVED_WORDS);
   /** Privilege when it was last looked at, for events. */
   #cpl = 0;
 
@@ -104,7 +112,8 @@ export class Processor implements ProcessorPort {
     this.shadow = cpu.shadow;
     this.pending = cpu.pending;
     this.devices = state.devices;
-    this.counts = state.counts;
+    Object.assign(this.counts, state.counts);
+    this.#countsValue = state.counts;
     this.steps = state.steps;
     this.ticks = state.ticks;
     this.#space.setA20(bus.a20Enabled(state.devices));
@@ -120,6 +129,19 @@ export class Processor implements ProcessorPort {
       shadow: this.shadow,
       pending: this.pending,
     });
+  }
+
+  sealCounts(): Counts {
+    const { repeats, exceptions, interrupts, portReads, portWrites } = this.counts;
+    const value = this.#countsValue;
+    const same =
+      value.repeats === repeats &&
+      value.exceptions === exceptions &&
+      value.interrupts === interrupts &&
+      value.portReads === portReads &&
+      value.portWrites === portWrites;
+    if (!same) this.#countsValue = { repeats, exceptions, interrupts, portReads, portWrites };
+    return this.#countsValue;
   }
 
   /** The system registers' value, if they still are one. */
@@ -149,18 +171,37 @@ export class Processor implements ProcessorPort {
     const space = this.#space;
     const aligned = user && (system.cr0 & CR0.AM) !== 0 && (eflags & FLAG.AC) !== 0;
     const watched = anyDataBreakpoint(system);
+    const checked = aligned || watched;
+    if (checked !== this.#checked) this.#loaded.fill(NULL_SEGMENT);
+    this.#checked = checked;
     space.alignmentChecked = aligned;
     space.watch = watched ? this.#watchData : undefined;
-    const mode = this.#modes.of(system, aligned || watched);
+    const { segments } = system;
+    this.#loadSegment(0, segments.es);
+    this.#loadSegment(1, segments.cs);
+    this.#loadSegment(2, segments.ss);
+    this.#loadSegment(3, segments.ds);
+    this.#loadSegment(4, segments.fs);
+    this.#loadSegment(5, segments.gs);
+    const mode = this.#modes.of(system.model, segments.cs, this.#flatSegments, checked);
     space.user = user;
     this.#i32[TLB_BASE >> 2] = user ? TLB_USER : TLB_SUPERVISOR;
     this.#blocks.select(mode, user);
-    for (let number = 0; number < 6; number++) space.loadSegment(number, system.segments[segmentNames[number]!]);
     if (!mode.flat) {
       this.#i32[STACK_MASK >> 2] = stackMask(system.segments.ss);
       this.#i32[CODE_LIMIT >> 2] = mode.csLimit;
     }
     return mode;
+  }
+
+  /** Lets the generated code check accesses through a segment register, unless it does so already. */
+  #loadSegment(number: number, segment: Segment): void {
+    if (this.#loaded[number] === segment) return;
+    this.#loaded[number] = segment;
+    this.#space.loadSegment(number, segment);
+    // A code segment may be read but never written, so accesses through one are always checked.
+    const flat = (segment.access & ACCESS.CODE) === 0 && isFlat(segment);
+    this.#flatSegments = (this.#flatSegments & ~(1 << number)) | (flat ? 1 << number : 0);
   }
 
   /** Sees a privilege other than at the last look. */
@@ -259,15 +300,13 @@ export class Processor implements ProcessorPort {
 
   /** Remembers the registers in front of an instruction; one memory is enough, because deliveries do not nest. */
   checkpoint(): void {
-    this.registers.saveTo(this.#savedRegisters);
-    this.#savedEflags = this.registers.eflags;
-    this.#system.save();
+    this.registers.saveTo(this.#saved);
+    this.#system.mark();
   }
 
   /** Takes back what an instruction did to the registers before it faulted. */
   restore(): void {
-    this.registers.restoreFrom(this.#savedRegisters);
-    this.registers.eflags = this.#savedEflags;
+    this.registers.restoreFrom(this.#saved);
     this.#system.restore();
     this.#codeMode = undefined;
   }
@@ -347,7 +386,7 @@ export class Processor implements ProcessorPort {
 
   portRead(port: number, size: AccessSize): number {
     const { devices, value } = bus.portRead(this.devices, port, size, this.now);
-    this.counts = { ...this.counts, portReads: this.counts.portReads + 1 };
+    this.counts.portReads++;
     this.#portAccessed(devices, "in", port, size, value);
     return value;
   }
@@ -355,7 +394,7 @@ export class Processor implements ProcessorPort {
   portWrite(port: number, size: AccessSize, value: number): void {
     const before = this.devices;
     const devices = bus.portWrite(before, port, size, value, this.now);
-    this.counts = { ...this.counts, portWrites: this.counts.portWrites + 1 };
+    this.counts.portWrites++;
     this.#portAccessed(devices, "out", port, size, value);
     const exit = devices.debugExit?.exitValue;
     if (devices.debugExit !== before.debugExit && exit !== undefined) {
