@@ -2,9 +2,9 @@
  * The instructions around a machine's EIP. Those behind it are a guess: x86 code can only be read forwards, so the
  * longest run of instructions that ends exactly at EIP is taken, which in practice is the one the program has.
  */
+import { readForward, readIfMapped } from "../hardware/inspect/reading.js";
 import { type DisassembledInstruction, disassemble } from "../hardware/isa/disassembler.js";
 import type { Machine } from "../hardware/machine.js";
-import { VirtlabError } from "../state/error.js";
 
 export interface CodeLine extends DisassembledInstruction {
   /** Before EIP and so a guess, at EIP, or after it. */
@@ -44,15 +44,6 @@ function instructionsBefore(bytes: Uint8Array, eip: number): readonly Disassembl
   return [];
 }
 
-/** Bytes from `linear` on, up to the first page that is not mapped. */
-function readForward(machine: Machine, linear: number, length: number): Uint8Array {
-  const first = Math.min(length, PAGE - (linear % PAGE));
-  const start = readIfMapped(machine, linear, first);
-  if (start === undefined) return new Uint8Array();
-  const rest = length > first ? readIfMapped(machine, (linear + first) >>> 0, length - first) : undefined;
-  return rest === undefined ? start : Uint8Array.of(...start, ...rest);
-}
-
 /** Bytes before `linear`; those of its own page where the page before is not mapped. */
 function readBackward(machine: Machine, linear: number, length: number): Uint8Array {
   const within = Math.min(length, linear % PAGE);
@@ -61,13 +52,4 @@ function readBackward(machine: Machine, linear: number, length: number): Uint8Ar
     readIfMapped(machine, linear - within, within) ??
     new Uint8Array()
   );
-}
-
-function readIfMapped(machine: Machine, linear: number, length: number): Uint8Array | undefined {
-  try {
-    return machine.readLinear(linear, length);
-  } catch (error) {
-    if (error instanceof VirtlabError) return undefined;
-    throw error;
-  }
 }

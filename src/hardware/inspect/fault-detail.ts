@@ -116,7 +116,7 @@ function ofInstruction(
   { mode }: DeliveredException,
 ): string | undefined {
   if (!includes(model, row.since)) return `${row.mnemonic} came with the ${row.since}; this processor is a ${model}.`;
-  if (/^UD/.test(row.mnemonic)) return `${row.mnemonic} is there to raise #UD.`;
+  if (/^UD/.test(row.mnemonic)) return `${row.mnemonic} exists to raise #UD.`;
   for (const operand of operands) {
     if (operand.kind === "control" && ![0, 2, 3, 4].includes(operand.number))
       return `There is no control register ${operand.number}.`;
