@@ -43,25 +43,37 @@ const placeText = (entry: DescriptorEntry): string =>
 const nameOf = ({ table: place, index, name, selector }: DescriptorEntry): string =>
   place === "idt" ? (name ?? `vector ${index}`) : hex4(selector ?? 0);
 
-/** Entries, with runs of equal empty ones as one. */
-type Line = { readonly entry: DescriptorEntry } | { readonly empty: readonly [first: number, last: number] };
+/** One entry, or a run of entries that are alike: empty ones, and gates for vectors without a name of their own. */
+type Line = readonly [first: DescriptorEntry, ...rest: DescriptorEntry[]];
+
+const isUnnamed = ({ name, index }: DescriptorEntry): boolean => name === `vector ${index}`;
+
+function isAlike(a: DescriptorEntry, b: DescriptorEntry): boolean {
+  if (a.index + 1 !== b.index || a.kind !== b.kind) return false;
+  if (a.kind === "empty") return true;
+  const gates = isUnnamed(a) && isUnnamed(b) && a.dpl === b.dpl && a.present === b.present;
+  return gates && a.target?.selector === b.target?.selector;
+}
 
 function linesOf(entries: readonly DescriptorEntry[]): readonly Line[] {
-  const lines: Line[] = [];
+  const lines: [DescriptorEntry, ...DescriptorEntry[]][] = [];
   for (const entry of entries) {
-    if (entry.kind !== "empty") {
-      lines.push({ entry });
-      continue;
-    }
-    const last = lines.at(-1);
-    if (last !== undefined && "empty" in last && last.empty[1] === entry.index - 1)
-      lines[lines.length - 1] = { empty: [last.empty[0], entry.index] };
-    else lines.push({ empty: [entry.index, entry.index] });
+    const line = lines.at(-1);
+    const last = line?.at(-1);
+    if (line !== undefined && last !== undefined && isAlike(last, entry)) line.push(entry);
+    else lines.push([entry]);
   }
   return lines;
 }
 
-const range = ([first, last]: readonly [number, number]): string => (first === last ? `${first}` : `${first}–${last}`);
+/** Index or indices, the name, and where it leads. */
+function lineTexts(line: Line): readonly [range: string, name: string, place: string] {
+  const [first] = line;
+  const last = line.at(-1)!;
+  if (first === last) return [String(first.index), first.kind === "empty" ? "" : nameOf(first), placeText(first)];
+  const range = `${first.index}–${last.index}`;
+  return first.kind === "empty" ? [range, "", ""] : [range, counted(line.length, "vector"), `${placeText(first)} …`];
+}
 
 /** A descriptor table, or some of its entries. */
 export function descriptorTableDisplay(entries: readonly DescriptorEntry[]): Display {
@@ -86,19 +98,20 @@ export function descriptorTableDisplay(entries: readonly DescriptorEntry[]): Dis
     { title: "high, low", mono: true },
   ];
   const rows = shown.map((line): TableRow => {
-    if ("empty" in line) return { cells: [range(line.empty), "", "empty"], class: "guess" };
-    const { entry } = line;
+    const [entry] = line;
+    const [numbers, label, place] = lineTexts(line);
+    if (entry.kind === "empty") return { cells: [numbers, "", "empty"], class: "guess" };
     return {
       class: entry.present ? "" : "guess",
       cells: [
-        String(entry.index),
-        escapeHtml(nameOf(entry)),
+        numbers,
+        escapeHtml(label),
         kindName(entry.kind),
-        placeText(entry),
+        place,
         String(entry.dpl),
         entry.present ? "yes" : "no",
         ...(gates ? [] : [flagsText(entry)]),
-        `<span class="dim">${hex(entry.high, 8)} ${hex(entry.low, 8)}</span>`,
+        line.length > 1 ? "" : `<span class="dim">${hex(entry.high, 8)} ${hex(entry.low, 8)}</span>`,
       ],
     };
   });
@@ -109,18 +122,13 @@ export function descriptorTableDisplay(entries: readonly DescriptorEntry[]): Dis
     ].join("\n"),
   );
   const text = columnsOfText(
-    shown.map((line) =>
-      "empty" in line
-        ? [range(line.empty), "", "empty"]
-        : [
-            String(line.entry.index),
-            nameOf(line.entry),
-            kindName(line.entry.kind),
-            placeText(line.entry),
-            `DPL ${line.entry.dpl}`,
-            [line.entry.present ? "" : "not present", flagsText(line.entry)].filter(Boolean).join(", "),
-          ],
-    ),
+    shown.map((line) => {
+      const [entry] = line;
+      const [numbers, label, place] = lineTexts(line);
+      if (entry.kind === "empty") return [numbers, "", "empty"];
+      const facts = [entry.present ? "" : "not present", flagsText(entry)].filter(Boolean).join(", ");
+      return [numbers, label, kindName(entry.kind), place, `DPL ${entry.dpl}`, facts];
+    }),
   );
   return new Display(
     html,
