@@ -133,7 +133,7 @@ describe("Machine.edit", () => {
     expect(set("foo", 1)).toThrow('there is no register "foo"');
     expect(set("eax", "1")).toThrow("eax is not a whole number (1)");
     expect(set("eax", 0.5)).toThrow("eax is not a whole number (0.5)");
-    expect(set("eflags", 0x102)).toThrow("TF");
+    expect(set("eflags", 0x20002)).toThrow("VM");
     expect(() => machine.edit(({ devices }) => Object.assign(devices, { floppy: {} }))).toThrow(
       "edit.devices.floppy is unknown",
     );

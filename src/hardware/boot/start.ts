@@ -71,7 +71,7 @@ export function createState({ memory, model, debugExitPort, debugConsolePort }: 
     memorySize,
     rom: [],
     memory: PersistentMap.empty(),
-    devices: createDevices(config),
+    devices: createDevices(config, { memorySize }),
     steps: 0,
     ticks: 0,
     counts: { repeats: 0, exceptions: 0, interrupts: 0, portReads: 0, portWrites: 0 },

@@ -1,12 +1,20 @@
 /** Operands of instructions executed in TypeScript: the same meaning as in generated code, through the processor port. */
-import type { DecodedInstruction, MemoryOperand, Operand } from "../isa/instruction.js";
+import type { CodeBits, DecodedInstruction, MemoryOperand, Operand } from "../isa/instruction.js";
 import type { AccessSize, ProcessorPort } from "./processor.js";
+import { ACCESS, type Segment } from "./state.js";
 
-/** Offset of the memory operand in its segment. */
-export function effectiveAddress(port: ProcessorPort, { base, index, scale, displacement }: MemoryOperand): number {
-  return (
-    ((base < 0 ? 0 : port.getRegister(base)) + (index < 0 ? 0 : port.getRegister(index) << scale) + displacement) >>> 0
-  );
+const ESP = 4;
+const SS = 2;
+
+/**
+ * Offset of the memory operand in its segment: 16 bits of it with 16-bit addresses.
+ * Spec: SDM Vol. 1, "Operand Addressing", "Specifying an Offset".
+ */
+export function effectiveAddress(port: ProcessorPort, memory: MemoryOperand, bits: CodeBits): number {
+  const { base, index, scale, displacement } = memory;
+  const offset =
+    (base < 0 ? 0 : port.getRegister(base)) + (index < 0 ? 0 : port.getRegister(index) << scale) + displacement;
+  return bits === 16 ? offset & 0xffff : offset >>> 0;
 }
 
 /** Linear address of the instruction's memory operand after the segment's checks, `skip` bytes into it. */
@@ -18,7 +26,9 @@ export function operandAddress(
   skip = 0,
 ): number {
   const memory = instruction.memory!;
-  return port.segmentAddress(memory.segment, (effectiveAddress(port, memory) + skip) >>> 0, size, write);
+  const bits = instruction.addressSize;
+  const offset = effectiveAddress(port, memory, bits) + skip;
+  return port.segmentAddress(memory.segment, bits === 16 ? offset & 0xffff : offset >>> 0, size, write);
 }
 
 export function readRegister(port: ProcessorPort, number: number, bits: number): number {
@@ -68,19 +78,39 @@ export function writeOperand(
   } else throw new TypeError(`operand of kind ${operand.kind} cannot be written`);
 }
 
-/** Pushes and pops on the current stack, at the current privilege. ESP changes last. */
+/**
+ * What of ESP is the stack pointer: all of it on a stack segment with the B flag set, SP else.
+ * Spec: SDM Vol. 1, "Address-Size Attribute for Stack".
+ */
+export const stackMask = (ss: Segment): number => ((ss.access & ACCESS.BIG) !== 0 ? 0xffffffff : 0xffff);
+
+/** Bits of an offset, as an unsigned number. */
+export const masked = (offset: number, mask: number): number => (offset & mask) >>> 0;
+
+/** Moves the stack pointer of `ss`; the upper half of ESP stays on a 16-bit stack. */
+export function setStackPointer(port: ProcessorPort, ss: Segment, pointer: number): void {
+  const mask = stackMask(ss);
+  port.setRegister(ESP, ((port.getRegister(ESP) & ~mask) | (pointer & mask)) >>> 0);
+}
+
+/**
+ * Pushes a word on the current stack, at the current privilege. ESP changes last.
+ * Spec: SDM Vol. 2B, PUSH—Push Word, Doubleword, or Quadword Onto the Stack.
+ */
 export function push(port: ProcessorPort, value: number, size: 2 | 4): void {
-  const esp = (port.getRegister(4) - size) >>> 0;
-  port.writeLinear(port.segmentAddress(2, esp, size, true), size, value, port.cpl === 3);
-  port.setRegister(4, esp);
+  const { ss } = port.system.segments;
+  const pointer = masked(port.getRegister(ESP) - size, stackMask(ss));
+  port.writeLinear(port.segmentAddress(SS, pointer, size, true), size, value, port.cpl === 3);
+  setStackPointer(port, ss, pointer);
 }
 
-/** Reads the stack `skip` bytes above ESP. */
+/** Reads the stack `skip` bytes above the stack pointer. Spec: SDM Vol. 2B, POP—Pop a Value From the Stack. */
 export function peek(port: ProcessorPort, skip: number, size: 2 | 4): number {
-  const esp = (port.getRegister(4) + skip) >>> 0;
-  return port.readLinear(port.segmentAddress(2, esp, size, false), size, port.cpl === 3);
+  const pointer = masked(port.getRegister(ESP) + skip, stackMask(port.system.segments.ss));
+  return port.readLinear(port.segmentAddress(SS, pointer, size, false), size, port.cpl === 3);
 }
 
+/** Takes bytes off the current stack. Spec: SDM Vol. 1, "Procedure Stack". */
 export function release(port: ProcessorPort, bytes: number): void {
-  port.setRegister(4, (port.getRegister(4) + bytes) >>> 0);
+  setStackPointer(port, port.system.segments.ss, port.getRegister(ESP) + bytes);
 }

@@ -15,6 +15,237 @@ export const rules = {
     check: "The instruction is privileged and CPL is not 0.",
     spec: 'SDM Vol. 3A, "Privileged Instructions"',
   },
+  // Control, debug and model-specific registers, paging, SYSENTER.
+  "no-control-register": {
+    check: "The model has no control register of that number.",
+    spec: 'SDM Vol. 2B, "MOV—Move to/from Control Registers"',
+  },
+  "cr0-pg-without-pe": {
+    check: "CR0.PG would be set while CR0.PE is clear.",
+    spec: 'SDM Vol. 3A, "Control Registers"',
+  },
+  "cr0-nw-without-cd": {
+    check: "CR0.NW would be set while CR0.CD is clear.",
+    spec: 'SDM Vol. 3A, "Control Registers"',
+  },
+  "cr4-reserved": {
+    check: "A bit of CR4 would be set that the model does not have.",
+    spec: 'SDM Vol. 3A, "Control Registers"',
+  },
+  "pdpte-reserved": {
+    check: "A present page-directory-pointer-table entry has a reserved bit set.",
+    spec: 'SDM Vol. 3A, "PDPTE Registers"',
+  },
+  "no-debug-register": {
+    check: "DR4 and DR5 are no registers while CR4.DE is set.",
+    spec: 'SDM Vol. 3B, "Debug Registers DR4 and DR5"',
+  },
+  "debug-registers-guarded": {
+    check: "A debug register is accessed while DR7.GD is set.",
+    spec: 'SDM Vol. 3B, "Debug Control Register (DR7)"',
+  },
+  "msr-unknown": {
+    check: "ECX is the address of no model-specific register of the model.",
+    spec: 'SDM Vol. 2B, "RDMSR—Read From Model Specific Register"',
+  },
+  "msr-read-only": {
+    check: "The model-specific register cannot be written.",
+    spec: 'SDM Vol. 2B, "WRMSR—Write to Model Specific Register"',
+  },
+  "msr-reserved": {
+    check: "A reserved bit of the model-specific register would be set.",
+    spec: 'SDM Vol. 2B, "WRMSR—Write to Model Specific Register"',
+  },
+  "rdtsc-forbidden": {
+    check: "CR4.TSD is set and CPL is not 0.",
+    spec: 'SDM Vol. 2B, "RDTSC—Read Time-Stamp Counter"',
+  },
+  "rdpmc-forbidden": {
+    check: "CR4.PCE is clear and CPL is not 0.",
+    spec: 'SDM Vol. 2B, "RDPMC—Read Performance-Monitoring Counters"',
+  },
+  "no-performance-counter": {
+    check: "ECX is the number of no performance-monitoring counter of the model.",
+    spec: 'SDM Vol. 2B, "RDPMC—Read Performance-Monitoring Counters"',
+  },
+  "fast-call-in-real-mode": {
+    check: "CR0.PE is clear.",
+    spec: 'SDM Vol. 2B, "SYSENTER—Fast System Call"',
+  },
+  "fast-call-without-selector": {
+    check: "IA32_SYSENTER_CS is null.",
+    spec: 'SDM Vol. 2B, "SYSENTER—Fast System Call"',
+  },
+  "x87-task-switched": {
+    check: "CR0.MP and CR0.TS are set.",
+    spec: 'SDM Vol. 2D, "WAIT/FWAIT—Wait"',
+  },
+  "page-not-present": {
+    check: "An entry on the way to the page is not present.",
+    spec: 'SDM Vol. 3A, "Page-Fault Exceptions"',
+  },
+  "page-rights": {
+    check: "The page is for the supervisor only, or read-only.",
+    spec: 'SDM Vol. 3A, "Access Rights"',
+  },
+  "page-reserved-bits": {
+    check: "A present entry on the way to the page has a reserved bit set.",
+    spec: 'SDM Vol. 3A, "Page-Fault Exceptions"',
+  },
+
+  // Protection, gates, tasks and ports.
+  "selector-outside-table": {
+    check: "The selector lies beyond the limit of its descriptor table, or the LDT is null.",
+    spec: 'SDM Vol. 3A, "Segment Descriptor Tables"',
+  },
+  "not-in-gdt": {
+    check: "The selector of an LDT or a TSS must be one of the GDT.",
+    spec: 'SDM Vol. 3A, "System Segment Descriptors"',
+  },
+  "segment-not-present": {
+    check: "The P flag of the segment descriptor is clear.",
+    spec: 'SDM Vol. 3A, "Segment Descriptors"',
+  },
+  "segment-not-readable": {
+    check: "A data segment register takes data or readable code.",
+    spec: 'SDM Vol. 3A, "Type Checking"',
+  },
+  "data-too-privileged": {
+    check: "CPL or the RPL is above the DPL of the data segment.",
+    spec: 'SDM Vol. 3A, "Privilege Level Checking When Accessing Data Segments"',
+  },
+  "no-such-segment-register": {
+    check: "The segment register does not exist, or is CS, which MOV does not load.",
+    spec: 'SDM Vol. 3A, "Type Checking"',
+  },
+  "stack-selector-null": {
+    check: "A stack selector must not be null.",
+    spec: 'SDM Vol. 3A, "Privilege Level Checking When Loading the SS Register"',
+  },
+  "stack-rpl": {
+    check: "The RPL of a stack selector must be the privilege it is to serve.",
+    spec: 'SDM Vol. 3A, "Privilege Level Checking When Loading the SS Register"',
+  },
+  "stack-dpl": {
+    check: "The DPL of a stack segment must be the privilege it is to serve.",
+    spec: 'SDM Vol. 3A, "Privilege Level Checking When Loading the SS Register"',
+  },
+  "stack-not-writable": {
+    check: "A stack segment must be writable data.",
+    spec: 'SDM Vol. 3A, "Type Checking"',
+  },
+  "stack-not-present": {
+    check: "The P flag of the stack segment descriptor is clear.",
+    spec: 'SDM Vol. 3A, "Interrupt 12—Stack Fault Exception (#SS)"',
+  },
+  "no-room-on-stack": {
+    check: "What is to be pushed does not fit into the stack segment.",
+    spec: 'SDM Vol. 3A, "Limit Checking"',
+  },
+  "code-selector-null": {
+    check: "A code selector must not be null.",
+    spec: 'SDM Vol. 3A, "Null Segment Selector Checking"',
+  },
+  "not-code": {
+    check: "The descriptor is not that of a code segment.",
+    spec: 'SDM Vol. 3A, "Type Checking"',
+  },
+  "code-privilege": {
+    check: "A jump or call goes to code of the same privilege, or to conforming code of a higher one.",
+    spec: 'SDM Vol. 3A, "Direct Calls or Jumps to Code Segments"',
+  },
+  "code-rpl": {
+    check: "The DPL of code must be the RPL of its selector, or not above it for conforming code.",
+    spec: 'SDM Vol. 3A, "Privilege Level Checking When Transferring Program Control Between Code Segments"',
+  },
+  "return-to-inner-level": {
+    check: "A return goes to the same or an outer level: the RPL of the code selector is below CPL.",
+    spec: 'SDM Vol. 3A, "Returning from a Called Procedure"',
+  },
+  "eip-beyond-limit": {
+    check: "The instruction pointer lies beyond the limit of the code segment.",
+    spec: 'SDM Vol. 3A, "Limit Checking"',
+  },
+  "no-code-gate-or-task": {
+    check: "A far jump or call leads to code, a call gate, a task gate or a TSS.",
+    spec: 'SDM Vol. 3A, "Type Checking"',
+  },
+  "gate-too-privileged": {
+    check: "CPL or the RPL is above the DPL of the gate or TSS.",
+    spec: 'SDM Vol. 3A, "Accessing a Code Segment Through a Call Gate"',
+  },
+  "gate-not-present": {
+    check: "The P flag of the gate is clear.",
+    spec: 'SDM Vol. 3A, "Call Gates"',
+  },
+  "gate-to-outer-level": {
+    check: "A gate leads to code of the same or a higher privilege: the DPL of its code segment is above CPL.",
+    spec: 'SDM Vol. 3A, "Accessing a Code Segment Through a Call Gate"',
+  },
+  "vector-outside-table": {
+    check: "The vector lies beyond the limit of the interrupt descriptor table.",
+    spec: 'SDM Vol. 3A, "Interrupt Descriptor Table (IDT)"',
+  },
+  "not-an-idt-gate": {
+    check: "The entry of the IDT is no interrupt, trap or task gate.",
+    spec: 'SDM Vol. 3A, "IDT Descriptors"',
+  },
+  "8086-handler-level": {
+    check: "An interrupt out of virtual-8086 mode goes to nonconforming code of DPL 0.",
+    spec: 'SDM Vol. 3B, "Class 1—Hardware Interrupt and Exception Handling in Virtual-8086 Mode"',
+  },
+  "not-an-ldt": {
+    check: "LDTR takes the descriptor of an LDT.",
+    spec: 'SDM Vol. 3A, "System Descriptor Types"',
+  },
+  "task-selector-null": {
+    check: "The selector of a TSS must not be null.",
+    spec: 'SDM Vol. 3A, "Task Register"',
+  },
+  "tss-not-available": {
+    check: "The descriptor is not that of an available TSS: it is something else, or the task is busy.",
+    spec: 'SDM Vol. 3A, "TSS Descriptor"',
+  },
+  "linked-tss-not-busy": {
+    check: "A nested task returns to a task that is busy.",
+    spec: 'SDM Vol. 3A, "Task Linking"',
+  },
+  "tss-too-short": {
+    check: "The limit of the TSS ends before what is needed of it.",
+    spec: 'SDM Vol. 3A, "Exception Conditions Checked During a Task Switch"',
+  },
+  "cpl-above-iopl": {
+    check: "CPL is above IOPL, or in virtual-8086 mode IOPL is below 3.",
+    spec: 'SDM Vol. 3A, "System Flags and Fields in the EFLAGS Register"',
+  },
+  "virtual-interrupt-pending": {
+    check: "VIF is to be set while VIP says that an interrupt is pending.",
+    spec: 'SDM Vol. 3B, "Class 2—Maskable Hardware Interrupt Handling in Virtual-8086 Mode Using the Virtual Interrupt Mechanism"',
+  },
+  "virtual-trap-flag": {
+    check: "TF is to be set through a virtual image of the flags.",
+    spec: 'SDM Vol. 3B, "Class 2—Maskable Hardware Interrupt Handling in Virtual-8086 Mode Using the Virtual Interrupt Mechanism"',
+  },
+  "redirection-map-outside-tss": {
+    check: "The interrupt redirection bitmap lies beyond the limit of the TSS.",
+    spec: 'SDM Vol. 3B, "Class 3—Software Interrupt Handling in Virtual-8086 Mode"',
+  },
+  "no-port-map": {
+    check: "CPL is above IOPL, and the TSS has no I/O permission bitmap.",
+    spec: 'SDM Vol. 1, "I/O Permission Bit Map"',
+  },
+  "port-outside-map": {
+    check: "CPL is above IOPL, and the port lies beyond the I/O permission bitmap.",
+    spec: 'SDM Vol. 1, "I/O Permission Bit Map"',
+  },
+  "port-denied": {
+    check: "CPL is above IOPL, and the I/O permission bitmap denies the port.",
+    spec: 'SDM Vol. 1, "I/O Permission Bit Map"',
+  },
+  "not-in-protected-mode": {
+    check: "The instruction is recognized in protected mode only.",
+    spec: 'SDM Vol. 3B, "Instruction Set"',
+  },
 } as const satisfies Record<string, Rule>;
 
 export type RuleName = keyof typeof rules;

@@ -1,17 +1,24 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
+  a20Enabled,
   acknowledge,
   advance,
   canWakeByItself,
   createDevices,
+  DEVICE_KINDS,
   type DeviceSet,
   interruptRequested,
   nextEvent,
+  nmiEnabled,
   portRead,
   portWrite,
+  pressKeysTogether,
+  resetRequested,
   typeInput,
+  typeKeys,
 } from "./bus.js";
+import type { BusDevice } from "./bus-device.js";
 import { INTERRUPT_LINES, PORT_MAP } from "./port-map.js";
 
 const SEED = 21;
@@ -31,6 +38,10 @@ function withPic(masterMask: number, devices = createDevices()): DeviceSet {
 /** Counter 0 in mode 2 with a period of `count` clocks. */
 const withTimer = (devices: DeviceSet, count: number): DeviceSet =>
   written(devices, 0, [0x43, 0x34], [0x40, count & 0xff], [0x40, count >> 8]);
+
+/** Both controllers set up, nothing masked but what `masks` say. */
+const withSlave = (masterMask: number, slaveMask: number): DeviceSet =>
+  written(withPic(masterMask), 0, [0xa1, slaveMask]);
 
 const bytes = (text: string): Uint8Array => Uint8Array.from(text, (c) => c.charCodeAt(0));
 
@@ -165,8 +176,126 @@ describe("the bus", () => {
     expect(canWakeByItself(written(taken, 101 * CLOCK, [0x20, 0x20]), 101 * CLOCK)).toBe(true);
   });
 
+  it("brings a typed key to the guest as interrupt 1, once for every byte a handler reads", () => {
+    let devices = typeKeys(withPic(0xfd), "Hi\n");
+    const codes: number[] = [];
+    while (interruptRequested(devices)) {
+      const taken = acknowledge(devices);
+      expect(taken.vector).toBe(0x21);
+      const read = portRead(taken.devices, 0x60, 1, 0);
+      codes.push(read.value);
+      devices = written(read.devices, 0, [0x20, 0x20]);
+    }
+    expect(codes).toEqual([0x2a, 0x23, 0xa3, 0xaa, 0x17, 0x97, 0x1c, 0x9c]);
+  });
+
+  it("brings keys pressed together", () => {
+    const devices = pressKeysTogether(createDevices(), ["ctrl", "c"]);
+    expect(portRead(devices, 0x60, 1, 0).value).toBe(0x1d);
+  });
+
+  it("brings a byte of the auxiliary port to the guest as interrupt 12", () => {
+    const ready = written(withSlave(0xfb, 0xef), 0, [0x64, 0x60], [0x60, 0x47], [0x64, 0xd3], [0x60, 0x5a]);
+    expect(acknowledge(ready).vector).toBe(0x2c);
+    expect(interruptRequested(portRead(ready, 0x60, 1, 0).devices)).toBe(false);
+  });
+
+  it("has a second serial port at 0x2F8 with interrupt 3", () => {
+    const typed = typeInput(written(withPic(0xf7), 0, [0x2f9, 0x01], [0x2f8, 0x41]), bytes("a"), "uart2");
+    expect([typed.uart2.output, typed.uart.output]).toEqual(["A", ""]);
+    expect(acknowledge(typed).vector).toBe(0x23);
+    expect(portRead(typed, 0x2f8, 1, 0).value).toBe(0x61);
+  });
+
+  it("brings the clock's interrupt to the guest as interrupt 8, at the tick it announces", () => {
+    const second = 100_227_288;
+    const devices = written(withSlave(0xfb, 0xfe), 0, [0x70, 0x0b], [0x71, 0x12]);
+    expect(nextEvent(devices, 0)).toBe(second);
+    expect(canWakeByItself(devices, 0)).toBe(true);
+    expect(interruptRequested(advance(devices, second - 1))).toBe(false);
+    const ended = advance(devices, second);
+    expect(acknowledge(ended).vector).toBe(0x28);
+    const read = portRead(written(ended, second, [0x70, 0x0c]), 0x71, 1, second);
+    expect(read.value & 0x90).toBe(0x90);
+    expect(nextEvent(read.devices, second)).toBe(2 * second);
+  });
+
+  it("has the clock's time and memory size from the setup, and no trace of the setup beside them", () => {
+    const devices = createDevices({}, { memorySize: 32 * 2 ** 20, time: 0, a20: false });
+    const cmos = (address: number): number => portRead(written(devices, 0, [0x70, address]), 0x71, 1, 0).value;
+    expect([cmos(9), cmos(0x32), cmos(0x34), cmos(0x35)]).toEqual([0x70, 0x19, 0, 1]);
+    expect(devices.config).toEqual({});
+  });
+
+  it("lets address line 20 pass if either source says so", () => {
+    const closed = createDevices({}, { a20: false });
+    expect([a20Enabled(createDevices()), a20Enabled(closed)]).toEqual([true, false]);
+    expect(a20Enabled(written(closed, 0, [0x92, 0x02]))).toBe(true);
+    expect(a20Enabled(written(closed, 0, [0x64, 0xd1], [0x60, 0xdf]))).toBe(true);
+    const one = written(createDevices(), 0, [0x92, 0x00]);
+    expect([a20Enabled(one), a20Enabled(written(one, 0, [0x64, 0xdd]))]).toEqual([true, false]);
+  });
+
+  it("sees a request for a reset by any of the four ways", () => {
+    const ways = [
+      [[0x64, 0xfe]],
+      [
+        [0x64, 0xd1],
+        [0x60, 0x02],
+      ],
+      [[0x92, 0x01]],
+      [[0xcf9, 0x06]],
+    ] as const;
+    expect(resetRequested(createDevices())).toBe(false);
+    for (const way of ways) expect(resetRequested(written(createDevices(), 0, ...way))).toBe(true);
+    expect(resetRequested(written(createDevices(), 0, [0x64, 0xd1], [0x60, 0xdf], [0x60, 0x00]))).toBe(false);
+  });
+
+  it("lets non-maskable interrupts through as bit 7 of port 0x70 says", () => {
+    expect(nmiEnabled(createDevices())).toBe(true);
+    expect(nmiEnabled(written(createDevices(), 0, [0x70, 0x8f]))).toBe(false);
+    expect(nmiEnabled(written(createDevices(), 0, [0x70, 0x8f], [0x70, 0x0f]))).toBe(true);
+  });
+
+  it("reads by its short way what it reads by the long one", () => {
+    const port = fc.constantFrom(...PORT_MAP.flatMap(({ base, length }) => Array.from({ length }, (_, i) => base + i)));
+    const step = fc.record({
+      port,
+      value: fc.option(fc.integer({ min: 0, max: 255 })),
+      delay: fc.oneof(fc.nat(500), fc.nat(200_000_000)),
+      typed: fc.constantFrom("", "", "a"),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        let devices = withPic(0);
+        let tick = 0;
+        for (const { port, value, delay, typed } of steps) {
+          tick += delay;
+          devices = typeKeys(typeInput(devices, bytes(typed)), typed);
+          if (value !== null) devices = portWrite(devices, port, 1, value, tick);
+          const now = advance(devices, tick);
+          const { device, base, offset } = PORT_MAP.find((r) => port >= r.base && port < r.base + r.length)!;
+          const kind = DEVICE_KINDS[device] as BusDevice<unknown>;
+          const long = kind.read(now[device], offset + port - base, 1, tick);
+          const peeked = kind.peek?.(now[device], offset + port - base, 1, tick) ?? -1;
+          if (peeked >= 0) expect({ state: now[device], value: peeked }).toEqual(long);
+          const read = portRead(devices, port, 1, tick);
+          expect(read.value).toBe(long.value);
+          expect(read.devices[device === "pic" ? "config" : device]).toEqual(
+            device === "pic" ? now.config : long.state,
+          );
+          devices = read.devices;
+        }
+      }),
+      { seed: SEED, numRuns: 300 },
+    );
+  });
+
   it("makes the same value however often it is advanced on the way", () => {
-    const port = fc.constantFrom(0x20, 0x21, 0x40, 0x43, 0x61, 0xa0, 0xa1, 0x3f8, 0x3f9, 0x3fa, 0x3fc, 0x3fd);
+    const port = fc.constantFrom(
+      ...[0x20, 0x21, 0x40, 0x43, 0x61, 0xa0, 0xa1, 0x3f8, 0x3f9, 0x3fa, 0x3fc, 0x3fd],
+      ...[0x60, 0x64, 0x70, 0x71, 0x92, 0x2f8, 0x2f9],
+    );
     const step = fc.record({
       delay: fc.oneof(fc.nat(200), fc.nat(40_000)),
       stops: fc.array(fc.nat(40_000), { maxLength: 4 }),

@@ -9,35 +9,31 @@
  * it is done: advancing to 10 and then to 20 is advancing to 20. A machine advances its devices when `nextEvent` says so
  * and before it is sealed, and asks for `nextEvent` again after every port access and every acknowledgement.
  */
-import type { BusDevice } from "./bus-device.js";
-import { type DebugConsoleState, debugConsole } from "./debug-console.js";
-import { type DebugExitState, debugExit } from "./debug-exit.js";
+import {
+  type AnyState,
+  type DeviceSet,
+  type DeviceSetup,
+  kindOf,
+  replaced,
+  resetDevices,
+  stateOf,
+} from "./device-set.js";
+import { passesA20, pressKeys, typeText } from "./i8042.js";
+import { nmiMasked } from "./mc146818.js";
 import * as pic from "./pic-pair.js";
-import { type Pit8254State, pit8254 } from "./pit8254.js";
 import {
   DEFAULT_DEVICE_CONFIG,
   type DeviceConfig,
   type DeviceName,
   INTERRUPT_LINES,
+  type InterruptLine,
   type PortRange,
   portRanges,
 } from "./port-map.js";
-import { type PostCodeState, postCode } from "./post-code.js";
-import { type ResetControlState, resetControl } from "./reset-control.js";
-import { receive, type Uart16550State, uart16550 } from "./uart16550.js";
+import { port92PassesA20, pullReset } from "./reset-control.js";
+import { receive } from "./uart16550.js";
 
-/** The devices of a machine, by name. */
-export interface DeviceSet {
-  /** The ports the user chose: part of the machine, because what an access does depends on them. */
-  readonly config: DeviceConfig;
-  readonly pic: pic.PicPairState;
-  readonly pit: Pit8254State;
-  readonly uart: Uart16550State;
-  readonly reset: ResetControlState;
-  readonly postCode: PostCodeState;
-  readonly debugConsole?: DebugConsoleState | undefined;
-  readonly debugExit?: DebugExitState | undefined;
-}
+export { DEVICE_KINDS, type DeviceSet, type DeviceSetup } from "./device-set.js";
 
 /** What a port read gives. */
 export interface PortReadResult {
@@ -46,50 +42,26 @@ export interface PortReadResult {
   readonly value: number;
 }
 
-type StateOf<N extends DeviceName> = NonNullable<DeviceSet[N]>;
-type AnyState = StateOf<DeviceName>;
-
-/** The kind of every device. */
-export const DEVICE_KINDS: { readonly [N in DeviceName]: BusDevice<StateOf<N>> } = {
-  pic: pic.picPair,
-  pit: pit8254,
-  uart: uart16550,
-  reset: resetControl,
-  postCode,
-  debugConsole,
-  debugExit,
-};
-
-/** The interrupt line of every device that drives one. */
-const LINE_OF: { readonly [N in DeviceName]?: number } = Object.fromEntries(
-  INTERRUPT_LINES.map(({ device, line }) => [device, line]),
+/** The interrupt lines of every device that drives some. */
+const LINES_OF: { readonly [N in DeviceName]?: readonly InterruptLine[] } = Object.fromEntries(
+  INTERRUPT_LINES.map(({ device }) => [device, INTERRUPT_LINES.filter((row) => row.device === device)]),
 );
 
-/** The devices that do something by themselves; all of them are in every machine. */
-const TIMED = (Object.keys(DEVICE_KINDS) as DeviceName[]).filter((name) => kindOf(name).advance !== undefined);
+/** The devices that do something by themselves, each with its one line; all of them are in every machine. */
+const TIMED = INTERRUPT_LINES.filter(({ device }) => kindOf(device).advance !== undefined);
 
 /**
  * All devices after reset.
  *
- * @throws VirtlabError for a configured port that does not exist or is taken.
+ * @param setup what a PC's firmware would have found and set: memory size, time of day, address line 20.
+ * @throws VirtlabError for a configured port that does not exist or is taken, and for a time that cannot be.
+ * @example
+ * createDevices({}, { time: 0 }).rtc.time.year // => 0x70
  */
-export function createDevices(config: DeviceConfig = DEFAULT_DEVICE_CONFIG): DeviceSet {
+export function createDevices(config: DeviceConfig = DEFAULT_DEVICE_CONFIG, setup: DeviceSetup = {}): DeviceSet {
   portRanges(config);
-  const { debugConsolePort, debugExitPort } = config;
-  let devices: DeviceSet = {
-    config: {
-      ...(debugConsolePort === undefined ? {} : { debugConsolePort }),
-      ...(debugExitPort === undefined ? {} : { debugExitPort }),
-    },
-    pic: pic.picPair.reset(),
-    pit: pit8254.reset(),
-    uart: uart16550.reset(),
-    reset: resetControl.reset(),
-    postCode: postCode.reset(),
-    debugConsole: debugConsolePort === undefined ? undefined : debugConsole.reset(),
-    debugExit: debugExitPort === undefined ? undefined : debugExit.reset(),
-  };
-  for (const { device } of INTERRUPT_LINES) devices = driveLine(devices, device, false);
+  let devices = resetDevices(config, setup);
+  for (const { device } of INTERRUPT_LINES) devices = driveLines(devices, device, false);
   return devices;
 }
 
@@ -97,6 +69,7 @@ export function createDevices(config: DeviceConfig = DEFAULT_DEVICE_CONFIG): Dev
 export function portRead(devices: DeviceSet, port: number, size: number, tick: number): PortReadResult {
   const range = rangeAt(devices.config, port);
   if (range !== undefined && takesWhole(range, port, size)) return readRegister(devices, range, port, size, tick);
+  if (range === undefined && size === 1) return { devices, value: 0xff };
   let value = 0;
   for (let index = 0; index < size; index++) {
     const part = rangeOfByte(devices.config, port, index, size);
@@ -125,16 +98,28 @@ export function portWrite(devices: DeviceSet, port: number, size: number, value:
   return devices;
 }
 
+// The set that was brought to a tick last and the first tick at which time changes something of it: made from the set
+// alone, so that no value depends on them. Polling loops look at the same set again and again.
+let quietSet: DeviceSet | undefined;
+let quietUntil = 0;
+
 /** Brings every device to `tick`, with every edge of an interrupt pin on the way. */
 export function advance(devices: DeviceSet, tick: number): DeviceSet {
-  for (const name of TIMED) {
-    const kind = kindOf(name);
-    const before = stateOf(devices, name);
-    const after = kind.advance!(before, tick);
-    if (after === before) continue;
-    const pulsed = kind.pulsedByTime?.(before, after) ?? false;
-    devices = driveLine(replaced(devices, name, after), name, pulsed);
+  if (devices === quietSet && tick < quietUntil) return devices;
+  let until = Number.POSITIVE_INFINITY;
+  for (const { device } of TIMED) {
+    const kind = kindOf(device);
+    const before = stateOf(devices, device);
+    let due = kind.due!(before);
+    if (tick >= due) {
+      const after = kind.advance!(before, tick);
+      due = kind.due!(after);
+      devices = driveLines(replaced(devices, device, after), device, kind.pulsedByTime?.(before, after) ?? false);
+    }
+    if (due < until) until = due;
   }
+  quietSet = devices;
+  quietUntil = until;
   return devices;
 }
 
@@ -146,14 +131,13 @@ export function advance(devices: DeviceSet, tick: number): DeviceSet {
 export function nextEvent(devices: DeviceSet, tick: number): number {
   const now = advance(devices, tick);
   let next = Number.POSITIVE_INFINITY;
-  for (const name of TIMED) {
-    const line = LINE_OF[name];
-    if (line !== undefined && !pic.isUnmasked(now.pic, line)) continue;
-    const kind = kindOf(name);
-    const state = stateOf(now, name);
+  for (const { device, line } of TIMED) {
+    if (!pic.isUnmasked(now.pic, line)) continue;
+    const kind = kindOf(device);
+    const state = stateOf(now, device);
     let event = kind.nextEvent!(state, tick);
     // The fall of a pin that requests nothing changes nothing: what matters is the rise after it.
-    const onlyFalls = line !== undefined && kind.interrupt!(state) && !pic.isRequested(now.pic, line);
+    const onlyFalls = kind.interrupt!(state) && !pic.isRequested(now.pic, line);
     if (onlyFalls && event !== Number.POSITIVE_INFINITY) event = kind.nextEvent!(state, event);
     if (event < next) next = event;
   }
@@ -171,11 +155,46 @@ export function acknowledge(devices: DeviceSet): { readonly devices: DeviceSet; 
   return { devices: state === devices.pic ? devices : replaced(devices, "pic", state), vector };
 }
 
-/** Types `bytes` at the terminal on the serial port. */
-export function typeInput(devices: DeviceSet, bytes: Uint8Array): DeviceSet {
+/** Types `bytes` at the terminal on a serial port, COM1's by default. */
+export function typeInput(devices: DeviceSet, bytes: Uint8Array, port: "uart" | "uart2" = "uart"): DeviceSet {
   let text = "";
   for (const byte of bytes) text += String.fromCharCode(byte);
-  return withState(devices, "uart", receive(devices.uart, text));
+  return withState(devices, port, receive(devices[port], text));
+}
+
+/**
+ * Types `text` on the keyboard, which has a US layout.
+ *
+ * @throws VirtlabError for a character that layout cannot type.
+ * @example
+ * portRead(typeKeys(createDevices(), "a"), 0x60, 1, 0).value // => 0x1e
+ */
+export function typeKeys(devices: DeviceSet, text: string): DeviceSet {
+  return withState(devices, "ps2", typeText(devices.ps2, text));
+}
+
+/**
+ * Presses keys together and lets them go: `["ctrl", "alt", "delete"]`. Their names are those of `KEYS`.
+ *
+ * @throws VirtlabError for a name that is no key's.
+ */
+export function pressKeysTogether(devices: DeviceSet, names: readonly string[]): DeviceSet {
+  return withState(devices, "ps2", pressKeys(devices.ps2, names));
+}
+
+/** Whether address line 20 passes: the keyboard controller's output port or port 0x92 says so. */
+export function a20Enabled(devices: DeviceSet): boolean {
+  return passesA20(devices.ps2) || port92PassesA20(devices.reset);
+}
+
+/** Whether the guest has asked for a reset, by whichever of the three ways. */
+export function resetRequested(devices: DeviceSet): boolean {
+  return devices.reset.resetRequested;
+}
+
+/** Whether a non-maskable interrupt would reach the processor; port 0x61 can mask sources of it besides. */
+export function nmiEnabled(devices: DeviceSet): boolean {
+  return !nmiMasked(devices.rtc);
 }
 
 /**
@@ -184,32 +203,24 @@ export function typeInput(devices: DeviceSet, bytes: Uint8Array): DeviceSet {
  */
 export function canWakeByItself(devices: DeviceSet, tick: number): boolean {
   const now = advance(devices, tick);
-  return TIMED.some((name) => {
-    const line = LINE_OF[name];
-    if (line === undefined || kindOf(name).nextEvent!(stateOf(now, name), tick) === Number.POSITIVE_INFINITY) {
-      return false;
-    }
+  return TIMED.some(({ device, line }) => {
+    if (kindOf(device).nextEvent!(stateOf(now, device), tick) === Number.POSITIVE_INFINITY) return false;
     // The mask is not all that can stand in the way: this level or a higher one may be in service.
     return pic.interruptRequested(pic.raise(pic.lower(now.pic, line), line));
   });
 }
 
-// Name, kind and state belong together, which the type of an indexed access cannot say.
-
-function kindOf(name: DeviceName): BusDevice<AnyState> {
-  return DEVICE_KINDS[name] as BusDevice<AnyState>;
-}
-
-function stateOf(devices: DeviceSet, name: DeviceName): AnyState {
-  return devices[name] as AnyState;
-}
-
 function readRegister(set: DeviceSet, range: PortRange, port: number, size: number, tick: number): PortReadResult {
   const devices = advance(set, tick);
   const name = range.device;
+  const kind = kindOf(name);
+  const before = stateOf(devices, name);
   const offset = range.offset + port - range.base;
-  const { state, value } = kindOf(name).read(stateOf(devices, name), offset, size, tick);
-  return { devices: withState(devices, name, state), value };
+  const peeked = kind.peek === undefined ? -1 : kind.peek(before, offset, size, tick);
+  if (peeked >= 0) return { devices, value: peeked };
+  const { state, value } = kind.read(before, offset, size, tick);
+  if (state === before) return { devices, value };
+  return { devices: withState(devices, name, state, kind.pulsedByRead?.(before, state) ?? false), value };
 }
 
 function writeRegister(
@@ -222,38 +233,34 @@ function writeRegister(
 ): DeviceSet {
   const devices = advance(set, tick);
   const name = range.device;
+  const kind = kindOf(name);
+  const before = stateOf(devices, name);
   const offset = range.offset + port - range.base;
-  return withState(devices, name, kindOf(name).write(stateOf(devices, name), offset, size, value, tick));
+  const written = withState(devices, name, kind.write(before, offset, size, value, tick));
+  const resets = kind.resetsOnWrite?.(before, offset, value) ?? false;
+  return resets ? replaced(written, "reset", pullReset(written.reset)) : written;
 }
 
-/** The set with the state an access left one device in, and its interrupt pin, if it has one, driving its line. */
-function withState(devices: DeviceSet, name: DeviceName, after: AnyState): DeviceSet {
+/** The set with the state an access left one device in, and its interrupt pins, if it has some, driving their lines. */
+function withState(devices: DeviceSet, name: DeviceName, after: AnyState, pulsedByRead = false): DeviceSet {
   const before = stateOf(devices, name);
   if (after === before) return devices;
-  const pulsed = kindOf(name).pulsedByAccess?.(before, after) ?? false;
-  return driveLine(replaced(devices, name, after), name, pulsed);
+  const kind = kindOf(name);
+  const pulsed = pulsedByRead || (kind.pulsedByAccess?.(before, after) ?? false);
+  const next = driveLines(replaced(devices, name, after), name, pulsed);
+  if (devices === quietSet && kind.due?.(before) === kind.due?.(after)) quietSet = next;
+  return next;
 }
 
-/** The set with the state of one device replaced. */
-function replaced(devices: DeviceSet, name: DeviceName, state: AnyState): DeviceSet {
-  return {
-    config: devices.config,
-    pic: name === "pic" ? (state as StateOf<"pic">) : devices.pic,
-    pit: name === "pit" ? (state as StateOf<"pit">) : devices.pit,
-    uart: name === "uart" ? (state as StateOf<"uart">) : devices.uart,
-    reset: name === "reset" ? (state as StateOf<"reset">) : devices.reset,
-    postCode: name === "postCode" ? (state as StateOf<"postCode">) : devices.postCode,
-    debugConsole: name === "debugConsole" ? (state as StateOf<"debugConsole">) : devices.debugConsole,
-    debugExit: name === "debugExit" ? (state as StateOf<"debugExit">) : devices.debugExit,
-  };
-}
-
-/** The set with the interrupt pin of a device driving its line, through low first if it `pulsed`. */
-function driveLine(devices: DeviceSet, name: DeviceName, pulsed: boolean): DeviceSet {
-  const line = LINE_OF[name];
-  if (line === undefined) return devices;
-  const before = pulsed ? pic.lower(devices.pic, line) : devices.pic;
-  const after = pic.setLine(before, line, kindOf(name).interrupt!(stateOf(devices, name)));
+/** The set with the interrupt pins of a device driving their lines, through low first if they `pulsed`. */
+function driveLines(devices: DeviceSet, name: DeviceName, pulsed: boolean): DeviceSet {
+  const lines = LINES_OF[name];
+  if (lines === undefined) return devices;
+  let after = devices.pic;
+  for (const { line, pin } of lines) {
+    const before = pulsed ? pic.lower(after, line) : after;
+    after = pic.setLine(before, line, kindOf(name).interrupt!(stateOf(devices, name), pin));
+  }
   return after === devices.pic ? devices : replaced(devices, "pic", after);
 }
 
@@ -270,27 +277,22 @@ function rangeOfByte(config: DeviceConfig, port: number, index: number, size: nu
 // The ranges of the machine that was looked at last, by port: made from its configuration alone, so that no value
 // depends on them. A session rarely holds machines with different ports.
 let indexedConfig: DeviceConfig | undefined;
-let indexedRanges: readonly PortRange[] = [];
+let indexedRanges: readonly (PortRange | undefined)[] = [];
 const rangeNumbers = new Uint8Array(0x1_0000);
 
 function rangeAt(config: DeviceConfig, port: number): PortRange | undefined {
   if (config !== indexedConfig) indexPorts(config, indexedConfig);
-  return indexedRanges[rangeNumbers[port]! - 1];
+  return indexedRanges[rangeNumbers[port]!];
 }
 
 function indexPorts(config: DeviceConfig, indexed: DeviceConfig | undefined): void {
   indexedConfig = config;
   const same = config.debugConsolePort === indexed?.debugConsolePort && config.debugExitPort === indexed?.debugExitPort;
   if (indexed !== undefined && same) return;
-  indexedRanges = portRanges(config);
+  const ranges = portRanges(config);
+  indexedRanges = [undefined, ...ranges];
   rangeNumbers.fill(0);
-  indexedRanges.forEach(({ base, length }, index) => {
+  ranges.forEach(({ base, length }, index) => {
     rangeNumbers.fill(index + 1, base, base + length);
   });
 }
-
-/** Whether the guest asked for a reset. */
-export const resetRequested = (devices: DeviceSet): boolean => devices.reset.resetRequested;
-
-/** Whether address line 20 is let through. */
-export const a20Enabled = (_devices: DeviceSet): boolean => true;

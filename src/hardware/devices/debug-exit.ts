@@ -5,7 +5,7 @@
  * `(value << 1) | 1` is made by whoever reports it. A second write, possible only if the machine goes on nevertheless,
  * replaces the value.
  */
-import type { Device } from "./device.js";
+import type { BusDevice } from "./bus-device.js";
 
 export interface DebugExitState {
   /** The value written, unsigned, of the width of the write; absent until then. */
@@ -15,10 +15,11 @@ export interface DebugExitState {
 /** Ports of the range. */
 export const DEBUG_EXIT_LENGTH = 4;
 
-export const debugExit: Device<DebugExitState> = {
+export const debugExit: BusDevice<DebugExitState> = {
   name: "isa-debug-exit",
   spec: 'QEMU, "isa-debug-exit"',
   reset: () => ({}),
+  peek: () => 0,
   read: (state) => ({ state, value: 0 }),
   write: (_state, _offset, _size, value) => ({ exitValue: value }),
 };

@@ -5,7 +5,8 @@
  *
  * Manual: Intel 8259A datasheet, "Cascade Mode"; Intel 82371SB (PIIX3) datasheet, "Interrupt Controller Registers".
  */
-import type { Device, ReadResult } from "./device.js";
+import type { BusDevice } from "./bus-device.js";
+import type { ReadResult } from "./device.js";
 import { acknowledgeLevel, type Pic8259State, pic8259, requestedLevel, setInput, vectorOf } from "./pic8259.js";
 
 /** Register offsets: each chip's two ports, then the two edge/level control registers. */
@@ -22,17 +23,24 @@ export interface PicPairState {
   readonly slave: Pic8259State;
 }
 
-export const picPair: Device<PicPairState> = {
+export const picPair: BusDevice<PicPairState> = {
   name: "8259A pair",
   spec: '8259A datasheet, "Cascade Mode"; 82371SB datasheet, "ELCR1/2 - Edge/Level Control Registers"',
 
   reset: () => ({ master: pic8259.reset(), slave: pic8259.reset() }),
 
-  read(state, offset, size, tick): ReadResult<PicPairState> {
+  peek(state, offset, size, tick): number {
     if (offset >= PIC_PAIR_OFFSET.masterElcr) {
-      const chip = offset === PIC_PAIR_OFFSET.masterElcr ? state.master : state.slave;
-      return { state, value: chip.ELCR };
+      return offset === PIC_PAIR_OFFSET.masterElcr ? state.master.ELCR : state.slave.ELCR;
     }
+    return offset >= PIC_PAIR_OFFSET.slave
+      ? pic8259.peek!(state.slave, offset - PIC_PAIR_OFFSET.slave, size, tick)
+      : pic8259.peek!(state.master, offset, size, tick);
+  },
+
+  read(state, offset, size, tick): ReadResult<PicPairState> {
+    const value = picPair.peek!(state, offset, size, tick);
+    if (value >= 0) return { state, value };
     if (offset >= PIC_PAIR_OFFSET.slave) {
       const slave = pic8259.read(state.slave, offset - PIC_PAIR_OFFSET.slave, size, tick);
       return { state: cascade(state, state.master, slave.state), value: slave.value };
@@ -60,6 +68,8 @@ export const picPair: Device<PicPairState> = {
 
 /** Drives interrupt line 0 to 15. Line 2 is the cascade and cannot be driven. */
 export function setLine(state: PicPairState, line: number, high: boolean): PicPairState {
+  const inputs = line < 8 ? state.master.inputs >> line : state.slave.inputs >> (line - 8);
+  if ((inputs & 1) === (high ? 1 : 0)) return state;
   if (line >= 8) return cascade(state, state.master, setInput(state.slave, line - 8, high));
   return line === CASCADE_LEVEL ? state : cascade(state, setInput(state.master, line, high), state.slave);
 }

@@ -10,7 +10,8 @@
  *
  * Manual: Intel 8259A Programmable Interrupt Controller datasheet; for ELCR, Intel 82371SB (PIIX3) datasheet.
  */
-import type { Device, ReadResult } from "./device.js";
+import type { BusDevice } from "./bus-device.js";
+import type { ReadResult } from "./device.js";
 
 /** Register offsets: A0 of the datasheet, and the edge/level control register beside the chip. */
 export const PIC_OFFSET = { command: 0, data: 1, edgeLevelControl: 2 } as const;
@@ -59,7 +60,7 @@ export interface Pic8259State {
   readonly readsIsr: boolean;
 }
 
-export const pic8259: Device<Pic8259State> = {
+export const pic8259: BusDevice<Pic8259State> = {
   name: "8259A",
   spec: '8259A datasheet, "Programming the 8259A"',
 
@@ -81,11 +82,16 @@ export const pic8259: Device<Pic8259State> = {
     readsIsr: false,
   }),
 
-  read(state, offset): ReadResult<Pic8259State> {
-    if (offset === PIC_OFFSET.edgeLevelControl) return { state, value: state.ELCR };
-    if (state.poll) return readPoll(state);
-    if (offset === PIC_OFFSET.data) return { state, value: state.IMR };
-    return { state, value: state.readsIsr ? state.ISR : state.IRR };
+  peek(state, offset): number {
+    if (offset === PIC_OFFSET.edgeLevelControl) return state.ELCR;
+    if (state.poll) return -1;
+    if (offset === PIC_OFFSET.data) return state.IMR;
+    return state.readsIsr ? state.ISR : state.IRR;
+  },
+
+  read(state, offset, size, tick): ReadResult<Pic8259State> {
+    const value = pic8259.peek!(state, offset, size, tick);
+    return value < 0 ? readPoll(state) : { state, value };
   },
 
   write(state, offset, _size, value): Pic8259State {
@@ -182,6 +188,29 @@ function withRequests(
   };
 }
 
+/** The same for the mask, which some kernels write twice an interrupt. */
+function withMask(state: Pic8259State, IMR: number): Pic8259State {
+  const { IRR, ISR, ELCR, ICW1, ICW2, ICW3, ICW4, nextIcw, inputs } = state;
+  const { lowestPriority, specialMask, rotateOnAutoEoi, poll, readsIsr } = state;
+  return {
+    IRR,
+    ISR,
+    IMR,
+    ELCR,
+    ICW1,
+    ICW2,
+    ICW3,
+    ICW4,
+    nextIcw,
+    inputs,
+    lowestPriority,
+    specialMask,
+    rotateOnAutoEoi,
+    poll,
+    readsIsr,
+  };
+}
+
 function levelSense(state: Pic8259State): number {
   return (state.ICW1 & ICW1.levelTriggered) !== 0 ? 0xff : state.ELCR;
 }
@@ -232,7 +261,7 @@ function writeData(state: Pic8259State, value: number): Pic8259State {
   const needsIcw4 = (state.ICW1 & ICW1.icw4Needed) !== 0;
   switch (state.nextIcw) {
     case 0:
-      return value === state.IMR ? state : { ...state, IMR: value };
+      return value === state.IMR ? state : withMask(state, value);
     case 2: {
       const nextIcw = (state.ICW1 & ICW1.single) === 0 ? 3 : needsIcw4 ? 4 : 0;
       return { ...state, ICW2: value, nextIcw };

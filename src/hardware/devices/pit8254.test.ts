@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { PIT_OFFSET, type Pit8254State, pit8254, TICKS_PER_PIT_CLOCK } from "./pit8254.js";
+import { PIT_OFFSET, type Pit8254State, pit8254, speakerLevel, TICKS_PER_PIT_CLOCK } from "./pit8254.js";
 
 const SEED = 8254;
 
@@ -436,6 +436,21 @@ describe("the 8254", () => {
     const state = pit8254.reset();
     const bits = [0, 17, 18, 35, 36].map((clock) => read(state, PIT_OFFSET.systemControl, clock) & 0x10);
     expect(bits).toEqual([0, 0, 0x10, 0x10, 0]);
+  });
+
+  it("drives the speaker with counter 2 while bit 1 of port 0x61 lets it", () => {
+    const on = (port61: number): boolean[] => {
+      let state = pit8254.write(pit8254.reset(), PIT_OFFSET.systemControl, 1, port61, 0);
+      for (const [offset, value] of [
+        [PIT_OFFSET.control, 0x96],
+        [PIT_OFFSET.counter2, 4],
+      ] as const) {
+        state = pit8254.write(state, offset, 1, value, 0);
+      }
+      return [1, 2, 3, 4, 5].map((clock) => speakerLevel(state, clock * TICKS_PER_PIT_CLOCK));
+    };
+    expect(on(0x03)).toEqual([true, true, false, false, true]);
+    expect(on(0x01)).toEqual([false, false, false, false, false]);
   });
 
   it("gives the written bits of port 0x61 back and ignores the others", () => {

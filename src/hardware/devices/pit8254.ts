@@ -6,7 +6,10 @@
  * timer of old, counter 2 the speaker's. The gates of 0 and 1 are tied high.
  *
  * After reset counter 0 makes a square wave of 65536 clocks (18.2 Hz), as a PC's firmware leaves it: the chip's own state
- * is undefined until it is programmed. Left out on purpose: sound.
+ * is undefined until it is programmed.
+ *
+ * Of port 0x61, bits 2 and 3 let memory parity and expansion board errors through to NMI when they are 0, and bits 7 and 6
+ * say that there was one. This machine has no such errors: the first are kept, the others read 0.
  *
  * Manual: Intel 8254 Programmable Interval Timer datasheet; IBM PC/AT Technical Reference for port 0x61.
  */
@@ -34,7 +37,7 @@ export const PIT_OFFSET = { counter0: 0, counter1: 1, counter2: 2, control: 3, s
 
 const READ_BACK = { command: 3, notCount: 0x20, notStatus: 0x10 } as const;
 /** Port 0x61: bits 0 to 3 are written and read back; 0 is counter 2's gate, 1 lets its OUT through to the speaker. */
-const PORT61 = { gate2: 0x01, written: 0x0f, refresh: 0x10, out2: 0x20 } as const;
+const PORT61 = { gate2: 0x01, speaker: 0x02, written: 0x0f, refresh: 0x10, out2: 0x20 } as const;
 /** Clocks between two refresh cycles: what counter 1 is set to. */
 const REFRESH_CLOCKS = 18;
 /** Control words: low byte then high byte, or low byte only; modes 3 and 2; binary. */
@@ -71,6 +74,9 @@ export const pit8254: BusDevice<Pit8254State> = {
       out0Until: nextOutChange(counter0, 0),
     };
   },
+
+  peek: (state, offset, _size, tick) =>
+    offset === PIT_OFFSET.systemControl ? readSystemControl(state, clockAt(tick)) : -1,
 
   read(state, offset, _size, tick): ReadResult<Pit8254State> {
     const clock = clockAt(tick);
@@ -111,10 +117,19 @@ export const pit8254: BusDevice<Pit8254State> = {
     return until * TICKS_PER_PIT_CLOCK;
   },
 
+  due: (state) => state.out0Until * TICKS_PER_PIT_CLOCK,
+
   interrupt: (state) => state.out0,
 
   pulsedByTime: (before, after) => before.out0Until !== after.out0Until,
 };
+
+/** The level of the speaker's wire at `tick`: counter 2's output where bit 1 of port 0x61 lets it through. */
+export function speakerLevel(state: Pit8254State, tick: number): boolean {
+  if ((state.systemControl & PORT61.speaker) === 0) return false;
+  const clock = clockAt(tick);
+  return outAt(settle(state.counter2, clock), clock);
+}
 
 /** The number of falling edges of CLK up to `tick`, itself included. */
 function clockAt(tick: number): number {

@@ -1,7 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { RESET_CONTROL_OFFSET, type ResetControlState, resetControl } from "./reset-control.js";
+import {
+  port92PassesA20,
+  RESET_CONTROL_OFFSET,
+  type ResetControlState,
+  resetControl,
+  resetResetControl,
+} from "./reset-control.js";
 
-const { systemControl, keyboardCommand, resetControl: resetRegister } = RESET_CONTROL_OFFSET;
+const { systemControl, resetControl: resetRegister } = RESET_CONTROL_OFFSET;
 
 function written(...writes: readonly (readonly [number, number])[]): ResetControlState {
   return writes.reduce(
@@ -16,20 +22,15 @@ describe("reset control", () => {
     expect(written([systemControl, 0x02], [systemControl, 0x00]).resetRequested).toBe(false);
   });
 
-  it("resets when the keyboard controller is told to pulse output line 0, and for no other command", () => {
-    expect(written([keyboardCommand, 0xfe]).resetRequested).toBe(true);
-    expect(written([keyboardCommand, 0xff]).resetRequested).toBe(false);
-    expect(written([keyboardCommand, 0xd1]).resetRequested).toBe(false);
-  });
-
   it("resets when bit 2 of port 0xCF9 is set, not when the kind of reset is chosen", () => {
     expect(written([resetRegister, 0x02]).resetRequested).toBe(false);
     expect(written([resetRegister, 0x02], [resetRegister, 0x06]).resetRequested).toBe(true);
   });
 
-  it("reads a keyboard controller with nothing waiting and an open A20 gate", () => {
-    const state = resetControl.reset();
-    expect(resetControl.read(state, keyboardCommand, 1, 0).value).toBe(0);
-    expect(resetControl.read(state, systemControl, 1, 0).value).toBe(0x02);
+  it("lets address line 20 pass as bit 1 of port 0x92 says, at first as firmware left it", () => {
+    expect(resetControl.read(resetControl.reset(), systemControl, 1, 0).value).toBe(0x02);
+    expect(resetControl.read(resetResetControl(false), systemControl, 1, 0).value).toBe(0x00);
+    expect(port92PassesA20(written([systemControl, 0x00]))).toBe(false);
+    expect(port92PassesA20(written([systemControl, 0x00], [systemControl, 0x02]))).toBe(true);
   });
 });

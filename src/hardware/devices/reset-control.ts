@@ -1,22 +1,17 @@
 /**
- * The three ways a PC's software asks for a reset: port 0x92, the keyboard controller's reset pulse and port 0xCF9.
+ * What a PC's reset line is driven by: ports 0x92 and 0xCF9, and, through the bus, the keyboard controller's output port.
  *
- * Left out on purpose: the A20 gate. Port 0x92 keeps its bit, set after reset, but address line 20 always works, as on
- * every PC since it can be ignored. Of the keyboard controller there is only the status register, which says that
- * nothing is waiting, and the command that pulses the reset line.
+ * Port 0x92 is also one of the two sources of address line 20, the keyboard controller's output port the other.
  */
-import type { Device } from "./device.js";
+import type { BusDevice } from "./bus-device.js";
 
 /** Register offsets. */
-export const RESET_CONTROL_OFFSET = { systemControl: 0, keyboardCommand: 1, resetControl: 2 } as const;
+export const RESET_CONTROL_OFFSET = { systemControl: 0, resetControl: 1 } as const;
 
 /** Port 0x92, bit 0: a change from 0 to 1 resets the processor. */
 const FAST_RESET = 0x01;
 /** Port 0x92, bit 1: address line 20 passes. */
 const A20_GATE = 0x02;
-/** Commands 0xF0 to 0xFF pulse the output lines whose bit is 0; line 0 is the processor's reset. */
-const PULSE_OUTPUT = 0xf0;
-const PULSE_RESET_NOT = 0x01;
 /** Port 0xCF9, bit 2: a write that sets it resets; bit 1 chooses between a hard and a soft reset. */
 const RESET_CPU = 0x04;
 
@@ -29,22 +24,18 @@ export interface ResetControlState {
   readonly resetRequested: boolean;
 }
 
-export const resetControl: Device<ResetControlState> = {
+export const resetControl: BusDevice<ResetControlState> = {
   name: "reset control",
-  spec: 'Intel 82371SB (PIIX3) datasheet, "RC - Reset Control Register" and "PORT92 - Port 92 Register"; IBM PC/AT Technical Reference, "8042 commands"',
-  reset: () => ({ systemControl: A20_GATE, resetControl: 0, resetRequested: false }),
+  spec: 'Intel 82371SB (PIIX3) datasheet, "RC - Reset Control Register" and "PORT92 - Port 92 Register"',
+  reset: () => resetResetControl(true),
+
+  peek: (state, offset) => (offset === RESET_CONTROL_OFFSET.systemControl ? state.systemControl : state.resetControl),
 
   read(state, offset) {
-    if (offset === RESET_CONTROL_OFFSET.systemControl) return { state, value: state.systemControl };
-    if (offset === RESET_CONTROL_OFFSET.resetControl) return { state, value: state.resetControl };
-    return { state, value: 0 };
+    return { state, value: offset === RESET_CONTROL_OFFSET.systemControl ? state.systemControl : state.resetControl };
   },
 
   write(state, offset, _size, value) {
-    if (offset === RESET_CONTROL_OFFSET.keyboardCommand) {
-      const pulsesReset = (value & 0xf0) === PULSE_OUTPUT && (value & PULSE_RESET_NOT) === 0;
-      return pulsesReset ? { ...state, resetRequested: true } : state;
-    }
     if (offset === RESET_CONTROL_OFFSET.systemControl) {
       const asks = (value & ~state.systemControl & FAST_RESET) !== 0;
       return { ...state, systemControl: value, resetRequested: state.resetRequested || asks };
@@ -53,3 +44,18 @@ export const resetControl: Device<ResetControlState> = {
     return { ...state, resetControl: value, resetRequested: state.resetRequested || asks };
   },
 };
+
+/** The ports as a PC's firmware leaves them, with address line 20 passing or not. */
+export function resetResetControl(a20: boolean): ResetControlState {
+  return { systemControl: a20 ? A20_GATE : 0, resetControl: 0, resetRequested: false };
+}
+
+/** Another device has pulled the reset line. */
+export function pullReset(state: ResetControlState): ResetControlState {
+  return { ...state, resetRequested: true };
+}
+
+/** Whether port 0x92 lets address line 20 pass. */
+export function port92PassesA20(state: ResetControlState): boolean {
+  return (state.systemControl & A20_GATE) !== 0;
+}

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { receive, UART_OFFSET, type Uart16550State, uart16550 } from "./uart16550.js";
+import { receive, receiveBreak, UART_OFFSET, type Uart16550State, uart16550 } from "./uart16550.js";
 
 const { RBR_THR_DLL, IER_DLM, IIR_FCR, LCR, MCR, LSR, MSR, SCR } = UART_OFFSET;
 
@@ -130,6 +130,29 @@ describe("the 16550A", () => {
     const fifo = written(uart16550.reset(), [IIR_FCR, 0x01], [MCR, 0x10], [IER_DLM, 0x04], ...sends);
     expect(read(fifo, IIR_FCR).value).toBe(0xc6);
     expect(read(fifo, RBR_THR_DLL).value).toBe(0);
+  });
+
+  it("shows a break when its 0 comes to the front, until LSR is read", () => {
+    const state = receiveBreak(receive(written(uart16550.reset(), [IIR_FCR, 0x01], [IER_DLM, 0x05]), "a"));
+    expect(read(state, LSR).value).toBe(0xe1);
+    const front = read(read(state, LSR).state, RBR_THR_DLL).state;
+    expect(read(front, IIR_FCR).value).toBe(0xc6);
+    const status = read(front, LSR);
+    expect(status.value).toBe(0xf1);
+    expect(read(status.state, LSR).value).toBe(0x61);
+    expect(read(status.state, RBR_THR_DLL).value).toBe(0);
+  });
+
+  it("has no error bit for the FIFO while the FIFOs are off", () => {
+    expect(read(receiveBreak(uart16550.reset()), LSR).value).toBe(0x71);
+  });
+
+  it("receives its own break once in loopback mode and sends none to the terminal", () => {
+    const state = written(uart16550.reset(), [MCR, 0x10], [LCR, 0x43], [LCR, 0x43]);
+    const status = read(state, LSR);
+    expect(status.value).toBe(0x71);
+    expect(read(read(status.state, RBR_THR_DLL).state, LSR).value).toBe(0x60);
+    expect(written(uart16550.reset(), [LCR, 0x43]).output).toBe("");
   });
 
   it("programs FCR only in a write that enables the FIFOs", () => {

@@ -145,13 +145,11 @@ describe("the privilege observer", () => {
 describe("what cannot be run", () => {
   it("is refused when it is edited, and not found out by the engine", () => {
     const machine = program([0x90]);
-    for (const flag of [1 << 8, 1 << 17]) {
-      const set = (): Machine =>
-        machine.edit((draft) => {
-          draft.registers.eflags |= flag;
-        });
-      expect(set).toThrow(VirtlabError);
-    }
+    const set = (): Machine =>
+      machine.edit((draft) => {
+        draft.registers.eflags |= 1 << 17;
+      });
+    expect(set).toThrow(VirtlabError);
     expect(machine.step().registers.eip).toBe(CODE + 1);
   });
 

@@ -26,7 +26,7 @@ import {
 import { prebuiltInterpreter } from "./prebuilt.js";
 import { type Attention, Processor } from "./processor.js";
 
-/** Runs from a record whose block is charged already, with so many steps left; gives an exit code. */
+/** Runs from a record whose block is charged already, with so many steps left. */
 type Go = (record: number, left: number) => number;
 
 /** Steps a call into the generated code runs at the most: V8 replaces a function by its optimized form between calls. */
@@ -65,8 +65,8 @@ export class Engine {
   readonly #space: AddressSpace;
   readonly #blocks: Blocks;
   readonly #processor: Processor;
-  readonly #flat: Go;
-  readonly #segmented: Go;
+  readonly #goFlat: Go;
+  readonly #goSegmented: Go;
 
   // The open machine. `#value` is the value it equals, if it equals one.
   #value: MachineState | undefined;
@@ -77,6 +77,10 @@ export class Engine {
   #running = false;
   /** The last instruction that was executed in TypeScript. */
   #lastSystem: string | undefined;
+  /** Which of the two interpreters runs, what it was not given of the budget, and RF as it was when it began. */
+  #flat = true;
+  #reserve = 0;
+  #resume = 0;
 
   /** `slotLimit` bounds how many page frames are held at a time; fewer than there are is for tests. */
   constructor(slotLimit?: number) {
@@ -87,9 +91,12 @@ export class Engine {
       this.#processor.pageFaultAt(linear),
     );
     this.#processor = new Processor(memory.buffer, this.#space, this.#blocks);
-    const { exports } = new WebAssembly.Instance(interpreterModule(), { engine: { memory, ...this.#space.slowPaths } });
-    this.#flat = exports["flat"] as Go;
-    this.#segmented = exports["segmented"] as Go;
+    const leave = (exit: number): number => this.#leave(exit);
+    const { exports } = new WebAssembly.Instance(interpreterModule(), {
+      engine: { memory, leave, ...this.#space.slowPaths },
+    });
+    this.#goFlat = exports["flat"] as Go;
+    this.#goSegmented = exports["segmented"] as Go;
     this.#space.flush();
   }
 
@@ -119,7 +126,7 @@ export class Engine {
 
   /** The open machine as a value. */
   seal(): MachineState {
-    const { devices, steps, ticks, counts, lastException } = this.#processor;
+    const { devices, steps, ticks } = this.#processor;
     this.#value ??= {
       cpu: this.#processor.seal(),
       memorySize: this.#memorySize,
@@ -128,9 +135,8 @@ export class Engine {
       devices,
       steps,
       ticks,
-      counts,
+      counts: this.#processor.sealCounts(),
       shutdown: this.#shutdown,
-      lastException,
     };
     return this.#value;
   }
@@ -247,8 +253,7 @@ export class Engine {
     const processor = this.#processor;
     this.#observeException(new Fault(VECTOR.DB));
     const stop = this.#boundaryStep(delivery);
-    if (stop?.reason !== "unsupported")
-      processor.counts = { ...processor.counts, exceptions: processor.counts.exceptions + 1 };
+    if (stop?.reason !== "unsupported") processor.counts.exceptions++;
     return stop;
   }
 
@@ -259,8 +264,7 @@ export class Engine {
       processor.events.push({ kind: "interrupt", tick, eip, cpl, vector });
     }
     const stop = this.#boundaryStep(delivery);
-    if (stop?.reason !== "unsupported")
-      processor.counts = { ...processor.counts, interrupts: processor.counts.interrupts + 1 };
+    if (stop?.reason !== "unsupported") processor.counts.interrupts++;
     return stop;
   }
 
@@ -319,7 +323,12 @@ export class Engine {
     processor.budget = processor.left = budget;
     const { shadow } = processor;
     processor.shadow = "none";
-    while (processor.left > 0 && processor.attention === undefined) this.#turn();
+    while (processor.left > 0 && processor.attention === undefined) {
+      this.#flat = processor.codeMode.flat;
+      const record = this.#proceed();
+      const go = this.#flat ? this.#goFlat : this.#goSegmented;
+      if (record !== 0) go(record, this.#i32[EXIT_LEFT >> 2]!);
+    }
     const used = processor.budget - processor.left;
     // Nothing was done, so interrupts go on waiting.
     if (used === 0) processor.shadow = shadow;
@@ -329,41 +338,60 @@ export class Engine {
     const repeats = this.#i32[REPEATS >> 2]!;
     if (repeats !== 0) {
       this.#i32[REPEATS >> 2] = 0;
-      processor.counts = { ...processor.counts, repeats: processor.counts.repeats + repeats };
+      processor.counts.repeats += repeats;
     }
     return (processor.attention as Attention | undefined)?.stop;
   }
 
-  /** One call of the generated code, and what it came back for. */
-  #turn(): void {
+  /**
+   * The record to run from, its block charged to EXIT_LEFT; 0 when there is something else to do first. Code that cannot
+   * be fetched raises its fault here.
+   */
+  #proceed(): number {
     const space = this.#space;
     const processor = this.#processor;
-    space.makeRoom();
-    const mode = processor.codeMode;
-    let record: number;
-    try {
-      record = this.#blocks.find(processor.eip, mode, space);
-    } catch (thrown) {
-      this.#thrown(thrown);
-      return;
+    while (processor.left > 0 && processor.attention === undefined) {
+      space.makeRoom();
+      const mode = processor.codeMode;
+      if (mode.flat !== this.#flat) return 0;
+      let record: number;
+      try {
+        record = this.#blocks.find(processor.eip, mode, space);
+      } catch (thrown) {
+        this.#thrown(thrown);
+        space.settle();
+        continue;
+      }
+      if (processor.observe?.has("instruction")) this.#observeInstruction(mode);
+      // RF lasts until an instruction has been executed.
+      const { rest } = processor.registers;
+      this.#resume = rest & FLAG.RF;
+      if (this.#resume !== 0) processor.registers.rest = rest & ~FLAG.RF;
+      // An instruction that must run alone gets a budget of its own; `reserve` is what the others keep.
+      this.#reserve = space.single ? processor.left - 1 : 0;
+      const budget = processor.left - this.#reserve;
+      space.single = budget === 1;
+      const count = this.#blocks.count(record);
+      if (count <= budget) {
+        this.#i32[EXIT_LEFT >> 2] = budget - count;
+        return record;
+      }
+      this.#i32[EXIT_LEFT >> 2] = 0;
+      return this.#blocks.truncated(record, budget);
     }
-    if (processor.observe?.has("instruction")) this.#observeInstruction(mode);
-    // RF lasts until an instruction has been executed.
-    const { rest } = processor.registers;
-    if ((rest & FLAG.RF) !== 0) processor.registers.rest = rest & ~FLAG.RF;
+    return 0;
+  }
+
+  /** What the generated code cannot do by itself; gives the record to go on from, as `proceed` does. */
+  #leave(exit: number): number {
+    const space = this.#space;
+    const processor = this.#processor;
     const { left } = processor;
-    // An instruction that must run alone gets a budget of its own; `reserve` is what the others keep.
-    const reserve = space.single ? left - 1 : 0;
-    const budget = left - reserve;
-    space.single = budget === 1;
-    const go = mode.flat ? this.#flat : this.#segmented;
-    const count = this.#blocks.count(record);
-    const code = count <= budget ? go(record, budget - count) : go(this.#blocks.truncated(record, budget), 0);
     space.single = false;
     const at = this.#i32[EXIT_RECORD >> 2]!;
-    processor.left = this.#i32[EXIT_LEFT >> 2]! + reserve;
-    processor.eip = code === EXIT.lookup ? this.#i32[EXIT_TARGET >> 2]! >>> 0 : this.#blocks.eip(at);
-    switch (code) {
+    processor.left = this.#i32[EXIT_LEFT >> 2]! + this.#reserve;
+    processor.eip = exit === EXIT.lookup ? this.#i32[EXIT_TARGET >> 2]! >>> 0 : this.#blocks.eip(at);
+    switch (exit) {
       case EXIT.budget:
         processor.left += this.#blocks.count(at);
         break;
@@ -378,8 +406,9 @@ export class Engine {
         space.single = true;
         break;
     }
-    if (processor.left === left && (rest & FLAG.RF) !== 0) processor.registers.rest |= FLAG.RF;
+    if (this.#resume !== 0 && processor.left === left) processor.registers.rest |= FLAG.RF;
     space.settle();
+    return this.#proceed();
   }
 
   #generatedFault(): void {
@@ -435,13 +464,13 @@ export class Engine {
     const processor = this.#processor;
     this.#observeException(fault);
     try {
-      processor.deliver(fault.vector, fault.errorCode, "exception", fault.rule);
+      processor.deliver(fault.vector, fault.errorCode, "exception");
     } catch (thrown) {
       const stop = this.#stopFor(thrown);
       processor.attention = { stop };
       if (stop.reason === "unsupported") return;
     }
-    processor.counts = { ...processor.counts, exceptions: processor.counts.exceptions + 1 };
+    processor.counts.exceptions++;
     processor.left--;
   }
 

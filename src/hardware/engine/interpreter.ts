@@ -26,7 +26,10 @@ import {
 import { linearType, slow, slowNames, slowTypes } from "./slow-paths.js";
 import { encodeModule, FunctionBody, type FunctionType, type Label, type Local, load } from "./wasm.js";
 
-/** Writes `go(record, left)`: runs from a record whose block is already charged; gives an exit code. */
+/**
+ * Writes `go(record, left)`: runs from a record whose block is already charged. Whatever the generated code cannot do by
+ * itself it asks `leave` for, which says where to go on; that is cheaper than returning and being called again.
+ */
 function writeGo(flat: boolean): FunctionBody {
   const body = new FunctionBody(["i32", "i32"]);
   const local = (): Local => body.local("i32");
@@ -51,9 +54,6 @@ function writeGo(flat: boolean): FunctionBody {
     [frame.carry, FLAG_CARRY],
     [frame.carries, FLAG_CARRIES],
   ];
-  for (const [flag, slot] of flagSlots) body.set(flag, load("i32", i32(slot)));
-  body.set(frame.tlb, load("i32", i32(TLB_BASE)));
-
   const next = (): void => {
     body.set(frame.ip, add(frame.ip, i32(RECORD_SIZE)));
     body.br(frame.dispatch);
@@ -68,45 +68,52 @@ function writeGo(flat: boolean): FunctionBody {
     [HANDLER.system]: () => leave(EXIT.system, frame.refund),
     [HANDLER.goto]: () => follow(frame),
   };
-  body.block((out) => {
-    frame.out = out;
-    body.block((refund) => {
-      frame.refund = refund;
-      body.loop((dispatch) => {
-        frame.dispatch = dispatch;
-        const labels: Label[] = [];
-        const write = (number: number): void => {
-          const form = forms[number - FIRST_FORM];
-          if (form === undefined) {
-            special[number]!();
-            return;
-          }
-          const handler = new Handler(frame, form);
-          if (form.repeat === "once") form.row.semantics!(handler);
-          else form.row.repeated!(handler, form.repeat);
-          handler.finish();
-          next();
-        };
-        // Handler k stands behind the end of block k, inside of block k + 1.
-        const nest = (number: number): void =>
-          body.block((label) => {
-            labels[number] = label;
-            if (number === 0) body.brTable(field16(frame, RECORD.handler), labels, labels[HANDLER.miss]!);
-            else {
-              nest(number - 1);
-              write(number - 1);
+  body.loop((again) => {
+    for (const [flag, slot] of flagSlots) body.set(flag, load("i32", i32(slot)));
+    body.set(frame.tlb, load("i32", i32(TLB_BASE)));
+    body.block((out) => {
+      frame.out = out;
+      body.block((refund) => {
+        frame.refund = refund;
+        body.loop((dispatch) => {
+          frame.dispatch = dispatch;
+          const labels: Label[] = [];
+          const write = (number: number): void => {
+            const form = forms[number - FIRST_FORM];
+            if (form === undefined) {
+              special[number]!();
+              return;
             }
-          });
-        nest(handlerCount - 1);
-        write(handlerCount - 1);
+            const handler = new Handler(frame, form);
+            if (form.repeat === "once") form.row.semantics!(handler);
+            else form.row.repeated!(handler, form.repeat);
+            handler.finish();
+            next();
+          };
+          // Handler k stands behind the end of block k, inside of block k + 1.
+          const nest = (number: number): void =>
+            body.block((label) => {
+              labels[number] = label;
+              if (number === 0) body.brTable(field16(frame, RECORD.handler), labels, labels[HANDLER.miss]!);
+              else {
+                nest(number - 1);
+                write(number - 1);
+              }
+            });
+          nest(handlerCount - 1);
+          write(handlerCount - 1);
+        });
       });
+      body.set(frame.left, add(frame.left, field16(frame, RECORD.left)));
     });
-    body.set(frame.left, add(frame.left, field16(frame, RECORD.left)));
+    for (const [flag, slot] of flagSlots) body.store("i32", i32(0), flag, slot);
+    body.store("i32", i32(0), frame.left, EXIT_LEFT);
+    body.store("i32", i32(0), frame.ip, EXIT_RECORD);
+    body.set(frame.ip, slow("leave", frame.exit));
+    body.set(frame.left, load("i32", i32(EXIT_LEFT)));
+    body.brIf(again, frame.ip);
   });
-  for (const [flag, slot] of flagSlots) body.store("i32", i32(0), flag, slot);
-  body.store("i32", i32(0), frame.left, EXIT_LEFT);
-  body.store("i32", i32(0), frame.ip, EXIT_RECORD);
-  body.return(frame.exit);
+  body.return(i32(0));
   body.unreachable();
   return body;
 }
@@ -128,7 +135,7 @@ function writeLinear(): FunctionBody {
   return body;
 }
 
-/** The interpreter's module: exports `flat` and `segmented`, both (record, left) -> exit code. */
+/** The interpreter's module: exports `flat` and `segmented`, both (record, left) -> 0. */
 export function generateInterpreter(): Uint8Array {
   const type: FunctionType = { parameters: ["i32", "i32"], results: ["i32"] };
   return encodeModule({

@@ -13,8 +13,7 @@ import {
 } from "../cpu/debug.js";
 import { deliver, type EventSource } from "../cpu/exceptions.js";
 import type { AccessSize, ProcessorPort } from "../cpu/processor.js";
-import { Fault, Unsupported, VECTOR, vectorNames } from "../cpu/processor.js";
-import type { RuleName } from "../cpu/rules.js";
+import { VECTOR } from "../cpu/processor.js";
 import {
   ACCESS,
   type CpuState,
@@ -22,24 +21,24 @@ import {
   cplOf,
   FLAG,
   flatProtectedMode,
+  isFlat,
   type Mode,
   modeOf,
+  NULL_SEGMENT,
   noEvents,
   type PendingEvents,
   type Segment,
   type SegmentName,
   type Shadow,
   type SystemState,
-  segmentNames,
 } from "../cpu/state.js";
 import * as bus from "../devices/bus.js";
-import type { DeliveredException, MetFault } from "../inspect/exception.js";
 import type { Counts, EventKind, MachineEvent, MachineState, Stop } from "../state.js";
 import type { AddressSpace } from "./address-space.js";
 import type { Blocks, CodeMode } from "./blocks.js";
 import { CodeModes } from "./code-modes.js";
 import { CODE_LIMIT, STACK_MASK, TLB_BASE, TLB_SUPERVISOR, TLB_USER } from "./layout.js";
-import { RegisterFile } from "./register-file.js";
+import { RegisterFile, SAVED_WORDS } from "./register-file.js";
 import { SystemRegisters } from "./system-registers.js";
 
 /** Why execution came back before its budget was used up. */
@@ -47,6 +46,7 @@ export interface Attention {
   readonly stop?: Stop;
 }
 const LOOK_AROUND: Attention = {};
+const NO_COUNTS: Counts = { repeats: 0, exceptions: 0, interrupts: 0, portReads: 0, portWrites: 0 };
 
 export class Processor implements ProcessorPort {
   readonly registers: RegisterFile;
@@ -57,6 +57,10 @@ export class Processor implements ProcessorPort {
   readonly #modes = new CodeModes();
   /** Undefined: to be worked out before code is read again. */
   #codeMode: CodeMode | undefined;
+  /** The segments the generated code knows, by number; which of them are flat; and whether every access is looked at. */
+  readonly #loaded: Segment[] = Array.from({ length: 6 }, () => NULL_SEGMENT);
+  #flatSegments = 0;
+  #checked = false;
 
   eip = 0;
   #nextEip = 0;
@@ -64,7 +68,9 @@ export class Processor implements ProcessorPort {
   shadow: Shadow = "none";
   pending: PendingEvents = noEvents;
   devices!: bus.DeviceSet;
-  counts!: Counts;
+  /** Counts of the open machine, changed in place; `sealCounts` makes them a value. */
+  readonly counts: { -readonly [K in keyof Counts]: Counts[K] } = { ...NO_COUNTS };
+  #countsValue: Counts = NO_COUNTS;
   /** Tick of the next thing a device does by itself. */
   nextEvent = 0;
 
@@ -80,12 +86,7 @@ export class Processor implements ProcessorPort {
   observe: ReadonlySet<EventKind> | undefined;
   events: MachineEvent[] = [];
 
-  lastException: DeliveredException | undefined;
-  /** The chain of the present delivery, or instruction, once a fault was met in it. */
-  #chain: MetFault[] | undefined;
-
-  readonly #savedRegisters = new Int32Array(16);
-  #savedEflags = 0;
+  readonly #saved = new Int32Array(SAVED_WORDS);
   /** Privilege when it was last looked at, for events. */
   #cpl = 0;
 
@@ -110,9 +111,9 @@ export class Processor implements ProcessorPort {
     this.halted = cpu.halted;
     this.shadow = cpu.shadow;
     this.pending = cpu.pending;
-    this.lastException = state.lastException;
     this.devices = state.devices;
-    this.counts = state.counts;
+    Object.assign(this.counts, state.counts);
+    this.#countsValue = state.counts;
     this.steps = state.steps;
     this.ticks = state.ticks;
     this.#space.setA20(bus.a20Enabled(state.devices));
@@ -128,6 +129,19 @@ export class Processor implements ProcessorPort {
       shadow: this.shadow,
       pending: this.pending,
     });
+  }
+
+  sealCounts(): Counts {
+    const { repeats, exceptions, interrupts, portReads, portWrites } = this.counts;
+    const value = this.#countsValue;
+    const same =
+      value.repeats === repeats &&
+      value.exceptions === exceptions &&
+      value.interrupts === interrupts &&
+      value.portReads === portReads &&
+      value.portWrites === portWrites;
+    if (!same) this.#countsValue = { repeats, exceptions, interrupts, portReads, portWrites };
+    return this.#countsValue;
   }
 
   /** The system registers' value, if they still are one. */
@@ -157,18 +171,37 @@ export class Processor implements ProcessorPort {
     const space = this.#space;
     const aligned = user && (system.cr0 & CR0.AM) !== 0 && (eflags & FLAG.AC) !== 0;
     const watched = anyDataBreakpoint(system);
+    const checked = aligned || watched;
+    if (checked !== this.#checked) this.#loaded.fill(NULL_SEGMENT);
+    this.#checked = checked;
     space.alignmentChecked = aligned;
     space.watch = watched ? this.#watchData : undefined;
-    const mode = this.#modes.of(system, aligned || watched);
+    const { segments } = system;
+    this.#loadSegment(0, segments.es);
+    this.#loadSegment(1, segments.cs);
+    this.#loadSegment(2, segments.ss);
+    this.#loadSegment(3, segments.ds);
+    this.#loadSegment(4, segments.fs);
+    this.#loadSegment(5, segments.gs);
+    const mode = this.#modes.of(system.model, segments.cs, this.#flatSegments, checked);
     space.user = user;
     this.#i32[TLB_BASE >> 2] = user ? TLB_USER : TLB_SUPERVISOR;
     this.#blocks.select(mode, user);
-    for (let number = 0; number < 6; number++) space.loadSegment(number, system.segments[segmentNames[number]!]);
     if (!mode.flat) {
       this.#i32[STACK_MASK >> 2] = stackMask(system.segments.ss);
       this.#i32[CODE_LIMIT >> 2] = mode.csLimit;
     }
     return mode;
+  }
+
+  /** Lets the generated code check accesses through a segment register, unless it does so already. */
+  #loadSegment(number: number, segment: Segment): void {
+    if (this.#loaded[number] === segment) return;
+    this.#loaded[number] = segment;
+    this.#space.loadSegment(number, segment);
+    // A code segment may be read but never written, so accesses through one are always checked.
+    const flat = (segment.access & ACCESS.CODE) === 0 && isFlat(segment);
+    this.#flatSegments = (this.#flatSegments & ~(1 << number)) | (flat ? 1 << number : 0);
   }
 
   /** Sees a privilege other than at the last look. */
@@ -217,69 +250,18 @@ export class Processor implements ProcessorPort {
   // ---- deliveries -------------------------------------------------------------------------------------------------
 
   /** Delivers an event to its handler; throws TripleFault or Unsupported with nothing done. */
-  deliver(vector: number, errorCode: number | undefined, source: EventSource, rule?: RuleName): void {
+  deliver(vector: number, errorCode: number | undefined, source: EventSource): void {
     this.#nextEip = this.eip;
     this.checkpoint();
-    const before = this.lastException;
-    if (source === "exception") this.#met(new Fault(vector, errorCode, rule));
     try {
       deliver(this, vector, errorCode, source, this.eip);
     } catch (thrown) {
       this.restore();
-      if (thrown instanceof Unsupported) this.lastException = before;
       throw thrown;
     } finally {
       this.#space.settle();
     }
     this.eip = this.#nextEip;
-  }
-
-  #met({ vector, errorCode, rule }: Fault): void {
-    const fault: MetFault = {
-      vector,
-      ...(errorCode === undefined ? {} : { errorCode }),
-      ...(vector === VECTOR.PF ? { cr2: this.#system.live.cr2 >>> 0 } : {}),
-      ...(rule === undefined ? {} : { rule }),
-    };
-    if (this.#chain !== undefined) {
-      this.#chain.push(fault);
-      return;
-    }
-    this.#chain = [fault];
-    const { eip, cpl, mode } = this;
-    const { cs } = this.#system.live.segments;
-    const codeBits = mode !== "virtual-8086" && (cs.access & ACCESS.BIG) !== 0 ? 32 : 16;
-    const instructionBytes: number[] = [];
-    try {
-      const { cr2 } = this.#system.live;
-      try {
-        // Up to the end of the page: reading another one would mark it accessed.
-        const most = Math.min(15, 4096 - ((cs.base + eip) & 0xfff));
-        for (let at = 0; at < most; at++)
-          instructionBytes.push(this.readLinear((cs.base + eip + at) >>> 0, 1, cpl === 3));
-      } finally {
-        this.#system.setCr2(cr2);
-      }
-    } catch (thrown) {
-      if (!(thrown instanceof Fault)) throw thrown;
-    }
-    this.lastException = { eip, cs: cs.selector, cpl, mode, chain: this.#chain, instructionBytes, codeBits };
-  }
-
-  faulted(fault: Fault): void {
-    this.#met(fault);
-    if (!this.observe?.has("exception")) return;
-    const { vector, errorCode } = fault;
-    this.events.push({
-      kind: "exception",
-      tick: this.now,
-      eip: this.eip,
-      cpl: this.cpl,
-      vector,
-      name: vectorNames[vector] ?? `vector ${vector}`,
-      ...(errorCode === undefined ? {} : { errorCode }),
-      ...(vector === VECTOR.PF ? { cr2: this.#system.live.cr2 >>> 0 } : {}),
-    });
   }
 
   /** #DB, with these bits in DR6. */
@@ -318,16 +300,13 @@ export class Processor implements ProcessorPort {
 
   /** Remembers the registers in front of an instruction; one memory is enough, because deliveries do not nest. */
   checkpoint(): void {
-    this.#chain = undefined;
-    this.registers.saveTo(this.#savedRegisters);
-    this.#savedEflags = this.registers.eflags;
-    this.#system.save();
+    this.registers.saveTo(this.#saved);
+    this.#system.mark();
   }
 
   /** Takes back what an instruction did to the registers before it faulted. */
   restore(): void {
-    this.registers.restoreFrom(this.#savedRegisters);
-    this.registers.eflags = this.#savedEflags;
+    this.registers.restoreFrom(this.#saved);
     this.#system.restore();
     this.#codeMode = undefined;
   }
@@ -407,7 +386,7 @@ export class Processor implements ProcessorPort {
 
   portRead(port: number, size: AccessSize): number {
     const { devices, value } = bus.portRead(this.devices, port, size, this.now);
-    this.counts = { ...this.counts, portReads: this.counts.portReads + 1 };
+    this.counts.portReads++;
     this.#portAccessed(devices, "in", port, size, value);
     return value;
   }
@@ -415,7 +394,7 @@ export class Processor implements ProcessorPort {
   portWrite(port: number, size: AccessSize, value: number): void {
     const before = this.devices;
     const devices = bus.portWrite(before, port, size, value, this.now);
-    this.counts = { ...this.counts, portWrites: this.counts.portWrites + 1 };
+    this.counts.portWrites++;
     this.#portAccessed(devices, "out", port, size, value);
     const exit = devices.debugExit?.exitValue;
     if (devices.debugExit !== before.debugExit && exit !== undefined) {

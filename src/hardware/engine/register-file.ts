@@ -10,6 +10,9 @@ const FIRST = REGISTERS >> 2;
 /** Bit n is the parity of n: 1 for an even number of ones. */
 const EVEN_PARITY = 0x9669;
 
+/** Words that `saveTo` writes: eight registers, five of EFLAGS. */
+export const SAVED_WORDS = 13;
+
 export class RegisterFile {
   readonly #words: Int32Array;
 
@@ -100,12 +103,30 @@ export class RegisterFile {
     };
   }
 
-  /** Copies the sixteen words of the general registers out of, or back into, the file. */
+  /** Copies the general registers and EFLAGS out of the file; written out because it is done at every turn. */
   saveTo(target: Int32Array): void {
-    for (let index = 0; index < 16; index++) target[index] = this.#words[FIRST + index]!;
+    const words = this.#words;
+    target[0] = words[FIRST]!;
+    target[1] = words[FIRST + 2]!;
+    target[2] = words[FIRST + 4]!;
+    target[3] = words[FIRST + 6]!;
+    target[4] = words[FIRST + 8]!;
+    target[5] = words[FIRST + 10]!;
+    target[6] = words[FIRST + 12]!;
+    target[7] = words[FIRST + 14]!;
+    target[8] = words[FLAG_RESULT >> 2]!;
+    target[9] = words[FLAG_SIGN >> 2]!;
+    target[10] = words[FLAG_CARRY >> 2]!;
+    target[11] = words[FLAG_CARRIES >> 2]!;
+    target[12] = words[EFLAGS_REST >> 2]!;
   }
 
   restoreFrom(source: Int32Array): void {
-    this.#words.set(source, FIRST);
+    for (let number = 0; number < 8; number++) this.#words[FIRST + 2 * number] = source[number]!;
+    this.#words[FLAG_RESULT >> 2] = source[8]!;
+    this.#words[FLAG_SIGN >> 2] = source[9]!;
+    this.#words[FLAG_CARRY >> 2] = source[10]!;
+    this.#words[FLAG_CARRIES >> 2] = source[11]!;
+    this.#words[EFLAGS_REST >> 2] = source[12]!;
   }
 }

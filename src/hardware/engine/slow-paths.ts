@@ -1,4 +1,4 @@
-/** The four functions through which generated code asks for what the TLB does not know. */
+/** The functions through which generated code asks for what it cannot do by itself. */
 import { call, type Expr, type FunctionType } from "./wasm.js";
 
 const I32: "i32" = "i32";
@@ -7,6 +7,7 @@ export const slowTypes = {
   loadForWrite: { parameters: [I32, I32], results: [I32] },
   store: { parameters: [I32, I32, I32], results: [I32] },
   segment: { parameters: [I32, I32, I32], results: [I32] },
+  leave: { parameters: [I32], results: [I32] },
 } as const satisfies Record<string, FunctionType>;
 type SlowName = keyof typeof slowTypes;
 export const slowNames = Object.keys(slowTypes) as SlowName[];
@@ -27,4 +28,9 @@ export type SlowPaths = {
   readonly store: (linear: number, size: number, value: number) => number;
   /** Linear address; sets SLOW_EXIT on a fault. `access` is the size in bytes, plus 16 for a write. */
   readonly segment: (segment: number, offset: number, access: number) => number;
+  /**
+   * Deals with an exit code. Gives the record to go on from, whose block is charged to what EXIT_LEFT says now, or 0 to
+   * come back.
+   */
+  readonly leave: (exit: number) => number;
 };

@@ -2,7 +2,7 @@
  * The open machine's system registers: changed in place while it runs, because system software changes them all the
  * time, and a frozen record again when the machine is sealed.
  */
-import type { Segment, SegmentName, SystemState } from "../cpu/state.js";
+import { type Segment, type SegmentName, type SystemState, segmentNames } from "../cpu/state.js";
 
 type Live = { -readonly [K in keyof Omit<SystemState, "segments">]: SystemState[K] } & {
   readonly segments: Record<SegmentName, Segment>;
@@ -37,13 +37,16 @@ function copySegments(from: SystemState["segments"], to: Live["segments"]): void
 
 export class SystemRegisters {
   readonly #live: Live;
-  readonly #saved: Live;
   /** The value these registers are, if nothing has changed since. */
   #value: SystemState | undefined;
+  /** What was replaced since `mark`, last first: a segment register by name, or others by their names. */
+  readonly #undoSegments: (SegmentName | Segment)[] = [];
+  readonly #undoOthers: Partial<SystemState>[] = [];
+  #segmentCount = 0;
+  #otherCount = 0;
 
   constructor(state: SystemState) {
     this.#live = emptyOf(state);
-    this.#saved = emptyOf(state);
     this.#value = state;
   }
 
@@ -61,6 +64,7 @@ export class SystemRegisters {
     if (state === this.#value) return;
     copy(state, this.#live);
     this.#value = state;
+    this.mark();
   }
 
   seal(): SystemState {
@@ -69,31 +73,45 @@ export class SystemRegisters {
   }
 
   change(change: Partial<SystemState>): void {
-    const { segments, ...rest } = change;
-    Object.assign(this.#live, rest);
-    if (segments) copySegments(segments, this.#live.segments);
+    const old: Record<string, unknown> = {};
+    for (const name in change) {
+      if (name === "segments") {
+        for (const segment of segmentNames) this.setSegment(segment, change.segments![segment]);
+        continue;
+      }
+      const key = name as Exclude<keyof SystemState, "segments">;
+      old[key] = this.#live[key];
+      (this.#live as Record<string, unknown>)[key] = change[key];
+    }
+    this.#undoOthers[this.#otherCount++] = old;
     this.#value = undefined;
   }
 
   setSegment(name: SegmentName, segment: Segment): void {
-    this.#live.segments[name] = segment;
+    const { segments } = this.#live;
+    this.#undoSegments[this.#segmentCount++] = name;
+    this.#undoSegments[this.#segmentCount++] = segments[name];
+    segments[name] = segment;
     this.#value = undefined;
   }
 
+  /** What a page fault leaves behind, whatever else is taken back. */
   setCr2(linear: number): void {
     this.#live.cr2 = linear;
     this.#value = undefined;
   }
 
-  /** Remembers them, for `restore`. */
-  save(): void {
-    copy(this.#live, this.#saved);
+  /** Remembers this point, for `restore`. */
+  mark(): void {
+    this.#segmentCount = this.#otherCount = 0;
   }
 
-  /** Takes back what came after `save`; CR2 is what a page fault leaves behind, so it stays. */
+  /** Takes back what came after `mark`. */
   restore(): void {
-    const { cr2 } = this.#live;
-    copy(this.#saved, this.#live);
-    this.setCr2(cr2);
+    while (this.#segmentCount > 0) {
+      const segment = this.#undoSegments[--this.#segmentCount] as Segment;
+      this.#live.segments[this.#undoSegments[--this.#segmentCount] as SegmentName] = segment;
+    }
+    while (this.#otherCount > 0) Object.assign(this.#live, this.#undoOthers[--this.#otherCount]);
   }
 }

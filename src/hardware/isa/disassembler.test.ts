@@ -1,76 +1,16 @@
 // The disassembler against iced-x86, which was written by others from the same manuals.
-import { Code, CpuidFeature, Decoder, DecoderOptions, Formatter, FormatterSyntax, Mnemonic } from "iced-x86";
+import { Code, CpuidFeature, Decoder, DecoderOptions, Mnemonic } from "iced-x86";
 import { describe, expect, it } from "vitest";
 import { disassemble } from "./disassembler.js";
+import { ADDRESS, encodingsOfRows, icedReads, normal, type Reading, randomEncodings } from "./encodings.test-helper.js";
+import type { CodeBits } from "./instruction.js";
 import { rows } from "./table/index.js";
 
-const ADDRESS = 0x10000;
-const formatter = new Formatter(FormatterSyntax.Nasm);
-Object.assign(formatter, {
-  hexPrefix: "0x",
-  hexSuffix: "",
-  uppercaseHex: false,
-  spaceAfterOperandSeparator: true,
-  branchLeadingZeros: false,
-  displacementLeadingZeros: false,
-  showBranchSize: false,
-});
+const encodings = encodingsOfRows();
 
-interface Reading {
-  readonly text: string;
-  readonly length: number;
-  /** Name of the encoding in iced's list; undefined for no instruction. */
-  readonly code: string | undefined;
-}
-
-function icedReads(bytes: Uint8Array): Reading {
-  const decoder = new Decoder(32, bytes, DecoderOptions.None);
-  decoder.ip = BigInt(ADDRESS);
-  const instruction = decoder.decode();
-  const code = instruction.code === Code.INVALID ? undefined : Code[instruction.code];
-  // We show a byte that is extended by its sign with it.
-  formatter.signedImmediateOperands =
-    code !== undefined &&
-    /(rm16|rm32)_imm8$|^Push[wd]_imm8$/.test(code) &&
-    !/^(Rol|Ror|Rcl|Rcr|Sh|Sal|Sar|Bt)/.test(code);
-  const reading = { text: formatter.format(instruction), length: instruction.length, code };
-  instruction.free();
-  decoder.free();
-  return reading;
-}
-
-/** Where two right answers differ: both are brought to one form. */
-function normal(text: string): string {
-  let plain = text
-    // Prefixes without an effect: we leave them out, iced gives them their newer meanings.
-    .replace(/^(?:(?:bnd|notrack|xacquire|xrelease|[csdefg]s) )+/, "")
-    .replace(/^(o16 )?(?:(?:bnd|notrack|[csdefg]s|rep|repe|repne) )+(j|call|loop|ret)/, "$1$2")
-    .replace(/^lock (?:xacquire|xrelease) /, "lock ")
-    .replace(/^(?:xacquire|xrelease) lock /, "lock ")
-    // Whether the mnemonic, an operand or o16 tells the operand size is a matter of taste.
-    .replace(/^o16 /, "")
-    // Another name of the same.
-    .replace(/^sal /, "shl ")
-    // A processor without these instructions ignores the F3.
-    .replace(/^tzcnt /, "bsf ")
-    .replace(/^lzcnt /, "bsr ")
-    .replace(/^wbnoinvd$/, "wbinvd")
-    // The operands of XCHG can be written either way.
-    .replace(
-      /^(lock )?xchg (.*), (.*)$/,
-      (_all, lock: string | undefined, a: string, b: string) => `${lock ?? ""}xchg ${[a, b].sort().join(", ")}`,
-    )
-    // IMUL with twice the same register.
-    .replace(/^imul (\w+), \1, /, "imul $1, ");
-  // A selector in a register: its low 16 bits count, and both names of the register are accepted.
-  if (/^(lar|lsl) \w+, \w+$|^mov [cdefgs]s, e?\w\w$/.test(plain)) plain = plain.replace(/, e(\w\w)$/, ", $1");
-  return plain;
-}
-
-/** Compares one encoding; gives what is wrong, or undefined. */
-function disagreement(bytes: Uint8Array): string | undefined {
-  const [ours] = disassemble(bytes, { address: ADDRESS, count: 1 });
-  const theirs = icedReads(bytes);
+/** What is wrong with our reading, or undefined. */
+function disagreement(bytes: Uint8Array, bits: CodeBits, theirs: Reading): string | undefined {
+  const [ours] = disassemble(bytes, { address: ADDRESS, bits, count: 1 });
   const hex = Buffer.from(bytes.subarray(0, 15)).toString("hex");
   if (ours!.group === undefined) return undefined;
   if (theirs.code === undefined) return `${hex}: "${ours!.text}" is no instruction`;
@@ -81,81 +21,31 @@ function disagreement(bytes: Uint8Array): string | undefined {
   return undefined;
 }
 
-/** A seeded generator of bytes (a linear congruential one; its high bits are good enough here). */
-function byteSource(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state >>> 24;
-  };
+function disagreements(list: readonly Uint8Array[], bits: CodeBits): readonly string[] {
+  return icedReads(list, bits)
+    .map((theirs, index) => disagreement(list[index]!, bits, theirs))
+    .filter((problem) => problem !== undefined);
 }
 
-const prefixes = [[], [0x66], [0x64], [0x2e, 0x66], [0xf3], [0xf2], [0xf0], [0xf0, 0x66]];
-const sibs = [0x24, 0x65, 0x8d, 0x05, 0xe3];
-
-/** Each row with these prefixes, all ModR/M forms and some SIB bytes. */
-function* encodingsOfRows(): Iterable<Uint8Array> {
-  const random = byteSource(1);
-  for (const row of rows) {
-    for (const prefix of prefixes) {
-      const head = [
-        ...prefix,
-        ...(row.mandatoryPrefix === undefined ? [] : [row.mandatoryPrefix]),
-        ...(row.escaped ? [0x0f] : []),
-      ];
-      const tail = Array.from({ length: 10 }, random);
-      const opcodes = row.plusRegister ? Array.from({ length: 8 }, (_, register) => row.byte + register) : [row.byte];
-      for (const opcode of opcodes) {
-        if (row.modrm === "none") {
-          yield Uint8Array.from([...head, opcode, ...tail]);
-          continue;
-        }
-        for (let modrm = 0; modrm < 256; modrm++) {
-          if (typeof row.modrm === "number" && ((modrm >> 3) & 7) !== row.modrm) continue;
-          const hasSib = modrm >> 6 !== 3 && (modrm & 7) === 4;
-          for (const sib of hasSib ? sibs : [tail[0]!]) yield Uint8Array.from([...head, opcode, modrm, sib, ...tail]);
-        }
-      }
-    }
-  }
-}
-
-const text = (hex: string, address = 0): string[] =>
-  disassemble(Buffer.from(hex.replaceAll(" ", ""), "hex"), { address }).map((one) => one.text);
+const text = (hex: string, bits: CodeBits = 32): string[] =>
+  disassemble(Buffer.from(hex.replaceAll(" ", ""), "hex"), { bits }).map((one) => one.text);
 
 describe("disassembler", () => {
-  it("says the same as iced about every row with every ModR/M byte and several prefixes", () => {
-    const wrong = [];
-    let read = 0;
-    for (const bytes of encodingsOfRows()) {
-      read++;
-      const problem = disagreement(bytes);
-      if (problem !== undefined) wrong.push(problem);
-    }
-    expect(read).toBeGreaterThan(100_000);
-    expect(wrong.slice(0, 20)).toEqual([]);
+  it.each([16, 32] as const)("says the same as iced about every row with every ModR/M byte, %i bits", (bits) => {
+    expect(encodings.length).toBeGreaterThan(70_000);
+    expect(disagreements(encodings, bits).slice(0, 20)).toEqual([]);
   });
 
-  it("says the same as iced about seeded random bytes, and never more than iced", () => {
-    const random = byteSource(20261101);
-    const wrong = [];
-    for (let round = 0; round < 40_000; round++) {
-      const bytes = Uint8Array.from({ length: 15 }, random);
-      if (round % 3 === 0) bytes[0] = 0x0f;
-      if (round % 7 === 0) bytes.set([0x66, 0x0f]);
-      const problem = disagreement(bytes);
-      if (problem !== undefined) wrong.push(problem);
-    }
-    expect(wrong.slice(0, 20)).toEqual([]);
+  it.each([16, 32] as const)("says the same as iced about seeded random bytes, and never more, %i bits", (bits) => {
+    expect(disagreements(randomEncodings(40_000, 20261101), bits).slice(0, 20)).toEqual([]);
   });
 
   it("gives each row at least one text with its mnemonic", () => {
-    const seen = new Set(
-      [...encodingsOfRows()].map((bytes) => disassemble(bytes, { count: 1 })[0]!.mnemonic.split(" ").at(-1)),
-    );
+    const mnemonics = encodings.map((bytes) => disassemble(bytes, { count: 1 })[0]!.mnemonic.split(" ").at(-1));
+    const seen = [...new Set(mnemonics)];
     const missing = rows
       .map(({ mnemonic }) => mnemonic.toLowerCase())
-      .filter((name) => ![...seen].some((known) => known?.startsWith(name)));
+      .filter((name) => !seen.some((known) => known?.startsWith(name)));
     expect(missing).toEqual([]);
   });
 
@@ -213,6 +103,32 @@ describe("disassembler", () => {
     ]);
   });
 
+  it("writes what NASM reads of 16-bit code", () => {
+    expect(text("8b4004 8b4600 678b0418 a13412 67a178563412 678b1d05000000", 16)).toEqual([
+      "mov ax, [bx+si+4]",
+      "mov ax, [bp]",
+      "mov ax, [eax+ebx]",
+      "mov ax, [0x1234]",
+      "mov ax, [dword 0x12345678]",
+      "mov bx, [dword 5]",
+    ]);
+    expect(text("90 6690 c3 66c3 6660 98 6698 66cf e3fe 67e3fd e2fe 67e2fd", 16)).toEqual([
+      ...["nop", "xchg eax, eax", "ret", "retd", "pushad", "cbw", "cwde", "iretd"],
+      ...["jcxz 0xd", "jecxz 0xf", "loop 0x12", "loop 0x14, ecx"],
+    ]);
+    expect(text("f367a4 6726ac 66ad 67d7", 16)).toEqual(["a32 rep movsb", "a32 es lodsb", "lodsd", "a32 xlatb"]);
+    expect(text("666a05 66ea001000000800 ff2f 66ff2f 660f0117 661e 66e900000000 660f8400000000", 16)).toEqual([
+      "push dword 5",
+      "jmp dword 8:0x1000",
+      "jmp far [bx]",
+      "jmp dword far [bx]",
+      "o32 lgdt [bx]",
+      "o32 push ds",
+      "jmp dword 0x1b",
+      "o32 je 0x22",
+    ]);
+  });
+
   it("shows the displacement of POP [ESP+n] as it is encoded", () => {
     expect(text("8f442404")).toEqual(["pop dword [esp+4]"]);
   });
@@ -230,8 +146,8 @@ describe("disassembler", () => {
   });
 
   it("shows one byte as (bad) where there is no instruction, where the bytes end, and for registers that do not exist", () => {
-    // 0F 10 is MOVUPS, 67 the address-size prefix, 0F 22 C8 would load CR1, 8E C8 would load CS.
-    for (const hex of ["0f10c1", "678b00", "0f22c8", "8ec8", "8cf0", "b80100"]) expect(text(hex)[0]).toBe("(bad)");
+    // 0F 10 is MOVUPS, 0F 22 C8 would load CR1, 8E C8 would load CS.
+    for (const hex of ["0f10c1", "0f22c8", "8ec8", "8cf0", "b80100"]) expect(text(hex)[0]).toBe("(bad)");
     expect(disassemble(Uint8Array.of(0xb8, 0x01))).toHaveLength(2);
     expect(disassemble(Uint8Array.of())).toEqual([]);
   });

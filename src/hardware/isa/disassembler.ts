@@ -6,19 +6,41 @@
  * guessing where data begins.
  */
 import { decode } from "./decoder.js";
-import type { DecodedInstruction, InstructionGroup, MemoryOperand, Operand, Row } from "./instruction.js";
+import {
+  type CodeBits,
+  type DecodedInstruction,
+  type InstructionGroup,
+  type MemoryOperand,
+  type Operand,
+  operandSizes,
+  type Row,
+} from "./instruction.js";
+import {
+  impliesMemory,
+  nameOf,
+  nameTellsSize,
+  registerNames,
+  registerTells,
+  segmentNames,
+  takesWord,
+  widthNames,
+} from "./names.js";
 
-/** One instruction as text. */
-export interface DisassembledInstruction {
-  /** Offset in the code segment of the first byte. */
-  readonly address: number;
-  readonly bytes: Uint8Array;
+/** What an instruction is called. */
+export interface InstructionText {
   /** Prefixes, mnemonic and operands: "lock inc dword [eax+8]". */
   readonly text: string;
   /** Prefixes and mnemonic: "lock inc". */
   readonly mnemonic: string;
   /** Operands, separated by ", "; empty if there are none. */
   readonly operands: string;
+}
+
+/** One instruction as text. */
+export interface DisassembledInstruction extends InstructionText {
+  /** Offset in the code segment of the first byte. */
+  readonly address: number;
+  readonly bytes: Uint8Array;
   /** Undefined for "(bad)". */
   readonly group: InstructionGroup | undefined;
   /** Where a relative jump or call goes. */
@@ -28,34 +50,18 @@ export interface DisassembledInstruction {
 export interface DisassembleOptions {
   /** Offset in the code segment of the first of the bytes; relative targets are counted from it. Default 0. */
   readonly address?: number;
+  /** Operand and address size of the code: 32, or 16 as in real mode. Default 32. */
+  readonly bits?: CodeBits;
   /** Instructions at the most. Default: all. */
   readonly count?: number;
 }
 
-const registers = {
-  8: ["al", "cl", "dl", "bl", "ah", "ch", "dh", "bh"],
-  16: ["ax", "cx", "dx", "bx", "sp", "bp", "si", "di"],
-  32: ["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"],
-} as const;
-const segments = ["es", "cs", "ss", "ds", "fs", "gs"] as const;
-const widths = { 8: "byte", 16: "word", 32: "dword" } as const;
+const CX = 1;
 const ESP = 4;
 const EBP = 5;
 const CS = 1;
 const SS = 2;
 const DS = 3;
-
-/** Mnemonics that differ by operand size although no operand does: [16 bits, 32 bits]. */
-const sizedMnemonics: Readonly<Record<string, readonly [string, string]>> = {
-  CBW: ["cbw", "cwde"],
-  CWD: ["cwd", "cdq"],
-  ...Object.fromEntries(
-    ["PUSHA", "POPA", "PUSHF", "POPF", "IRET", "RET", "RETF"].map((name) => [
-      name,
-      [`${name.toLowerCase()}w`, name.toLowerCase()],
-    ]),
-  ),
-};
 
 /** Below ten as it is, else in hexadecimal. */
 const number = (value: number): string => (value < 10 ? String(value) : `0x${value.toString(16)}`);
@@ -66,12 +72,14 @@ const signed = (value: number): string => (value < 0 ? `-${number(-value)}` : nu
  *
  * @example
  * disassemble(Uint8Array.of(0x89, 0xd8, 0xcd, 0x80)).map(({ text }) => text) // => [ 'mov eax, ebx', 'int 0x80' ]
+ * @example
+ * disassemble(Uint8Array.of(0x8b, 0x40, 0x04), { bits: 16 })[0].text // => 'mov ax, [bx+si+4]'
  */
 export function disassemble(bytes: Uint8Array, options: DisassembleOptions = {}): readonly DisassembledInstruction[] {
-  const { address = 0, count = Number.POSITIVE_INFINITY } = options;
+  const { address = 0, bits = 32, count = Number.POSITIVE_INFINITY } = options;
   const list: DisassembledInstruction[] = [];
   for (let at = 0; at < bytes.length && list.length < count; ) {
-    const instruction = disassembleOne(bytes, at, (address + at) >>> 0);
+    const instruction = disassembleOne(bytes, at, (address + at) >>> 0, bits);
     list.push(instruction);
     at += instruction.bytes.length;
   }
@@ -81,7 +89,7 @@ export function disassemble(bytes: Uint8Array, options: DisassembleOptions = {})
 /** Thrown through the decoder when the bytes end within an instruction. */
 const ENDED = Symbol("end of bytes");
 
-function disassembleOne(bytes: Uint8Array, at: number, address: number): DisassembledInstruction {
+function disassembleOne(bytes: Uint8Array, at: number, address: number, bits: CodeBits): DisassembledInstruction {
   const copy = (length: number): Uint8Array => new Uint8Array(bytes.subarray(at, at + length));
   const bad = (): DisassembledInstruction =>
     Object.freeze({ address, bytes: copy(1), text: "(bad)", mnemonic: "(bad)", operands: "", group: undefined });
@@ -91,18 +99,14 @@ function disassembleOne(bytes: Uint8Array, at: number, address: number): Disasse
     return byte;
   };
   try {
-    const decoded = decode(byteAt, address);
+    const decoded = decode(byteAt, address, bits);
     if (decoded.row === undefined || decoded.operands.some((operand) => namesNothing(operand, decoded.row)))
       return bad();
-    const mnemonic = mnemonicText(decoded);
-    const operands = operandsText(decoded);
     const target = decoded.operands.find((operand) => operand.kind === "target");
     return Object.freeze({
       address,
       bytes: copy(decoded.length),
-      text: operands === "" ? mnemonic : `${mnemonic} ${operands}`,
-      mnemonic,
-      operands,
+      ...instructionText(decoded, bits),
       group: decoded.row.group,
       ...(target === undefined ? {} : { target: target.value }),
     });
@@ -118,66 +122,74 @@ function namesNothing(operand: Operand, row: Row): boolean {
   return operand.kind === "segment" && (operand.number > 5 || (operand.number === CS && row.opcode === "8E /r"));
 }
 
-/** String instructions and XLAT name their operands by the mnemonic alone. */
-const impliesMemory = (row: Row): boolean =>
-  row.mnemonic === "XLAT" || row.operands.some(({ method }) => method === "X" || method === "Y");
-const isNop = ({ row, size, operands: [first] }: DecodedInstruction): boolean =>
-  row.opcode === "90+r" && size === 32 && first?.kind === "register" && first.number === 0;
+/**
+ * A decoded instruction of code of `bits` as text. Prefixes that change nothing are left out; registers that do not
+ * exist (CR1) are named as they are encoded.
+ */
+export function instructionText(instruction: DecodedInstruction, bits: CodeBits = 32): InstructionText {
+  if (isNop(instruction, bits)) return { text: "nop", mnemonic: "nop", operands: "" };
+  const mnemonic = mnemonicText(instruction, bits);
+  const operands = operandsText(instruction, bits);
+  return { text: operands === "" ? mnemonic : `${mnemonic} ${operands}`, mnemonic, operands };
+}
 
-function mnemonicText(instruction: DecodedInstruction): string {
-  const { row, size, lock, repeat, segment } = instruction;
-  if (isNop(instruction)) return "nop";
+const isNop = ({ row, size, operands: [first] }: DecodedInstruction, bits: CodeBits): boolean =>
+  row.opcode === "90+r" && size === bits && first?.kind === "register" && first.number === 0;
+
+function mnemonicText(instruction: DecodedInstruction, bits: CodeBits): string {
+  const { row, size, addressSize, lock, repeat, segment } = instruction;
   const prefixes: string[] = [];
+  if (addressSize !== bits && impliesMemory(row)) prefixes.push(`a${addressSize}`);
   const readsSegment = row.mnemonic === "XLAT" || row.operands.some(({ method }) => method === "X");
-  if (readsSegment && segment !== DS) prefixes.push(segments[segment]!);
+  if (readsSegment && segment !== DS) prefixes.push(segmentNames[segment]!);
   if (lock) prefixes.push("lock");
   if (repeat) prefixes.push(repeat === "NE" ? "repne" : row.repeat === "repe" ? "repe" : "rep");
-  if (hidesSize(instruction)) prefixes.push("o16");
-  return [...prefixes, plainMnemonic(row, size)].join(" ");
+  if (size !== bits && hidesSize(instruction)) prefixes.push(`o${size}`);
+  return [...prefixes, nameOf(row, size, addressSize, bits)].join(" ");
 }
 
-function plainMnemonic(row: Row, size: number): string {
-  const pair = sizedMnemonics[row.mnemonic];
-  if (pair) return pair[size === 16 ? 0 : 1];
-  const name = row.mnemonic.toLowerCase();
-  if (row.mnemonic === "XLAT") return `${name}b`;
-  return impliesMemory(row) ? name + { 8: "b", 16: "w", 32: "d" }[size as 8 | 16 | 32] : name;
-}
-
-/** 16-bit operand size that neither the mnemonic nor an operand tells: PUSH of a constant, relative jumps, LGDT. */
-function hidesSize({ row, size, operands }: DecodedInstruction): boolean {
-  if (size !== 16 || sizedMnemonics[row.mnemonic] || impliesMemory(row)) return false;
-  if (row.operands.some(({ method }) => method === "J") || row.operands[0]?.type === "s") return true;
+/** An operand size that neither the mnemonic nor an operand tells. */
+function hidesSize({ row, operands: [first] }: DecodedInstruction): boolean {
+  if (operandSizes(row).length === 1 || nameTellsSize(row) || tellsSizeByWord(row)) return false;
   if (row.mnemonic === "ENTER" || row.mnemonic === "LEAVE") return true;
-  return row.mnemonic === "PUSH" || row.mnemonic === "POP"
-    ? operands[0]?.kind === "immediate" || operands[0]?.kind === "segment"
-    : false;
+  return first?.kind === "target" || first?.kind === "segment" || row.operands[0]?.type === "s";
 }
 
-function operandsText(instruction: DecodedInstruction): string {
+/** PUSH of a constant, JMP and CALL with a target: NASM takes "word" and "dword" before it. */
+const tellsSizeByWord = ({ mnemonic, operands: [first] }: Row): boolean =>
+  (mnemonic === "PUSH" && first?.method === "I") ||
+  ((mnemonic === "JMP" || mnemonic === "CALL") && (first?.method === "J" || first?.method === "A"));
+
+function operandsText(instruction: DecodedInstruction, bits: CodeBits): string {
   const { row, operands } = instruction;
-  if (impliesMemory(row) || isNop(instruction)) return "";
+  if (impliesMemory(row)) return "";
   if (
     (row.mnemonic === "AAM" || row.mnemonic === "AAD") &&
     operands[0]?.kind === "immediate" &&
     operands[0].value === 10
   )
     return "";
-  return operands.map((operand, index) => operandText(instruction, operand, index)).join(", ");
+  const texts = operands.map((_operand, index) => operandText(instruction, index, bits));
+  // The register that counts.
+  if (row.addressSized && row.mnemonic !== "JECXZ" && instruction.addressSize !== bits)
+    texts.push(registerNames[instruction.addressSize][CX]);
+  const word = tellsSizeByWord(row) && instruction.size !== bits ? `${widthNames[instruction.size]} ` : "";
+  return word + texts.join(", ");
 }
 
-function operandText(instruction: DecodedInstruction, operand: Operand, index: number): string {
+function operandText(instruction: DecodedInstruction, index: number, bits: CodeBits): string {
+  const operand = instruction.operands[index]!;
   switch (operand.kind) {
     case "register":
-      return registers[operand.size][operand.number]!;
+      return registerNames[operand.size][operand.number]!;
     case "memory":
-      return memoryText(instruction, operand.size);
+      return memoryText(instruction, operand.size, bits);
     case "immediate":
       return immediateText(operand.value, instruction.row.operands[index]!.type, operand.size);
     case "target":
       return number(operand.value);
     case "segment":
-      return segments[operand.number]!;
+      return segmentNames[operand.number]!;
     case "control":
       return `cr${operand.number}`;
     case "debug":
@@ -193,56 +205,37 @@ function immediateText(value: number, type: string, size: 8 | 16 | 32): string {
   return number(size === 32 ? value >>> 0 : value & (2 ** size - 1));
 }
 
-function memoryText(instruction: DecodedInstruction, size: 8 | 16 | 32): string {
+function memoryText(instruction: DecodedInstruction, size: 8 | 16 | 32, bits: CodeBits): string {
   const { row } = instruction;
-  const address = addressText(instruction, instruction.memory!);
+  const address = addressText(instruction, instruction.memory!, bits);
   const code = row.operands.find(({ method }) => method === "E" || method === "M" || method === "O")!;
   if (code.type === "p" && (row.mnemonic === "JMP" || row.mnemonic === "CALL"))
-    return `${instruction.size === 16 ? "word far" : "far"} ${address}`;
-  const told =
-    code.method !== "E" ||
-    registerTells(row, code.type) ||
-    FIXED_WIDTH.has(row.mnemonic) ||
-    row.mnemonic.startsWith("SET") ||
-    row.operands.some(({ method }) => method === "S");
-  return told ? address : `${widths[size]} ${address}`;
+    return `${instruction.size === bits ? "" : `${widthNames[instruction.size]} `}far ${address}`;
+  const told = code.method !== "E" || registerTells(row, code.type) || takesWord(row) || row.mnemonic.startsWith("SET");
+  return told ? address : `${widthNames[size]} ${address}`;
 }
 
-/** Instructions whose memory operand has one width whatever is written. */
-const FIXED_WIDTH: ReadonlySet<string> = new Set([
-  "SLDT",
-  "STR",
-  "LLDT",
-  "LTR",
-  "VERR",
-  "VERW",
-  "SMSW",
-  "LMSW",
-  "LAR",
-  "LSL",
-]);
-
-/** A register operand of the same width stands beside the memory operand. CL counts shifts and DX names ports. */
-function registerTells(row: Row, type: string): boolean {
-  return row.operands.some(
-    ({ method, type: other, name }) => other === type && (method === "G" || name === "AL" || name === "rAX"),
-  );
-}
-
-function addressText({ row, size }: DecodedInstruction, memory: MemoryOperand): string {
+function addressText({ row, size, addressSize }: DecodedInstruction, memory: MemoryOperand, bits: CodeBits): string {
   const { base, index, scale } = memory;
+  const names = registerNames[addressSize];
   // POP computes an address with ESP after the increment; the text says what is encoded.
   const displacement =
-    row.popsBeforeAddress && base === ESP ? (memory.displacement - size / 8) | 0 : memory.displacement;
+    row.popsBeforeAddress && addressSize === 32 && base === ESP
+      ? (memory.displacement - size / 8) | 0
+      : memory.displacement;
   const parts: string[] = [];
-  if (base >= 0) parts.push(registers[32][base]!);
-  if (index >= 0)
-    parts.push(scale === 0 && base >= 0 ? registers[32][index]! : `${registers[32][index]}*${2 ** scale}`);
+  if (base >= 0) parts.push(names[base]!);
+  if (index >= 0) parts.push(scale === 0 && base >= 0 ? names[index]! : `${names[index]}*${2 ** scale}`);
   const sum = parts.join("+");
-  const implied = base === ESP || base === EBP ? SS : DS;
+  const implied = (base === ESP && addressSize === 32) || base === EBP ? SS : DS;
   // LEA computes an address and no segment takes part.
-  const override = memory.segment === implied || row.mnemonic === "LEA" ? "" : `${segments[memory.segment]}:`;
-  if (sum === "") return `[${override}${number(displacement >>> 0)}]`;
+  const override = memory.segment === implied || row.mnemonic === "LEA" ? "" : `${segmentNames[memory.segment]}:`;
+  if (sum === "") {
+    const width = addressSize === bits ? "" : `${widthNames[addressSize]} `;
+    return `[${width}${override}${number(addressSize === 16 ? displacement & 0xffff : displacement >>> 0)}]`;
+  }
+  // NASM makes a base of a lone EBP or one half of it, and another segment of DS.
+  const whole = base < 0 && index === EBP && scale < 2 ? "nosplit " : "";
   const sign = displacement < 0 ? "-" : "+";
-  return `[${override}${sum}${displacement === 0 ? "" : sign + number(Math.abs(displacement))}]`;
+  return `[${whole}${override}${sum}${displacement === 0 ? "" : sign + number(Math.abs(displacement))}]`;
 }

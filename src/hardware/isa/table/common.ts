@@ -5,7 +5,7 @@ import { FLAG } from "../../cpu/state.js";
 import type { DecodedInstruction, SystemInstruction } from "../instruction.js";
 
 export function requireRing0(port: ProcessorPort): void {
-  if (port.cpl !== 0) throw new Fault(VECTOR.GP, 0);
+  if (port.cpl !== 0) throw new Fault(VECTOR.GP, 0, "cpl-not-0");
 }
 
 /** An instruction of ring 0: #GP(0) at any other privilege. Spec: SDM Vol. 3A, "Privileged Instructions". */
@@ -13,6 +13,14 @@ export const privileged =
   (instruction: SystemInstruction): SystemInstruction =>
   (port, decoded) => {
     requireRing0(port);
+    instruction(port, decoded);
+  };
+
+/** An instruction real and virtual-8086 mode do not have. Spec: SDM Vol. 3B, "Instruction Set" (8086 emulation). */
+export const protectedOnly =
+  (instruction: SystemInstruction): SystemInstruction =>
+  (port, decoded) => {
+    if (port.mode !== "protected") throw new Fault(VECTOR.UD, undefined, "not-in-protected-mode");
     instruction(port, decoded);
   };
 

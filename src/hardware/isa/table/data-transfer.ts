@@ -1,7 +1,22 @@
 /** Moves, exchanges, stack. Spec: SDM Vol. 1, "Data Transfer Instructions". */
 
 import { operandAddress } from "../../cpu/operands.js";
-import { add, and, below, type Code, type Expr, eq, i32, or, sar, select, shl, shr, xor } from "../code.js";
+import {
+  add,
+  and,
+  below,
+  type Code,
+  conditionNames,
+  type Expr,
+  eq,
+  i32,
+  or,
+  sar,
+  select,
+  shl,
+  shr,
+  xor,
+} from "../code.js";
 import { type Definition, define, type SystemInstruction } from "../instruction.js";
 import { difference } from "./arithmetic.js";
 import { setZero } from "./common.js";
@@ -158,6 +173,7 @@ const definitions: readonly Definition[] = [
       ["0F B0 /r", "Eb Gb"],
       ["0F B1 /r", "Ev Gv"],
     ],
+    since: "486",
     flags: { written: "OSZAPC" },
     lock: true,
     semantics: compareExchange,
@@ -171,6 +187,7 @@ const definitions: readonly Definition[] = [
       ["0F C0 /r", "Eb Gb"],
       ["0F C1 /r", "Ev Gv"],
     ],
+    since: "486",
     flags: { written: "OSZAPC" },
     lock: true,
     semantics: (c) => {
@@ -193,6 +210,7 @@ const definitions: readonly Definition[] = [
     summary: "Reverses the bytes of a 32-bit register.",
     spec: "SDM Vol. 2A, BSWAP—Byte Swap",
     forms: [["0F C8+r", "Zd"]],
+    since: "486",
     semantics: (c) => {
       const a = c.modify(0);
       const byte = (from: number, to: number): Expr => shl(and(shr(a, i32(from)), i32(0xff)), i32(to));
@@ -297,6 +315,7 @@ const definitions: readonly Definition[] = [
     summary: "Does nothing.",
     spec: "SDM Vol. 2B, NOP—No Operation",
     forms: [["0F 1F /0", "Ev"]],
+    since: "pentium2",
     semantics: () => {},
   },
   {
@@ -314,6 +333,7 @@ const definitions: readonly Definition[] = [
     summary: "Raises #UD.",
     spec: "SDM Vol. 2B, UD—Undefined Instruction",
     forms: [["0F 0B"]],
+    since: "pentium2",
     semantics: (c) => c.fault(6),
   },
   {
@@ -322,10 +342,25 @@ const definitions: readonly Definition[] = [
     summary: "Compares EDX:EAX with 8 bytes and exchanges them with ECX:EBX if equal.",
     spec: "SDM Vol. 2A, CMPXCHG8B/CMPXCHG16B—Compare and Exchange Bytes",
     forms: [["0F C7 /1", "Mq"]],
+    since: "pentium",
     lock: true,
     flags: { written: "Z" },
     system: compareExchange8,
   },
+  ...conditionNames.map(
+    (name, code): Definition => ({
+      ...transfer,
+      mnemonic: `CMOV${name}`,
+      summary: `Copies the source to the destination if condition ${name} holds; a source in memory is read in either case.`,
+      spec: "SDM Vol. 2A, CMOVcc—Conditional Move",
+      forms: [[`0F ${(0x40 + code).toString(16).toUpperCase()} /r`, "Gv Ev"]],
+      since: "pentium2",
+      semantics: (c) => {
+        const source = c.read(1);
+        c.write(0, c.let(select(c.condition(code), source, c.read(0))));
+      },
+    }),
+  ),
 ];
 
 export const dataTransferRows = definitions.flatMap(define);

@@ -3,6 +3,7 @@ import type { Row } from "../instruction.js";
 import { arithmeticRows } from "./arithmetic.js";
 import { controlTransferRows } from "./control-transfer.js";
 import { dataTransferRows } from "./data-transfer.js";
+import { fastSystemCallRows } from "./fast-system-call.js";
 import { flagControlRows } from "./flag-control.js";
 import { inputOutputRows } from "./input-output.js";
 import { interruptRows } from "./interrupt.js";
@@ -22,4 +23,5 @@ export const rows: readonly Row[] = Object.freeze([
   ...interruptRows,
   ...segmentRows,
   ...systemRows,
+  ...fastSystemCallRows,
 ]);

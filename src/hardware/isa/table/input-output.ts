@@ -1,11 +1,12 @@
 /**
- * Port input and output. Allowed when CPL is not above IOPL, else as the I/O permission bitmap of the TSS says.
+ * Port input and output.
  * Spec: SDM Vol. 1, "I/O Instructions" and "Protected-Mode I/O".
  */
 
-import { readOperand, writeRegister } from "../../cpu/operands.js";
-import { type AccessSize, Fault, type ProcessorPort, VECTOR } from "../../cpu/processor.js";
-import { ACCESS, FLAG } from "../../cpu/state.js";
+import { checkPortPermission } from "../../cpu/io-permission.js";
+import { readOperand, readRegister, writeRegister } from "../../cpu/operands.js";
+import type { AccessSize, ProcessorPort } from "../../cpu/processor.js";
+import { FLAG } from "../../cpu/state.js";
 import { type DecodedInstruction, type Definition, define } from "../instruction.js";
 
 const EDX = 2;
@@ -14,18 +15,6 @@ const ESI = 6;
 const EDI = 7;
 const ES = 0;
 
-function checkPermission(port: ProcessorPort, io: number, size: number): void {
-  if (port.cpl <= (port.getEflags() & FLAG.IOPL) >> 12) return;
-  const { tr } = port.system;
-  const denied = new Fault(VECTOR.GP, 0);
-  if ((tr.access & ACCESS.PRESENT) === 0 || tr.limit < 103) throw denied;
-  const bitmap = port.readLinear((tr.base + 102) >>> 0, 2, false);
-  // Two bytes are always read: a multi-byte access may reach into the next one.
-  if (bitmap + (io >> 3) + 1 > tr.limit) throw denied;
-  const bits = port.readLinear((tr.base + bitmap + (io >> 3)) >>> 0, 2, false) >> (io & 7);
-  if ((bits & ((1 << size) - 1)) !== 0) throw denied;
-}
-
 const portOf = (port: ProcessorPort, instruction: DecodedInstruction, index: number): number =>
   readOperand(port, instruction, instruction.operands[index]!) &
   (instruction.operands[index]!.kind === "immediate" ? 0xff : 0xffff);
@@ -33,39 +22,40 @@ const portOf = (port: ProcessorPort, instruction: DecodedInstruction, index: num
 function input(port: ProcessorPort, instruction: DecodedInstruction): void {
   const io = portOf(port, instruction, 1);
   const size = (instruction.size / 8) as AccessSize;
-  checkPermission(port, io, size);
+  checkPortPermission(port, io, size);
   writeRegister(port, 0, instruction.size, port.portRead(io, size));
 }
 
 function output(port: ProcessorPort, instruction: DecodedInstruction): void {
   const io = portOf(port, instruction, 0);
   const size = (instruction.size / 8) as AccessSize;
-  checkPermission(port, io, size);
+  checkPortPermission(port, io, size);
   const value = port.getRegister(0);
   port.portWrite(io, size, size === 4 ? value : value & ((1 << instruction.size) - 1));
 }
 
-/** INS and OUTS: one iteration, with REP counting ECX down. */
+/** INS and OUTS: one iteration, with REP counting ECX down; 16-bit addresses take SI, DI and CX. */
 function stringTransfer(
   transfer: (port: ProcessorPort, instruction: DecodedInstruction, io: number, size: AccessSize) => number,
 ) {
   return (port: ProcessorPort, instruction: DecodedInstruction): void => {
-    const count = port.getRegister(ECX);
+    const bits = instruction.addressSize;
+    const count = readRegister(port, ECX, bits);
     if (instruction.repeat && count === 0) return;
     const io = port.getRegister(EDX) & 0xffff;
     const size = (instruction.size / 8) as AccessSize;
-    checkPermission(port, io, size);
+    checkPortPermission(port, io, size);
     const pointer = transfer(port, instruction, io, size);
     const step = (port.getEflags() & FLAG.DF) !== 0 ? -size : size;
-    port.setRegister(pointer, (port.getRegister(pointer) + step) >>> 0);
+    writeRegister(port, pointer, bits, readRegister(port, pointer, bits) + step);
     if (!instruction.repeat) return;
-    port.setRegister(ECX, (count - 1) >>> 0);
+    writeRegister(port, ECX, bits, count - 1);
     if (count > 1) port.repeat();
   };
 }
 
-const ins = stringTransfer((port, _instruction, io, size) => {
-  const address = port.segmentAddress(ES, port.getRegister(EDI), size, true);
+const ins = stringTransfer((port, { addressSize }, io, size) => {
+  const address = port.segmentAddress(ES, readRegister(port, EDI, addressSize), size, true);
   const user = port.cpl === 3;
   // The destination is checked before the device is read, because reading a device may change it.
   port.writeLinear(address, size, port.readLinear(address, size, user), user);
@@ -73,8 +63,8 @@ const ins = stringTransfer((port, _instruction, io, size) => {
   return EDI;
 });
 
-const outs = stringTransfer((port, instruction, io, size) => {
-  const address = port.segmentAddress(instruction.segment, port.getRegister(ESI), size, false);
+const outs = stringTransfer((port, { segment, addressSize }, io, size) => {
+  const address = port.segmentAddress(segment, readRegister(port, ESI, addressSize), size, false);
   port.portWrite(io, size, port.readLinear(address, size, port.cpl === 3));
   return ESI;
 });

@@ -4,38 +4,25 @@
  * Spec: SDM Vol. 3A, "Interrupt and Exception Handling"; Vol. 1, "Interrupts and Exceptions".
  */
 
-import { deliver, interruptReturn, mergeEflags } from "../../cpu/exceptions.js";
-import { peek, readOperand, release } from "../../cpu/operands.js";
-import { Fault, type ProcessorPort, Unsupported, VECTOR } from "../../cpu/processor.js";
+import { deliver } from "../../cpu/exceptions.js";
+import { clearInterruptFlag, popFlags, setInterruptFlag } from "../../cpu/flags.js";
+import { interruptReturn } from "../../cpu/interrupt-return.js";
+import { type ProcessorPort, VECTOR } from "../../cpu/processor.js";
 import { FLAG } from "../../cpu/state.js";
-import { type DecodedInstruction, type Definition, define, type SystemInstruction } from "../instruction.js";
+import { redirectInterrupt } from "../../cpu/virtual-8086.js";
+import { type DecodedInstruction, type Definition, define } from "../instruction.js";
 import { privileged, stackSize } from "./common.js";
 
 const system = { group: "system" } as const;
 
-const iopl = (port: ProcessorPort): number => (port.getEflags() & FLAG.IOPL) >> 12;
+/** INT3 and INTO, and INT n in every mode but one. */
+const softwareInterrupt = (port: ProcessorPort, vector: number): void =>
+  deliver(port, vector, undefined, "software", port.nextEip);
 
-function clearInterrupts(port: ProcessorPort): void {
-  if (port.cpl > iopl(port)) throw new Fault(VECTOR.GP, 0);
-  port.setEflags(port.getEflags() & ~FLAG.IF);
-}
-
-function setInterrupts(port: ProcessorPort): void {
-  if (port.cpl > iopl(port)) throw new Fault(VECTOR.GP, 0);
-  if ((port.getEflags() & FLAG.IF) === 0) port.setShadow("sti");
-  port.setEflags(port.getEflags() | FLAG.IF);
-}
-
-function popFlags(port: ProcessorPort, instruction: DecodedInstruction): void {
-  const size = stackSize(instruction);
-  const old = port.getEflags();
-  const value = peek(port, 0, size);
-  port.setEflags(mergeEflags(old, size === 2 ? (old & 0xffff0000) | value : value, port.cpl, false) & ~FLAG.RF);
-  release(port, size);
-}
-
-function softwareInterrupt(vector: number): SystemInstruction {
-  return (port) => deliver(port, vector, undefined, "software", port.nextEip);
+function interrupt(port: ProcessorPort, { operands: [operand] }: DecodedInstruction): void {
+  const vector = operand?.kind === "immediate" ? operand.value & 0xff : 0;
+  if (port.mode === "virtual-8086" && redirectInterrupt(port, vector)) return;
+  softwareInterrupt(port, vector);
 }
 
 const definitions: readonly Definition[] = [
@@ -43,19 +30,19 @@ const definitions: readonly Definition[] = [
     ...system,
     mnemonic: "CLI",
     group: "flag control",
-    summary: "Clears IF.",
+    summary: "Clears IF, or its virtual image.",
     spec: "SDM Vol. 2A, CLI—Clear Interrupt Flag",
     forms: [["FA"]],
-    system: clearInterrupts,
+    system: clearInterruptFlag,
   },
   {
     ...system,
     mnemonic: "STI",
     group: "flag control",
-    summary: "Sets IF after the next instruction.",
+    summary: "Sets IF after the next instruction, or its virtual image.",
     spec: "SDM Vol. 2B, STI—Set Interrupt Flag",
     forms: [["FB"]],
-    system: setInterrupts,
+    system: setInterruptFlag,
   },
   {
     ...system,
@@ -66,7 +53,7 @@ const definitions: readonly Definition[] = [
     forms: [["9D"]],
     sized: true,
     flags: { written: "OSZAPC" },
-    system: popFlags,
+    system: (port, instruction) => popFlags(port, stackSize(instruction)),
   },
   {
     mnemonic: "INT3",
@@ -74,7 +61,15 @@ const definitions: readonly Definition[] = [
     summary: "Raises #BP.",
     spec: "SDM Vol. 2A, INT n/INTO/INT3/INT1—Call to Interrupt Procedure",
     forms: [["CC"]],
-    system: softwareInterrupt(VECTOR.BP),
+    system: (port) => softwareInterrupt(port, VECTOR.BP),
+  },
+  {
+    mnemonic: "INT1",
+    group: "control transfer",
+    summary: "Raises #DB as hardware would: no gate is too privileged for it.",
+    spec: "SDM Vol. 2A, INT n/INTO/INT3/INT1—Call to Interrupt Procedure",
+    forms: [["F1"]],
+    system: (port) => deliver(port, VECTOR.DB, undefined, "exception", port.nextEip),
   },
   {
     mnemonic: "INT",
@@ -82,8 +77,7 @@ const definitions: readonly Definition[] = [
     summary: "Calls the interrupt handler of the given vector.",
     spec: "SDM Vol. 2A, INT n/INTO/INT3/INT1—Call to Interrupt Procedure",
     forms: [["CD", "Ib"]],
-    system: (port, instruction) =>
-      softwareInterrupt(readOperand(port, instruction, instruction.operands[0]!) & 0xff)(port, instruction),
+    system: interrupt,
   },
   {
     mnemonic: "INTO",
@@ -91,21 +85,18 @@ const definitions: readonly Definition[] = [
     summary: "Raises #OF if OF is set.",
     spec: "SDM Vol. 2A, INT n/INTO/INT3/INT1—Call to Interrupt Procedure",
     forms: [["CE"]],
-    system: (port, instruction) => {
-      if ((port.getEflags() & FLAG.OF) !== 0) softwareInterrupt(VECTOR.OF)(port, instruction);
+    system: (port) => {
+      if ((port.getEflags() & FLAG.OF) !== 0) softwareInterrupt(port, VECTOR.OF);
     },
   },
   {
     mnemonic: "IRET",
     group: "control transfer",
-    summary: "Returns from an interrupt, to the same or an outer privilege.",
+    summary: "Returns from an interrupt: to the same or an outer privilege, to virtual-8086 mode or the task before.",
     spec: "SDM Vol. 2A, IRET/IRETD/IRETQ—Interrupt Return",
     forms: [["CF"]],
     sized: true,
-    system: (port, instruction) => {
-      if (instruction.size === 16) throw new Unsupported("IRET with 16-bit operands");
-      interruptReturn(port);
-    },
+    system: (port, instruction) => interruptReturn(port, stackSize(instruction)),
   },
   {
     ...system,

@@ -3,77 +3,67 @@
  * Spec: SDM Vol. 1, "Segment Register Instructions"; Vol. 3A, "Protection".
  */
 
+import { isReadable, isWritableData, limitOf, SYSTEM_TYPE } from "../../cpu/descriptors.js";
+import { callFar, jumpFar, returnFar } from "../../cpu/far-transfers.js";
 import { operandAddress, peek, push, readOperand, release, writeOperand } from "../../cpu/operands.js";
 import { Fault, type ProcessorPort, VECTOR } from "../../cpu/processor.js";
-import {
-  dropInnerSegments,
-  inspect,
-  loadDataSegment,
-  loadLdt,
-  loadTask,
-  readCodeSegment,
-  readStackSegment,
-  SYSTEM_TYPE,
-  withSegment,
-} from "../../cpu/segments.js";
-import { ACCESS, type SegmentName, segmentNames } from "../../cpu/state.js";
+import { inspect, loadDataSegment, loadLdt, loadTask } from "../../cpu/segments.js";
+import { type SegmentName, segmentNames } from "../../cpu/state.js";
 import { type DecodedInstruction, type Definition, define, type SystemInstruction } from "../instruction.js";
-import { privileged, setZero, stackSize } from "./common.js";
+import { privileged, protectedOnly, setZero, stackSize } from "./common.js";
 
 const system = { group: "system" } as const;
 
-/** A data segment register as the ModRM reg field names it. */
+/** A segment register as the ModRM reg field or the opcode names it. */
 function segmentOperand(instruction: DecodedInstruction, index: number): SegmentName {
   const operand = instruction.operands[index]!;
   const name = operand.kind === "segment" ? segmentNames[operand.number] : undefined;
-  if (!name) throw new Fault(VECTOR.UD);
+  if (!name) throw new Fault(VECTOR.UD, undefined, "no-such-segment-register");
   return name;
 }
 
-function loadSegment(port: ProcessorPort, name: SegmentName, selector: number): void {
-  if (name === "cs") throw new Fault(VECTOR.UD);
+/** The same for one that is loaded, which CS is by no other way than a far transfer. */
+function targetOperand(instruction: DecodedInstruction): Exclude<SegmentName, "cs"> {
+  const name = segmentOperand(instruction, 0);
+  if (name === "cs") throw new Fault(VECTOR.UD, undefined, "no-such-segment-register");
+  return name;
+}
+
+/** Interrupts wait until a stack pointer has been loaded, too. Spec: SDM Vol. 2B, MOV—Move; POP—Pop a Value From the Stack. */
+function loadSegment(port: ProcessorPort, name: Exclude<SegmentName, "cs">, selector: number): void {
   loadDataSegment(port, name, selector);
   if (name === "ss") port.setShadow("mov-ss");
 }
 
 const moveToSegment: SystemInstruction = (port, instruction) => {
-  const name = segmentOperand(instruction, 0);
-  if (name === "cs") throw new Fault(VECTOR.UD);
+  const name = targetOperand(instruction);
   loadSegment(port, name, readOperand(port, instruction, instruction.operands[1]!, 16));
 };
 
 const moveFromSegment: SystemInstruction = (port, instruction) => {
   const { selector } = port.system.segments[segmentOperand(instruction, 1)];
-  const [target] = instruction.operands;
-  // A register gets the selector zero-extended to the operand size, memory always 16 bits.
-  writeOperand(port, instruction, target!, selector, target!.kind === "memory" ? 16 : instruction.size);
+  writeSelector(port, instruction, selector);
 };
+
+/** A register gets 16 bits zero-extended to the operand size, memory always 16 bits. */
+function writeSelector(port: ProcessorPort, instruction: DecodedInstruction, selector: number): void {
+  const [target] = instruction.operands;
+  writeOperand(port, instruction, target!, selector, target!.kind === "memory" ? 16 : instruction.size);
+}
 
 const pushSegment: SystemInstruction = (port, instruction) =>
   push(port, port.system.segments[segmentOperand(instruction, 0)].selector, stackSize(instruction));
 
+/** The stack pointer moves as the stack popped from has it, also when that stack is replaced. */
 const popSegment: SystemInstruction = (port, instruction) => {
-  const selector = peek(port, 0, stackSize(instruction)) & 0xffff;
-  loadSegment(port, segmentOperand(instruction, 0), selector);
-  release(port, stackSize(instruction));
+  const size = stackSize(instruction);
+  const selector = peek(port, 0, size) & 0xffff;
+  release(port, size);
+  loadSegment(port, targetOperand(instruction), selector);
 };
 
-/** LDS, LES, LFS, LGS, LSS. */
-function loadFarPointer(name: SegmentName): SystemInstruction {
-  return (port, instruction) => {
-    const bytes = instruction.size === 16 ? 2 : 4;
-    const user = port.cpl === 3;
-    const offset = port.readLinear(operandAddress(port, instruction, bytes, false), bytes, user);
-    const selector = port.readLinear(operandAddress(port, instruction, 2, false, bytes), 2, user);
-    loadSegment(port, name, selector);
-    writeOperand(port, instruction, instruction.operands[0]!, offset);
-  };
-}
-
-function farTarget(port: ProcessorPort, instruction: DecodedInstruction): { selector: number; offset: number } {
-  const [operand] = instruction.operands;
-  if (operand!.kind === "far") return operand!;
-  const bytes = instruction.size === 16 ? 2 : 4;
+function farPointer(port: ProcessorPort, instruction: DecodedInstruction): { selector: number; offset: number } {
+  const bytes = stackSize(instruction);
   const user = port.cpl === 3;
   return {
     offset: port.readLinear(operandAddress(port, instruction, bytes, false), bytes, user),
@@ -81,49 +71,34 @@ function farTarget(port: ProcessorPort, instruction: DecodedInstruction): { sele
   };
 }
 
-const jumpFar: SystemInstruction = (port, instruction) => {
-  const { selector, offset } = farTarget(port, instruction);
-  const code = readCodeSegment(port, selector, "stay");
-  if (offset > code.limit) throw new Fault(VECTOR.GP, 0);
-  port.setSystem(withSegment(port.system, "cs", code));
-  port.nextEip = offset;
-};
-
-const callFar: SystemInstruction = (port, instruction) => {
-  const { selector, offset } = farTarget(port, instruction);
-  const size = stackSize(instruction);
-  const esp = port.getRegister(4);
-  const code = readCodeSegment(port, selector, "stay");
-  if (offset > code.limit) throw new Fault(VECTOR.GP, 0);
-  const user = port.cpl === 3;
-  // Both words are checked by the first address: the lower one is written first.
-  const returnAddress = port.segmentAddress(2, (esp - 2 * size) >>> 0, 2 * size, true);
-  port.writeLinear(returnAddress, size, port.nextEip, user);
-  port.writeLinear((returnAddress + size) >>> 0, size, port.system.segments.cs.selector, user);
-  port.setRegister(4, (esp - 2 * size) >>> 0);
-  port.setSystem(withSegment(port.system, "cs", code));
-  port.nextEip = offset;
-};
-
-function returnFar(port: ProcessorPort, instruction: DecodedInstruction): void {
-  const size = stackSize(instruction);
-  const extra = instruction.operands[0]?.kind === "immediate" ? instruction.operands[0].value & 0xffff : 0;
-  const offset = peek(port, 0, size);
-  const code = readCodeSegment(port, peek(port, size, size) & 0xffff, "return");
-  if (offset > code.limit) throw new Fault(VECTOR.GP, 0);
-  const target = code.selector & 3;
-  if (target > port.cpl) {
-    const esp = peek(port, 2 * size + extra, size);
-    const stack = readStackSegment(port, peek(port, 3 * size + extra, size) & 0xffff, target, VECTOR.GP);
-    const segments = { ...port.system.segments, cs: code, ss: stack };
-    port.setSystem(dropInnerSegments({ ...port.system, segments }, target));
-    port.setRegister(4, (esp + extra) >>> 0);
-  } else {
-    port.setSystem(withSegment(port.system, "cs", code));
-    release(port, 2 * size + extra);
-  }
-  port.nextEip = offset;
+/** LDS, LES, LFS, LGS, LSS. The last one holds no interrupts back: it loads the stack pointer itself. */
+function loadFarPointer(name: Exclude<SegmentName, "cs">): SystemInstruction {
+  return (port, instruction) => {
+    const { offset, selector } = farPointer(port, instruction);
+    loadDataSegment(port, name, selector);
+    writeOperand(port, instruction, instruction.operands[0]!, offset);
+  };
 }
+
+function farTarget(port: ProcessorPort, instruction: DecodedInstruction): { selector: number; offset: number } {
+  const [operand] = instruction.operands;
+  return operand!.kind === "far" ? operand! : farPointer(port, instruction);
+}
+
+const jump: SystemInstruction = (port, instruction) => {
+  const { selector, offset } = farTarget(port, instruction);
+  jumpFar(port, selector, offset);
+};
+
+const call: SystemInstruction = (port, instruction) => {
+  const { selector, offset } = farTarget(port, instruction);
+  callFar(port, selector, offset, stackSize(instruction));
+};
+
+const returnWithParameters: SystemInstruction = (port, instruction) => {
+  const [operand] = instruction.operands;
+  returnFar(port, stackSize(instruction), operand?.kind === "immediate" ? operand.value & 0xffff : 0);
+};
 
 const LAR_TYPES = [
   SYSTEM_TYPE.TSS16,
@@ -144,28 +119,23 @@ const LSL_TYPES = [
   SYSTEM_TYPE.BUSY_TSS32,
 ];
 
-const loadAccessRights: SystemInstruction = (port, instruction) => {
+const loadAccessRights = protectedOnly((port, instruction) => {
   const found = inspect(port, readOperand(port, instruction, instruction.operands[1]!, 16), LAR_TYPES);
-  setZero(port, found !== undefined);
   if (found) writeOperand(port, instruction, instruction.operands[0]!, found.high & 0x00f0ff00);
-};
-
-const loadLimit: SystemInstruction = (port, instruction) => {
-  const found = inspect(port, readOperand(port, instruction, instruction.operands[1]!, 16), LSL_TYPES);
   setZero(port, found !== undefined);
-  if (found) writeOperand(port, instruction, instruction.operands[0]!, found.limit);
-};
+});
 
-function verify(write: boolean): SystemInstruction {
-  return (port, instruction) => {
+const loadLimit = protectedOnly((port, instruction) => {
+  const found = inspect(port, readOperand(port, instruction, instruction.operands[1]!, 16), LSL_TYPES);
+  if (found) writeOperand(port, instruction, instruction.operands[0]!, limitOf(found.low, found.high));
+  setZero(port, found !== undefined);
+});
+
+const verify = (may: (access: number) => boolean): SystemInstruction =>
+  protectedOnly((port, instruction) => {
     const found = inspect(port, readOperand(port, instruction, instruction.operands[0]!, 16), []);
-    const code = found !== undefined && (found.access & ACCESS.CODE) !== 0;
-    const may =
-      found !== undefined &&
-      (write ? !code && (found.access & ACCESS.WRITABLE) !== 0 : !code || (found.access & ACCESS.WRITABLE) !== 0);
-    setZero(port, may);
-  };
-}
+    setZero(port, found !== undefined && may(found.access));
+  });
 
 const definitions: readonly Definition[] = [
   {
@@ -177,7 +147,7 @@ const definitions: readonly Definition[] = [
       ["EA", "Ap"],
       ["FF /5", "Mp"],
     ],
-    system: jumpFar,
+    system: jump,
   },
   {
     mnemonic: "CALL",
@@ -188,7 +158,7 @@ const definitions: readonly Definition[] = [
       ["9A", "Ap"],
       ["FF /3", "Mp"],
     ],
-    system: callFar,
+    system: call,
   },
   {
     mnemonic: "RETF",
@@ -197,7 +167,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2B, RET—Return From Procedure",
     forms: [["CB"], ["CA", "Iw"]],
     sized: true,
-    system: returnFar,
+    system: returnWithParameters,
   },
   {
     mnemonic: "MOV",
@@ -262,10 +232,7 @@ const definitions: readonly Definition[] = [
     summary: "Stores the selector of the LDT.",
     spec: "SDM Vol. 2B, SLDT—Store Local Descriptor Table Register",
     forms: [["0F 00 /0", "Ev"]],
-    system: (port, instruction) => {
-      const [target] = instruction.operands;
-      writeOperand(port, instruction, target!, port.system.ldtr.selector, target!.kind === "memory" ? 16 : undefined);
-    },
+    system: protectedOnly((port, instruction) => writeSelector(port, instruction, port.system.ldtr.selector)),
   },
   {
     ...system,
@@ -273,10 +240,7 @@ const definitions: readonly Definition[] = [
     summary: "Stores the selector of the TSS.",
     spec: "SDM Vol. 2B, STR—Store Task Register",
     forms: [["0F 00 /1", "Ev"]],
-    system: (port, instruction) => {
-      const [target] = instruction.operands;
-      writeOperand(port, instruction, target!, port.system.tr.selector, target!.kind === "memory" ? 16 : undefined);
-    },
+    system: protectedOnly((port, instruction) => writeSelector(port, instruction, port.system.tr.selector)),
   },
   {
     ...system,
@@ -284,8 +248,8 @@ const definitions: readonly Definition[] = [
     summary: "Loads LDTR.",
     spec: "SDM Vol. 2A, LLDT—Load Local Descriptor Table Register",
     forms: [["0F 00 /2", "Ew"]],
-    system: privileged((port, instruction) =>
-      loadLdt(port, readOperand(port, instruction, instruction.operands[0]!, 16)),
+    system: protectedOnly(
+      privileged((port, instruction) => loadLdt(port, readOperand(port, instruction, instruction.operands[0]!, 16))),
     ),
   },
   {
@@ -294,8 +258,8 @@ const definitions: readonly Definition[] = [
     summary: "Loads TR and marks the TSS busy.",
     spec: "SDM Vol. 2A, LTR—Load Task Register",
     forms: [["0F 00 /3", "Ew"]],
-    system: privileged((port, instruction) =>
-      loadTask(port, readOperand(port, instruction, instruction.operands[0]!, 16)),
+    system: protectedOnly(
+      privileged((port, instruction) => loadTask(port, readOperand(port, instruction, instruction.operands[0]!, 16))),
     ),
   },
   {
@@ -305,7 +269,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2B, VERR/VERW—Verify a Segment for Reading or Writing",
     forms: [["0F 00 /4", "Ew"]],
     flags: { written: "Z" },
-    system: verify(false),
+    system: verify(isReadable),
   },
   {
     ...system,
@@ -314,7 +278,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2B, VERR/VERW—Verify a Segment for Reading or Writing",
     forms: [["0F 00 /5", "Ew"]],
     flags: { written: "Z" },
-    system: verify(true),
+    system: verify(isWritableData),
   },
   {
     ...system,
@@ -341,13 +305,13 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2A, ARPL—Adjust RPL Field of Segment Selector",
     forms: [["63 /r", "Ew Gw"]],
     flags: { written: "Z" },
-    system: (port, instruction) => {
+    system: protectedOnly((port, instruction) => {
       const [target, source] = instruction.operands;
       const value = readOperand(port, instruction, target!, 16);
       const rpl = readOperand(port, instruction, source!, 16) & 3;
       if ((value & 3) < rpl) writeOperand(port, instruction, target!, (value & ~3) | rpl, 16);
       setZero(port, (value & 3) < rpl);
-    },
+    }),
   },
 ];
 

@@ -3,10 +3,12 @@
  * Spec: SDM Vol. 1, "System Instructions"; Vol. 3A, "Privileged Instructions".
  */
 
-import { identify } from "../../cpu/model.js";
-import { operandAddress, readOperand, writeOperand } from "../../cpu/operands.js";
-import { Fault, type ProcessorPort, Unsupported, VECTOR } from "../../cpu/processor.js";
-import { CR0, CR4 } from "../../cpu/state.js";
+import { writeCr0, writeCr3, writeCr4 } from "../../cpu/control-registers.js";
+import { identify, models } from "../../cpu/model.js";
+import { readMsr, timestampCounter, writeMsr } from "../../cpu/msr.js";
+import { effectiveAddress, operandAddress, readOperand, writeOperand } from "../../cpu/operands.js";
+import { Fault, type ProcessorPort, VECTOR } from "../../cpu/processor.js";
+import { CR0, CR4, segmentNames } from "../../cpu/state.js";
 import { type Definition, define, type Operand, type SystemInstruction } from "../instruction.js";
 import { privileged, requireRing0 } from "./common.js";
 
@@ -29,84 +31,76 @@ function loadTable(name: "gdtr" | "idtr"): SystemInstruction {
   });
 }
 
-const CR0_WRITABLE = CR0.PE | CR0.MP | CR0.EM | CR0.TS | CR0.NE | CR0.WP | CR0.AM | CR0.NW | CR0.CD | CR0.PG;
-
-function writeCr0(port: ProcessorPort, value: number): void {
-  const old = port.system.cr0;
-  if ((value & CR0.PG) !== 0 && (value & CR0.PE) === 0) throw new Fault(VECTOR.GP, 0);
-  if ((value & CR0.NW) !== 0 && (value & CR0.CD) === 0) throw new Fault(VECTOR.GP, 0);
-  if ((value & CR0.PE) === 0) throw new Unsupported("leaving protected mode (CR0.PE cleared)");
-  const next = (value & CR0_WRITABLE) | CR0.ET;
-  port.setSystem({ cr0: next });
-  if (((old ^ next) & (CR0.PG | CR0.WP)) !== 0) port.invalidate();
-}
-
 /** Number of a control register that exists; any other is no instruction, at whatever privilege. */
-function controlNumber(operand: Operand | undefined): number {
-  if (operand?.kind !== "control" || ![0, 2, 3, 4].includes(operand.number)) throw new Fault(VECTOR.UD);
+function controlNumber(port: ProcessorPort, operand: Operand | undefined): number {
+  if (operand?.kind !== "control" || !models[port.system.model].controlRegisters.includes(operand.number))
+    throw new Fault(VECTOR.UD, undefined, "no-control-register");
   return operand.number;
 }
 
 const moveToControl: SystemInstruction = (port, instruction) => {
   const [control, source] = instruction.operands;
-  const number = controlNumber(control);
+  const number = controlNumber(port, control);
   requireRing0(port);
   const value = readOperand(port, instruction, source!);
   if (number === 0) writeCr0(port, value);
-  else if (number === 2) port.setSystem({ cr2: value });
-  else if (number === 3) {
-    port.setSystem({ cr3: value });
-    port.invalidate();
-  } else {
-    if ((value & ~(CR4.PSE | CR4.TSD | CR4.DE)) !== 0) throw new Fault(VECTOR.GP, 0);
-    port.setSystem({ cr4: value });
-    port.invalidate();
-  }
+  else if (number === 2) port.setSystem({ cr2: value | 0 });
+  else if (number === 3) writeCr3(port, value);
+  else writeCr4(port, value);
 };
 
 const moveFromControl: SystemInstruction = (port, instruction) => {
   const [target, control] = instruction.operands;
-  const name = `cr${controlNumber(control) as 0 | 2 | 3 | 4}` as const;
+  const name = `cr${controlNumber(port, control) as 0 | 2 | 3 | 4}` as const;
   requireRing0(port);
   writeOperand(port, instruction, target!, port.system[name]);
 };
 
-/** DR4 and DR5 are DR6 and DR7 while CR4.DE is clear. */
-function debugIndex(port: ProcessorPort, number: number): number {
-  if (number === 4 || number === 5) {
-    if ((port.system.cr4 & CR4.DE) !== 0) throw new Fault(VECTOR.UD);
-    return number;
-  }
-  return number < 4 ? number : number - 2;
+const DR6 = 4;
+const DR7 = 5;
+/** DR7.GD: the next access to a debug register is #DB. */
+const GENERAL_DETECT = 1 << 13;
+
+/** Where a debug register stands in `system.debug`: DR4 and DR5 are DR6 and DR7 while CR4.DE is clear. */
+function debugIndex(port: ProcessorPort, operand: Operand | undefined): number {
+  requireRing0(port);
+  const number = operand?.kind === "debug" ? operand.number : 0;
+  const { cr4, debug } = port.system;
+  if ((number === 4 || number === 5) && (cr4 & CR4.DE) !== 0)
+    throw new Fault(VECTOR.UD, undefined, "no-debug-register");
+  if ((debug[DR7] & GENERAL_DETECT) !== 0) throw new Fault(VECTOR.DB, undefined, "debug-registers-guarded");
+  return number < 6 ? number : number - 2;
 }
 
-const moveToDebug = privileged((port, instruction) => {
+/** What a debug register becomes. Spec: SDM Vol. 3B, "Debug Status Register (DR6)", "Debug Control Register (DR7)". */
+const debugValue = (index: number, value: number): number =>
+  (index === DR6 ? (value & 0xe00f) | 0xffff0ff0 : index === DR7 ? (value & 0xffff23ff) | 0x400 : value) | 0;
+
+const moveToDebug: SystemInstruction = (port, instruction) => {
   const [debug, source] = instruction.operands;
-  const index = debugIndex(port, debug!.kind === "debug" ? debug!.number : 0);
-  const value = readOperand(port, instruction, source!);
-  if (index === 5 && (value & 0xff) !== 0) throw new Unsupported("breakpoints in DR7");
+  const index = debugIndex(port, debug);
   const next = [...port.system.debug] as [number, number, number, number, number, number];
-  next[index] = (index === 4 ? (value & 0xe00f) | 0xffff0ff0 : index === 5 ? (value & 0xffff2bff) | 0x400 : value) | 0;
+  next[index] = debugValue(index, readOperand(port, instruction, source!));
   port.setSystem({ debug: Object.freeze(next) });
-});
-
-const moveFromDebug = privileged((port, instruction) => {
-  const [target, debug] = instruction.operands;
-  writeOperand(
-    port,
-    instruction,
-    target!,
-    port.system.debug[debugIndex(port, debug!.kind === "debug" ? debug!.number : 0)]!,
-  );
-});
-
-const TSC_MSR = 0x10;
-
-const readTimestamp = (port: ProcessorPort): void => {
-  const value = port.timestamp;
-  port.setRegister(0, Number(value & 0xffffffffn));
-  port.setRegister(2, Number((value >> 32n) & 0xffffffffn));
 };
+
+const moveFromDebug: SystemInstruction = (port, instruction) => {
+  const [target, debug] = instruction.operands;
+  writeOperand(port, instruction, target!, port.system.debug[debugIndex(port, debug)]!);
+};
+
+/** EDX:EAX. */
+function setPair(port: ProcessorPort, value: bigint): void {
+  port.setRegister(0, Number(value & 0xffffffffn));
+  port.setRegister(2, Number(value >> 32n));
+}
+
+/** The page, not the access: neither the rights nor the limit of the segment are checked. */
+const invalidatePage = privileged((port, instruction) => {
+  const memory = instruction.memory!;
+  const { base } = port.system.segments[segmentNames[memory.segment]!];
+  port.invalidate((base + effectiveAddress(port, memory, instruction.addressSize)) >>> 0);
+});
 
 const definitions: readonly Definition[] = [
   {
@@ -173,7 +167,8 @@ const definitions: readonly Definition[] = [
     summary: "Drops the TLB entry of a linear address.",
     spec: "SDM Vol. 2A, INVLPG—Invalidate TLB Entries",
     forms: [["0F 01 /7", "Mb"]],
-    system: privileged((port, instruction) => port.invalidate(operandAddress(port, instruction, 1, false))),
+    since: "486",
+    system: invalidatePage,
   },
   {
     mnemonic: "WAIT",
@@ -182,7 +177,8 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2D, WAIT/FWAIT—Wait",
     forms: [["9B"]],
     system: (port) => {
-      if ((port.system.cr0 & (CR0.MP | CR0.TS)) === (CR0.MP | CR0.TS)) throw new Fault(VECTOR.NM);
+      if ((port.system.cr0 & (CR0.MP | CR0.TS)) === (CR0.MP | CR0.TS))
+        throw new Fault(VECTOR.NM, undefined, "x87-task-switched");
     },
   },
   {
@@ -199,6 +195,7 @@ const definitions: readonly Definition[] = [
     summary: "Drops the caches; nothing to drop here.",
     spec: "SDM Vol. 2A, INVD—Invalidate Internal Caches",
     forms: [["0F 08"]],
+    since: "486",
     system: privileged(() => {}),
   },
   {
@@ -207,6 +204,7 @@ const definitions: readonly Definition[] = [
     summary: "Writes back and drops the caches; nothing to drop here.",
     spec: "SDM Vol. 2B, WBINVD—Write Back and Invalidate Cache",
     forms: [["0F 09"]],
+    since: "486",
     system: privileged(() => {}),
   },
   {
@@ -247,9 +245,22 @@ const definitions: readonly Definition[] = [
     summary: "Reads the time-stamp counter; with CR4.TSD at CPL 0 only.",
     spec: "SDM Vol. 2B, RDTSC—Read Time-Stamp Counter",
     forms: [["0F 31"]],
+    since: "pentium",
     system: (port) => {
-      if ((port.system.cr4 & CR4.TSD) !== 0 && port.cpl !== 0) throw new Fault(VECTOR.GP, 0);
-      readTimestamp(port);
+      if ((port.system.cr4 & CR4.TSD) !== 0 && port.cpl !== 0) throw new Fault(VECTOR.GP, 0, "rdtsc-forbidden");
+      setPair(port, timestampCounter(port));
+    },
+  },
+  {
+    ...system,
+    mnemonic: "RDPMC",
+    summary: "Reads a performance-monitoring counter, of which there is none; with CR4.PCE at any CPL.",
+    spec: "SDM Vol. 2B, RDPMC—Read Performance-Monitoring Counters",
+    forms: [["0F 33"]],
+    since: "pentium2",
+    system: (port) => {
+      const forbidden = (port.system.cr4 & CR4.PCE) === 0 && port.cpl !== 0;
+      throw new Fault(VECTOR.GP, 0, forbidden ? "rdpmc-forbidden" : "no-performance-counter");
     },
   },
   {
@@ -258,21 +269,19 @@ const definitions: readonly Definition[] = [
     summary: "Reads a model-specific register.",
     spec: "SDM Vol. 2B, RDMSR—Read From Model Specific Register",
     forms: [["0F 32"]],
-    system: privileged((port) => {
-      if (port.getRegister(1) !== TSC_MSR) throw new Fault(VECTOR.GP, 0);
-      readTimestamp(port);
-    }),
+    since: "pentium",
+    system: privileged((port) => setPair(port, readMsr(port, port.getRegister(1)))),
   },
   {
     ...system,
     mnemonic: "WRMSR",
-    summary: "Writes a model-specific register; none can be written here.",
+    summary: "Writes a model-specific register.",
     spec: "SDM Vol. 2B, WRMSR—Write to Model Specific Register",
     forms: [["0F 30"]],
+    since: "pentium",
     system: privileged((port) => {
-      throw port.getRegister(1) === TSC_MSR
-        ? new Unsupported("writing the time-stamp counter")
-        : new Fault(VECTOR.GP, 0);
+      const value = (BigInt(port.getRegister(2)) << 32n) | BigInt(port.getRegister(0));
+      writeMsr(port, port.getRegister(1), value);
     }),
   },
   {
@@ -281,6 +290,7 @@ const definitions: readonly Definition[] = [
     summary: "Identifies the processor.",
     spec: "SDM Vol. 2A, CPUID—CPU Identification",
     forms: [["0F A2"]],
+    since: "486",
     system: (port) => {
       const [eax, ebx, ecx, edx] = identify(port.system.model, port.getRegister(0));
       port.setRegister(0, eax);

@@ -1,0 +1,67 @@
+/**
+ * Loads of CR0, CR3 and CR4, with their checks and with what follows from them: dropped translations, and the PDPTE
+ * registers of PAE paging. MOV, LMSW and task switches come here.
+ * Spec: SDM Vol. 3A, "Control Registers", "PDPTE Registers", "Invalidation of TLBs and Paging-Structure Caches".
+ */
+import { models } from "./model.js";
+import { PDPTE_RESERVED_HIGH, PDPTE_RESERVED_LOW, PTE } from "./paging.js";
+import { Fault, type ProcessorPort, VECTOR } from "./processor.js";
+import { CR0, CR4 } from "./state.js";
+
+const NO_PDPTES: readonly number[] = Object.freeze([]);
+
+const usesPae = (cr0: number, cr4: number): boolean => (cr0 & CR0.PG) !== 0 && (cr4 & CR4.PAE) !== 0;
+
+/** The four pointer-table entries as they stand in memory: #GP(0) if a present one has a reserved bit set. */
+function readPdptes(port: ProcessorPort, cr3: number): readonly number[] {
+  const { cr0 } = port.system;
+  const table = (cr3 & ~31) >>> 0;
+  // CR3 is a physical address, which is what a linear address is while paging is off.
+  port.setSystem({ cr0: cr0 & ~CR0.PG });
+  port.invalidate();
+  const words = Array.from({ length: 8 }, (_, index) => port.readLinear((table + 4 * index) >>> 0, 4, false) | 0);
+  port.setSystem({ cr0 });
+  port.invalidate();
+  for (let index = 0; index < 8; index += 2) {
+    const low = words[index]!;
+    const reserved = (low & PDPTE_RESERVED_LOW) | (words[index + 1]! & PDPTE_RESERVED_HIGH);
+    if ((low & PTE.P) !== 0 && reserved !== 0) throw new Fault(VECTOR.GP, 0, "pdpte-reserved");
+  }
+  return Object.freeze(words);
+}
+
+/** MOV to CR0, and LMSW. Bits that are not there stay as they are, which is clear, and ET stays set. */
+export function writeCr0(port: ProcessorPort, value: number): void {
+  const { cr0: old, cr3, cr4, model, pdptes } = port.system;
+  if ((value & CR0.PG) !== 0 && (value & CR0.PE) === 0) throw new Fault(VECTOR.GP, 0, "cr0-pg-without-pe");
+  if ((value & CR0.NW) !== 0 && (value & CR0.CD) === 0) throw new Fault(VECTOR.GP, 0, "cr0-nw-without-cd");
+  const cr0 = (value & models[model].cr0) | CR0.ET;
+  const changed = old ^ cr0;
+  if ((changed & (CR0.PG | CR0.CD | CR0.NW)) !== 0 && usesPae(cr0, cr4)) {
+    port.setSystem({ pdptes: readPdptes(port, cr3), cr0 });
+  } else if ((cr0 & CR0.PG) === 0 && pdptes.length > 0) port.setSystem({ pdptes: NO_PDPTES, cr0 });
+  else port.setSystem({ cr0 });
+  if ((changed & (CR0.PG | CR0.WP)) !== 0) port.invalidate();
+}
+
+/** MOV to CR3, and a task switch. */
+export function writeCr3(port: ProcessorPort, value: number): void {
+  const { cr0, cr4, model } = port.system;
+  const cr3 = value & models[model].cr3;
+  if (usesPae(cr0, cr4)) port.setSystem({ pdptes: readPdptes(port, cr3), cr3 });
+  else port.setSystem({ cr3 });
+  port.invalidate();
+}
+
+/** MOV to CR4. */
+export function writeCr4(port: ProcessorPort, value: number): void {
+  const { cr0, cr3, cr4: old, model, pdptes } = port.system;
+  if ((value & ~models[model].cr4) !== 0) throw new Fault(VECTOR.GP, 0, "cr4-reserved");
+  const cr4 = value | 0;
+  const changed = old ^ cr4;
+  const paging = (changed & (CR4.PAE | CR4.PGE | CR4.PSE)) !== 0;
+  if (paging && usesPae(cr0, cr4)) port.setSystem({ pdptes: readPdptes(port, cr3), cr4 });
+  else if ((cr4 & CR4.PAE) === 0 && pdptes.length > 0) port.setSystem({ pdptes: NO_PDPTES, cr4 });
+  else port.setSystem({ cr4 });
+  if (paging) port.invalidate();
+}

@@ -1,0 +1,131 @@
+/**
+ * Descriptors and gates as they lie in GDT, LDT and IDT, and what of them goes into a segment register.
+ * Spec: SDM Vol. 3A, "Segment Selectors", "Segment Descriptors", "System Descriptor Types".
+ */
+import { Fault, type ProcessorPort, VECTOR } from "./processor.js";
+import type { RuleName } from "./rules.js";
+import { ACCESS, dplOf, type Segment } from "./state.js";
+
+/** A descriptor of a table: its words, and where it lies. */
+export interface Descriptor {
+  readonly selector: number;
+  /** Linear address of the descriptor. */
+  readonly address: number;
+  readonly low: number;
+  readonly high: number;
+  /** Bits 40 to 55, as in `Segment.access`. */
+  readonly access: number;
+}
+
+/** System descriptor types (S = 0). */
+export const SYSTEM_TYPE = {
+  TSS16: 1,
+  LDT: 2,
+  BUSY_TSS16: 3,
+  CALL_GATE16: 4,
+  TASK_GATE: 5,
+  INTERRUPT_GATE16: 6,
+  TRAP_GATE16: 7,
+  TSS32: 9,
+  BUSY_TSS32: 11,
+  CALL_GATE32: 12,
+  INTERRUPT_GATE32: 14,
+  TRAP_GATE32: 15,
+} as const;
+
+/** Type and S flag together: a system descriptor's type alone, since its S flag is 0. */
+export const typeOf = (access: number): number => access & (ACCESS.S | 15);
+
+/** Index and TI of a selector, which is what an error code says of it. */
+const named = (selector: number): number => selector & 0xfffc;
+
+/** Whether a selector names entry 0 of the GDT, which no segment is. */
+export const isNull = (selector: number): boolean => (selector & 0xfffc) === 0;
+
+/** A fault with a selector as its error code. Spec: SDM Vol. 3A, "Error Code". */
+export const selectorFault = (vector: number, selector: number, rule: RuleName): Fault =>
+  new Fault(vector, named(selector), rule);
+
+/**
+ * The descriptor a selector names, or undefined when it lies outside of its table. Throws #PF.
+ * Spec: SDM Vol. 3A, "Segment Descriptor Tables".
+ */
+export function findDescriptor(port: ProcessorPort, selector: number): Descriptor | undefined {
+  const index = selector & 0xfff8;
+  const { system } = port;
+  const table = (selector & 4) !== 0 ? system.ldtr : system.gdtr;
+  if (index + 7 > table.limit || (table === system.ldtr && system.ldtr.access === 0)) return undefined;
+  const address = (table.base + index) >>> 0;
+  const low = port.readLinear(address, 4, false);
+  const high = port.readLinear((address + 4) >>> 0, 4, false);
+  return { selector, address, low, high, access: (high >>> 8) & 0xf0ff };
+}
+
+/** The same, for a selector that must name one: `vector`(selector) where it does not. */
+export function readDescriptor(port: ProcessorPort, selector: number, vector: number = VECTOR.GP): Descriptor {
+  const descriptor = findDescriptor(port, selector);
+  if (descriptor === undefined) throw selectorFault(vector, selector, "selector-outside-table");
+  return descriptor;
+}
+
+export const baseOf = (low: number, high: number): number =>
+  ((low >>> 16) | ((high & 0xff) << 16) | (high & 0xff000000)) >>> 0;
+
+/** Highest offset, with the granularity applied. Spec: SDM Vol. 3A, "Segment Descriptors" (segment limit field). */
+export function limitOf(low: number, high: number): number {
+  const limit = (low & 0xffff) | (high & 0xf0000);
+  return ((high & (1 << 23)) !== 0 ? (limit << 12) | 0xfff : limit) >>> 0;
+}
+
+export const isPresent = (access: number): boolean => (access & ACCESS.PRESENT) !== 0;
+export const isCode = (access: number): boolean => (access & (ACCESS.S | ACCESS.CODE)) === (ACCESS.S | ACCESS.CODE);
+export const isConforming = (access: number): boolean =>
+  (access & (ACCESS.S | ACCESS.CODE | ACCESS.CONFORMING)) === (ACCESS.S | ACCESS.CODE | ACCESS.CONFORMING);
+export const isWritableData = (access: number): boolean =>
+  (access & (ACCESS.S | ACCESS.CODE | ACCESS.WRITABLE)) === (ACCESS.S | ACCESS.WRITABLE);
+/** Data, or code that may be read. */
+export const isReadable = (access: number): boolean =>
+  (access & ACCESS.S) !== 0 && (access & (ACCESS.CODE | ACCESS.WRITABLE)) !== ACCESS.CODE;
+
+/** Whether data of a segment is out of reach for `cpl` and the selector's RPL. */
+export const isTooPrivileged = (access: number, selector: number, cpl: number): boolean =>
+  !isConforming(access) && (dplOf(access) < cpl || dplOf(access) < (selector & 3));
+
+/** Segments made lately, by what they were made from: the same few are loaded over and over. */
+const KNOWN = 64;
+const known: (Segment | undefined)[] = new Array<Segment | undefined>(KNOWN).fill(undefined);
+const knownLow = new Int32Array(KNOWN);
+const knownHigh = new Int32Array(KNOWN);
+
+/** What a segment register holds after loading `selector`, whose descriptor has these words. */
+export function segmentFrom(selector: number, low: number, high: number): Segment {
+  const slot = ((selector >>> 3) ^ (selector << 4) ^ (low >>> 16) ^ (high >>> 13)) & (KNOWN - 1);
+  const found = known[slot];
+  if (found?.selector === selector && knownLow[slot] === (low | 0) && knownHigh[slot] === (high | 0)) return found;
+  const segment = Object.freeze({
+    selector,
+    base: baseOf(low, high),
+    limit: limitOf(low, high),
+    access: (high >>> 8) & 0xf0ff,
+  });
+  known[slot] = segment;
+  knownLow[slot] = low;
+  knownHigh[slot] = high;
+  return segment;
+}
+
+/**
+ * Sets the accessed flag in the table, and gives what the segment register holds. `selector` has the RPL it is to have
+ * there. Spec: SDM Vol. 3A, "Code- and Data-Segment Descriptor Types".
+ */
+export function loadedSegment(port: ProcessorPort, { address, low, high }: Descriptor, selector: number): Segment {
+  if ((high & 0x100) === 0) port.writeLinear((address + 5) >>> 0, 1, ((high >>> 8) & 0xff) | ACCESS.ACCESSED, false);
+  return segmentFrom(selector, low, high | 0x100);
+}
+
+/** Sets or clears the busy flag of a TSS descriptor. Spec: SDM Vol. 3A, "TSS Descriptor". */
+export function markBusy(port: ProcessorPort, address: number, busy: boolean): void {
+  const at = (address + 5) >>> 0;
+  const byte = port.readLinear(at, 1, false);
+  port.writeLinear(at, 1, busy ? byte | 2 : byte & ~2, false);
+}

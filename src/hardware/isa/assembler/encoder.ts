@@ -1,0 +1,179 @@
+/**
+ * A form with its values to bytes, and the choice among forms: the shortest that fits, as NASM's optimizer has it.
+ *
+ * Lengths depend on addresses and addresses on lengths. Each pass is given the lengths of the one before and never
+ * chooses a shorter one, so the passes come to an end.
+ * Spec: SDM Vol. 2A, "Instruction Format".
+ */
+import type { CodeBits, OperandCode } from "../instruction.js";
+import { evaluate, type Surroundings, type Value } from "./expression.js";
+import { type Form, formText, type InstructionText, widthOf } from "./forms.js";
+import { type EncodedAddress, encodeAddress, fits, littleEndian, rangeProblem } from "./memory.js";
+import type { OperandText } from "./operand.js";
+import { fail, numberText, type Place } from "./place.js";
+
+export interface Instruction extends InstructionText {
+  /** Prefix bytes in front of everything: LOCK, REP. */
+  readonly prefixes: readonly number[];
+  /** Segment register named by a prefix. */
+  readonly segment: number | undefined;
+  readonly forms: readonly Form[];
+}
+
+/** What a statement needed in the passes before. */
+export interface Grown {
+  length: number;
+  displacement: number;
+}
+
+interface Encoded {
+  readonly bytes: readonly number[];
+  readonly displacement: number;
+  readonly problem: { readonly place: Place; readonly what: string } | undefined;
+}
+
+const segmentPrefixes = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65] as const;
+const OPERAND_SIZE = 0x66;
+const ADDRESS_SIZE = 0x67;
+const MAX_LENGTH = 15;
+
+/** The bytes of an instruction at `around.position`. */
+export function encodeInstruction(instruction: Instruction, around: Surroundings, grown: Grown): readonly number[] {
+  const all = instruction.forms.map((form) => encodeForm(form, instruction, around, grown));
+  const fitting = all.filter(({ problem }) => problem === undefined);
+  const long = fitting.filter(({ bytes }) => bytes.length >= grown.length);
+  const best = shortest(long) ?? shortest(fitting.toReversed(), true) ?? shortest(all.toReversed(), true)!;
+  if (around.final && best.problem) fail(best.problem.place, `${instruction.mnemonic}: ${best.problem.what}`);
+  if (around.final && best.bytes.length > MAX_LENGTH)
+    fail(instruction.place, `${instruction.mnemonic}: ${best.bytes.length} bytes; the processor reads ${MAX_LENGTH}`);
+  grown.length = Math.max(grown.length, best.bytes.length);
+  grown.displacement = Math.max(grown.displacement, best.displacement);
+  return best.bytes;
+}
+
+/** The first of the shortest, or of the longest. */
+function shortest(list: readonly Encoded[], longest = false): Encoded | undefined {
+  const sign = longest ? -1 : 1;
+  return list.reduce<Encoded | undefined>(
+    (best, one) => (best === undefined || sign * (one.bytes.length - best.bytes.length) < 0 ? one : best),
+    undefined,
+  );
+}
+
+function encodeForm(form: Form, instruction: Instruction, around: Surroundings, grown: Grown): Encoded {
+  const { row } = form;
+  const { bits } = instruction;
+  const memory = form.operands.find((operand) => operand.kind === "memory");
+  const wanted = form.addressSize ?? instruction.addressSize;
+  if (form.addressSize !== undefined && instruction.addressSize === bits && form.addressSize !== bits)
+    fail(instruction.place, `${instruction.mnemonic}: a${bits} contradicts what name and operands say`);
+  const value = memory && evaluate(memory.address, around);
+  const address = memory && value && encodeAddress(memory, value, { bits, wanted, least: grown.displacement });
+  const addressSize = address?.addressSize ?? wanted ?? bits;
+
+  const bytes = [...instruction.prefixes];
+  const segment = memory?.segment ?? instruction.segment;
+  if (segment !== undefined) bytes.push(segmentPrefixes[segment]!);
+  const asked = instruction.size !== undefined && instruction.size !== bits;
+  if (asked || needsSizePrefix(form, bits)) bytes.push(OPERAND_SIZE);
+  if (addressSize !== bits) bytes.push(ADDRESS_SIZE);
+  if (row.mandatoryPrefix !== undefined) bytes.push(row.mandatoryPrefix);
+  if (row.escaped) bytes.push(0x0f);
+  bytes.push(row.byte + (row.plusRegister ? registerNumber(form, "Z") : 0));
+  if (row.modrm !== "none") bytes.push(...modrmBytes(form, address));
+
+  let problem: Encoded["problem"];
+  const report = (place: Place, what: string | undefined): void => {
+    if (what !== undefined) problem ??= { place, what };
+  };
+  if (memory) report(memory.place, address?.problem);
+  row.operands.forEach((code, index) => {
+    const operand = form.operands[index];
+    if (code.method === "O" && value) bytes.push(...littleEndian(value.number, addressSize / 8));
+    if (operand?.kind !== "value" && operand?.kind !== "far") return;
+    const placed = placeValue(code, operand, { form, around, at: bytes.length });
+    bytes.push(...placed.bytes);
+    report(operand.place, placed.problem);
+  });
+  return { bytes, displacement: address?.displacement ?? 0, problem };
+}
+
+/** BSWAP of a 32-bit register has no second size, and in 16-bit code needs the prefix all the same. */
+function needsSizePrefix({ row, size, sized }: Form, bits: CodeBits): boolean {
+  if (sized) return size !== bits;
+  return bits === 16 && row.operands.some(({ method, type }) => method === "Z" && type === "d");
+}
+
+function registerNumber(form: Form, methods: string): number {
+  const index = form.row.operands.findIndex(({ method }) => methods.includes(method));
+  const operand = form.operands[index];
+  return operand !== undefined && "number" in operand ? operand.number : 0;
+}
+
+function modrmBytes(form: Form, address: EncodedAddress | undefined): readonly number[] {
+  const { modrm } = form.row;
+  const reg = typeof modrm === "number" ? modrm : registerNumber(form, "GSCD");
+  if (!address) return [0xc0 | (reg << 3) | registerNumber(form, "ER")];
+  const [first = 0, ...rest] = address.bytes;
+  return [first | (reg << 3), ...rest];
+}
+
+interface Placed {
+  readonly bytes: readonly number[];
+  readonly problem: string | undefined;
+}
+
+function placeValue(
+  code: OperandCode,
+  operand: OperandText & { kind: "value" | "far" },
+  { form, around, at }: { form: Form; around: Surroundings; at: number },
+): Placed {
+  if (operand.kind === "far") {
+    const offset = placeNumber(evaluate(operand.offset, around), form.size);
+    const selector = placeNumber(evaluate(operand.selector, around), 16);
+    return { bytes: [...offset.bytes, ...selector.bytes], problem: offset.problem ?? selector.problem };
+  }
+  const value = evaluate(operand.expression, around);
+  if (code.method === "J") return placeDistance(code, value, { form, around, at });
+  if (code.name === "1") return { bytes: [], problem: isOne(value) ? undefined : "the count is not 1" };
+  if (code.type === "bs") return placeExtended(value, form.size);
+  return placeNumber(value, widthOf(code, form.size));
+}
+
+const isOne = ({ known, number, addresses }: Value): boolean => !known || (number === 1n && addresses === 0);
+
+function placeNumber({ known, number }: Value, bits: number): Placed {
+  return {
+    bytes: littleEndian(number, bits / 8),
+    problem: !known || fits(number, bits) ? undefined : rangeProblem(number, bits),
+  };
+}
+
+/** A byte that the processor extends by its sign. */
+function placeExtended({ known, number, addresses }: Value, size: number): Placed {
+  const extended = BigInt.asIntN(size, number);
+  const is = fits(number, size) && extended >= -128n && extended <= 127n && addresses === 0;
+  const problem = !known || is ? undefined : `${numberText(number)} does not fit in a signed byte (-128 to 127)`;
+  return { bytes: littleEndian(number, 1), problem };
+}
+
+/** The distance from the end of the instruction, which ends with it. */
+function placeDistance(
+  code: OperandCode,
+  { known, number }: Value,
+  { form, around, at }: { form: Form; around: Surroundings; at: number },
+): Placed {
+  const length = code.type === "b" ? 1 : form.size / 8;
+  if (!known || around.position === undefined) return { bytes: littleEndian(0n, length), problem: undefined };
+  const distance = number - (around.position + BigInt(at + length));
+  // EIP wraps at the operand size.
+  const wrapped = number >= 0n && number < 1n << BigInt(form.size) ? BigInt.asIntN(form.size, distance) : distance;
+  const limit = 1n << BigInt(8 * length - 1);
+  const reaches = wrapped >= -limit && wrapped < limit;
+  return {
+    bytes: littleEndian(wrapped, length),
+    problem: reaches
+      ? undefined
+      : `the target ${numberText(number)} is ${wrapped} bytes away, and "${formText(form.row)}" reaches ${-limit} to ${limit - 1n}`,
+  };
+}

@@ -1,0 +1,136 @@
+/**
+ * Operands as they are written: registers, memory in brackets, values, far pointers.
+ * Spec: NASM manual, "Effective Addresses", "STRICT: Inhibiting Optimization".
+ */
+import type { CodeBits } from "../instruction.js";
+import { registerNames, segmentNames } from "../names.js";
+import { accept, type Cursor, expect, peek, peekWord, placeOf } from "./cursor.js";
+import { type Expression, hasRegister, parseExpression } from "./expression.js";
+import { fail, type Place } from "./place.js";
+
+/** Width that a keyword tells, in bits. */
+export type Width = 8 | 16 | 32 | 48 | 64;
+
+export interface MemoryText {
+  readonly kind: "memory";
+  readonly place: Place;
+  readonly size: Width | undefined;
+  readonly far: boolean;
+  readonly address: Expression;
+  /** Segment register that is named, in encoding order. */
+  readonly segment: number | undefined;
+  /** Width of the displacement, or of an address without registers, if a keyword in the brackets tells it. */
+  readonly width: 8 | CodeBits | undefined;
+  readonly noSplit: boolean;
+}
+
+export interface ValueText {
+  readonly kind: "value";
+  readonly place: Place;
+  readonly size: Width | undefined;
+  readonly strict: boolean;
+  readonly distance: "short" | "near" | "far" | undefined;
+  readonly expression: Expression;
+}
+
+export interface RegisterText {
+  readonly kind: "register";
+  readonly place: Place;
+  readonly size: 8 | 16 | 32;
+  readonly number: number;
+}
+
+export type OperandText =
+  | RegisterText
+  | { readonly kind: "segment" | "control" | "debug"; readonly place: Place; readonly number: number }
+  | MemoryText
+  | ValueText
+  | {
+      readonly kind: "far";
+      readonly place: Place;
+      readonly size: Width | undefined;
+      readonly selector: Expression;
+      readonly offset: Expression;
+    };
+
+export const widthWords: Readonly<Record<string, Width>> = { byte: 8, word: 16, dword: 32, fword: 48, qword: 64 };
+const distances = ["short", "near", "far"] as const;
+
+const registers: ReadonlyMap<string, (place: Place) => OperandText> = new Map([
+  ...([8, 16, 32] as const).flatMap((size) =>
+    registerNames[size].map(
+      (name, number) => [name, (place: Place): OperandText => ({ kind: "register", size, number, place })] as const,
+    ),
+  ),
+  ...segmentNames.map(
+    (name, number) => [name, (place: Place): OperandText => ({ kind: "segment", number, place })] as const,
+  ),
+  ...Array.from({ length: 8 }, (_, number) => number).flatMap((number) => [
+    [`cr${number}`, (place: Place): OperandText => ({ kind: "control", number, place })] as const,
+    [`dr${number}`, (place: Place): OperandText => ({ kind: "debug", number, place })] as const,
+  ]),
+]);
+
+/** Words that are no symbols. */
+export const isReserved = (word: string): boolean =>
+  registers.has(word) || Object.hasOwn(widthWords, word) || word === "strict" || distances.some((one) => one === word);
+
+export function parseOperands(cursor: Cursor): readonly OperandText[] {
+  if (peek(cursor) === undefined) return [];
+  const operands = [parseOperand(cursor)];
+  while (accept(cursor, ",")) operands.push(parseOperand(cursor));
+  return operands;
+}
+
+function parseOperand(cursor: Cursor): OperandText {
+  const place = placeOf(cursor);
+  let size: Width | undefined;
+  let strict = false;
+  let distance: ValueText["distance"];
+  for (;;) {
+    const word = peekWord(cursor);
+    if (word === undefined) break;
+    const near = distances.find((one) => one === word);
+    if (Object.hasOwn(widthWords, word)) size = widthWords[word];
+    else if (word === "strict") strict = true;
+    else if (near !== undefined) distance = near;
+    else break;
+    cursor.at++;
+  }
+  const register = registers.get(peekWord(cursor) ?? "")?.(placeOf(cursor));
+  if (register !== undefined) {
+    cursor.at++;
+    if (size !== undefined && register.kind === "register" && register.size !== size)
+      return fail(place, `this register has ${register.size} bits, not ${size}`);
+    return register;
+  }
+  if (accept(cursor, "[")) return parseMemory(cursor, { place, size, far: distance === "far" });
+  const expression = parseExpression(cursor);
+  if (accept(cursor, ":")) return { kind: "far", place, size, selector: expression, offset: parseExpression(cursor) };
+  return { kind: "value", place, size, strict, distance, expression };
+}
+
+type MemoryHead = Pick<MemoryText, "place" | "size" | "far">;
+
+function parseMemory(cursor: Cursor, head: MemoryHead): MemoryText {
+  let width: MemoryText["width"];
+  let segment: number | undefined;
+  let noSplit = false;
+  for (;;) {
+    const word = peekWord(cursor);
+    const named = segmentNames.indexOf(word as "es");
+    if (word === "byte" || word === "word" || word === "dword") width = widthWords[word] as 8 | CodeBits;
+    else if (word === "nosplit") noSplit = true;
+    else if (named >= 0 && peek(cursor, 1)?.text === ":") {
+      segment = named;
+      cursor.at++;
+    } else break;
+    cursor.at++;
+  }
+  const address = parseExpression(cursor, true);
+  expect(cursor, "]");
+  return { kind: "memory", ...head, address, segment, width, noSplit };
+}
+
+/** An address that is a number: it can be in an instruction without a ModR/M byte. */
+export const isDirect = (memory: MemoryText): boolean => !hasRegister(memory.address);

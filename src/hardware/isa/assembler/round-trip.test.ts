@@ -1,0 +1,49 @@
+// Disassembling and assembling again: iced-x86 decides whether the bytes mean the same.
+import { describe, expect, it } from "vitest";
+import { disassemble } from "../disassembler.js";
+import { ADDRESS, encodingsOfRows, icedReads, normal, randomEncodings } from "../encodings.test-helper.js";
+import type { CodeBits } from "../instruction.js";
+import { assemble } from "./assembler.js";
+
+/** Distinct texts of the encodings. */
+function textsOf(encodings: readonly Uint8Array[], bits: CodeBits): readonly string[] {
+  const ours = encodings.map((bytes) => disassemble(bytes, { address: ADDRESS, bits, count: 1 })[0]!);
+  return [...new Set(ours.filter(({ group }) => group !== undefined).map(({ text }) => text))];
+}
+
+function assembled(text: string, bits: CodeBits): Uint8Array {
+  try {
+    return assemble(text, { bits, address: ADDRESS }).bytes;
+  } catch (thrown) {
+    throw new Error(`${text}: ${String(thrown)}`);
+  }
+}
+
+/** NASM takes the shorter of two encodings of an address: a base for an index, two registers for twice one. */
+const meaning = (text: string): string =>
+  normal(text)
+    .replace(/(\[(?:\ws:)?)(e(?!bp)\w\w)\*1/, "$1$2")
+    .replace(/(\[(?:\ws:)?)(e(?!bp)\w\w)\*2/, "$1$2+$2")
+    .replace(/^xchg (e?ax), \1$/, "nop");
+
+/** Texts whose bytes mean something else. */
+function changed(texts: readonly string[], bits: CodeBits): readonly string[] {
+  const encodings = texts.map((text) => assembled(text, bits));
+  return icedReads(encodings, bits).flatMap((reading, index) => {
+    const right = meaning(reading.text) === meaning(texts[index]!) && reading.length === encodings[index]!.length;
+    return right ? [] : [`"${texts[index]}" became "${reading.text}"`];
+  });
+}
+
+describe.each([16, 32] as const)("disassembling and assembling again, %i bits", (bits) => {
+  it("keeps the meaning of every row", () => {
+    // All of them are right too, and take a minute.
+    const texts = textsOf(encodingsOfRows(), bits).filter((_text, index) => index % 11 === 0);
+    expect(texts.length).toBeGreaterThan(5000);
+    expect(changed(texts, bits).slice(0, 20)).toEqual([]);
+  });
+
+  it("keeps the meaning of seeded random bytes", () => {
+    expect(changed(textsOf(randomEncodings(5_000, 20261121), bits), bits).slice(0, 20)).toEqual([]);
+  });
+});

@@ -1,0 +1,136 @@
+/** Encodings to try, and how iced-x86 reads them: it was written by others from the same manuals. */
+import { Code, Decoder, DecoderOptions, Formatter, FormatterSyntax, Instruction } from "iced-x86";
+import type { CodeBits } from "./instruction.js";
+import { rows } from "./table/index.js";
+
+export const ADDRESS = 0x4000;
+/** Longest instruction. */
+const LENGTH = 15;
+
+const formatter = new Formatter(FormatterSyntax.Nasm);
+Object.assign(formatter, {
+  hexPrefix: "0x",
+  hexSuffix: "",
+  uppercaseHex: false,
+  spaceAfterOperandSeparator: true,
+  branchLeadingZeros: false,
+  displacementLeadingZeros: false,
+  showBranchSize: false,
+});
+
+export interface Reading {
+  readonly text: string;
+  readonly length: number;
+  /** Name of the encoding in iced's list; undefined for no instruction. */
+  readonly code: string | undefined;
+}
+
+/** Reads the first instruction of each encoding, as if at ADDRESS. */
+export function icedReads(encodings: readonly Uint8Array[], bits: CodeBits): readonly Reading[] {
+  const all = new Uint8Array(encodings.length * LENGTH);
+  encodings.forEach((bytes, index) => {
+    all.set(bytes.subarray(0, LENGTH), index * LENGTH);
+  });
+  const decoder = new Decoder(bits, all, DecoderOptions.None);
+  const instruction = new Instruction();
+  const readings = encodings.map((_bytes, index): Reading => {
+    decoder.position = index * LENGTH;
+    decoder.ip = BigInt(ADDRESS);
+    decoder.decodeOut(instruction);
+    const code = instruction.code === Code.INVALID ? undefined : Code[instruction.code];
+    // We show a byte that is extended by its sign with it.
+    formatter.signedImmediateOperands =
+      code !== undefined &&
+      /(rm16|rm32)_imm8$|^Push[wd]_imm8$/.test(code) &&
+      !/^(Rol|Ror|Rcl|Rcr|Sh|Sal|Sar|Bt)/.test(code);
+    return { text: code === undefined ? "" : formatter.format(instruction), length: instruction.length, code };
+  });
+  instruction.free();
+  decoder.free();
+  return readings;
+}
+
+/** Where two right answers differ: both are brought to one form. */
+export function normal(text: string): string {
+  let plain = text
+    // Prefixes without an effect: we leave them out, iced gives them their newer meanings.
+    .replace(/^(?:(?:bnd|notrack|xacquire|xrelease|[csdefg]s) )+/, "")
+    .replace(/^(o16 |o32 )?(?:(?:bnd|notrack|[csdefg]s|rep|repe|repne) )+(j|call|loop|ret)/, "$1$2")
+    .replace(/^lock (?:xacquire|xrelease) /, "lock ")
+    .replace(/^(?:xacquire|xrelease) lock /, "lock ")
+    // Whether the mnemonic, an operand or a prefix tells the operand size is a matter of taste.
+    .replace(/^o(?:16|32) /, "")
+    .replace(/^(push|jmp|call) d?word (?=-?\d)/, "$1 ")
+    // iced does not say the address size where no register does, nor that NASM must not split an index.
+    .replace(/\[(?:d?word|nosplit) /, "[")
+    // Another name of the same.
+    .replace(/^sal /, "shl ")
+    // A processor without these instructions ignores the F3.
+    .replace(/^tzcnt /, "bsf ")
+    .replace(/^lzcnt /, "bsr ")
+    .replace(/^wbnoinvd$/, "wbinvd")
+    // The operands of XCHG can be written either way.
+    .replace(
+      /^(lock )?xchg (.*), (.*)$/,
+      (_all, lock: string | undefined, a: string, b: string) => `${lock ?? ""}xchg ${[a, b].sort().join(", ")}`,
+    )
+    // IMUL with twice the same register.
+    .replace(/^imul (\w+), \1, /, "imul $1, ");
+  // A selector in a register: its low 16 bits count, and both names of the register are accepted.
+  if (/^(lar|lsl) \w+, \w+$|^mov [cdefgs]s, e?\w\w$/.test(plain)) plain = plain.replace(/, e(\w\w)$/, ", $1");
+  return plain;
+}
+
+/** A seeded generator of bytes (a linear congruential one; its high bits are good enough here). */
+export function byteSource(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state >>> 24;
+  };
+}
+
+/** With these, every ModR/M byte is tried; with the others, which play no part in addressing, every fifth. */
+const sizePrefixes: readonly (readonly number[])[] = [[], [0x66], [0x67], [0x2e, 0x66, 0x67]];
+const otherPrefixes: readonly (readonly number[])[] = [[0x64], [0xf3], [0xf2, 0x67], [0xf0], [0xf0, 0x66]];
+const sibs = [0x24, 0x65, 0x8d, 0x05, 0xe3];
+
+/** Each row with some prefixes, ModR/M bytes and some SIB bytes. */
+export function encodingsOfRows(): readonly Uint8Array[] {
+  const random = byteSource(1);
+  const encodings: Uint8Array[] = [];
+  for (const row of rows) {
+    for (const prefix of [...sizePrefixes, ...otherPrefixes]) {
+      const step = sizePrefixes.includes(prefix) ? 1 : 5;
+      const mandatory = row.mandatoryPrefix === undefined ? [] : [row.mandatoryPrefix];
+      const head = [...prefix, ...mandatory, ...(row.escaped ? [0x0f] : [])];
+      const tail = Array.from({ length: 10 }, random);
+      const opcodes = row.plusRegister ? Array.from({ length: 8 }, (_, register) => row.byte + register) : [row.byte];
+      for (const opcode of opcodes) {
+        if (row.modrm === "none") {
+          encodings.push(Uint8Array.from([...head, opcode, ...tail]));
+          continue;
+        }
+        for (let modrm = 0; modrm < 256; modrm += step) {
+          if (typeof row.modrm === "number" && ((modrm >> 3) & 7) !== row.modrm) continue;
+          const hasSib = modrm >> 6 !== 3 && (modrm & 7) === 4;
+          for (const sib of hasSib ? sibs : [tail[0]!])
+            encodings.push(Uint8Array.from([...head, opcode, modrm, sib, ...tail]));
+        }
+      }
+    }
+  }
+  return encodings;
+}
+
+/** Seeded random bytes, with opcodes of two bytes and prefixes more often than chance has them. */
+export function randomEncodings(count: number, seed: number): readonly Uint8Array[] {
+  const random = byteSource(seed);
+  return Array.from({ length: count }, (_, round) => {
+    const bytes = Uint8Array.from({ length: LENGTH }, random);
+    if (round % 3 === 0) bytes[0] = 0x0f;
+    if (round % 5 === 0) bytes[0] = 0x67;
+    if (round % 7 === 0) bytes.set([0x66, 0x0f]);
+    return bytes;
+  });
+}

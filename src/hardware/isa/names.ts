@@ -1,0 +1,131 @@
+/**
+ * What registers, widths and rows are called in NASM's syntax: the disassembler writes these names, the assembler reads
+ * them.
+ *
+ * A row has the manual's name for it; NASM has several where a size or a condition can be put in other words.
+ */
+import type { CodeBits, Row } from "./instruction.js";
+
+export const registerNames = {
+  8: ["al", "cl", "dl", "bl", "ah", "ch", "dh", "bh"],
+  16: ["ax", "cx", "dx", "bx", "sp", "bp", "si", "di"],
+  32: ["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"],
+} as const;
+/** In encoding order. */
+export const segmentNames = ["es", "cs", "ss", "ds", "fs", "gs"] as const;
+export const widthNames = { 8: "byte", 16: "word", 32: "dword" } as const;
+
+/** A way to write a row, and the sizes that this way tells. */
+export interface Spelling {
+  readonly name: string;
+  readonly row: Row;
+  readonly size?: 8 | 16 | 32;
+  readonly addressSize?: CodeBits;
+}
+
+/** Two names for the two operand sizes. */
+const namesBySize: Readonly<Record<string, readonly [string, string]>> = {
+  CBW: ["cbw", "cwde"],
+  CWD: ["cwd", "cdq"],
+};
+
+/** The size is that of the code, or what "w" or "d" behind the name says. */
+const suffixed: ReadonlySet<string> = new Set(["PUSHA", "POPA", "PUSHF", "POPF", "IRET", "RET", "RETF"]);
+
+const synonyms: Readonly<Record<string, readonly string[]>> = {
+  RET: ["retn"],
+  SHL: ["sal"],
+  XLAT: ["xlatb"],
+  WAIT: ["fwait"],
+  LOOPE: ["loopz"],
+  LOOPNE: ["loopnz"],
+  INT1: ["icebp", "int01"],
+  INT3: ["int03"],
+};
+
+/** Spec: SDM Vol. 1, Appendix B "EFLAGS Condition Codes": one condition, several names. */
+const conditionSynonyms: Readonly<Record<string, readonly string[]>> = {
+  B: ["c", "nae"],
+  AE: ["nb", "nc"],
+  E: ["z"],
+  NE: ["nz"],
+  BE: ["na"],
+  A: ["nbe"],
+  P: ["pe"],
+  NP: ["po"],
+  L: ["nge"],
+  GE: ["nl"],
+  LE: ["ng"],
+  G: ["nle"],
+};
+
+/** String instructions and XLAT name their operands by the mnemonic alone. */
+export const impliesMemory = (row: Row): boolean =>
+  row.mnemonic === "XLAT" || row.operands.some(({ method }) => method === "X" || method === "Y");
+
+const byteString = (row: Row): boolean =>
+  row.operands.some(({ method, type }) => "XY".includes(method) && type === "b");
+
+/** All the ways to write a row. */
+export function spellings(row: Row): readonly Spelling[] {
+  const { mnemonic } = row;
+  const name = mnemonic.toLowerCase();
+  const pair = namesBySize[mnemonic];
+  if (pair)
+    return [
+      { name: pair[0], row, size: 16 },
+      { name: pair[1], row, size: 32 },
+    ];
+  if (mnemonic === "JECXZ")
+    return [
+      { name: "jcxz", row, addressSize: 16 },
+      { name, row, addressSize: 32 },
+    ];
+  const names = [name, ...(synonyms[mnemonic] ?? []), ...conditionNames(mnemonic)];
+  if (suffixed.has(mnemonic))
+    return names.flatMap((one) => [
+      { name: one, row },
+      { name: `${one}w`, row, size: 16 },
+      { name: `${one}d`, row, size: 32 },
+    ]);
+  if (mnemonic === "XLAT" || !impliesMemory(row)) return names.map((one) => ({ name: one, row }));
+  if (byteString(row)) return [{ name: `${name}b`, row, size: 8 }];
+  return [
+    { name: `${name}w`, row, size: 16 },
+    { name: `${name}d`, row, size: 32 },
+  ];
+}
+
+function conditionNames(mnemonic: string): readonly string[] {
+  const [, head, condition] = /^(J|SET|CMOV)([A-Z]{1,2})$/.exec(mnemonic) ?? [];
+  if (head === undefined || condition === undefined) return [];
+  return (conditionSynonyms[condition] ?? []).map((name) => head.toLowerCase() + name);
+}
+
+/** The name of a row at an operand size in code of `bits`. */
+export function nameOf(row: Row, size: number, addressSize: CodeBits, bits: CodeBits): string {
+  const name = row.mnemonic.toLowerCase();
+  const pair = namesBySize[row.mnemonic];
+  if (pair) return pair[size === 16 ? 0 : 1];
+  if (row.mnemonic === "JECXZ") return addressSize === 16 ? "jcxz" : name;
+  if (suffixed.has(row.mnemonic)) return size === bits ? name : name + (size === 16 ? "w" : "d");
+  if (row.mnemonic === "XLAT") return "xlatb";
+  return impliesMemory(row) ? name + { 8: "b", 16: "w", 32: "d" }[size as 8 | 16 | 32] : name;
+}
+
+/** Whether the mnemonic tells the operand size. */
+export const nameTellsSize = (row: Row): boolean =>
+  namesBySize[row.mnemonic] !== undefined || suffixed.has(row.mnemonic) || impliesMemory(row);
+
+/** Instructions whose memory operand is a word, and whose register operand may be wider than what counts of it. */
+const wordOperand: ReadonlySet<string> = new Set([
+  ...["SLDT", "STR", "LLDT", "LTR", "VERR", "VERW", "SMSW", "LMSW", "LAR", "LSL"],
+]);
+export const takesWord = (row: Row): boolean =>
+  wordOperand.has(row.mnemonic) || row.operands.some(({ method, type }) => method === "S" && type === "w");
+
+/** A register operand of the same width stands beside the memory operand. CL counts shifts and DX names ports. */
+export const registerTells = (row: Row, type: string): boolean =>
+  row.operands.some(
+    ({ method, type: other, name }) => other === type && (method === "G" || name === "AL" || name === "rAX"),
+  );
