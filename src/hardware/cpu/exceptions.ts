@@ -53,15 +53,21 @@ export function deliver(
     } catch (thrown) {
       if (!(thrown instanceof Fault)) throw thrown;
       const failed = source === "exception" ? vector : -1;
-      if (failed === VECTOR.DF) throw new TripleFault();
+      if (failed === VECTOR.DF) {
+        port.faulted(thrown);
+        throw new TripleFault();
+      }
       returnEip = thrown instanceof TaskFault ? port.nextEip : faultEip;
       faultEip = returnEip;
       if (makesDoubleFault(failed, thrown.vector)) {
+        port.faulted(thrown);
+        port.faulted(new Fault(VECTOR.DF, 0));
         vector = VECTOR.DF;
         errorCode = 0;
       } else {
         vector = thrown.vector;
         errorCode = source === "software" ? thrown.errorCode : external(thrown);
+        port.faulted(new Fault(vector, errorCode, thrown.rule));
       }
       source = "exception";
     }

@@ -126,7 +126,7 @@ export class Engine {
 
   /** The open machine as a value. */
   seal(): MachineState {
-    const { devices, steps, ticks } = this.#processor;
+    const { devices, steps, ticks, lastException } = this.#processor;
     this.#value ??= {
       cpu: this.#processor.seal(),
       memorySize: this.#memorySize,
@@ -137,6 +137,7 @@ export class Engine {
       ticks,
       counts: this.#processor.sealCounts(),
       shutdown: this.#shutdown,
+      lastException,
     };
     return this.#value;
   }
@@ -464,7 +465,7 @@ export class Engine {
     const processor = this.#processor;
     this.#observeException(fault);
     try {
-      processor.deliver(fault.vector, fault.errorCode, "exception");
+      processor.deliver(fault.vector, fault.errorCode, "exception", fault.rule);
     } catch (thrown) {
       const stop = this.#stopFor(thrown);
       processor.attention = { stop };

@@ -13,7 +13,8 @@ import {
 } from "../cpu/debug.js";
 import { deliver, type EventSource } from "../cpu/exceptions.js";
 import type { AccessSize, ProcessorPort } from "../cpu/processor.js";
-import { VECTOR } from "../cpu/processor.js";
+import { Fault, Unsupported, VECTOR, vectorNames } from "../cpu/processor.js";
+import type { RuleName } from "../cpu/rules.js";
 import {
   ACCESS,
   type CpuState,
@@ -33,6 +34,7 @@ import {
   type SystemState,
 } from "../cpu/state.js";
 import * as bus from "../devices/bus.js";
+import type { DeliveredException, MetFault } from "../inspect/exception.js";
 import type { Counts, EventKind, MachineEvent, MachineState, Stop } from "../state.js";
 import type { AddressSpace } from "./address-space.js";
 import type { Blocks, CodeMode } from "./blocks.js";
@@ -86,6 +88,10 @@ export class Processor implements ProcessorPort {
   observe: ReadonlySet<EventKind> | undefined;
   events: MachineEvent[] = [];
 
+  lastException: DeliveredException | undefined;
+  /** The chain of the present delivery, or instruction, once a fault was met in it. */
+  #chain: MetFault[] | undefined;
+
   readonly #saved = new Int32Array(SAVED_WORDS);
   /** Privilege when it was last looked at, for events. */
   #cpl = 0;
@@ -111,6 +117,7 @@ export class Processor implements ProcessorPort {
     this.halted = cpu.halted;
     this.shadow = cpu.shadow;
     this.pending = cpu.pending;
+    this.lastException = state.lastException;
     this.devices = state.devices;
     Object.assign(this.counts, state.counts);
     this.#countsValue = state.counts;
@@ -250,18 +257,70 @@ export class Processor implements ProcessorPort {
   // ---- deliveries -------------------------------------------------------------------------------------------------
 
   /** Delivers an event to its handler; throws TripleFault or Unsupported with nothing done. */
-  deliver(vector: number, errorCode: number | undefined, source: EventSource): void {
+  deliver(vector: number, errorCode: number | undefined, source: EventSource, rule?: RuleName): void {
     this.#nextEip = this.eip;
     this.checkpoint();
+    const before = this.lastException;
+    if (source === "exception") this.#met(new Fault(vector, errorCode, rule));
     try {
       deliver(this, vector, errorCode, source, this.eip);
     } catch (thrown) {
       this.restore();
+      if (thrown instanceof Unsupported) this.lastException = before;
       throw thrown;
     } finally {
       this.#space.settle();
     }
     this.eip = this.#nextEip;
+  }
+
+  #met({ vector, errorCode, rule }: Fault): void {
+    const fault: MetFault = {
+      vector,
+      ...(errorCode === undefined ? {} : { errorCode }),
+      ...(vector === VECTOR.PF ? { cr2: this.#system.live.cr2 >>> 0 } : {}),
+      ...(rule === undefined ? {} : { rule }),
+    };
+    if (this.#chain !== undefined) {
+      this.#chain.push(fault);
+      return;
+    }
+    this.#chain = [fault];
+    const { eip, cpl, mode } = this;
+    const { cs } = this.#system.live.segments;
+    const codeBits = mode !== "virtual-8086" && (cs.access & ACCESS.BIG) !== 0 ? 32 : 16;
+    const instructionBytes = this.#bytesAt((cs.base + eip) >>> 0, cpl === 3);
+    this.lastException = { eip, cs: cs.selector, cpl, mode, chain: this.#chain, instructionBytes, codeBits };
+  }
+
+  /** Up to 15 bytes, and up to the end of the page: reading another one would mark it accessed. */
+  #bytesAt(linear: number, user: boolean): readonly number[] {
+    const { cr2 } = this.#system.live;
+    const bytes: number[] = [];
+    const most = Math.min(15, 4096 - (linear & 0xfff));
+    try {
+      for (let at = 0; at < most; at++) bytes.push(this.readLinear(linear + at, 1, user));
+    } catch (thrown) {
+      if (!(thrown instanceof Fault)) throw thrown;
+      this.#system.setCr2(cr2);
+    }
+    return bytes;
+  }
+
+  faulted(fault: Fault): void {
+    this.#met(fault);
+    if (!this.observe?.has("exception")) return;
+    const { vector, errorCode } = fault;
+    this.events.push({
+      kind: "exception",
+      tick: this.now,
+      eip: this.eip,
+      cpl: this.cpl,
+      vector,
+      name: vectorNames[vector] ?? `vector ${vector}`,
+      ...(errorCode === undefined ? {} : { errorCode }),
+      ...(vector === VECTOR.PF ? { cr2: this.#system.live.cr2 >>> 0 } : {}),
+    });
   }
 
   /** #DB, with these bits in DR6. */
@@ -300,6 +359,7 @@ export class Processor implements ProcessorPort {
 
   /** Remembers the registers in front of an instruction; one memory is enough, because deliveries do not nest. */
   checkpoint(): void {
+    this.#chain = undefined;
     this.registers.saveTo(this.#saved);
     this.#system.mark();
   }
