@@ -2,6 +2,7 @@
  * The instructions around a machine's EIP. Those behind it are a guess: x86 code can only be read forwards, so the
  * longest run of instructions that ends exactly at EIP is taken, which in practice is the one the program has.
  */
+import { codeBitsOf } from "../hardware/inspect/instruction-at.js";
 import { readForward, readIfMapped } from "../hardware/inspect/reading.js";
 import { type DisassembledInstruction, disassemble } from "../hardware/isa/disassembler.js";
 import type { Machine } from "../hardware/machine.js";
@@ -22,23 +23,27 @@ export function codeAround(
   { before = 4, after = 8 }: { before?: number; after?: number } = {},
 ): readonly CodeLine[] {
   const { eip } = machine.registers;
-  const base = machine.cpu.system.segments.cs.base;
+  const { base } = machine.cpu.system.segments.cs;
+  const bits = codeBitsOf(machine);
   const ahead = disassemble(readForward(machine, (base + eip) >>> 0, (after + 1) * LONGEST), {
     address: eip,
+    bits,
     count: after + 1,
   });
   if (ahead.length === 0) return [];
   const behind =
-    before === 0 ? [] : instructionsBefore(readBackward(machine, (base + eip) >>> 0, Math.min(LOOK_BACK, eip)), eip);
+    before === 0
+      ? []
+      : instructionsBefore(readBackward(machine, (base + eip) >>> 0, Math.min(LOOK_BACK, eip)), eip, bits);
   return [
     ...behind.slice(-before).map((one): CodeLine => ({ ...one, place: "before" })),
     ...ahead.map((one, index): CodeLine => ({ ...one, place: index === 0 ? "here" : "after" })),
   ];
 }
 
-function instructionsBefore(bytes: Uint8Array, eip: number): readonly DisassembledInstruction[] {
+function instructionsBefore(bytes: Uint8Array, eip: number, bits: 16 | 32): readonly DisassembledInstruction[] {
   for (let length = bytes.length; length > 0; length--) {
-    const list = disassemble(bytes.subarray(bytes.length - length), { address: (eip - length) >>> 0 });
+    const list = disassemble(bytes.subarray(bytes.length - length), { address: (eip - length) >>> 0, bits });
     if (list.every(({ group }) => group !== undefined)) return list;
   }
   return [];

@@ -41,7 +41,7 @@ function flagsText({ flags }: Explanation): string {
 }
 
 const allowedText = ({ allowed }: Privilege): string =>
-  allowed === true ? "given now" : allowed === false ? "not given now: #GP or #UD" : "up to the bitmap";
+  allowed === true ? "allowed now" : allowed === false ? "not allowed now" : "here the bitmap decides";
 
 export function explanationDisplay(explanation: Explanation): Display {
   const {

@@ -25,7 +25,7 @@ function rowOf(line: InterruptControllerLine, next: number | undefined): TableRo
     class: line.line === next ? "here" : line.masked && !line.requested && !line.inService ? "guess" : "",
     cells: [
       String(line.line),
-      hex(line.vector, 2),
+      `0x${hex(line.vector, 2)}`,
       line.device ?? "",
       String(line.priority),
       sense,
@@ -73,7 +73,7 @@ export function interruptControllersDisplay(controllers: InterruptControllers): 
   );
   const rows = lines.map((line) => [
     `${line.line === next?.line ? "=>" : "  "} IRQ ${line.line}`,
-    `vector ${hex(line.vector, 2)}`,
+    `vector 0x${hex(line.vector, 2)}`,
     line.device ?? "",
     [
       line.requested ? "requested" : "",

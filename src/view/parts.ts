@@ -31,7 +31,8 @@ export function table(columns: readonly Column[], rows: readonly TableRow[]): st
     (row) =>
       `<tr${row.class ? ` class="${row.class}"` : ""}>${row.cells.map((cell, index) => `<td${cellClass(columns[index] ?? { title: "" })}>${cell}</td>`).join("")}</tr>`,
   );
-  return `<table><thead><tr>${head}</tr></thead><tbody>${body.join("")}</tbody></table>`;
+  const titles = columns.some(({ title }) => title !== "") ? `<thead><tr>${head}</tr></thead>` : "";
+  return `<table>${titles}<tbody>${body.join("")}</tbody></table>`;
 }
 
 /** A part of a number: its bits, and what they mean. */

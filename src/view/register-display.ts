@@ -9,8 +9,7 @@ import { counted, grouped, hex } from "./text.js";
 const COLUMNS = [
   { title: "register" },
   { title: "hexadecimal", mono: true },
-  { title: "unsigned", mono: true, num: true },
-  { title: "signed", mono: true, num: true },
+  { title: "decimal", mono: true, num: true },
 ] as const;
 
 const digits = ({ bits }: RegisterValue): number => bits / 4;
@@ -21,7 +20,9 @@ function rowOf(register: RegisterValue): { readonly cells: readonly string[] } {
   const shown = hex(value, digits(register));
   const was = before === undefined ? "" : hex(before, digits(register));
   const cell = changed ? `<span class="was">${was} →</span> <mark>${shown}</mark>` : shown;
-  return { cells: [`<span class="mono">${name}</span>`, cell, grouped(value), signedText(register)] };
+  const signed = signedText(register);
+  const decimal = signed === "" ? grouped(value) : `<span title="signed: ${signed}">${grouped(value)}</span>`;
+  return { cells: [`<span class="mono">${name}</span>`, cell, decimal] };
 }
 
 /** Registers side by side: general ones, and those of the system. */

@@ -50,9 +50,9 @@ export function taskStateDisplay(task: TaskState): Display {
     .filter(({ rows }) => rows.length > 0)
     .map(
       ({ title: group, rows }) =>
-        `<div>${table(
+        `<div><div class="title">${group}</div>${table(
           [
-            { title: group, mono: true },
+            { title: "", mono: true },
             { title: "", mono: true },
           ],
           rows.map((cells) => ({ cells })),

@@ -31,7 +31,7 @@ export function whyDisplay(why: Why): Display {
     return `<div class="row link"><b>${escapeHtml(fault.exception)}</b><div>${escapeHtml(fault.check)}${
       code === "" ? "" : `<div class="dim">${escapeHtml(code)}</div>`
     }<div class="dim">${escapeHtml(fault.spec)}</div></div>${
-      index === 0 ? "" : '<span class="dim end">while it was being delivered</span>'
+      index === 0 || fault.exception === "#DF" ? "" : '<span class="dim end">while it was being delivered</span>'
     }</div>`;
   });
   const html = frame(

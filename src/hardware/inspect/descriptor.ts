@@ -2,7 +2,7 @@
  * Descriptors as values: what the eight bytes of an entry of the GDT, the LDT or the IDT say.
  * Spec: SDM Vol. 3A, "Segment Descriptors", "System Descriptor Types", "Call Gates", "IDT Descriptors".
  */
-import { describe, SYSTEM_TYPE } from "../cpu/segments.js";
+import { baseOf, limitOf, SYSTEM_TYPE } from "../cpu/descriptors.js";
 import { ACCESS, dplOf } from "../cpu/state.js";
 
 export type DescriptorTableName = "gdt" | "ldt" | "idt";
@@ -116,7 +116,8 @@ export function decodeDescriptor(
   low: number,
   high: number,
 ): DescriptorEntry {
-  const { base, limit, access } = describe(place.selector ?? 0, low, high);
+  const access = (high >>> 8) & 0xf0ff;
+  const [base, limit] = [baseOf(low, high), limitOf(low, high)];
   const common = { ...place, low: low >>> 0, high: high >>> 0, dpl: dplOf(access), present: (high & 0x8000) !== 0 };
   if (low === 0 && high === 0) return { ...common, kind: "empty" };
   if ((access & ACCESS.S) !== 0) return { ...common, ...segmentOf(access), base, limit };

@@ -6,11 +6,12 @@ import { VirtlabError } from "../../state/error.js";
 import type { PageWalk } from "../cpu/paging.js";
 import { VECTOR } from "../cpu/processor.js";
 import { type Rule, rules } from "../cpu/rules.js";
+import { FLAG } from "../cpu/state.js";
 import type { Machine } from "../machine.js";
 import { deepFreeze } from "../machine-content.js";
 import { decodeSelectorErrorCode, errorCodeText, type SelectorErrorCode } from "./error-code.js";
 import type { DeliveredException, MetFault } from "./exception.js";
-import { faultDetail } from "./fault-detail.js";
+import { type FaultScene, faultDetail } from "./fault-detail.js";
 import {
   type DecodedAt,
   decodeBytes,
@@ -76,8 +77,8 @@ const hex8 = (value: number): string => `0x${(value >>> 0).toString(16).padStart
 export function why(machine: Machine, name?: string): Why {
   const wanted = name === undefined ? undefined : vectorNamed(name);
   const matches = ({ vector }: { readonly vector: number }): boolean => wanted === undefined || vector === wanted;
-  const last = machine.lastException;
-  if (last?.chain.some(matches)) return deepFreezeAround(answer(machine, last, wanted, "before"));
+  const met = machine.lastException;
+  if (met?.chain.some(matches)) return deepFreezeAround(answer(machine, met, wanted, "before"));
   const label = wanted === undefined ? undefined : vectorMeaning(wanted).name;
   const found = findException(machine, (one) => label === undefined || one === label, WHY_REACH);
   if ("before" in found) {
@@ -91,11 +92,12 @@ export function why(machine: Machine, name?: string): Why {
       });
   }
   const [steps, stop] = "before" in found ? [WHY_REACH, undefined] : [found.steps, found.stop];
-  const end = stop === undefined || stop.reason === "limit" ? "" : `, behind which the machine stops (${stop.reason})`;
+  const end = stop === undefined || stop.reason === "limit" ? "" : `; then the machine stops (${stop.reason})`;
+  const last = machine.lastException === undefined ? "There was no exception" : `The last exception was not ${label}`;
   return deepFreeze({
     ...(label === undefined ? {} : { name: label }),
     when: "never",
-    sentence: `${label ?? "An exception"} has not just been raised, and is not within the next ${grouped(steps)} steps${end}.`,
+    sentence: `${last}, and ${label === undefined ? "none" : `no ${label}`} comes within the next ${grouped(steps)} steps${end}.`,
     chain: [],
   });
 }
@@ -158,7 +160,7 @@ function isFetchFault({ chain, eip, cs, mode, instructionBytes }: DeliveredExcep
   return vector === VECTOR.PF && into === instructionBytes.length && into < LONGEST_INSTRUCTION;
 }
 
-function explainFault(scene: Parameters<typeof faultDetail>[0]): ExplainedFault {
+function explainFault(scene: FaultScene): ExplainedFault {
   const { vector, errorCode, cr2, rule: ruleName } = scene.fault;
   const meaning = vectorMeaning(vector);
   const rule: Rule | undefined = ruleName === undefined ? undefined : rules[ruleName];
@@ -172,10 +174,24 @@ function explainFault(scene: Parameters<typeof faultDetail>[0]): ExplainedFault 
     ...(words === undefined ? {} : { errorCodeMeaning: words }),
     ...(naming ? { names: decodeSelectorErrorCode(errorCode) } : {}),
     ...(cr2 === undefined ? {} : { cr2 }),
-    check: detail?.check ?? rule?.check ?? checkOf(vector, scene.exception.chain, scene.fault) ?? meaning.meaning,
+    check:
+      detail?.check ??
+      (rule && withFacts(rule.check, scene)) ??
+      checkOf(vector, scene.exception.chain, scene.fault) ??
+      meaning.meaning,
     spec: detail?.spec ?? rule?.spec ?? meaning.spec,
     ...(detail?.walk === undefined ? {} : { walk: detail.walk }),
   };
+}
+
+/** A rule's check, with the privilege levels it speaks of. */
+function withFacts(check: string, { exception, machine }: FaultScene): string {
+  const iopl = (machine.registers.eflags & FLAG.IOPL) >> 12;
+  const facts = [
+    /\bCPL\b/.test(check) ? `CPL is ${exception.cpl}` : "",
+    /\bIOPL\b/.test(check) ? `IOPL is ${iopl}` : "",
+  ].filter(Boolean);
+  return facts.length === 0 ? check : `${check.replace(/\.$/, "")} (${facts.join(", ")}).`;
 }
 
 /** A double fault is told by the two that make it. */
