@@ -13,7 +13,7 @@ import {
 } from "../cpu/debug.js";
 import { deliver, type EventSource } from "../cpu/exceptions.js";
 import type { AccessSize, ProcessorPort } from "../cpu/processor.js";
-import { Fault, Unsupported, VECTOR, vectorNames } from "../cpu/processor.js";
+import { Fault, VECTOR, vectorNames } from "../cpu/processor.js";
 import type { RuleName } from "../cpu/rules.js";
 import {
   ACCESS,
@@ -34,11 +34,12 @@ import {
   type SystemState,
 } from "../cpu/state.js";
 import * as bus from "../devices/bus.js";
-import type { DeliveredException, MetFault } from "../inspect/exception.js";
+import type { DeliveredException } from "../inspect/exception.js";
 import type { Counts, EventKind, MachineEvent, MachineState, Stop } from "../state.js";
 import type { AddressSpace } from "./address-space.js";
 import type { Blocks, CodeMode } from "./blocks.js";
 import { CodeModes } from "./code-modes.js";
+import { ExceptionLog } from "./exception-log.js";
 import { CODE_LIMIT, STACK_MASK, TLB_BASE, TLB_SUPERVISOR, TLB_USER } from "./layout.js";
 import { RegisterFile, SAVED_WORDS } from "./register-file.js";
 import { SystemRegisters } from "./system-registers.js";
@@ -88,11 +89,9 @@ export class Processor implements ProcessorPort {
   observe: ReadonlySet<EventKind> | undefined;
   events: MachineEvent[] = [];
 
-  lastException: DeliveredException | undefined;
-  /** The chain of the present delivery, or instruction, once a fault was met in it. */
-  #chain: MetFault[] | undefined;
-
   readonly #saved = new Int32Array(SAVED_WORDS);
+  readonly #exceptions = new ExceptionLog();
+
   /** Privilege when it was last looked at, for events. */
   #cpl = 0;
 
@@ -117,7 +116,7 @@ export class Processor implements ProcessorPort {
     this.halted = cpu.halted;
     this.shadow = cpu.shadow;
     this.pending = cpu.pending;
-    this.lastException = state.lastException;
+    this.#exceptions.open(state.lastException);
     this.devices = state.devices;
     Object.assign(this.counts, state.counts);
     this.#countsValue = state.counts;
@@ -136,6 +135,11 @@ export class Processor implements ProcessorPort {
       shadow: this.shadow,
       pending: this.pending,
     });
+  }
+
+  /** What is known of the last exception. */
+  get lastException(): DeliveredException | undefined {
+    return this.#exceptions.seal();
   }
 
   sealCounts(): Counts {
@@ -167,6 +171,11 @@ export class Processor implements ProcessorPort {
   get codeMode(): CodeMode {
     this.#codeMode ??= this.#workOutMode();
     return this.#codeMode;
+  }
+
+  /** What decided how code is read has not changed since it was worked out. */
+  get modeIsKnown(): boolean {
+    return this.#codeMode !== undefined;
   }
 
   #workOutMode(): CodeMode {
@@ -260,13 +269,11 @@ export class Processor implements ProcessorPort {
   deliver(vector: number, errorCode: number | undefined, source: EventSource, rule?: RuleName): void {
     this.#nextEip = this.eip;
     this.checkpoint();
-    const before = this.lastException;
     if (source === "exception") this.#met(new Fault(vector, errorCode, rule));
     try {
       deliver(this, vector, errorCode, source, this.eip);
     } catch (thrown) {
       this.restore();
-      if (thrown instanceof Unsupported) this.lastException = before;
       throw thrown;
     } finally {
       this.#space.settle();
@@ -274,37 +281,22 @@ export class Processor implements ProcessorPort {
     this.eip = this.#nextEip;
   }
 
-  #met({ vector, errorCode, rule }: Fault): void {
-    const fault: MetFault = {
-      vector,
-      ...(errorCode === undefined ? {} : { errorCode }),
-      ...(vector === VECTOR.PF ? { cr2: this.#system.live.cr2 >>> 0 } : {}),
-      ...(rule === undefined ? {} : { rule }),
-    };
-    if (this.#chain !== undefined) {
-      this.#chain.push(fault);
+  #met(fault: Fault): void {
+    const { cr2, segments } = this.#system.live;
+    const log = this.#exceptions;
+    if (!log.closed) {
+      log.add(fault, cr2);
       return;
     }
-    this.#chain = [fault];
-    const { eip, cpl, mode } = this;
-    const { cs } = this.#system.live.segments;
-    const codeBits = mode !== "virtual-8086" && (cs.access & ACCESS.BIG) !== 0 ? 32 : 16;
-    const instructionBytes = this.#bytesAt((cs.base + eip) >>> 0, cpl === 3);
-    this.lastException = { eip, cs: cs.selector, cpl, mode, chain: this.#chain, instructionBytes, codeBits };
+    const { cs } = segments;
+    const linear = (cs.base + this.eip) >>> 0;
+    log.byteCount = this.#space.copyCode(linear, this.cpl === 3, log.bytes);
+    log.begin(fault, cr2, cs.selector, this);
   }
 
-  /** Up to 15 bytes, and up to the end of the page: reading another one would mark it accessed. */
-  #bytesAt(linear: number, user: boolean): readonly number[] {
-    const { cr2 } = this.#system.live;
-    const bytes: number[] = [];
-    const most = Math.min(15, 4096 - (linear & 0xfff));
-    try {
-      for (let at = 0; at < most; at++) bytes.push(this.readLinear(linear + at, 1, user));
-    } catch (thrown) {
-      if (!(thrown instanceof Fault)) throw thrown;
-      this.#system.setCr2(cr2);
-    }
-    return bytes;
+  /** Default operand size of the code segment. */
+  get codeBits(): 16 | 32 {
+    return (this.#system.live.segments.cs.access & ACCESS.BIG) !== 0 ? 32 : 16;
   }
 
   faulted(fault: Fault): void {
@@ -359,7 +351,7 @@ export class Processor implements ProcessorPort {
 
   /** Remembers the registers in front of an instruction; one memory is enough, because deliveries do not nest. */
   checkpoint(): void {
-    this.#chain = undefined;
+    this.#exceptions.close();
     this.registers.saveTo(this.#saved);
     this.#system.mark();
   }

@@ -116,8 +116,9 @@ export function decodeDescriptor(
   low: number,
   high: number,
 ): DescriptorEntry {
+  const base = baseOf(low, high);
+  const limit = limitOf(low, high);
   const access = (high >>> 8) & 0xf0ff;
-  const [base, limit] = [baseOf(low, high), limitOf(low, high)];
   const common = { ...place, low: low >>> 0, high: high >>> 0, dpl: dplOf(access), present: (high & 0x8000) !== 0 };
   if (low === 0 && high === 0) return { ...common, kind: "empty" };
   if ((access & ACCESS.S) !== 0) return { ...common, ...segmentOf(access), base, limit };

@@ -1,11 +1,16 @@
 /** Near jumps, calls, returns, loops, SETcc. Spec: SDM Vol. 1, "Control Transfer Instructions". Far ones are in system.ts. */
 
 import { readOperand } from "../../cpu/operands.js";
+import { ACCESS } from "../../cpu/state.js";
 import { add, and, type Code, conditionNames, type Expr, i32, isZero, less, ne, or, sub } from "../code.js";
 import { type Definition, define, type SystemInstruction } from "../instruction.js";
 import { stackSize } from "./common.js";
+import { readToModify } from "./data-transfer.js";
 
 const ECX = 1;
+const ESP = 4;
+const EBP = 5;
+const SS = 2;
 const control = { group: "control transfer" } as const;
 const hex = (value: number): string => value.toString(16).toUpperCase().padStart(2, "0");
 
@@ -29,32 +34,38 @@ function loop(extra?: (c: Code) => Expr): (c: Code) => void {
   };
 }
 
-/** ENTER: a frame, with the enclosing frames' pointers at nesting levels above 0. */
+/**
+ * ENTER: a frame, with the enclosing frames' pointers at nesting levels above 0. Offsets are 16 bits on a 16-bit stack.
+ * Spec: SDM Vol. 2A, "ENTER—Make Stack Frame for Procedure Parameters".
+ */
 const enter: SystemInstruction = (port, instruction) => {
   const size = stackSize(instruction);
   const [first, second] = instruction.operands;
   const bytes = readOperand(port, instruction, first!) & 0xffff;
   const level = readOperand(port, instruction, second!) & 31;
   const user = port.cpl === 3;
-  let esp = port.getRegister(4);
+  const mask = (port.system.segments.ss.access & ACCESS.BIG) !== 0 ? -1 : 0xffff;
+  const stackAddress = (offset: number, write: boolean): number =>
+    port.segmentAddress(SS, (offset & mask) >>> 0, size, write);
+  const esp = port.getRegister(ESP);
+  let top = esp;
   const store = (value: number): void => {
-    esp = (esp - size) >>> 0;
-    port.writeLinear(port.segmentAddress(2, esp, size, true), size, value, user);
+    top = (top & ~mask) | ((top - size) & mask);
+    port.writeLinear(stackAddress(top, true), size, value, user);
   };
-  const ebp = port.getRegister(5);
+  const ebp = port.getRegister(EBP);
   store(ebp);
-  const frame = esp;
-  for (let depth = 1; depth < level; depth++) {
-    const outer = (ebp - depth * size) >>> 0;
-    store(port.readLinear(port.segmentAddress(2, outer, size, false), size, user));
-  }
+  const frame = top;
+  for (let depth = 1; depth < level; depth++)
+    store(port.readLinear(stackAddress(ebp - depth * size, false), size, user));
   if (level > 0) store(frame);
-  const bottom = (esp - bytes) >>> 0;
+  const bottom = top - bytes;
   // The manual has ENTER fault if the new top of the stack could not be written.
-  const probe = port.segmentAddress(2, bottom, size, true);
-  port.writeLinear(probe, size, port.readLinear(probe, size, user), user);
-  port.setRegister(5, size === 2 ? (ebp & 0xffff0000) | (frame & 0xffff) : frame);
-  port.setRegister(4, bottom);
+  const probe = stackAddress(bottom, true);
+  port.writeLinear(probe, size, readToModify(port, probe, size, user), user);
+  const frameMask = size === 2 ? 0xffff : -1;
+  port.setRegister(EBP, ((ebp & ~frameMask) | (frame & frameMask)) >>> 0);
+  port.setRegister(ESP, ((esp & ~mask) | (bottom & mask)) >>> 0);
 };
 
 const definitions: readonly Definition[] = [

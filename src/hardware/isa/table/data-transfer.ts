@@ -1,6 +1,7 @@
 /** Moves, exchanges, stack. Spec: SDM Vol. 1, "Data Transfer Instructions". */
 
 import { operandAddress } from "../../cpu/operands.js";
+import { type AccessSize, Fault, type ProcessorPort, VECTOR } from "../../cpu/processor.js";
 import {
   add,
   and,
@@ -86,13 +87,26 @@ function compareExchange(c: Code): void {
   setFlags();
 }
 
+/** Reads what will be written back: a page fault here is that of a write. */
+export function readToModify(port: ProcessorPort, address: number, size: AccessSize, user: boolean): number {
+  try {
+    return port.readLinear(address, size, user);
+  } catch (thrown) {
+    if (!(thrown instanceof Fault) || thrown.vector !== VECTOR.PF) throw thrown;
+    throw new Fault(VECTOR.PF, (thrown.errorCode ?? 0) | PAGE_FAULT_WRITE, thrown.rule);
+  }
+}
+/** W/R in the error code. Spec: SDM Vol. 3A, "Page-Fault Error Code". */
+const PAGE_FAULT_WRITE = 2;
+
 const compareExchange8: SystemInstruction = (port, instruction) => {
   const user = port.cpl === 3;
   const address = operandAddress(port, instruction, 8, true);
-  const low = port.readLinear(address, 4, user);
-  const high = port.readLinear((address + 4) >>> 0, 4, user);
+  // The destination is written in either case. A fault leaves the value whole, and is that of its first byte.
+  const low = readToModify(port, address, 4, user);
+  port.writeLinear(address, 4, low, user);
+  const high = readToModify(port, (address + 4) >>> 0, 4, user);
   const equal = low === port.getRegister(0) && high === port.getRegister(2);
-  // The destination is written in either case; the upper half first, so that a fault leaves the value whole.
   port.writeLinear((address + 4) >>> 0, 4, equal ? port.getRegister(1) : high, user);
   port.writeLinear(address, 4, equal ? port.getRegister(3) : low, user);
   setZero(port, equal);

@@ -1,0 +1,102 @@
+/**
+ * `npm run fuzz [-- --cases N] [--seed N] [--native | --unicorn] [--json]`: random cases run here and before judges (the
+ * host's processor, Unicorn), see tests/support/native-comparison.ts. Exit status 1 if anything differs, 2 if it cannot run.
+ */
+import { readFileSync } from "node:fs";
+import Module, { createRequire } from "node:module";
+import { dirname, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const require = createRequire(import.meta.url);
+const usage = "usage: npm run fuzz -- [--cases N] [--seed N] [--native | --unicorn] [--json]";
+
+/** Something the caller can put right: one line, no stack, exit status 2. */
+class UsageError extends Error {}
+
+function readArguments() {
+  let parsed;
+  try {
+    parsed = parseArgs({
+      options: {
+        cases: { type: "string", default: "2000000" },
+        seed: { type: "string", default: "1" },
+        native: { type: "boolean", default: false },
+        unicorn: { type: "boolean", default: false },
+        json: { type: "boolean", default: false },
+      },
+    }).values;
+  } catch (error) {
+    throw new UsageError(`${error.message}\n${usage}`);
+  }
+  const number = (name, least) => {
+    const value = Number(parsed[name]);
+    if (!Number.isSafeInteger(value) || value < least)
+      throw new UsageError(`--${name} takes a number, not "${parsed[name]}"`);
+    return value;
+  };
+  return { ...parsed, cases: number("cases", 1), seed: number("seed", 0) };
+}
+
+/** Lets `require` read the tests' TypeScript as it is: they are no part of the package, so nothing else compiles them. */
+function readTypeScript() {
+  const { ModuleKind, ScriptTarget, transpileModule } = require("typescript");
+  const compilerOptions = { module: ModuleKind.CommonJS, target: ScriptTarget.ES2022, esModuleInterop: true };
+  require.extensions[".ts"] = (module, file) => {
+    module._compile(transpileModule(readFileSync(file, "utf8"), { compilerOptions, fileName: file }).outputText, file);
+  };
+  const find = Module._resolveFilename;
+  Module._resolveFilename = (request, parent, ...rest) => {
+    const relative = request.startsWith(".") && request.endsWith(".js") && parent?.filename.endsWith(".ts");
+    if (!relative) return find(request, parent, ...rest);
+    return resolve(dirname(parent.filename), `${request.slice(0, -3)}.ts`);
+  };
+}
+
+function fuzz({ cases, seed, native, unicorn, json }) {
+  readTypeScript();
+  const { compareCases } = require(`${root}tests/support/native-comparison.ts`);
+  const { openHost } = require(`${root}tests/support/native-host.ts`);
+  const { openUnicorn } = require(`${root}tests/support/unicorn-judge.ts`);
+  const { SingleBar } = require("cli-progress");
+  const both = native === unicorn;
+  const openers = [...(native || both ? [openHost] : []), ...(unicorn || both ? [openUnicorn] : [])];
+  const results = openers.map((open) => {
+    const judge = open();
+    if (typeof judge === "string") throw new UsageError(judge);
+    const share = Math.ceil(cases / openers.length);
+    const format = `${judge.name} {bar} {value}/{total}, {differences} differ, {eta_formatted} left`;
+    const bar = new SingleBar({ format, noTTYOutput: false, clearOnComplete: true });
+    const started = performance.now();
+    if (!json) bar.start(share, 0, { differences: 0 });
+    try {
+      const figures = compareCases({
+        ...{ judge, count: share, seed },
+        progress: (done, differences) => bar.update(done, { differences }),
+      });
+      return { judge: judge.name, seed, ...figures, seconds: Math.round(performance.now() - started) / 1000 };
+    } finally {
+      bar.stop();
+      judge.close();
+    }
+  });
+  if (json) console.log(JSON.stringify(results, undefined, 2));
+  else for (const result of results) report(result);
+  return results.every(({ differences }) => differences === 0) ? 0 : 1;
+}
+
+function report({ judge, cases, differences, reports, skipped, seconds, seed }) {
+  const left = Object.entries(skipped).map(([reason, count]) => `${count} ${reason}`);
+  console.log(`${judge}: ${cases} cases of seed ${seed}, ${differences} differ, ${seconds} s`);
+  if (left.length > 0) console.log(`  not compared: ${left.join("; ")}`);
+  for (const text of reports) console.log(`\n${text}`);
+}
+
+try {
+  process.exitCode = fuzz(readArguments());
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  console.error(`fuzz: ${error.message}`);
+  process.exitCode = 2;
+}

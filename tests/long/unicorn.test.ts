@@ -1,0 +1,10 @@
+/** As tests/unicorn.test.ts, with other cases and more of them. */
+import { it } from "vitest";
+import { compareWith } from "../support/native-test.js";
+import { openUnicorn } from "../support/unicorn-judge.js";
+
+const CASES = 50_000;
+
+it(`${CASES} random cases of 16-bit code in real mode do what Unicorn does`, (context) => {
+  compareWith(context, openUnicorn, CASES, 0x10c0);
+});

@@ -1,0 +1,18 @@
+/** The comparisons with judges as tests: skipped with a word where the judge is missing. */
+import { expect, type TestContext } from "vitest";
+import { compareCases, type Figures } from "./native-comparison.js";
+import type { Judge } from "./native-host.js";
+import { missing } from "./peers.js";
+
+/** Runs `count` cases on both and expects everything the manual defines to be the same. */
+export function compareWith(context: TestContext, open: () => Judge | string, count: number, seed: number): Figures {
+  const judge = open();
+  if (typeof judge === "string") return missing(context, judge);
+  try {
+    const figures = compareCases({ judge, count, seed });
+    expect(figures.reports, `${figures.differences} of ${figures.cases} differ`).toEqual([]);
+    return figures;
+  } finally {
+    judge.close();
+  }
+}
