@@ -68,11 +68,12 @@ const CROSSES = Symbol("instruction reaches over the page");
 const register = (number: number, size: number): number =>
   size === 8 && number >= 4 ? REGISTERS + REGISTER_SIZE * (number - 4) + 1 : REGISTERS + REGISTER_SIZE * number;
 
+const isSystem = (handler: number): boolean => handler === HANDLER.system;
+
 /** Whether nothing behind this instruction is reached by going on. */
 function alwaysLeaves(instruction: DecodedInstruction | InvalidInstruction): boolean {
   const { row } = instruction;
   if (row === undefined) return true;
-  if (row.mnemonic === "INTO") return false; // goes on when OF is clear
   if (row.system !== undefined) return row.group === "control transfer" || row.mnemonic === "HLT";
   return row.mnemonic === "JMP" || row.mnemonic === "CALL" || row.mnemonic === "RET" || row.mnemonic === "UD2";
 }
@@ -285,7 +286,8 @@ export class Blocks implements DecodedCode {
     }
     for (let index = 0; index < count; index++)
       this.#u16[(start + index * RECORD_SIZE + RECORD.left) >> 1] = count - index;
-    if (!leaves) {
+    // What TypeScript executes may go on behind itself after all, as INTO does, or a far jump to the next instruction.
+    if (!leaves || isSystem(this.#u16[(at - RECORD_SIZE + RECORD.handler) >> 1]!)) {
       this.#goto(at, current, (mode.csBase + eip) >>> 0, (mode.csBase + current) >>> 0);
       at += RECORD_SIZE;
     }

@@ -420,6 +420,7 @@ export class Engine {
     processor.left = left;
     processor.eip = blocks.eip(record);
     const following = this.#systemInstruction(record);
+    this.#space.settle();
     if (
       processor.eip === following &&
       blocks.generation === generation &&
@@ -431,7 +432,6 @@ export class Engine {
       return NEXT_RECORD;
     this.#space.single = false;
     if (this.#resume !== 0 && processor.left === left) processor.registers.rest |= FLAG.RF;
-    this.#space.settle();
     return this.#proceed();
   }
 

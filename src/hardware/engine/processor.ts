@@ -25,7 +25,6 @@ import {
   isFlat,
   type Mode,
   modeOf,
-  NULL_SEGMENT,
   noEvents,
   type PendingEvents,
   type Segment,
@@ -61,7 +60,7 @@ export class Processor implements ProcessorPort {
   /** Undefined: to be worked out before code is read again. */
   #codeMode: CodeMode | undefined;
   /** The segments the generated code knows, by number; which of them are flat; and whether every access is looked at. */
-  readonly #loaded: Segment[] = Array.from({ length: 6 }, () => NULL_SEGMENT);
+  readonly #loaded: (Segment | undefined)[] = Array.from({ length: 6 }, () => undefined);
   #flatSegments = 0;
   #checked = false;
 
@@ -188,7 +187,7 @@ export class Processor implements ProcessorPort {
     const aligned = user && (system.cr0 & CR0.AM) !== 0 && (eflags & FLAG.AC) !== 0;
     const watched = anyDataBreakpoint(system);
     const checked = aligned || watched;
-    if (checked !== this.#checked) this.#loaded.fill(NULL_SEGMENT);
+    if (checked !== this.#checked) this.#loaded.fill(undefined);
     this.#checked = checked;
     space.alignmentChecked = aligned;
     space.watch = watched ? this.#watchData : undefined;
