@@ -416,8 +416,7 @@ export class Processor implements ProcessorPort {
   }
 
   setSegment(name: SegmentName, segment: Segment): void {
-    this.#system.setSegment(name, segment);
-    this.#codeMode = undefined;
+    if (this.#system.setSegment(name, segment)) this.#codeMode = undefined;
   }
 
   invalidate(): void {
