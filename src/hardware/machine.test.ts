@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { VirtlabError } from "../state/error.js";
 import { guest } from "../systems/packaged-guest.js";
-import { diff, Machine } from "./machine.js";
+import { diff } from "./diff.js";
+import { Machine } from "./machine.js";
 
 /** A machine with a flat program at 1 MiB. */
 const program = (...bytes: number[]): Machine => Machine.boot({ image: Uint8Array.from(bytes), memory: "2M" });
