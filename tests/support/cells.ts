@@ -1,0 +1,109 @@
+/** Runs cells on a machine and on QEMU, and reads what their handlers took down. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { ModelName } from "../../src/hardware/cpu/model.js";
+import { vectorNames } from "../../src/hardware/cpu/processor.js";
+import { Machine } from "../../src/hardware/machine.js";
+import { type CellImage, type Cell, WORDS } from "./cell-image.js";
+
+/** What the handler of an exception or interrupt found: its frame, and registers. */
+export interface CellRecord {
+  readonly vector: number;
+  readonly errorCode: number | undefined;
+  readonly eip: number;
+  readonly cs: number;
+  readonly eflags: number;
+  readonly esp: number;
+  readonly ss: number;
+  readonly eax: number;
+  readonly edx: number;
+  readonly cr2: number;
+  readonly dr6: number;
+  /** EFLAGS in the handler, TR, CR0, and DS of what was interrupted. */
+  readonly handlerEflags: number;
+  readonly tr: number;
+  readonly cr0: number;
+  readonly ds: number;
+  readonly notes: readonly number[];
+}
+
+export interface CellRun {
+  /** By cell. */
+  readonly records: readonly (readonly CellRecord[])[];
+  /** How the run ended; "debug-exit" when all cells were run. */
+  readonly end: string;
+}
+
+const NONE = 0xffffffff;
+const STEPS = 20_000_000;
+
+function parse(bytes: Uint8Array, cells: number): CellRecord[][] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const records: CellRecord[][] = Array.from({ length: cells }, () => []);
+  for (let at = 0; at + 4 * WORDS <= bytes.length; at += 4 * WORDS) {
+    const words = Array.from({ length: WORDS }, (_, index) => view.getUint32(at + 4 * index, true));
+    const [cell, vector, error, eip, cs, eflags, esp, ss, eax, edx, cr2, dr6, handlerEflags, tr, cr0, ds] = words as [
+      ...[number, number, number, number, number, number, number, number],
+      ...[number, number, number, number, number, number, number, number],
+    ];
+    const errorCode = error === NONE ? undefined : error & 0xffff;
+    records[cell]!.push({
+      ...{ vector, errorCode, eip, cs: cs & 0xffff, eflags, esp, ss: ss & 0xffff, eax, edx, cr2, dr6 },
+      ...{ handlerEflags, tr, cr0, ds, notes: words.slice(16) },
+    });
+  }
+  return records;
+}
+
+/** The machine behind the last cell. */
+export function runMachine(image: CellImage, model: ModelName = "pentium2"): Machine {
+  return Machine.boot({ image: image.bytes, memory: "16M", model }).run({ maxInstructions: STEPS });
+}
+
+/** The cells on a machine. */
+export function runCells(image: CellImage, cells: readonly Cell[], model?: ModelName): CellRun {
+  const machine = runMachine(image, model);
+  const output = latin1(machine.devices.debugConsole?.output ?? "");
+  const reason = machine.stop?.reason ?? "none";
+  const detail = machine.stop?.reason === "unsupported" ? `: ${machine.stop.detail}` : "";
+  return { records: parse(output, cells.length), end: reason + detail };
+}
+
+const latin1 = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0));
+
+/** The cells on QEMU. */
+export function runCellsOnQemu(program: string, image: CellImage, cells: readonly Cell[], cpu = "pentium2"): CellRun {
+  const folder = mkdtempSync(join(tmpdir(), "virtlab-cells-"));
+  try {
+    const kernel = join(folder, "cells.bin");
+    writeFileSync(kernel, image.bytes);
+    const { status, stdout } = spawnSync(
+      program,
+      [
+        ...["-kernel", kernel, "-m", "16", "-accel", "tcg", "-cpu", cpu, "-display", "none", "-serial", "none"],
+        ...["-monitor", "none", "-nic", "none", "-no-reboot", "-debugcon", "stdio"],
+        ...["-device", "isa-debug-exit,iobase=0xf4,iosize=4"],
+      ],
+      { timeout: 60_000, maxBuffer: 1 << 26, stdio: ["ignore", "pipe", "ignore"] },
+    );
+    return { records: parse(stdout, cells.length), end: status === 1 ? "debug-exit" : `status ${status}` };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** A record as text: "runs", "#GP(0)", "#BP behind", "INT 0x30 behind"; places other than `.at` and `.end` by label. */
+export function outcomeOf(image: CellImage, cell: number, record: CellRecord | undefined): string {
+  if (record === undefined) return "nothing";
+  const place = placeOf(image, cell, record.eip);
+  if (record.vector === 6 && place === "end") return "runs";
+  const name = vectorNames[record.vector] ?? `INT 0x${record.vector.toString(16)}`;
+  const code = record.errorCode === undefined ? "" : `(${record.errorCode === 0 ? "0" : `0x${record.errorCode.toString(16)}`})`;
+  return `${name}${code}${place === "at" ? "" : place === "end" ? " behind" : ` at ${place}`}`;
+}
+
+const placeNames = ["at", "end", "landed", "next", "second", "third"];
+const placeOf = (image: CellImage, cell: number, eip: number): string =>
+  placeNames.find((name) => image.label(cell, name) === eip) ?? `0x${eip.toString(16)}`;
