@@ -31,6 +31,8 @@ export interface Cell {
 
 export const IMAGE = 0x100000;
 const BACK = IMAGE + 0x40;
+/** Where SYSENTER and SYSEXIT are sent: UD2. */
+export const TARGET = IMAGE + 0x60;
 const STUBS = IMAGE + 0x80;
 /** Code of real, virtual-8086 and 16-bit protected mode, with a data segment of its own. */
 export const LOW = 0x10000;
@@ -129,7 +131,8 @@ function idtWords(): number[] {
 const mainTask = `
 tables_tss:
   dd 0, inner_stack, data0, inner_stack + 0x2000, data1 | 1, inner_stack + 0x4000, data2 | 2
-  times 19 dd 0
+  times 18 dd 0
+  dd 0x680000
   times 16 db 0xff
   db 0
   times 12 db 0xff
@@ -389,6 +392,10 @@ next_cell:
 first_cell:
   push dword 2
   popfd
+  mov al, 0xff
+  out 0x21, al
+  mov al, 0x20
+  out 0x20, al
   cmp dword [cell], ${count}
   je finish
   mov eax, 0x11
@@ -646,6 +653,9 @@ export function cellImage(cells: readonly Cell[], more = "", moreLow = ""): Cell
     "  dd 0x1badb002, 0x10000, 0xe4514ffe, image, image, 0, 0, start",
     `  times 0x${BACK.toString(16)} - $ db 0`,
     "  jmp back_from_real",
+    `  times 0x${TARGET.toString(16)} - $ db 0`,
+    "target:",
+    "  ud2",
     `  times 0x${STUBS.toString(16)} - $ db 0`,
     ...Array.from({ length: VECTORS }, (_, vector) => `  align 16\n  push dword ${vector}\n  jmp near handle`),
     monitor(cells.length),

@@ -105,5 +105,10 @@ export function outcomeOf(image: CellImage, cell: number, record: CellRecord | u
 }
 
 const placeNames = ["at", "end", "landed", "next", "second", "third"];
-const placeOf = (image: CellImage, cell: number, eip: number): string =>
-  placeNames.find((name) => image.label(cell, name) === eip) ?? `0x${eip.toString(16)}`;
+/** Labels of what is added to the image. */
+const sharedNames = ["target", "handler", "task_entry"];
+
+function placeOf(image: CellImage, cell: number, eip: number): string {
+  const own = placeNames.find((name) => image.label(cell, name) === eip);
+  return own ?? sharedNames.find((name) => image.high.symbols[name] === eip) ?? `0x${eip.toString(16)}`;
+}
