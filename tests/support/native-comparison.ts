@@ -93,16 +93,8 @@ function memoryDifference(theirs: readonly number[], ours: readonly number[]): s
 const isJudges = (address: number): boolean =>
   (address >= 0x08000000 && address < 0x09000000) || address >= 0xf0000000 - 16;
 
-/** What `cpu/operands.ts` does not do yet. */
-const isUnfinished = ({ steps, selectors }: FuzzCase): boolean =>
-  steps.some(
-    ({ choice: { row, addressSize } }) =>
-      row.system !== undefined && row.mnemonic !== "ENTER" && (addressSize === 16 || !segmentOf(selectors[2]!)!.big),
-  );
-
 /** Why a case cannot be compared, from how it ended here; undefined if it can. */
 function excluded(test: FuzzCase, ours: Outcome): string | undefined {
-  if (isUnfinished(test)) return "an instruction in TypeScript with 16-bit addresses or a 16-bit stack";
   return isReal(test) ? excludedInUnicorn(test, ours) : excludedOnHost(test, ours);
 }
 

@@ -46,7 +46,7 @@ export interface Outcome {
   readonly selectors?: readonly number[];
 }
 
-/** Why a case is no comparison: it would not end, needs what is not here, or executes INT in the middle of its bytes. */
+/** Why a case is no comparison: it would not end, needs what is not here, or leaves or changes its code. */
 export type Unusable = "endless" | "unsupported" | "astray";
 
 const DIRECTORY = 0x1000;
@@ -179,6 +179,7 @@ export class NativeMachine {
     const end = this.#engine.seal();
     if (stop.reason === "limit") return "endless";
     if (stop.reason === "unsupported") return "unsupported";
+    if (this.#codeChanged(memory, end.memory, test)) return "astray";
     const [event] = events;
     const fault = event?.kind === "exception" ? event : undefined;
     const eip = end.cpu.eip >>> 0;
@@ -196,6 +197,12 @@ export class NativeMachine {
       changes: this.#changes(memory, end.memory, real ? REAL_SHIFT : 0),
       ...(real ? { selectors: segmentNames.map((name) => end.cpu.system.segments[name].selector) } : {}),
     };
+  }
+
+  /** Only real mode lets a case write to its code, by a string instruction that runs wild. */
+  #codeChanged(before: MachineState["memory"], after: MachineState["memory"], test: FuzzCase): boolean {
+    const frame = (CODE - (isReal(test) ? REAL_SHIFT : 0)) >>> 12;
+    return before.get(frame) !== after.get(frame) || before.get(frame + 1) !== after.get(frame + 1);
   }
 
   #changes(before: MachineState["memory"], after: MachineState["memory"], shift: number): number[] {

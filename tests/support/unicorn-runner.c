@@ -73,7 +73,7 @@ static void run(uc_engine *uc, const struct given *now)
   memcpy(before + DATA + WINDOW, now->window, WINDOW_BYTES);
   memcpy(memory + CODE + now->start, now->code, length);
   memcpy(memory + DATA + WINDOW, now->window, WINDOW_BYTES);
-  need(uc_ctl_remove_cache(uc, CODE, CODE + CODE_SIZE));
+  need(uc_ctl_remove_cache(uc, CODE + now->start, CODE + now->start + length));
   /* It remembers an exception, and makes a double fault of the next. */
   need(uc_context_restore(uc, fresh));
   for (int index = 0; index < 6; index++) {

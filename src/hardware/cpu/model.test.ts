@@ -67,8 +67,8 @@ describe("a processor model", () => {
   it("has the CR4 bits of its features", () => {
     expect(modelNames.map((name) => models[name].cr4)).toEqual([
       0,
-      CR4.TSD | CR4.DE | CR4.PSE | CR4.MCE,
-      CR4.TSD | CR4.DE | CR4.PSE | CR4.PAE | CR4.MCE | CR4.PGE | CR4.PCE,
+      CR4.VME | CR4.PVI | CR4.TSD | CR4.DE | CR4.PSE | CR4.MCE,
+      CR4.VME | CR4.PVI | CR4.TSD | CR4.DE | CR4.PSE | CR4.PAE | CR4.MCE | CR4.PGE | CR4.PCE,
     ]);
   });
 });

@@ -115,7 +115,7 @@ export class AddressSpace {
   }
 
   /** What the generated code calls when the TLB does not know. */
-  readonly slowPaths: Omit<SlowPaths, "leave"> = {
+  readonly slowPaths: Omit<SlowPaths, "leave" | "system"> = {
     load: (linear, size) => this.#load(linear >>> 0, size, false),
     loadForWrite: (linear, size) => this.#load(linear >>> 0, size, true),
     store: (linear, size, value) => this.#store(linear >>> 0, size, value),

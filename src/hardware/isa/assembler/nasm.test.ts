@@ -60,7 +60,7 @@ const exceptions: readonly (readonly [pattern: RegExp, why: string])[] = [
 
 /** Texts for each row with its prefixes and several ModR/M bytes, as the disassembler has them. */
 function textsOfRows(bits: CodeBits): readonly string[] {
-  const texts = encodingsOfRows(11)
+  const texts = encodingsOfRows(19)
     .map((bytes) => disassemble(bytes, { bits, count: 1 })[0]!)
     .filter(({ group }) => group !== undefined)
     .flatMap(({ text, target }) => {

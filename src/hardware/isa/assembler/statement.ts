@@ -79,6 +79,7 @@ const begins = (word: string | undefined): boolean =>
 const withoutMeaning: Readonly<Record<string, string>> = {
   section: "there are no sections: the bytes are one after the other, as with -f bin",
   segment: "there are no sections: the bytes are one after the other, as with -f bin",
+  global: "every label is in the symbols of the result",
   extern: "there is no linker: every symbol has to be in this text",
   incbin: "files are not read; put the bytes behind db",
 };
