@@ -86,7 +86,12 @@ export const SELECTORS = {
   spare3: 0xc0,
   spare4: 0xc8,
 } as const;
-export const STACKS = { user_stack: 0x280000, monitor_stack: 0x290000, inner_stack: 0x2a0000, task_stack: 0x2b0000 } as const;
+export const STACKS = {
+  user_stack: 0x280000,
+  monitor_stack: 0x290000,
+  inner_stack: 0x2a0000,
+  task_stack: 0x2b0000,
+} as const;
 /** Offsets in the low segment. */
 const LOW_PLACES = { data: 0x40 } as const;
 const REAL_CODE = 0x80;
@@ -616,7 +621,11 @@ function cellRow(cell: Cell, number: number, low: Readonly<Record<string, number
   const name = `cell_${number}`;
   const label = (local: string): string => {
     const full = local === "" ? name : `${name}.${local}`;
-    return isLow(cell) ? String(low[full] ?? 0) : /at|here/.test(local) && !cell.code.includes(`.${local}:`) ? "0" : full;
+    return isLow(cell)
+      ? String(low[full] ?? 0)
+      : /at|here/.test(local) && !cell.code.includes(`.${local}:`)
+        ? "0"
+        : full;
   };
   return `  dd ${[
     ...[label(""), codeSelector(cell), flagsOf(cell), label("at"), label("end")],

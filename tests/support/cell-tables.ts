@@ -70,4 +70,5 @@ export function gate({ selector, offset = 0, type, dpl, absent, parameters = 0 }
 }
 
 /** Words as a line of data for the assembler. */
-export const dwords = (words: readonly number[]): string => `dd ${words.map((word) => `0x${word.toString(16)}`).join(", ")}`;
+export const dwords = (words: readonly number[]): string =>
+  `dd ${words.map((word) => `0x${word.toString(16)}`).join(", ")}`;

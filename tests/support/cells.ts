@@ -5,8 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ModelName } from "../../src/hardware/cpu/model.js";
 import { vectorNames } from "../../src/hardware/cpu/processor.js";
+import { decode } from "../../src/hardware/isa/decoder.js";
+import type { Row } from "../../src/hardware/isa/instruction.js";
 import { Machine } from "../../src/hardware/machine.js";
-import { type CellImage, type Cell, WORDS } from "./cell-image.js";
+import { type Cell, type CellImage, IMAGE, WORDS } from "./cell-image.js";
 
 /** What the handler of an exception or interrupt found: its frame, and registers. */
 export interface CellRecord {
@@ -100,7 +102,8 @@ export function outcomeOf(image: CellImage, cell: number, record: CellRecord | u
   const place = placeOf(image, cell, record.eip);
   if (record.vector === 6 && place === "end") return "runs";
   const name = vectorNames[record.vector] ?? `INT 0x${record.vector.toString(16)}`;
-  const code = record.errorCode === undefined ? "" : `(${record.errorCode === 0 ? "0" : `0x${record.errorCode.toString(16)}`})`;
+  const code =
+    record.errorCode === undefined ? "" : `(${record.errorCode === 0 ? "0" : `0x${record.errorCode.toString(16)}`})`;
   return `${name}${code}${place === "at" ? "" : place === "end" ? " behind" : ` at ${place}`}`;
 }
 
@@ -111,4 +114,14 @@ const sharedNames = ["target", "handler", "task_entry"];
 function placeOf(image: CellImage, cell: number, eip: number): string {
   const own = placeNames.find((name) => image.label(cell, name) === eip);
   return own ?? sharedNames.find((name) => image.high.symbols[name] === eip) ?? `0x${eip.toString(16)}`;
+}
+
+/** The row of the instruction at `.at` of a cell. */
+export function rowOfCell({ high, low, label }: CellImage, cells: readonly Cell[], cell: number): Row | undefined {
+  const at = label(cell, "at");
+  if (at === undefined) return undefined;
+  const { mode } = cells[cell]!;
+  const wide = mode.kind === "protected" && mode.bits !== 16;
+  const [bytes, offset] = wide ? [high.bytes, at - IMAGE] : [low.bytes, at];
+  return decode((index) => bytes[offset + index]!, at, wide ? 32 : 16).row;
 }

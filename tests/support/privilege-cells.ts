@@ -1,5 +1,5 @@
 /** The table of privilege as cells: every form in every mode. */
-import type { CellMode, Cell } from "./cell-image.js";
+import type { Cell, CellMode } from "./cell-image.js";
 import { codeOf, type PrivilegeForm, privilegeForms, type World } from "./privilege-table.js";
 
 export interface PrivilegeCell extends Cell {
@@ -42,7 +42,8 @@ function worldOf(mode: CellMode): World {
 }
 
 /** Real mode has no error codes. */
-const inMode = (mode: CellMode, outcome: string): string => (mode.kind === "real" && outcome === "#GP(0)" ? "#GP" : outcome);
+const inMode = (mode: CellMode, outcome: string): string =>
+  mode.kind === "real" && outcome === "#GP(0)" ? "#GP" : outcome;
 
 export function privilegeCells(forms: readonly PrivilegeForm[] = privilegeForms): PrivilegeCell[] {
   return modes.flatMap((mode) => {
@@ -51,7 +52,13 @@ export function privilegeCells(forms: readonly PrivilegeForm[] = privilegeForms)
       const { prepare, eflags } = form;
       const before = typeof prepare === "function" ? prepare(world) : prepare;
       return {
-        ...{ name: form.name, mode, form, code: codeOf(form, world), expected: inMode(mode, form.outcomes[column(mode)]!) },
+        ...{
+          name: form.name,
+          mode,
+          form,
+          code: codeOf(form, world),
+          expected: inMode(mode, form.outcomes[column(mode)]!),
+        },
         ...(before === undefined ? {} : { prepare: before }),
         ...(eflags === undefined ? {} : { eflags }),
       };

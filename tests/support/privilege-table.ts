@@ -15,7 +15,14 @@ export interface World {
   readonly cs: string;
 }
 
-export type Outcomes = readonly [real: string, ring0: string, user: string, userIopl: string, v86: string, v86Iopl: string];
+export type Outcomes = readonly [
+  real: string,
+  ring0: string,
+  user: string,
+  userIopl: string,
+  v86: string,
+  v86Iopl: string,
+];
 
 export interface PrivilegeForm {
   readonly name: string;
@@ -94,28 +101,59 @@ const segments: readonly PrivilegeForm[] = [
   form("MOV SS, AX", "SDM Vol. 2B, MOV—Move", everywhere, "mov ax, ss\nmov ss, ax"),
   form("MOV CS, AX", "SDM Vol. 2B, MOV—Move", all(U), "mov ax, cs\n.at: db 0x8e, 0xc8"),
   ...["cs", "ss", "ds", "es", "fs", "gs"].map((name) =>
-    form(`PUSH ${name.toUpperCase()}`, "SDM Vol. 2B, PUSH—Push Word, Doubleword, or Quadword Onto the Stack", everywhere, `push ${name}`),
-  ),
-  ...["ss", "ds", "es", "fs", "gs"].map((name) =>
-    form(`POP ${name.toUpperCase()}`, "SDM Vol. 2B, POP—Pop a Value From the Stack", everywhere, `push ${name}\npop ${name}`),
-  ),
-  ...["lds", "les", "lfs", "lgs"].map((name) =>
-    form(name.toUpperCase(), "SDM Vol. 2A, LDS/LES/LFS/LGS/LSS—Load Far Pointer", everywhere, (world) =>
-      `${dataPointer(world)}\n${name} ${accumulator(world)}, [data + 16]`,
+    form(
+      `PUSH ${name.toUpperCase()}`,
+      "SDM Vol. 2B, PUSH—Push Word, Doubleword, or Quadword Onto the Stack",
+      everywhere,
+      `push ${name}`,
     ),
   ),
-  form("LSS", "SDM Vol. 2A, LDS/LES/LFS/LGS/LSS—Load Far Pointer", everywhere, (world) =>
-    `${stackPointer(world)}\nlss ${world.bits === 32 ? "esp" : "sp"}, [data + 16]`,
+  ...["ss", "ds", "es", "fs", "gs"].map((name) =>
+    form(
+      `POP ${name.toUpperCase()}`,
+      "SDM Vol. 2B, POP—Pop a Value From the Stack",
+      everywhere,
+      `push ${name}\npop ${name}`,
+    ),
+  ),
+  ...["lds", "les", "lfs", "lgs"].map((name) =>
+    form(
+      name.toUpperCase(),
+      "SDM Vol. 2A, LDS/LES/LFS/LGS/LSS—Load Far Pointer",
+      everywhere,
+      (world) => `${dataPointer(world)}\n${name} ${accumulator(world)}, [data + 16]`,
+    ),
+  ),
+  form(
+    "LSS",
+    "SDM Vol. 2A, LDS/LES/LFS/LGS/LSS—Load Far Pointer",
+    everywhere,
+    (world) => `${stackPointer(world)}\nlss ${world.bits === 32 ? "esp" : "sp"}, [data + 16]`,
   ),
 ];
 
 const descriptors: readonly PrivilegeForm[] = [
   form("SLDT", "SDM Vol. 2B, SLDT—Store Local Descriptor Table Register", protectedOnly, "sldt ax"),
   form("STR", "SDM Vol. 2B, STR—Store Task Register", protectedOnly, "str ax"),
-  form("LLDT", "SDM Vol. 2A, LLDT—Load Local Descriptor Table Register", protectedRing0, "mov ax, ldt_selector\nlldt ax"),
+  form(
+    "LLDT",
+    "SDM Vol. 2A, LLDT—Load Local Descriptor Table Register",
+    protectedRing0,
+    "mov ax, ldt_selector\nlldt ax",
+  ),
   form("LTR", "SDM Vol. 2A, LTR—Load Task Register", protectedRing0, "mov ax, task1\nltr ax"),
-  form("VERR", "SDM Vol. 2D, VERR/VERW—Verify a Segment for Reading or Writing", protectedOnly, "mov ax, data3\nverr ax"),
-  form("VERW", "SDM Vol. 2D, VERR/VERW—Verify a Segment for Reading or Writing", protectedOnly, "mov ax, data3\nverw ax"),
+  form(
+    "VERR",
+    "SDM Vol. 2D, VERR/VERW—Verify a Segment for Reading or Writing",
+    protectedOnly,
+    "mov ax, data3\nverr ax",
+  ),
+  form(
+    "VERW",
+    "SDM Vol. 2D, VERR/VERW—Verify a Segment for Reading or Writing",
+    protectedOnly,
+    "mov ax, data3\nverw ax",
+  ),
   form("LAR", "SDM Vol. 2A, LAR—Load Access Rights Byte", protectedOnly, "mov bx, data3\nlar ax, bx"),
   form("LSL", "SDM Vol. 2A, LSL—Load Segment Limit", protectedOnly, "mov bx, data3\nlsl ax, bx"),
   form("ARPL", "SDM Vol. 2A, ARPL—Adjust RPL Field of Segment Selector", protectedOnly, "arpl ax, bx"),
@@ -136,16 +174,29 @@ const registers: readonly PrivilegeForm[] = [
   form("INVLPG", "SDM Vol. 2A, INVLPG—Invalidate TLB Entries", ring0, "invlpg [data]"),
   ...[0, 2, 3, 4].flatMap((number) => [
     form(`MOV EAX, CR${number}`, "SDM Vol. 2B, MOV—Move to/from Control Registers", ring0, `mov eax, cr${number}`),
-    form(`MOV CR${number}, EAX`, "SDM Vol. 2B, MOV—Move to/from Control Registers", ring0, ({ mode }) =>
-      `mov eax, ${number !== 0 ? 0 : mode === "real" ? 0x10 : 0x11}\nmov cr${number}, eax`,
+    form(
+      `MOV CR${number}, EAX`,
+      "SDM Vol. 2B, MOV—Move to/from Control Registers",
+      ring0,
+      ({ mode }) => `mov eax, ${number !== 0 ? 0 : mode === "real" ? 0x10 : 0x11}\nmov cr${number}, eax`,
     ),
   ]),
   ...[0, 3, 6, 7].flatMap((number) => [
     form(`MOV EAX, DR${number}`, "SDM Vol. 2B, MOV—Move to/from Debug Registers", ring0, `mov eax, dr${number}`),
-    form(`MOV DR${number}, EAX`, "SDM Vol. 2B, MOV—Move to/from Debug Registers", ring0, `xor eax, eax\nmov dr${number}, eax`),
+    form(
+      `MOV DR${number}, EAX`,
+      "SDM Vol. 2B, MOV—Move to/from Debug Registers",
+      ring0,
+      `xor eax, eax\nmov dr${number}, eax`,
+    ),
   ]),
   form("RDMSR", "SDM Vol. 2B, RDMSR—Read From Model Specific Register", ring0, "mov ecx, 0x174\nrdmsr"),
-  form("WRMSR", "SDM Vol. 2D, WRMSR—Write to Model Specific Register", ring0, "mov ecx, 0x174\nmov eax, 8\nxor edx, edx\nwrmsr"),
+  form(
+    "WRMSR",
+    "SDM Vol. 2D, WRMSR—Write to Model Specific Register",
+    ring0,
+    "mov ecx, 0x174\nmov eax, 8\nxor edx, edx\nwrmsr",
+  ),
   form("RDTSC", "SDM Vol. 2B, RDTSC—Read Time-Stamp Counter", everywhere, "rdtsc"),
   form("RDTSC with CR4.TSD", "SDM Vol. 2B, RDTSC—Read Time-Stamp Counter", ring0, "rdtsc", { prepare: setCr4(4) }),
   // No counter exists here, so that every index is invalid.
@@ -154,7 +205,12 @@ const registers: readonly PrivilegeForm[] = [
   form("WAIT", "SDM Vol. 2D, WAIT/FWAIT—Wait", everywhere, "wait"),
   form("WAIT with CR0.TS", "SDM Vol. 2D, WAIT/FWAIT—Wait", everywhere, "wait", { prepare: setCr0(8) }),
   form("WAIT with CR0.TS and CR0.MP", "SDM Vol. 2D, WAIT/FWAIT—Wait", all("#NM"), "wait", { prepare: setCr0(10) }),
-  form("CMPXCHG8B", "SDM Vol. 2A, CMPXCHG8B/CMPXCHG16B—Compare and Exchange Bytes", everywhere, "cmpxchg8b [data + 32]"),
+  form(
+    "CMPXCHG8B",
+    "SDM Vol. 2A, CMPXCHG8B/CMPXCHG16B—Compare and Exchange Bytes",
+    everywhere,
+    "cmpxchg8b [data + 32]",
+  ),
   form("ENTER", "SDM Vol. 2A, ENTER—Make Stack Frame for Procedure Parameters", everywhere, "enter 8, 0"),
 ];
 
@@ -193,30 +249,72 @@ const flagForms: readonly PrivilegeForm[] = [
 ];
 
 const transfers: readonly PrivilegeForm[] = [
-  form("INT n, gate of DPL 3", "SDM Vol. 2A, INT n/INTO/INT3/INT1—Call to Interrupt Procedure", [
-    ...["INT 0x30 behind", "INT 0x30 behind", "INT 0x30 behind", "INT 0x30 behind"],
-    ...[G, "INT 0x30 behind"],
-  ] as unknown as Outcomes, "int 0x30"),
-  form("INT n, gate of DPL 0", "SDM Vol. 2A, INT n/INTO/INT3/INT1—Call to Interrupt Procedure", [
-    ...["INT 0x31 behind", "INT 0x31 behind", "#GP(0x18a)", "#GP(0x18a)", G, "#GP(0x18a)"],
-  ] as unknown as Outcomes, "int 0x31"),
+  form(
+    "INT n, gate of DPL 3",
+    "SDM Vol. 2A, INT n/INTO/INT3/INT1—Call to Interrupt Procedure",
+    [
+      ...["INT 0x30 behind", "INT 0x30 behind", "INT 0x30 behind", "INT 0x30 behind"],
+      ...[G, "INT 0x30 behind"],
+    ] as unknown as Outcomes,
+    "int 0x30",
+  ),
+  form(
+    "INT n, gate of DPL 0",
+    "SDM Vol. 2A, INT n/INTO/INT3/INT1—Call to Interrupt Procedure",
+    [...["INT 0x31 behind", "INT 0x31 behind", "#GP(0x18a)", "#GP(0x18a)", G, "#GP(0x18a)"]] as unknown as Outcomes,
+    "int 0x31",
+  ),
   form("INT3", "SDM Vol. 2A, INT n/INTO/INT3/INT1—Call to Interrupt Procedure", all("#BP behind"), "int3"),
-  form("INT 3 of two bytes", "SDM Vol. 2A, INT n/INTO/INT3/INT1—Call to Interrupt Procedure", [
-    ...["#BP behind", "#BP behind", "#BP behind", "#BP behind", G, "#BP behind"],
-  ] as unknown as Outcomes, "db 0xcd, 3"),
-  form("INTO with OF", "SDM Vol. 2A, INT n/INTO/INT3/INT1—Call to Interrupt Procedure", all("#OF behind"), "mov al, 0x7f\ninc al\ninto"),
-  form("INTO without OF", "SDM Vol. 2A, INT n/INTO/INT3/INT1—Call to Interrupt Procedure", everywhere, "xor al, al\ninto"),
+  form(
+    "INT 3 of two bytes",
+    "SDM Vol. 2A, INT n/INTO/INT3/INT1—Call to Interrupt Procedure",
+    [...["#BP behind", "#BP behind", "#BP behind", "#BP behind", G, "#BP behind"]] as unknown as Outcomes,
+    "db 0xcd, 3",
+  ),
+  form(
+    "INTO with OF",
+    "SDM Vol. 2A, INT n/INTO/INT3/INT1—Call to Interrupt Procedure",
+    all("#OF behind"),
+    "mov al, 0x7f\ninc al\ninto",
+  ),
+  form(
+    "INTO without OF",
+    "SDM Vol. 2A, INT n/INTO/INT3/INT1—Call to Interrupt Procedure",
+    everywhere,
+    "xor al, al\ninto",
+  ),
   form("INT1", "SDM Vol. 2A, INT n/INTO/INT3/INT1—Call to Interrupt Procedure", all("#DB behind"), "int1"),
-  form("IRET", "SDM Vol. 2A, IRET/IRETD/IRETQ—Interrupt Return", virtualIoplLanded, `push 2\npush cs\npush .landed\n.at: iret${landing}`),
+  form(
+    "IRET",
+    "SDM Vol. 2A, IRET/IRETD/IRETQ—Interrupt Return",
+    virtualIoplLanded,
+    `push 2\npush cs\npush .landed\n.at: iret${landing}`,
+  ),
   form("JMP ptr16:32", "SDM Vol. 2A, JMP—Jump", landed, ({ cs }) => `.at: jmp ${cs}:.landed${landing}`),
-  form("JMP m16:32", "SDM Vol. 2A, JMP—Jump", landed, (world) => `${pointer(world)}\n.at: jmp far [data + 16]${landing}`),
+  form(
+    "JMP m16:32",
+    "SDM Vol. 2A, JMP—Jump",
+    landed,
+    (world) => `${pointer(world)}\n.at: jmp far [data + 16]${landing}`,
+  ),
   form("CALL ptr16:32", "SDM Vol. 2A, CALL—Call Procedure", landed, ({ cs }) => `.at: call ${cs}:.landed${landing}`),
-  form("CALL m16:32", "SDM Vol. 2A, CALL—Call Procedure", landed, (world) => `${pointer(world)}\n.at: call far [data + 16]${landing}`),
+  form(
+    "CALL m16:32",
+    "SDM Vol. 2A, CALL—Call Procedure",
+    landed,
+    (world) => `${pointer(world)}\n.at: call far [data + 16]${landing}`,
+  ),
   form("RETF", "SDM Vol. 2B, RET—Return From Procedure", landed, `push cs\npush .landed\n.at: retf${landing}`),
   form("RETF imm16", "SDM Vol. 2B, RET—Return From Procedure", landed, `push cs\npush .landed\n.at: retf 4${landing}`),
-  form("SYSENTER", "SDM Vol. 2B, SYSENTER—Fast System Call", [G, ...all("#UD at target").slice(1)] as unknown as Outcomes, "sysenter", {
-    prepare: setMsrs,
-  }),
+  form(
+    "SYSENTER",
+    "SDM Vol. 2B, SYSENTER—Fast System Call",
+    [G, ...all("#UD at target").slice(1)] as unknown as Outcomes,
+    "sysenter",
+    {
+      prepare: setMsrs,
+    },
+  ),
   form(
     "SYSEXIT",
     "SDM Vol. 2B, SYSEXIT—Fast Return from Fast System Call",
@@ -228,18 +326,52 @@ const transfers: readonly PrivilegeForm[] = [
 
 const port = (code: string): PrivilegeForm["code"] => `mov edi, data + 32\nmov esi, edi\n${code}`;
 const ports: readonly PrivilegeForm[] = [
-  ...["in al, 0x74", "in eax, 0x74", "out 0x74, al", "out 0x74, eax"].map((code) => form(code.toUpperCase(), "SDM Vol. 1, I/O Privilege Level", deniedPort, code)),
-  ...["in al, dx", "in eax, dx", "in ax, dx", "out dx, al", "out dx, eax", "insb", "insd", "outsb", "outsd", "rep insb"].map((code) =>
-    form(`${code.toUpperCase()} of a port denied`, "SDM Vol. 1, I/O Privilege Level", deniedPort, port(`mov dx, 0x74\nmov ecx, 1\n${code}`)),
+  ...["in al, 0x74", "in eax, 0x74", "out 0x74, al", "out 0x74, eax"].map((code) =>
+    form(code.toUpperCase(), "SDM Vol. 1, I/O Privilege Level", deniedPort, code),
+  ),
+  ...[
+    "in al, dx",
+    "in eax, dx",
+    "in ax, dx",
+    "out dx, al",
+    "out dx, eax",
+    "insb",
+    "insd",
+    "outsb",
+    "outsd",
+    "rep insb",
+  ].map((code) =>
+    form(
+      `${code.toUpperCase()} of a port denied`,
+      "SDM Vol. 1, I/O Privilege Level",
+      deniedPort,
+      port(`mov dx, 0x74\nmov ecx, 1\n${code}`),
+    ),
   ),
   ...["in al, 0x80", "in eax, 0x84", "out 0x80, al", "out 0x84, eax"].map((code) =>
     form(code.toUpperCase(), "SDM Vol. 1, I/O Permission Bit Map", everywhere, code),
   ),
-  ...["in al, dx", "in eax, dx", "out dx, al", "out dx, ax", "insb", "insw", "outsb", "outsw", "rep outsb"].map((code) =>
-    form(`${code.toUpperCase()} of a port allowed`, "SDM Vol. 1, I/O Permission Bit Map", everywhere, port(`mov dx, 0x80\nmov ecx, 1\n${code}`)),
+  ...["in al, dx", "in eax, dx", "out dx, al", "out dx, ax", "insb", "insw", "outsb", "outsw", "rep outsb"].map(
+    (code) =>
+      form(
+        `${code.toUpperCase()} of a port allowed`,
+        "SDM Vol. 1, I/O Permission Bit Map",
+        everywhere,
+        port(`mov dx, 0x80\nmov ecx, 1\n${code}`),
+      ),
   ),
-  form("IN EAX, DX of two ports allowed and two denied", "SDM Vol. 1, I/O Permission Bit Map", deniedPort, "mov dx, 0x86\nin eax, dx"),
-  form("REP INSB with a count of 0", "SDM Vol. 2B, REP/REPE/REPZ/REPNE/REPNZ—Repeat String Operation Prefix", everywhere, port("mov dx, 0x80\nxor ecx, ecx\nrep insb")),
+  form(
+    "IN EAX, DX of two ports allowed and two denied",
+    "SDM Vol. 1, I/O Permission Bit Map",
+    deniedPort,
+    "mov dx, 0x86\nin eax, dx",
+  ),
+  form(
+    "REP INSB with a count of 0",
+    "SDM Vol. 2B, REP/REPE/REPZ/REPNE/REPNZ—Repeat String Operation Prefix",
+    everywhere,
+    port("mov dx, 0x80\nxor ecx, ecx\nrep insb"),
+  ),
 ];
 
 const undefinedForms: readonly PrivilegeForm[] = [
