@@ -4,7 +4,7 @@
  *
  * For each cell a monitor in ring 0 puts all tables back, runs the cell's `prepare`, enters its mode with IRET, and takes
  * down what the handlers find on their stack. A cell ends with UD2 at `.end`, or with the first exception unless it
- * resumes. At the end the records go to the debug console.
+ * resumes. Each record goes to the debug console, too.
  */
 import { type Assembled, assemble } from "../../src/hardware/isa/assembler/assembler.js";
 import { dwords, gate, segment, TYPE } from "./cell-tables.js";
@@ -19,7 +19,7 @@ export interface Cell {
   readonly mode: CellMode;
   /** `.at:` stands in front of the instruction tested; `.end:`, with UD2, is added behind. */
   readonly code: string;
-  /** 32-bit code in ring 0, executed before; ends without RET. */
+  /** 32-bit code in ring 0, executed before; ends without RET. `@.at` is the cell's own label `.at`. */
   readonly prepare?: string;
   /** More EFLAGS bits to enter with. */
   readonly eflags?: number;
@@ -315,8 +315,8 @@ handle:
   mov esi, notes
   mov ecx, 8
   rep movsd
+  call put_record
   pop esi
-  mov [log_next], edi
   cmp dword [resume], 0
   je next_cell
   inc dword [taken]
@@ -329,6 +329,14 @@ handle:
   cmp eax, [edx + 16]
   je next_cell
 .go_on:
+  cmp ebx, 1
+  jne .no_breakpoint
+  ; What a handler has to do so that an instruction breakpoint does not come again at once.
+  mov ecx, dr6
+  test cl, 15
+  jz .no_breakpoint
+  or dword [ss:esi + 8], 0x10000
+.no_breakpoint:
   cmp eax, [edx + 12]
   jne .as_saved
   mov eax, [edx + 16]
@@ -384,7 +392,7 @@ back_from_real:
   mov esi, notes
   mov ecx, 8
   rep movsd
-  mov [log_next], edi
+  call put_record
 next_cell:
   mov ax, data0
   mov ds, ax
@@ -516,12 +524,14 @@ enter_real:
   mov [0x10002], ax
   lidt [real_register]
   jmp code0_16:real_enter
-finish:
-  mov esi, log
-  mov ecx, [log_next]
-  sub ecx, esi
+put_record:
+  mov esi, [log_next]
+  mov [log_next], edi
+  mov ecx, ${4 * WORDS}
   mov dx, 0xe9
   rep outsb
+  ret
+finish:
   xor eax, eax
   out 0xf4, al
   hlt
@@ -669,7 +679,11 @@ export function cellImage(cells: readonly Cell[], more = "", moreLow = ""): Cell
     ...Array.from({ length: VECTORS }, (_, vector) => `  align 16\n  push dword ${vector}\n  jmp near handle`),
     monitor(cells.length),
     more,
-    ...cells.map((cell, number) => (cell.prepare === undefined ? "" : `prepare_${number}:\n${cell.prepare}\n  ret\n`)),
+    ...cells.map((cell, number) =>
+      cell.prepare === undefined
+        ? ""
+        : `prepare_${number}:\n${cell.prepare.replaceAll("@.", `cell_${number}.`)}\n  ret\n`,
+    ),
     ...cells.map((cell, number) => (isLow(cell) ? "" : codeOf(cell, number))),
     "align 16",
     "cells:",

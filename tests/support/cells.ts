@@ -8,7 +8,7 @@ import { vectorNames } from "../../src/hardware/cpu/processor.js";
 import { decode } from "../../src/hardware/isa/decoder.js";
 import type { Row } from "../../src/hardware/isa/instruction.js";
 import { Machine } from "../../src/hardware/machine.js";
-import { type Cell, type CellImage, IMAGE, WORDS } from "./cell-image.js";
+import { type Cell, type CellImage, IMAGE, LOG, WORDS } from "./cell-image.js";
 
 /** What the handler of an exception or interrupt found: its frame, and registers. */
 export interface CellRecord {
@@ -64,16 +64,20 @@ export function runMachine(image: CellImage, model: ModelName = "pentium2"): Mac
   return Machine.boot({ image: image.bytes, memory: "16M", model }).run({ maxInstructions: STEPS });
 }
 
+/** The records as they lie in memory: those of a machine that did not come to the end, too. */
+function recorded(machine: Machine, { high }: CellImage): Uint8Array {
+  const next = new DataView(machine.memory.read(high.symbols["log_next"]!, 4).buffer).getUint32(0, true);
+  return machine.memory.read(LOG, Math.max(0, Math.min(next, machine.memory.size) - LOG));
+}
+
 /** The cells on a machine. */
 export function runCells(image: CellImage, cells: readonly Cell[], model?: ModelName): CellRun {
   const machine = runMachine(image, model);
-  const output = latin1(machine.devices.debugConsole?.output ?? "");
+  const output = recorded(machine, image);
   const reason = machine.stop?.reason ?? "none";
   const detail = machine.stop?.reason === "unsupported" ? `: ${machine.stop.detail}` : "";
   return { records: parse(output, cells.length), end: reason + detail };
 }
-
-const latin1 = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0));
 
 /** The cells on QEMU. */
 export function runCellsOnQemu(program: string, image: CellImage, cells: readonly Cell[], cpu = "pentium2"): CellRun {
