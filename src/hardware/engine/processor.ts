@@ -270,6 +270,8 @@ export class Processor implements ProcessorPort {
     this.#nextEip = this.eip;
     this.checkpoint();
     if (source === "exception") this.#met(new Fault(vector, errorCode, rule));
+    // Spec: SDM Vol. 3B, "General-Detect Exception Condition": the handler finds BD set and GD clear.
+    if (rule === "debug-registers-guarded") this.setSystem({ debug: recorded(this.#system.live, DR6.BD) });
     try {
       deliver(this, vector, errorCode, source, this.eip);
     } catch (thrown) {
