@@ -94,6 +94,7 @@ export {
   why,
 } from "./view/inspections.js";
 export type { MachineDisplayOptions } from "./view/machine-display.js";
+export { type PlotOptions, plot } from "./view/plot.js";
 export { figureOfRun } from "./view/run-figure.js";
 export type { ProfileOptions } from "./view/run-profile.js";
 export { type Inspection, type Showable, show } from "./view/show.js";
