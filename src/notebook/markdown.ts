@@ -1,6 +1,6 @@
 /**
- * Markdown of notebooks as HTML. HTML written in the markdown is shown as text, and pictures are shown only when the cell
- * holds them. Mathematics is left as it is written. Manual: GitHub Flavored Markdown; nbformat, "Cell attachments".
+ * Markdown of notebooks as HTML. HTML written in the markdown is shown as text, but for what hides answers until they are
+ * asked for, and pictures are shown only when the cell holds them. Mathematics is left as it is written. Manual: GitHub Flavored Markdown; nbformat, "Cell attachments".
  */
 import { Marked, type Token, type Tokens } from "marked";
 import { highlight } from "./highlight.js";
@@ -13,6 +13,9 @@ export interface Heading {
   /** Name for links inside of the page. */
   readonly id: string;
 }
+
+/** The two ends of a part that is opened by a click. */
+const DISCLOSURE = /^\s*(<details>\s*<summary>[\p{L}\p{N} ,.?]*<\/summary>|<\/details>)\s*$/u;
 
 /** Renders the markdown cells of one page, whose headings have names of their own. */
 export class MarkdownRenderer {
@@ -32,7 +35,8 @@ export class MarkdownRenderer {
     this.#marked = new Marked({
       gfm: true,
       renderer: {
-        html: ({ text }) => (/^\s*<!--[\s\S]*?-->\s*$/.test(text) ? "" : escapeHtml(text)),
+        html: ({ text }) =>
+          /^\s*<!--[\s\S]*?-->\s*$/.test(text) ? "" : DISCLOSURE.test(text) ? text.trim() : escapeHtml(text),
         heading({ depth, tokens }) {
           const { id } = addHeading(depth, plainText(tokens));
           return `<h${depth} id="${id}">${this.parser.parseInline(tokens)}</h${depth}>\n`;

@@ -80,6 +80,15 @@ describe("a notebook page", () => {
 });
 
 describe("markdown on a page", () => {
+  it("lets answers be hidden until they are asked for, and nothing else", () => {
+    const html = body(markdown("<details><summary>Answers</summary>\n\n1. *yes*\n\n</details>"));
+    expect(html).toMatch(
+      /<details><summary>Answers<\/summary>\s*<ol>\s*<li><em>yes<\/em><\/li>\s*<\/ol>\s*<\/details>/,
+    );
+    expect(body(markdown("<details open onclick=x><summary>A</summary>"))).toContain("&lt;details open");
+    expect(body(markdown("<details><summary><b>A</b></summary>"))).toContain("&lt;details&gt;");
+  });
+
   it("shows HTML as text and drops links that would run something", () => {
     const html = body(
       markdown(

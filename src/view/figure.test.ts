@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { DISPLAY, figureOfRun, guest, Machine, VirtlabError } from "../index.js";
+import { DISPLAY, figureOfRun, guest, Machine, plot, VirtlabError } from "../index.js";
 import { profileRun } from "./run-profile.js";
 
 const rings = Machine.boot({ image: guest("rings"), memory: "16M" });
@@ -92,5 +92,31 @@ describe("the figure of a run", () => {
       data: figure.data,
       layout: figure.layout,
     });
+  });
+});
+
+describe("a plot of one's own", () => {
+  const figure = plot([{ x: [0, 1], y: [3, 0] }], {
+    title: "CPL",
+    caption: "by hand",
+    text: "3, then 0",
+    layout: { height: 200, yaxis: { range: [3, 0] }, annotations: [{ text: "here", x: 0, y: 0, showarrow: false }] },
+  });
+
+  it("has the look of the others, and what its layout adds or changes", () => {
+    const { layout } = figure;
+    expect(layout).toMatchObject({ height: 200, paper_bgcolor: "rgba(0,0,0,0)" });
+    expect(layout["yaxis"]).toMatchObject({ range: [3, 0], zeroline: false });
+    expect((layout["annotations"] as { text: string }[]).map(({ text }) => text)).toEqual([
+      "here",
+      "<b>CPL</b>",
+      "by hand",
+    ]);
+  });
+
+  it("can be drawn, with labels at its axes", async () => {
+    const svg = (await figure.svg())!;
+    expect(svg).toContain("by hand");
+    expect(svg).toMatch(/class="ytick"/);
   });
 });

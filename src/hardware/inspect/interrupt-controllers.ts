@@ -3,6 +3,7 @@
  * Manual: Intel 8259A datasheet; IBM PC/AT Technical Reference, "System Interrupts".
  */
 import { FLAG } from "../cpu/state.js";
+import { advance } from "../devices/bus.js";
 import type { PicPairState } from "../devices/pic-pair.js";
 import { type Pic8259State, requestedLevel, vectorOf } from "../devices/pic8259.js";
 import { INTERRUPT_LINES } from "../devices/port-map.js";
@@ -66,7 +67,8 @@ const LEVEL_TRIGGERED = 8;
  * chips.map(({ vectorBase }) => vectorBase) // => [ 32, 40 ]
  */
 export function interruptControllers(machine: Machine): InterruptControllers {
-  const { pic } = machine.devices;
+  // A machine brings its devices up to date when something could come of it; here the lines are wanted as they are now.
+  const { pic } = advance(machine.devices, machine.ticks);
   const next = nextOf(pic);
   return deepFreeze({
     chips: [chipOf("master", pic.master), chipOf("slave", pic.slave)],

@@ -1,0 +1,125 @@
+// The package's notebooks about hardware, each from a fresh kernel. What they claim they assert in their own cells; here it is
+// looked at what a reader sees.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { type NotebookCell, parseNotebook } from "../src/notebook/notebook-document.js";
+import { runNotebook } from "../src/notebook/run-notebook.js";
+import { packageRoot } from "./support/virtlab.js";
+
+const folder = join(packageRoot, "notebooks");
+
+interface Output {
+  readonly text?: string;
+  readonly data?: Readonly<Record<string, unknown>>;
+}
+
+/** Runs a notebook to its end; gives the text, and the other forms, of the output of each cell by the cell's id. */
+async function run(name: string) {
+  const notebook = parseNotebook(readFileSync(join(folder, name), "utf8"), name);
+  expect(notebook.cells.filter(({ cell_type, outputs }) => cell_type === "code" && outputs?.length !== 0)).toEqual([]);
+  const { failure, notebook: executed } = await runNotebook(notebook, { folder, cellTimeout: 30_000 });
+  expect(failure).toBeUndefined();
+  const outputs = ({ outputs: all = [] }: NotebookCell) => all as readonly Output[];
+  const cell = (id: string) => executed.cells.find((one) => one.id === id)!;
+  return {
+    text: (id: string) =>
+      outputs(cell(id))
+        .map(({ text, data }) => text ?? String(data?.["text/plain"]))
+        .join("\n"),
+    forms: (id: string) => outputs(cell(id)).flatMap(({ data = {} }) => Object.keys(data)),
+    errors: executed.cells.flatMap((one) => outputs(one).filter((output) => "ename" in output)),
+  };
+}
+
+const figureForms = ["application/vnd.plotly.v1+json", "image/svg+xml", "text/plain"];
+const cells = (line: string) => line.split(/ {2,}/);
+
+describe("10-rings", () => {
+  it("shows what each ring may do, the switched stack, and the way up and down", async () => {
+    const { text, forms, errors } = await run("10-rings.ipynb");
+    expect(errors).toEqual([]);
+    const rows = text("matrix").split("\n").map(cells);
+    const outcome = (instruction: string) => rows.find(([name]) => name === instruction)!.slice(1);
+    const gp = "#GP(0)";
+    expect(rows[0]).toEqual(expect.arrayContaining(["ring 0", "ring 3", "real mode", "V86, IOPL 3"]));
+    expect(outcome("hlt")).toEqual(["runs", gp, gp, gp, "runs", gp, gp]);
+    expect(outcome("cli")).toEqual(["runs", gp, gp, gp, "runs", gp, "runs"]);
+    expect(outcome("popf")).toEqual(["runs", "runs", "runs", "runs", "runs", gp, "runs"]);
+    expect(outcome("ltr ax")).toEqual(["runs", gp, gp, gp, "#UD", "#UD", "#UD"]);
+    expect(text("silent")).toMatch(/push dword 2; popf +IF afterwards +0 +1 +different +0/);
+    expect(text("int")).toMatch(/esp +0x00080000 → 0x0008ffec\n/);
+    expect(text("int")).toMatch(/new stack:\n.* eip\n.* cs\n.* eflags\n.* 0x00080000 {2}esp\n.* 0x00000023 {2}ss/);
+    expect(text("callgate")).toMatch(/0x00001234 {2}parameter/);
+    expect(text("sysenter")).toContain("memory is equal");
+    expect(text("why")).toContain("CPL is 3, IOPL is 0");
+    expect(
+      text("stairs-figure")
+        .split("\n")
+        .map((line) => line.split(": ")[1]),
+    ).toEqual(["INT", "IRET", "CALL", "RETF", "CALL", "INT", "IRET", "RETF", "HLT (#GP)"]);
+    expect(forms("stairs-figure")).toEqual(figureForms);
+  });
+});
+
+describe("11-paging", () => {
+  it("shows walks of all lengths, flags that are set, rights by page and ring, and pages in use", async () => {
+    const { text, forms, errors } = await run("11-paging.ipynb");
+    expect(errors).toEqual([]);
+    expect(text("on")).toMatch(
+      /page directory index 0x1, page table index 0x0, offset 0x123[\s\S]*→ physical 0x00300123$/,
+    );
+    expect(text("notes-diff")).toMatch(/0x00200004 +07 → 27\n +0x00202000 +07 → 27$/);
+    const rights = text("rights").split("\n").map(cells);
+    expect(rights[2]).toEqual(["user, read-only", "yes", "#PF(7)", "yes", "yes", "yes", "#PF(3)"]);
+    expect(rights[5]).toEqual(["not present", "#PF(4)", "#PF(6)", "#PF(0)", "#PF(2)", "#PF(0)", "#PF(2)"]);
+    expect(text("remap")).toMatch(/bytes at linear 0x400000 +this is frame 300 +and this is 301/);
+    expect(text("why")).toContain("the page table entry at physical 0x00202004 (0x00301005) is read-only");
+    const lengths = text("lengths")
+      .split("\n")
+      .slice(1)
+      .map((line) => cells(line)[4]);
+    expect(lengths).toEqual(["10 + 10 + 12", "10 + 22", "2 + 9 + 9 + 12", "2 + 9 + 21"]);
+    expect(forms("working-figure")).toEqual(figureForms);
+  });
+});
+
+describe("12-interrupts", () => {
+  it("shows the way of an interrupt, priorities, the shadow of STI, NMI, and which pairs are double faults", async () => {
+    const { text, forms, errors } = await run("12-interrupts.ipynb");
+    expect(errors).toEqual([]);
+    const chain = text("chain").split("\n").slice(1).map(cells);
+    expect(chain.map(([step]) => step)).toEqual([
+      "(IF is set)",
+      "(delivery)",
+      "push eax",
+      "inc dword [0x5000]",
+      "mov al, 0x20",
+      "out 0x20, al",
+      "pop eax",
+      "iret",
+    ]);
+    expect([chain[0], chain[1], chain[5], chain[7]].map((row) => row!.slice(1).join(""))).toEqual([
+      "101",
+      "010",
+      "000",
+      "001",
+    ]);
+    expect(text("both-order")).toBe("[ '20', '24' ]");
+    expect(text("nesting")).toContain("IRQ 0 and IRQ 4");
+    expect(
+      text("shadow")
+        .split("\n")
+        .slice(1)
+        .map((line) => cells(line)[0]),
+    ).toEqual(["sti", "nop", "(delivery)"]);
+    expect(text("double").split("\n").slice(1).map(cells)).toEqual([
+      ["#UD", "#UD → #NP", "#UD → #GP", "#UD → #PF"],
+      ["#DE", "#DE → #NP → #DF", "#DE → #GP → #DF", "#DE → #PF"],
+      ["#GP", "#GP → #NP → #DF", "#GP → #GP → #DF", "#GP → #PF"],
+      ["#PF", "#PF → #NP → #DF", "#PF → #GP → #DF", "#PF → #PF → #DF"],
+    ]);
+    expect(text("triple")).toContain("the processor shuts down (triple fault)");
+    for (const figure of ["figure", "latency"]) expect(forms(figure)).toEqual(figureForms);
+  });
+});
