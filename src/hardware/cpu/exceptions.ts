@@ -61,12 +61,15 @@ export function deliver(
       returnEip = thrown instanceof TaskFault ? port.nextEip : faultEip;
       faultEip = returnEip;
       if (makesDoubleFault(failed, thrown.vector)) {
+        port.faulted(thrown);
+        port.faulted(new Fault(VECTOR.DF, 0));
         vector = VECTOR.DF;
         errorCode = 0;
         port.faulted(new Fault(VECTOR.DF, 0));
       } else {
         vector = thrown.vector;
         errorCode = source === "software" ? thrown.errorCode : external(thrown);
+        port.faulted(new Fault(vector, errorCode, thrown.rule));
       }
       source = "exception";
     }

@@ -136,9 +136,6 @@ export const models: Readonly<Record<ModelName, Model>> = Object.freeze({
  * A model by name.
  *
  * @throws VirtlabError for a name that none has.
- *
- * @example
- * modelOf("pentium").family // => 5
  */
 export function modelOf(name: string): Model {
   const found = modelNames.find((known) => known === name);
@@ -151,9 +148,6 @@ export const checkedModel = (name: string = "pentium2"): ModelName => modelOf(na
 
 /**
  * What CPUID gives for a leaf. A leaf beyond the last one answers as the last one does.
- *
- * @example
- * identify("pentium", 1)[0].toString(16) // => "52c"
  */
 export function identify(model: ModelName, leaf: number): CpuidLeaf {
   const { cpuid } = models[model];

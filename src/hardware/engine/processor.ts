@@ -173,6 +173,11 @@ export class Processor implements ProcessorPort {
     return this.#codeMode;
   }
 
+  /** What decided how code is read has not changed since it was worked out. */
+  get modeIsKnown(): boolean {
+    return this.#codeMode !== undefined;
+  }
+
   #workOutMode(): CodeMode {
     const system = this.#system.live;
     const eflags = this.registers.eflags;
@@ -410,8 +415,7 @@ export class Processor implements ProcessorPort {
   }
 
   setSegment(name: SegmentName, segment: Segment): void {
-    this.#system.setSegment(name, segment);
-    this.#codeMode = undefined;
+    if (this.#system.setSegment(name, segment)) this.#codeMode = undefined;
   }
 
   invalidate(): void {

@@ -5,7 +5,7 @@
 import { includes, type ModelName } from "../cpu/model.js";
 import { type PageTableEntry, type PageWalk, PF } from "../cpu/paging.js";
 import { VECTOR } from "../cpu/processor.js";
-import { CR0, FLAG } from "../cpu/state.js";
+import { ACCESS, CR0, FLAG, type Segment } from "../cpu/state.js";
 import type { DecodedInstruction, Row } from "../isa/instruction.js";
 import { rows } from "../isa/table/index.js";
 import type { Machine } from "../machine.js";
@@ -42,7 +42,9 @@ const details: Readonly<Record<number, (scene: FaultScene) => FaultDetail | unde
   [VECTOR.PF]: pageFault,
   [VECTOR.UD]: (scene) => (scene.first ? invalidOpcode(scene) : undefined),
   [VECTOR.DE]: (scene) => (scene.first ? divideError(scene) : undefined),
-  [VECTOR.GP]: (scene) => (scene.first && scene.fault.rule === undefined ? notAllowed(scene) : undefined),
+  [VECTOR.GP]: (scene) =>
+    scene.first && scene.fault.rule === undefined ? (segmentAccess(scene) ?? notAllowed(scene)) : undefined,
+  [VECTOR.SS]: (scene) => (scene.first && scene.fault.rule === undefined ? segmentAccess(scene) : undefined),
 };
 
 /** What can be told of a fault from its machine; undefined where there is nothing beyond its rule. */
@@ -65,8 +67,9 @@ function pageFault({ fault, machine, exact }: FaultScene): FaultDetail {
 
 /** The entry that ended the walk, and why. */
 function failedEntry({ entries }: PageWalk, errorCode: number, machine: Machine): string {
+  const digits = entries.some(({ level, entry }) => level > 2 || entry > 0xffffffff) ? 16 : 8;
   const named = ({ table, address, entry }: PageTableEntry): string =>
-    `the ${table} entry at physical ${hex8(address)} (${hex8(entry)})`;
+    `the ${table} entry at physical ${hex8(address)} (0x${entry.toString(16).padStart(digits, "0")})`;
   const last = entries.at(-1);
   if (last === undefined) return "there is no entry";
   if ((errorCode & 8) !== 0) return `${named(last)} has reserved bits set`;
@@ -116,7 +119,7 @@ function ofInstruction(
   { mode }: DeliveredException,
 ): string | undefined {
   if (!includes(model, row.since)) return `${row.mnemonic} came with the ${row.since}; this processor is a ${model}.`;
-  if (/^UD/.test(row.mnemonic)) return `${row.mnemonic} is there to raise #UD.`;
+  if (/^UD/.test(row.mnemonic)) return `${row.mnemonic} exists to raise #UD.`;
   for (const operand of operands) {
     if (operand.kind === "control" && ![0, 2, 3, 4].includes(operand.number))
       return `There is no control register ${operand.number}.`;
@@ -175,6 +178,48 @@ function divideError({ instruction: { decoded }, machine, exact }: FaultScene): 
 }
 
 // ---- #GP ------------------------------------------------------------------------------------------------------------
+
+const LIMIT_SPEC = 'SDM Vol. 3A, "Limit Checking"';
+const TYPE_SPEC = 'SDM Vol. 3A, "Type Checking"';
+
+/** The check of a segment that an access of the instruction fails; its error code is 0. */
+function segmentAccess({ instruction, exception, machine, fault, exact }: FaultScene): FaultDetail | undefined {
+  const { segments } = machine.cpu.system;
+  if (!exact || fault.errorCode !== 0) return undefined;
+  const { eip } = exception;
+  if (eip > segments.cs.limit)
+    return { check: `EIP ${hex8(eip)} lies beyond the limit of CS (${hex8(segments.cs.limit)}).`, spec: LIMIT_SPEC };
+  const { decoded } = instruction;
+  if (decoded?.row === undefined) return undefined;
+  for (const [index, { segment, effective, bits }] of explainOperands(machine, decoded).entries()) {
+    if (segment === undefined || effective === undefined) continue;
+    const { limit, access, selector } = segments[segment];
+    const name = segment.toUpperCase();
+    if (access === 0)
+      return {
+        check: `${name} holds a null selector (${hex(selector)}), and no memory can be reached through it.`,
+        spec: 'SDM Vol. 3A, "Null Segment Selector Checking"',
+      };
+    const code = (access & ACCESS.CODE) !== 0;
+    if (code && (access & ACCESS.WRITABLE) === 0 && index > 0)
+      return { check: `${name} is code that may be executed only, not read.`, spec: TYPE_SPEC };
+    const outside = reachesOut(effective, bits / 8, segments[segment]);
+    if (outside)
+      return {
+        check: `Offset ${hex8(effective)} with ${bits / 8} bytes is not inside of the segment in ${name} (limit ${hex8(limit)}).`,
+        spec: LIMIT_SPEC,
+      };
+    if (index === 0 && (code || (access & ACCESS.WRITABLE) === 0))
+      return { check: `The segment in ${name} cannot be written.`, spec: TYPE_SPEC };
+  }
+  return undefined;
+}
+
+function reachesOut(offset: number, length: number, { limit, access }: Segment): boolean {
+  const down = (access & (ACCESS.CODE | ACCESS.EXPAND_DOWN)) === ACCESS.EXPAND_DOWN;
+  if (!down) return offset + length - 1 > limit;
+  return offset <= limit || offset + length - 1 > ((access & ACCESS.BIG) !== 0 ? 0xffffffff : 0xffff);
+}
 
 /** The privilege an instruction needs, where the fault names no rule. */
 function notAllowed({ instruction: { decoded }, exception, machine, fault }: FaultScene): FaultDetail | undefined {

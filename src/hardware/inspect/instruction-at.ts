@@ -42,7 +42,8 @@ export function decodeBytes(bytes: Uint8Array, address: number, bits: CodeBits):
   try {
     const decoded = decode(byteAt, address, bits);
     const own = bytes.subarray(0, decoded.length);
-    const text = decoded.row === undefined ? "(bad)" : (disassemble(own, { address, count: 1 })[0]?.text ?? "(bad)");
+    const text =
+      decoded.row === undefined ? "(bad)" : (disassemble(own, { address, bits, count: 1 })[0]?.text ?? "(bad)");
     return { address, bytes: [...own], text, decoded };
   } catch (thrown) {
     if (thrown === ENDED) return { address, bytes: [...bytes], text: "(bad)", decoded: undefined };

@@ -6,12 +6,19 @@ import { VirtlabError } from "../../state/error.js";
 import type { PageWalk } from "../cpu/paging.js";
 import { VECTOR } from "../cpu/processor.js";
 import { type Rule, rules } from "../cpu/rules.js";
+import { FLAG } from "../cpu/state.js";
 import type { Machine } from "../machine.js";
 import { deepFreeze } from "../machine-content.js";
 import { decodeSelectorErrorCode, errorCodeText, type SelectorErrorCode } from "./error-code.js";
 import type { DeliveredException, MetFault } from "./exception.js";
-import { faultDetail } from "./fault-detail.js";
-import { type DecodedAt, decodeBytes, type InstructionAt, instructionAt } from "./instruction-at.js";
+import { type FaultScene, faultDetail } from "./fault-detail.js";
+import {
+  type DecodedAt,
+  decodeBytes,
+  type InstructionAt,
+  instructionAt,
+  LONGEST_INSTRUCTION,
+} from "./instruction-at.js";
 import { findException } from "./look-ahead.js";
 import { vectorMeaning, vectors } from "./vectors.js";
 
@@ -55,7 +62,6 @@ export interface Why {
 /** How many steps `why` looks ahead. */
 export const WHY_REACH = 1_000_000;
 
-const hex = (value: number): string => `0x${value.toString(16)}`;
 const hex8 = (value: number): string => `0x${(value >>> 0).toString(16).padStart(8, "0")}`;
 
 /**
@@ -71,8 +77,8 @@ const hex8 = (value: number): string => `0x${(value >>> 0).toString(16).padStart
 export function why(machine: Machine, name?: string): Why {
   const wanted = name === undefined ? undefined : vectorNamed(name);
   const matches = ({ vector }: { readonly vector: number }): boolean => wanted === undefined || vector === wanted;
-  const last = machine.lastException;
-  if (last?.chain.some(matches)) return deepFreezeAround(answer(machine, last, wanted, "before"));
+  const met = machine.lastException;
+  if (met?.chain.some(matches)) return deepFreezeAround(answer(machine, met, wanted, "before"));
   const label = wanted === undefined ? undefined : vectorMeaning(wanted).name;
   const found = findException(machine, (one) => label === undefined || one === label, WHY_REACH);
   if ("before" in found) {
@@ -85,16 +91,18 @@ export function why(machine: Machine, name?: string): Why {
         machine: before,
       });
   }
-  const steps = "steps" in found ? found.steps : WHY_REACH;
-  const stop = "stop" in found && found.stop?.reason !== "limit" ? found.stop : undefined;
-  const until = stop === undefined ? "" : `, where the machine stops (${stop.reason})`;
+  const [steps, stop] = "before" in found ? [WHY_REACH, undefined] : [found.steps, found.stop];
+  const end = stop === undefined || stop.reason === "limit" ? "" : `; then the machine stops (${stop.reason})`;
+  const last = machine.lastException === undefined ? "There was no exception" : `The last exception was not ${label}`;
   return deepFreeze({
     ...(label === undefined ? {} : { name: label }),
     when: "never",
-    sentence: `No ${label ?? "exception"} has just happened, and none comes within the next ${String(steps).replace(/\B(?=(\d{3})+$)/g, ",")} steps${until}.`,
+    sentence: `${last}, and ${label === undefined ? "none" : `no ${label}`} comes within the next ${grouped(steps)} steps${end}.`,
     chain: [],
   });
 }
+
+const grouped = (value: number): string => String(value).replace(/\B(?=(\d{3})+$)/g, ",");
 
 /** A machine in a record stays as it is: it is immutable by itself. */
 function deepFreezeAround(value: Why): Why {
@@ -129,7 +137,7 @@ function answer(
   return {
     name: wanted === undefined ? chain[0]!.exception : vectorMeaning(wanted).name,
     when,
-    sentence: sentenceOf(instruction, exception, chain, when),
+    sentence: sentenceOf(subjectOf(instruction, isFetchFault(exception, machine)), exception, chain, when),
     instruction: { address, bytes, text },
     chain,
     cpl: exception.cpl,
@@ -137,14 +145,22 @@ function answer(
 }
 
 /** From the bytes that were kept; where they end within the instruction, from memory as it is now. */
-function instructionOf(machine: Machine, { eip, instructionBytes, codeBits, cs }: DeliveredException): DecodedAt {
+function instructionOf(machine: Machine, exception: DeliveredException): DecodedAt {
+  const { eip, instructionBytes, codeBits, cs } = exception;
   const kept = decodeBytes(Uint8Array.from(instructionBytes), eip, codeBits);
-  if (kept.decoded !== undefined) return kept;
-  const { segments } = machine.cpu.system;
-  return segments.cs.selector === cs || segments.cs.base === 0 ? instructionAt(machine, eip) : kept;
+  if (kept.decoded !== undefined || isFetchFault(exception, machine)) return kept;
+  return machine.cpu.system.segments.cs.selector === cs ? instructionAt(machine, eip) : kept;
 }
 
-function explainFault(scene: Parameters<typeof faultDetail>[0]): ExplainedFault {
+/** The page fault was raised by reading the instruction itself. */
+function isFetchFault({ chain, eip, cs, mode, instructionBytes }: DeliveredException, machine: Machine): boolean {
+  const base = mode === "protected" ? machine.cpu.system.segments.cs.base : cs * 16;
+  const { vector, cr2 = -1 } = chain[0]!;
+  const into = (cr2 - base - eip) >>> 0;
+  return vector === VECTOR.PF && into === instructionBytes.length && into < LONGEST_INSTRUCTION;
+}
+
+function explainFault(scene: FaultScene): ExplainedFault {
   const { vector, errorCode, cr2, rule: ruleName } = scene.fault;
   const meaning = vectorMeaning(vector);
   const rule: Rule | undefined = ruleName === undefined ? undefined : rules[ruleName];
@@ -158,10 +174,24 @@ function explainFault(scene: Parameters<typeof faultDetail>[0]): ExplainedFault 
     ...(words === undefined ? {} : { errorCodeMeaning: words }),
     ...(naming ? { names: decodeSelectorErrorCode(errorCode) } : {}),
     ...(cr2 === undefined ? {} : { cr2 }),
-    check: detail?.check ?? rule?.check ?? checkOf(vector, scene.exception.chain, scene.fault) ?? meaning.meaning,
+    check:
+      detail?.check ??
+      (rule && withFacts(rule.check, scene)) ??
+      checkOf(vector, scene.exception.chain, scene.fault) ??
+      meaning.meaning,
     spec: detail?.spec ?? rule?.spec ?? meaning.spec,
     ...(detail?.walk === undefined ? {} : { walk: detail.walk }),
   };
+}
+
+/** A rule's check, with the privilege levels it speaks of. */
+function withFacts(check: string, { exception, machine }: FaultScene): string {
+  const iopl = (machine.registers.eflags & FLAG.IOPL) >> 12;
+  const facts = [
+    /\bCPL\b/.test(check) ? `CPL is ${exception.cpl}` : "",
+    /\bIOPL\b/.test(check) ? `IOPL is ${iopl}` : "",
+  ].filter(Boolean);
+  return facts.length === 0 ? check : `${check.replace(/\.$/, "")} (${facts.join(", ")}).`;
 }
 
 /** A double fault is told by the two that make it. */
@@ -177,16 +207,13 @@ const within = (sentence: string): string =>
   sentence.replace(/\.$/, "").replace(/^[A-Z](?=[a-z' ])/, (letter) => letter.toLowerCase());
 
 function sentenceOf(
-  { address, text }: InstructionAt,
+  subject: string,
   { chain: met }: DeliveredException,
   chain: readonly ExplainedFault[],
   when: "before" | "ahead",
 ): string {
-  const verb = when === "ahead" ? "raises" : "raised";
   const [first, ...others] = chain as readonly [ExplainedFault, ...ExplainedFault[]];
-  const what = text === "(bad)" ? "The bytes" : text;
-  const raised = text === "(bad)" ? verb.replace("raises", "raise") : verb;
-  const parts = [`${what} at ${hex8(address)} ${raised} ${called(first)}: ${within(first.check)}`];
+  const parts = [`${subject} ${when === "ahead" ? "raises" : "raised"} ${called(first)}: ${within(first.check)}`];
   for (const fault of others) {
     parts.push(
       fault.vector === VECTOR.DF
@@ -199,10 +226,17 @@ function sentenceOf(
   return `${parts.join("; ")}.`;
 }
 
-/** "#GP(0)", "#NP(0x30: entry 6 of the GDT)". */
-function called({ exception, vector, errorCode, errorCodeMeaning, names }: ExplainedFault): string {
+/** What raised it: "cli at 0x00101000". */
+function subjectOf({ address, bytes, text }: InstructionAt, fetch: boolean): string {
+  if (fetch || bytes.length === 0) return `The fetch of the instruction at ${hex8(address)}`;
+  if (text !== "(bad)") return `${text} at ${hex8(address)}`;
+  const shown = bytes.map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
+  return `The encoding ${shown} at ${hex8(address)}`;
+}
+
+/** "#GP(0)", "#NP(0x30, GDT entry 6)". */
+function called({ exception, vector, errorCode, names }: ExplainedFault): string {
   if (errorCode === undefined || vector === VECTOR.PF || vector === VECTOR.DF) return exception;
-  return names === undefined
-    ? `${exception}(${hex(errorCode).replace(/^0x(?=[0-9]$)/, "")})`
-    : `${exception}(${hex(errorCode)}: ${errorCodeMeaning})`;
+  if (names === undefined) return `${exception}(${errorCode})`;
+  return `${exception}(0x${errorCode.toString(16)}, ${names.table.toUpperCase()} entry ${names.index})`;
 }
