@@ -79,6 +79,13 @@ describe("a task that cannot run", () => {
     expect(data.cpu.system.tr.selector).toBe(SEL.other);
   });
 
+  it("of ring 3 faults at the privilege of its code selector: the handler has the inner stack", () => {
+    const other = { 56: TOP.ring3, 72: 0, 76: SEL.code3, 80: SEL.data3, 84: 0x78 };
+    const end = run({ code: `jmp ${SEL.other}:0`, other });
+    expect([handled(end), end.registers.ss]).toEqual([10, SEL.data]);
+    expect(stackWords(end, 6)).toEqual([0x78, AT.target, SEL.code3, 0x10002, TOP.ring3, SEL.data3]);
+  });
+
   it("is refused while its TSS is too short: #TS in the old task", () => {
     const end = run({ code: `jmp ${SEL.other}:0`, memory: { [AT.gdt + SEL.other]: segment(AT.other, 0x66, 0x89, 0) } });
     expect([handled(end), stackWords(end, 2), end.cpu.system.tr.selector]).toEqual([10, [SEL.other, AT.code], SEL.tss]);
