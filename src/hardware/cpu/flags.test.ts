@@ -63,6 +63,11 @@ function processor(eflags: number, system: Partial<SystemState> = {}): Processor
       else if (size === 2) bytes.setUint16(linear, value, true);
       else bytes.setUint8(linear, value);
     },
+    readPair: absent,
+    low: 0,
+    high: 0,
+    readWords: absent,
+    writeWords: absent,
     segmentAddress: (_segment, offset) => STACK + offset,
     timestamp: 0n,
     invalidate: absent,
