@@ -72,6 +72,9 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
   readonly #cacheOwners = new Int32Array(JUMP_CACHE_COUNT).fill(-1);
   #nextCache = 0;
   #selected = -1;
+  /** The cache in use, and the one before, which is often the next. */
+  #selectedCache = 0;
+  #lastCache = 0;
   /** Grows whenever blocks or the way to them are forgotten: what is being executed may be among them. */
   generation = 0;
   /** Entries of the jump caches in use, as word indices; none when there are too many to list. */
@@ -117,13 +120,16 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
     const owner = mode.key * 2 + (user ? 1 : 0);
     if (owner === this.#selected) return;
     this.#selected = owner;
-    let cache = this.#cacheOwners.indexOf(owner);
+    let cache = this.#lastCache;
+    if (this.#cacheOwners[cache] !== owner) cache = this.#cacheOwners.indexOf(owner);
     if (cache < 0) {
       cache = this.#nextCache;
       this.#nextCache = (cache + 1) % JUMP_CACHE_COUNT;
       if (this.#cacheOwners[cache] !== -1) this.#clearCache(JUMP_CACHES + cache * JUMP_CACHE_SIZE);
       this.#cacheOwners[cache] = owner;
     }
+    this.#lastCache = this.#selectedCache;
+    this.#selectedCache = cache;
     this.#i32[JUMP_CACHE_BASE >> 2] = JUMP_CACHES + cache * JUMP_CACHE_SIZE;
   }
 
