@@ -44,8 +44,12 @@ const exclusions: readonly [reason: string, applies: Applies][] = [
     hasStep(({ row, size }) => row.mnemonic === "ENTER" && size === 32),
   ],
   [
-    "has LOOPE or LOOPNE behind another instruction, whose flags Unicorn loses",
-    ({ steps }) => steps.slice(1).some(({ choice }) => ["LOOPE", "LOOPNE"].includes(choice.row.mnemonic)),
+    "has LOOPE, LOOPNE or CMPXCHG8B behind another instruction, whose flags Unicorn loses",
+    ({ steps }) => steps.slice(1).some(({ choice }) => ["LOOPE", "LOOPNE", "CMPXCHG8B"].includes(choice.row.mnemonic)),
+  ],
+  [
+    "has a far pointer at a 16-bit address, which wraps here at 64 KiB and does not in Unicorn",
+    hasStep(({ row, addressSize }) => addressSize === 16 && row.operands[1]?.type === "p"),
   ],
   [
     "leaves its code",
