@@ -5,9 +5,11 @@ export type { BootModule } from "./hardware/boot/multiboot-info.js";
 export type { BootOptions, CreateOptions } from "./hardware/boot/start.js";
 export { type ModelName, modelNames } from "./hardware/cpu/model.js";
 export type { PageTableEntry, PageWalk } from "./hardware/cpu/paging.js";
+export type { RuleName } from "./hardware/cpu/rules.js";
 export type {
   CpuState,
   GeneralRegisters,
+  Mode,
   Segment,
   SegmentName,
   SystemState,
@@ -24,6 +26,23 @@ export type { DeviceConfig } from "./hardware/devices/port-map.js";
 export type { PostCodeState } from "./hardware/devices/post-code.js";
 export type { ResetControlState } from "./hardware/devices/reset-control.js";
 export type { Uart16550State } from "./hardware/devices/uart16550.js";
+export type { DescriptorEntry, DescriptorKind, DescriptorTableName } from "./hardware/inspect/descriptor.js";
+export type { SelectorErrorCode } from "./hardware/inspect/error-code.js";
+export type { DeliveredException, MetFault } from "./hardware/inspect/exception.js";
+export type { ExplainedOperand, Explanation } from "./hardware/inspect/explain.js";
+export type { FlagName, Flags } from "./hardware/inspect/flags.js";
+export type { InstructionAt } from "./hardware/inspect/instruction-at.js";
+export type {
+  InterruptController,
+  InterruptControllerLine,
+  InterruptControllers,
+} from "./hardware/inspect/interrupt-controllers.js";
+export type { Privilege } from "./hardware/inspect/privilege.js";
+export type { RegisterValue } from "./hardware/inspect/registers.js";
+export type { LoadCheck, Selector } from "./hardware/inspect/selector.js";
+export type { AllowedPorts, IoPermissions, TaskState } from "./hardware/inspect/task-state.js";
+export { type VectorClass, type VectorMeaning, vectorMeaning, vectors } from "./hardware/inspect/vectors.js";
+export type { ExplainedFault, Why } from "./hardware/inspect/why.js";
 export { type DisassembledInstruction, type DisassembleOptions, disassemble } from "./hardware/isa/disassembler.js";
 export type { InstructionGroup } from "./hardware/isa/instruction.js";
 export {
@@ -46,9 +65,19 @@ export { type Change, type FindOptions, Timeline } from "./state/timeline.js";
 export { guest } from "./systems/packaged-guest.js";
 export { DISPLAY, type Display, type Displayable, type MimeBundle } from "./view/display.js";
 export { Figure, type PlotlyFigure } from "./view/figure.js";
+export {
+  descriptorTable,
+  explain,
+  flagsOf,
+  interruptControllers,
+  registersOf,
+  selector,
+  taskState,
+  why,
+} from "./view/inspections.js";
 export type { MachineDisplayOptions } from "./view/machine-display.js";
 export { figureOfRun } from "./view/run-figure.js";
 export type { ProfileOptions } from "./view/run-profile.js";
-export { type Showable, show } from "./view/show.js";
+export { type Inspection, type Showable, show } from "./view/show.js";
 
 installDisplays();

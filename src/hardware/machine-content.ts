@@ -41,7 +41,7 @@ export function memoryDigest(memory: PersistentMap<Page>): string {
 
 /** Everything but memory, by name: what is hashed, saved and compared. */
 export function describe(state: MachineState): Record<string, unknown> {
-  const { memory: _memory, ...rest } = state;
+  const { memory: _memory, lastException: _lastException, ...rest } = state;
   return rest;
 }
 

@@ -18,6 +18,7 @@ import { type PageWalk, type PhysicalMemory, walk } from "./cpu/paging.js";
 import { type CpuState, cplOf, FLAG, type GeneralRegisters, generalNames, segmentNames } from "./cpu/state.js";
 import { type DeviceSet, typeInput } from "./devices/bus.js";
 import { Engine } from "./engine/engine.js";
+import type { DeliveredException } from "./inspect/exception.js";
 import { deepFreeze, describe, firstMisfit, memoryDigest, nonZeroPages, writeBytes } from "./machine-content.js";
 import { type EventKind, eventKinds, type MachineEvent, type MachineState, type RomRange, type Stop } from "./state.js";
 
@@ -373,6 +374,11 @@ export class Machine {
   nmi(): Machine {
     const { cpu } = this.#state;
     return new Machine({ ...this.#state, cpu: { ...cpu, pending: { ...cpu.pending, nmi: true } } });
+  }
+
+  /** The last exception that was raised, with every fault on the way to its handler. Outside of hash and diff. */
+  get lastException(): DeliveredException | undefined {
+    return deepFreeze(this.#state.lastException);
   }
 
   get halted(): boolean {

@@ -3,6 +3,7 @@ import type { Page } from "../state/pages.js";
 import type { PersistentMap } from "../state/persistent-map.js";
 import type { CpuState } from "./cpu/state.js";
 import type { DeviceSet } from "./devices/bus.js";
+import type { DeliveredException } from "./inspect/exception.js";
 
 /** What is counted beside steps; each count is exact and part of the value. */
 export interface Counts {
@@ -36,6 +37,8 @@ export interface MachineState {
   readonly counts: Counts;
   /** The processor has shut down after a triple fault. */
   readonly shutdown: boolean;
+  /** The last exception that was raised. An observation: outside of hash, difference and save. */
+  readonly lastException?: DeliveredException | undefined;
 }
 
 /** Why a run ended. Not part of the state: it says something about the run, not about the machine. */

@@ -2,9 +2,10 @@
  * The instructions around a machine's EIP. Those behind it are a guess: x86 code can only be read forwards, so the
  * longest run of instructions that ends exactly at EIP is taken, which in practice is the one the program has.
  */
+import { codeBitsOf } from "../hardware/inspect/instruction-at.js";
+import { readForward, readIfMapped } from "../hardware/inspect/reading.js";
 import { type DisassembledInstruction, disassemble } from "../hardware/isa/disassembler.js";
 import type { Machine } from "../hardware/machine.js";
-import { VirtlabError } from "../state/error.js";
 
 export interface CodeLine extends DisassembledInstruction {
   /** Before EIP and so a guess, at EIP, or after it. */
@@ -22,35 +23,30 @@ export function codeAround(
   { before = 4, after = 8 }: { before?: number; after?: number } = {},
 ): readonly CodeLine[] {
   const { eip } = machine.registers;
-  const base = machine.cpu.system.segments.cs.base;
+  const { base } = machine.cpu.system.segments.cs;
+  const bits = codeBitsOf(machine);
   const ahead = disassemble(readForward(machine, (base + eip) >>> 0, (after + 1) * LONGEST), {
     address: eip,
+    bits,
     count: after + 1,
   });
   if (ahead.length === 0) return [];
   const behind =
-    before === 0 ? [] : instructionsBefore(readBackward(machine, (base + eip) >>> 0, Math.min(LOOK_BACK, eip)), eip);
+    before === 0
+      ? []
+      : instructionsBefore(readBackward(machine, (base + eip) >>> 0, Math.min(LOOK_BACK, eip)), eip, bits);
   return [
     ...behind.slice(-before).map((one): CodeLine => ({ ...one, place: "before" })),
     ...ahead.map((one, index): CodeLine => ({ ...one, place: index === 0 ? "here" : "after" })),
   ];
 }
 
-function instructionsBefore(bytes: Uint8Array, eip: number): readonly DisassembledInstruction[] {
+function instructionsBefore(bytes: Uint8Array, eip: number, bits: 16 | 32): readonly DisassembledInstruction[] {
   for (let length = bytes.length; length > 0; length--) {
-    const list = disassemble(bytes.subarray(bytes.length - length), { address: (eip - length) >>> 0 });
+    const list = disassemble(bytes.subarray(bytes.length - length), { address: (eip - length) >>> 0, bits });
     if (list.every(({ group }) => group !== undefined)) return list;
   }
   return [];
-}
-
-/** Bytes from `linear` on, up to the first page that is not mapped. */
-function readForward(machine: Machine, linear: number, length: number): Uint8Array {
-  const first = Math.min(length, PAGE - (linear % PAGE));
-  const start = readIfMapped(machine, linear, first);
-  if (start === undefined) return new Uint8Array();
-  const rest = length > first ? readIfMapped(machine, (linear + first) >>> 0, length - first) : undefined;
-  return rest === undefined ? start : Uint8Array.of(...start, ...rest);
 }
 
 /** Bytes before `linear`; those of its own page where the page before is not mapped. */
@@ -61,13 +57,4 @@ function readBackward(machine: Machine, linear: number, length: number): Uint8Ar
     readIfMapped(machine, linear - within, within) ??
     new Uint8Array()
   );
-}
-
-function readIfMapped(machine: Machine, linear: number, length: number): Uint8Array | undefined {
-  try {
-    return machine.readLinear(linear, length);
-  } catch (error) {
-    if (error instanceof VirtlabError) return undefined;
-    throw error;
-  }
 }

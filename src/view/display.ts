@@ -35,9 +35,9 @@ export class Display implements Displayable {
   }
 }
 
-/** A frozen copy of a plain record that shows itself; the method is not enumerable, so that equal records stay equal. */
+/** A frozen copy of a plain record or list that shows itself; the method is not enumerable, so that equal records stay equal. */
 export function displayable<T extends object>(record: T, display: (record: T) => Displayable): T {
-  const copy = { ...record };
+  const copy = (Array.isArray(record) ? [...record] : { ...record }) as T;
   Object.defineProperty(copy, DISPLAY, { value: () => display(copy)[DISPLAY]() });
   return Object.freeze(copy);
 }

@@ -1,17 +1,36 @@
 /** `show`: any value that has a display of its own, as one, with options where it takes some. */
 
 import type { PageWalk } from "../hardware/cpu/paging.js";
+import type { DescriptorEntry } from "../hardware/inspect/descriptor.js";
+import type { Explanation } from "../hardware/inspect/explain.js";
+import type { Flags } from "../hardware/inspect/flags.js";
+import type { InterruptControllers } from "../hardware/inspect/interrupt-controllers.js";
+import type { RegisterValue } from "../hardware/inspect/registers.js";
+import type { Selector } from "../hardware/inspect/selector.js";
+import type { TaskState } from "../hardware/inspect/task-state.js";
+import type { Why } from "../hardware/inspect/why.js";
 import { Machine, type MachineDifference } from "../hardware/machine.js";
 import { VirtlabError } from "../state/error.js";
 import { Timeline } from "../state/timeline.js";
 import { differenceDisplay } from "./diff-display.js";
-import type { Display } from "./display.js";
+import { DISPLAY, Display, type Displayable, type MimeBundle } from "./display.js";
 import { type MachineDisplayOptions, machineDisplay } from "./machine-display.js";
 import { timelineDisplay } from "./timeline-display.js";
 import { walkDisplay } from "./walk-display.js";
 
 /** What `show` knows how to show. */
-export type Showable = Machine | Timeline<Machine> | MachineDifference | PageWalk;
+export type Showable = Machine | Timeline<Machine> | MachineDifference | PageWalk | Inspection;
+
+/** Values made from a machine that have a display of their own: `flagsOf`, `descriptorTable`, `why` and the like. */
+export type Inspection =
+  | readonly RegisterValue[]
+  | Flags
+  | readonly DescriptorEntry[]
+  | Selector
+  | TaskState
+  | InterruptControllers
+  | Explanation
+  | Why;
 
 /**
  * The value's display, as HTML and text. With `since`, what changed in a machine is marked.
@@ -23,10 +42,16 @@ export function show(value: Showable, options: MachineDisplayOptions = {}): Disp
   if (value instanceof Timeline) return timelineDisplay(value);
   if (isDifference(value)) return differenceDisplay(value);
   if (isWalk(value)) return walkDisplay(value);
-  throw new VirtlabError("show: the value is no machine, timeline, difference or page walk");
+  if (isDisplayable(value)) {
+    const { "text/html": html, "text/plain": text } = value[DISPLAY]() as MimeBundle;
+    if (typeof html === "string" && typeof text === "string") return new Display(html, text);
+  }
+  throw new VirtlabError("show: the value is no machine, timeline, difference or page walk, nor made from one");
 }
 
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+const isDisplayable = (value: unknown): value is Displayable => isRecord(value) && typeof value[DISPLAY] === "function";
+
+const isRecord = (value: unknown): value is Readonly<Record<string | symbol, unknown>> =>
   typeof value === "object" && value !== null;
 const isDifference = (value: unknown): value is MachineDifference =>
   isRecord(value) && Array.isArray(value["state"]) && Array.isArray(value["memory"]);

@@ -28,7 +28,7 @@ export const STYLE = `<style>
 .vl.vl.vl th, .vl.vl.vl td { padding: 0 .9rem 0 0; margin: 0; border: 0; background: none; text-align: left; vertical-align: baseline; white-space: nowrap; font-weight: inherit; color: inherit; max-width: none; }
 .vl.vl.vl th { color: color-mix(in srgb, currentColor 62%, transparent); font-weight: 400; }
 .vl.vl.vl td:last-child { padding-right: 0; }
-.vl.vl.vl td.num { text-align: right; }
+.vl.vl.vl td.num, .vl.vl.vl th.num { text-align: right; }
 .vl.vl.vl td.wrap { white-space: pre-wrap; overflow-wrap: anywhere; }
 .vl.vl.vl pre, .vl.vl.vl code { background: none; padding: 0; border: 0; color: inherit; }
 .vl.vl.vl .mono, .vl.vl.vl pre, .vl.vl.vl code { font-family: var(--jp-code-font-family, ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace); font-size: 12.5px; }
@@ -46,6 +46,24 @@ export const STYLE = `<style>
 .vl.vl.vl .bits { display: flex; flex-wrap: wrap; gap: .35rem; }
 .vl.vl.vl .bits > span { flex: 0 1 auto; padding: .1rem .6rem .2rem; border-radius: 5px; background: color-mix(in srgb, currentColor 7%, transparent); }
 .vl.vl.vl .bits small { display: block; font-size: 11px; color: color-mix(in srgb, currentColor 62%, transparent); }
+.vl.vl.vl .boxes { display: flex; flex-wrap: wrap; gap: .25rem; }
+.vl.vl.vl .boxes > span { min-width: 2.9rem; padding: .1rem .35rem .15rem; text-align: center; border-radius: 5px; border: 1px solid color-mix(in srgb, currentColor 16%, transparent); line-height: 1.35; }
+.vl.vl.vl .boxes small, .vl.vl.vl .boxes b { display: block; }
+.vl.vl.vl .boxes small { font-size: 10.5px; color: color-mix(in srgb, currentColor 62%, transparent); }
+.vl.vl.vl .boxes .off { color: color-mix(in srgb, currentColor 62%, transparent); }
+.vl.vl.vl .boxes .off small, .vl.vl.vl tr.guess .dim { color: inherit; }
+.vl.vl.vl .boxes .on { font-weight: 650; background: color-mix(in srgb, ${ACCENT} 17%, transparent); border-color: ${ACCENT}; }
+.vl.vl.vl .fields { display: flex; flex-wrap: wrap; gap: .35rem; }
+.vl.vl.vl .fields > span { padding: .15rem .6rem .25rem; border-radius: 5px; background: color-mix(in srgb, currentColor 7%, transparent); }
+.vl.vl.vl .fields small { display: block; font-size: 11px; color: color-mix(in srgb, currentColor 62%, transparent); }
+.vl.vl.vl .cells { display: flex; }
+.vl.vl.vl .cells i { font-style: normal; padding: 0 .3rem; border-left: 1px solid color-mix(in srgb, currentColor 22%, transparent); }
+.vl.vl.vl .cells i:first-child { border-left: 0; padding-left: 0; }
+.vl.vl.vl .link { display: flex; align-items: baseline; gap: .9rem; }
+.vl.vl.vl .link > b { flex: 0 0 3rem; }
+.vl.vl.vl .link > div { flex: 1 1 auto; min-width: 0; }
+.vl.vl.vl .yes { color: #3a9d74; font-weight: 700; }
+.vl.vl.vl .no { color: #c8503c; font-weight: 700; }
 .vl.vl.vl .result { font-weight: 650; }
 .vl.vl.vl .fault { box-shadow: inset 3px 0 0 #c8503c; padding-left: .6rem; }
 .vl.vl.vl .found { box-shadow: inset 3px 0 0 #3a9d74; padding-left: .6rem; }

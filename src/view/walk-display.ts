@@ -1,52 +1,70 @@
 /** A page walk for readers: the linear address in its parts, each entry as it was read, and where it led. */
 import type { PageTableEntry, PageWalk } from "../hardware/cpu/paging.js";
+import { pageFaultText } from "../hardware/inspect/error-code.js";
 import { Display } from "./display.js";
 import { frame } from "./style.js";
-import { address, hex } from "./text.js";
+import { address } from "./text.js";
 
-/** The parts of a linear address that a walk uses, from the highest bits. */
-function partsOf(walk: PageWalk): readonly (readonly [name: string, value: number, bits: string])[] {
-  if (!walk.paging) return [["linear address", walk.linear, "31:0"]];
-  const directory = ["page directory index", walk.linear >>> 22, "31:22"] as const;
-  if (walk.entries[0]?.pageSize && walk.entries.length === 1 && walk.physical !== undefined)
-    return [directory, ["offset", walk.linear & 0x3fffff, "21:0"]];
+/** The parts of a linear address that a walk uses, from the highest bits; what the walk did not come to is left out. */
+function partsOf({ paging, linear, entries, pageBytes }: PageWalk): readonly LinearPart[] {
+  if (!paging) return [["linear address", linear, "31:0"]];
+  const indices = entries.map(
+    ({ table, index, bits: [high, low] }): LinearPart => [`${table} index`, index, `${high}:${low}`],
+  );
+  // Where the walk ended early, the bits below the last index are all that is known.
+  const lowest = pageBytes === undefined ? (entries.at(-1)?.bits[1] ?? 32) : Math.log2(pageBytes);
+  const rest = linear % 2 ** lowest;
+  return [...indices, [pageBytes === undefined && lowest > 12 ? "rest" : "offset", rest, `${lowest - 1}:0`]];
+}
+
+type LinearPart = readonly [name: string, value: number, bits: string];
+
+/** "4 KiB", "2 MiB". */
+const sizeText = (bytes: number): string => (bytes < 2 ** 20 ? `${bytes / 1024} KiB` : `${bytes / 2 ** 20} MiB`);
+
+function rights({
+  present,
+  writable,
+  user,
+  accessed,
+  dirty,
+  global,
+  cacheDisabled,
+  writeThrough,
+  leaf,
+  level,
+  bits,
+}: PageTableEntry): readonly string[] {
+  if (!present) return ["not present"];
   return [
-    directory,
-    ["page table index", (walk.linear >>> 12) & 0x3ff, "21:12"],
-    ["offset", walk.linear & 0xfff, "11:0"],
+    "present",
+    ...(level > 2 ? [] : [writable ? "writable" : "read-only", user ? "user" : "supervisor"]),
+    ...(accessed ? ["accessed"] : []),
+    ...(leaf && dirty ? ["dirty"] : []),
+    ...(leaf && global ? ["global"] : []),
+    ...(cacheDisabled ? ["not cached"] : writeThrough ? ["write-through"] : []),
+    ...(leaf && level > 1 ? [`${sizeText(2 ** bits[1])} page`] : []),
   ];
 }
 
-const rights = ({ present, writable, user, accessed, dirty, pageSize }: PageTableEntry): readonly string[] => [
-  present ? "present" : "not present",
-  ...(present ? [writable ? "writable" : "read-only", user ? "user" : "supervisor"] : []),
-  ...(accessed ? ["accessed"] : []),
-  ...(dirty ? ["dirty"] : []),
-  ...(present && pageSize ? ["4 MiB page"] : []),
-];
+/** Entries of PAE paging have 64 bits. */
+const isWide = ({ entries }: PageWalk): boolean => entries.some(({ level, entry }) => level > 2 || entry > 0xffffffff);
+const wideHex = (value: number, digits: number): string => value.toString(16).padStart(digits, "0");
 
 /** A #PF error code in words. Spec: SDM Vol. 3A, "Page-Fault Exceptions". */
-export function faultText(errorCode: number): string {
-  const access = `${(errorCode & 4) === 0 ? "a supervisor" : "a user"} ${(errorCode & 2) === 0 ? "read" : "write"}`;
-  const why =
-    (errorCode & 8) !== 0
-      ? "reserved bits are set"
-      : (errorCode & 1) === 0
-        ? "the page is not present"
-        : "the rights do not allow it";
-  return `#PF with error code ${errorCode}: ${access}, and ${why}`;
-}
+export const faultText = (errorCode: number): string => `#PF with error code ${errorCode}: ${pageFaultText(errorCode)}`;
 
 const resultOf = ({ paging, physical, fault }: PageWalk): string =>
   physical === undefined
     ? faultText(fault?.errorCode ?? 0)
-    : `physical ${address(physical)}${paging ? "" : " (paging is off)"}`;
+    : `physical 0x${wideHex(physical, 8)}${paging ? "" : " (paging is off)"}`;
 
 /** A page walk as HTML and as text. */
 export function walkDisplay(walk: PageWalk): Display {
+  const digits = isWide(walk) ? 16 : 8;
   const rows = walk.entries.map(
     (entry) =>
-      `<tr><td>${entry.table}</td><td class="mono">${address(entry.address)}</td><td class="mono">${hex(entry.entry, 8)}</td><td>${rights(entry).join(" · ")}</td></tr>`,
+      `<tr><td>${entry.table}</td><td class="mono">0x${wideHex(entry.address, 8)}</td><td class="mono">${wideHex(entry.entry, digits)}</td><td>${rights(entry).join(" · ")}</td></tr>`,
   );
   const table = `<table><thead><tr><th>table</th><th>entry at (physical)</th><th>entry</th><th>says</th></tr></thead><tbody>${rows.join("")}</tbody></table>`;
   const bits = partsOf(walk).map(
@@ -61,13 +79,14 @@ export function walkDisplay(walk: PageWalk): Display {
       `<div class="row"><div class="${walk.physical === undefined ? "fault" : "found"} result">→ ${resultOf(walk)}</div></div>`,
     ].join("\n"),
   );
+  const tableWidth = Math.max(14, ...walk.entries.map(({ table: name }) => name.length));
   const text = [
     `page walk of linear ${address(walk.linear)} (${partsOf(walk)
       .map(([name, value]) => `${name} 0x${value.toString(16)}`)
       .join(", ")})`,
     ...walk.entries.map(
       (entry) =>
-        `  ${entry.table.padEnd(14)} entry at ${address(entry.address)}: ${hex(entry.entry, 8)}  ${rights(entry).join(", ")}`,
+        `  ${entry.table.padEnd(tableWidth)} entry at 0x${wideHex(entry.address, 8)}: ${wideHex(entry.entry, digits)}  ${rights(entry).join(", ")}`,
     ),
     `  → ${resultOf(walk)}`,
   ].join("\n");

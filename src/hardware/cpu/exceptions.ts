@@ -46,22 +46,30 @@ export function deliver(
   returnEip: number,
   faultEip = port.eip,
 ): void {
+  let resume = false;
   for (;;) {
+    // Sticky: the frame of a double fault says RF when one of its faults would have.
+    resume ||= source === "exception" && isFaultClass(vector);
     try {
-      deliverOnce(port, vector, errorCode, source, returnEip);
+      deliverOnce(port, vector, errorCode, source === "software", returnEip, resume);
       return;
     } catch (thrown) {
       if (!(thrown instanceof Fault)) throw thrown;
       const failed = source === "exception" ? vector : -1;
+      port.faulted(thrown);
       if (failed === VECTOR.DF) throw new TripleFault();
       returnEip = thrown instanceof TaskFault ? port.nextEip : faultEip;
       faultEip = returnEip;
       if (makesDoubleFault(failed, thrown.vector)) {
+        port.faulted(thrown);
+        port.faulted(new Fault(VECTOR.DF, 0));
         vector = VECTOR.DF;
         errorCode = 0;
+        port.faulted(new Fault(VECTOR.DF, 0));
       } else {
         vector = thrown.vector;
         errorCode = source === "software" ? thrown.errorCode : external(thrown);
+        port.faulted(new Fault(vector, errorCode, thrown.rule));
       }
       source = "exception";
     }
@@ -76,16 +84,16 @@ function deliverOnce(
   port: ProcessorPort,
   vector: number,
   errorCode: number | undefined,
-  source: EventSource,
+  software: boolean,
   returnEip: number,
+  resume: boolean,
 ): void {
   if (port.mode === "real") {
     deliverThroughVector(port, vector, returnEip);
     return;
   }
   const eflags = port.getEflags();
-  const pushed = source === "exception" && isFaultClass(vector) ? eflags | FLAG.RF : eflags;
-  deliverThroughGate(port, vector, errorCode, source === "software", returnEip, pushed);
+  deliverThroughGate(port, vector, errorCode, software, returnEip, resume ? eflags | FLAG.RF : eflags);
 }
 
 /** Real mode: through a far pointer of the interrupt vector table, without an error code. Spec: SDM Vol. 3B, "Interrupt and Exception Handling" of real-address mode. */

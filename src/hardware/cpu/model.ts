@@ -20,6 +20,8 @@ export const includes = (model: ModelName, since: ModelName | undefined): boolea
 
 /** Features: their flag in EDX of CPUID leaf 1, and the CR4 bits that come with them. */
 const FEATURES = {
+  /** A virtual interrupt flag in virtual-8086 and protected mode. */
+  VME: { flag: 1 << 1, cr4: CR4.VME | CR4.PVI },
   /** Debugging extensions: breakpoints on ports, DR4 and DR5 as no registers. */
   DE: { flag: 1 << 2, cr4: CR4.DE },
   /** Pages of 4 MiB. */
@@ -111,7 +113,7 @@ export const models: Readonly<Record<ModelName, Model>> = Object.freeze({
     family: 5,
     model: 2,
     stepping: 12,
-    features: ["DE", "PSE", "TSC", "MSR", "MCE", "CX8"],
+    features: ["VME", "DE", "PSE", "TSC", "MSR", "MCE", "CX8"],
     controlRegisters: [0, 2, 3, 4],
     cr3: CR3_BITS,
   }),
@@ -121,7 +123,7 @@ export const models: Readonly<Record<ModelName, Model>> = Object.freeze({
     family: 6,
     model: 5,
     stepping: 2,
-    features: ["DE", "PSE", "TSC", "MSR", "PAE", "MCE", "CX8", "SEP", "PGE", "CMOV"],
+    features: ["VME", "DE", "PSE", "TSC", "MSR", "PAE", "MCE", "CX8", "SEP", "PGE", "CMOV"],
     controlRegisters: [0, 2, 3, 4],
     cr3: CR3_BITS_PAE,
     moreCr4: CR4.PCE,
@@ -134,9 +136,6 @@ export const models: Readonly<Record<ModelName, Model>> = Object.freeze({
  * A model by name.
  *
  * @throws VirtlabError for a name that none has.
- *
- * @example
- * modelOf("pentium").family // => 5
  */
 export function modelOf(name: string): Model {
   const found = modelNames.find((known) => known === name);
@@ -149,9 +148,6 @@ export const checkedModel = (name: string = "pentium2"): ModelName => modelOf(na
 
 /**
  * What CPUID gives for a leaf. A leaf beyond the last one answers as the last one does.
- *
- * @example
- * identify("pentium", 1)[0].toString(16) // => "52c"
  */
 export function identify(model: ModelName, leaf: number): CpuidLeaf {
   const { cpuid } = models[model];

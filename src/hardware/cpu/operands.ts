@@ -94,13 +94,14 @@ export function setStackPointer(port: ProcessorPort, ss: Segment, pointer: numbe
 }
 
 /**
- * Pushes a word on the current stack, at the current privilege. ESP changes last.
+ * Pushes a word on the current stack, at the current privilege; of its `size` bytes the lowest `written` ones. ESP
+ * changes last.
  * Spec: SDM Vol. 2B, PUSH—Push Word, Doubleword, or Quadword Onto the Stack.
  */
-export function push(port: ProcessorPort, value: number, size: 2 | 4): void {
+export function push(port: ProcessorPort, value: number, size: 2 | 4, written = size): void {
   const { ss } = port.system.segments;
   const pointer = masked(port.getRegister(ESP) - size, stackMask(ss));
-  port.writeLinear(port.segmentAddress(SS, pointer, size, true), size, value, port.cpl === 3);
+  port.writeLinear(port.segmentAddress(SS, pointer, written, true), written, value, port.cpl === 3);
   setStackPointer(port, ss, pointer);
 }
 

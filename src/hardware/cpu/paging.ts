@@ -240,9 +240,6 @@ export interface PageWalk {
 
 /**
  * The check behind a #PF, from its error code.
- *
- * @example
- * pageFaultRule(0b0110) // => "page-not-present"
  */
 export function pageFaultRule(errorCode: number): RuleName {
   if ((errorCode & PF.P) === 0) return "page-not-present";

@@ -57,24 +57,16 @@ export const isInnerCode = (access: number, cpl: number): boolean => !isConformi
 export function readReturnCode(port: ProcessorPort, selector: number, cpl: number): Descriptor {
   const descriptor = readCode(port, selector, VECTOR.GP);
   if ((selector & 3) < cpl) throw selectorFault(VECTOR.GP, selector, "return-to-inner-level");
-  checkOwnLevel(descriptor, VECTOR.GP);
+  checkCodeLevel(descriptor, VECTOR.GP);
+  checkPresent(descriptor);
   return descriptor;
 }
 
-/** The code segment of a task: its privilege is the RPL. Spec: SDM Vol. 3A, "Task Switching". */
-export function readTaskCode(port: ProcessorPort, selector: number): Descriptor {
-  const descriptor = readCode(port, selector, VECTOR.TS);
-  checkOwnLevel(descriptor, VECTOR.TS);
-  return descriptor;
-}
-
-/** Code that is to run at the privilege of its selector's RPL. */
-function checkOwnLevel(descriptor: Descriptor, vector: number): void {
-  const { access, selector } = descriptor;
+/** Code that is to run at the privilege of its selector's RPL. Spec: SDM Vol. 3A, "Privilege Levels" (CPL, DPL, RPL). */
+export function checkCodeLevel({ access, selector }: Descriptor, vector: number): void {
   const dpl = dplOf(access);
   const rpl = selector & 3;
   if (isConforming(access) ? dpl > rpl : dpl !== rpl) throw selectorFault(vector, selector, "code-rpl");
-  checkPresent(descriptor);
 }
 
 /** The instruction pointer must lie in the code segment. Spec: SDM Vol. 3A, "Limit Checking". */

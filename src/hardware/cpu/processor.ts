@@ -83,6 +83,8 @@ export interface ProcessorPort {
   setShadow(by: "sti" | "mov-ss"): void;
   /** A debug trap behind this instruction: DR6 bits (the T flag of a TSS). */
   trap(dr6: number): void;
+  /** A fault was met on the way to a handler; it is delivered in place of what was being delivered. */
+  faulted(fault: Fault): void;
   /** IRET: NMIs are let in again. */
   unblockNmi(): void;
   /** A repeated instruction executed in TypeScript has iterations left: the step ends, EIP stays. */

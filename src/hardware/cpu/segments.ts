@@ -86,16 +86,15 @@ export function readStack(port: ProcessorPort, selector: number, cpl: number, ve
 
 /** Loads LDTR. Spec: SDM Vol. 2A, LLDT—Load Local Descriptor Table Register. */
 export function loadLdt(port: ProcessorPort, selector: number): void {
-  port.setSystem({ ldtr: isNull(selector) ? nullSegment(selector) : readLdt(port, selector, VECTOR.GP, VECTOR.NP) });
-}
-
-/** What LDTR holds for a selector that is not null. */
-export function readLdt(port: ProcessorPort, selector: number, vector: number, absent: number): Segment {
-  if ((selector & 4) !== 0) throw selectorFault(vector, selector, "not-in-gdt");
-  const { access, low, high } = readDescriptor(port, selector, vector);
-  if (typeOf(access) !== SYSTEM_TYPE.LDT) throw selectorFault(vector, selector, "not-an-ldt");
-  if (!isPresent(access)) throw selectorFault(absent, selector, "segment-not-present");
-  return segmentFrom(selector, low, high);
+  if (isNull(selector)) {
+    port.setSystem({ ldtr: nullSegment(selector) });
+    return;
+  }
+  if ((selector & 4) !== 0) throw selectorFault(VECTOR.GP, selector, "not-in-gdt");
+  const { access, low, high } = readDescriptor(port, selector);
+  if (typeOf(access) !== SYSTEM_TYPE.LDT) throw selectorFault(VECTOR.GP, selector, "not-an-ldt");
+  if (!isPresent(access)) throw selectorFault(VECTOR.NP, selector, "segment-not-present");
+  port.setSystem({ ldtr: segmentFrom(selector, low, high) });
 }
 
 /** Loads TR; the TSS becomes busy. Spec: SDM Vol. 2A, LTR—Load Task Register. */

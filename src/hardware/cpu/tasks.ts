@@ -2,11 +2,12 @@
  * Hardware task switches, by JMP, CALL, interrupts and exceptions through task gates, and IRET out of a nested task.
  * Spec: SDM Vol. 3A, "Task Switching", "Task Linking", "Exception Conditions Checked During a Task Switch".
  */
+import { writeCr3 } from "./control-registers.js";
+import { DR6 } from "./debug.js";
 import {
   type Descriptor,
   isNull,
   isPresent,
-  loadedSegment,
   markBusy,
   readDescriptor,
   SYSTEM_TYPE,
@@ -16,10 +17,11 @@ import {
 } from "./descriptors.js";
 import { definedFlags } from "./flags.js";
 import { push } from "./operands.js";
-import { checkCodeLimit, codeAt, readTaskCode } from "./privilege.js";
+import { checkCodeLimit } from "./privilege.js";
 import { Fault, type ProcessorPort, VECTOR } from "./processor.js";
-import { loadVirtual8086Segments, nullSegment, readData, readLdt, readStack } from "./segments.js";
+import { nullSegment } from "./segments.js";
 import { CR0, dplOf, FLAG, type Segment, type SegmentName, segmentNames } from "./state.js";
+import { loadTaskSegments } from "./task-segments.js";
 import { formatOf, TSS_CR3, TSS_LINK, TSS_TRAP, TSS32, type TssFormat } from "./tss.js";
 
 /** A fault behind the point where the new task is the current one: it is reported there, and nothing is taken back. */
@@ -28,8 +30,7 @@ export class TaskFault extends Fault {}
 /** What makes the processor switch: "call" and "interrupt" nest, "return" ends a nested task. */
 export type SwitchCause = "jump" | "call" | "interrupt" | "return";
 
-/** DR6.BT, and the local enable bits of DR7, which last no longer than a task. */
-const TASK_TRAP = 1 << 15;
+/** L0 to L3 and LE of DR7 last no longer than a task. Spec: SDM Vol. 3B, "Debug Control Register (DR7)". */
 const LOCAL_BREAKPOINTS = 0x155;
 
 /** The TSS a task gate names, which must be available. Spec: SDM Vol. 3A, "Task-Gate Descriptor". */
@@ -100,9 +101,11 @@ export function switchTask(
   if (cause !== "return") markBusy(port, tss.address, true);
   enter(port, target, loaded, nests);
   try {
-    qualify(port, loaded);
+    if (loaded.cr3 !== undefined && (port.system.cr0 & CR0.PG) !== 0) writeCr3(port, loaded.cr3);
+    loadTaskSegments(port, loaded.selectors, loaded.ldt);
     if (errorCode !== undefined) push(port, errorCode, format.size);
     checkCodeLimit(loaded.eip, port.system.segments.cs.limit);
+    if (loaded.trap) port.trap(DR6.BT);
   } catch (thrown) {
     if (!(thrown instanceof Fault)) throw thrown;
     throw new TaskFault(thrown.vector, thrown.errorCode, thrown.rule);
@@ -180,30 +183,4 @@ function enter(port: ProcessorPort, tr: Segment, image: TaskImage, nests: boolea
     debug: Object.freeze([dr0, dr1, dr2, dr3, dr6, dr7 & ~LOCAL_BREAKPOINTS] as const),
     segments: Object.freeze(segments),
   });
-  if (image.cr3 !== undefined && (cr0 & CR0.PG) !== 0) {
-    port.setSystem({ cr3: image.cr3 });
-    port.invalidate();
-  }
-  if (image.trap) port.trap(TASK_TRAP);
-}
-
-/** Loads and checks the new task's descriptors, in its own context. */
-function qualify(port: ProcessorPort, { selectors, ldt, eflags }: TaskImage): void {
-  const [es, cs, ss, ds, fs, gs] = selectors as [number, number, number, number, number, number];
-  if (!isNull(ldt)) port.setSystem({ ldtr: readLdt(port, ldt, VECTOR.TS, VECTOR.TS) });
-  if ((eflags & FLAG.VM) !== 0) {
-    loadVirtual8086Segments(port, selectors);
-    return;
-  }
-  const cpl = cs & 3;
-  port.setSegment("cs", codeAt(port, readTaskCode(port, cs), cpl));
-  port.setSegment("ss", loadedSegment(port, readStack(port, ss, cpl, VECTOR.TS), ss));
-  for (const [name, selector] of [
-    ["ds", ds],
-    ["es", es],
-    ["fs", fs],
-    ["gs", gs],
-  ] as const)
-    if (!isNull(selector))
-      port.setSegment(name, loadedSegment(port, readData(port, selector, cpl, VECTOR.TS), selector));
 }

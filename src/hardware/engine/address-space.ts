@@ -115,7 +115,7 @@ export class AddressSpace {
   }
 
   /** What the generated code calls when the TLB does not know. */
-  readonly slowPaths: Omit<SlowPaths, "leave"> = {
+  readonly slowPaths: Omit<SlowPaths, "leave" | "system"> = {
     load: (linear, size) => this.#load(linear >>> 0, size, false),
     loadForWrite: (linear, size) => this.#load(linear >>> 0, size, true),
     store: (linear, size, value) => this.#store(linear >>> 0, size, value),
@@ -309,6 +309,30 @@ export class AddressSpace {
     return this.#u8[SLOTS + slot * PAGE_SIZE + offset]!;
   }
 
+  /**
+   * Copies the bytes of code at `linear` to `target`, up to the end of the page, because reading the next one would mark
+   * it as accessed. Gives their number: 0 where nothing can be read.
+   */
+  copyCode(linear: number, user: boolean, target: Uint8Array): number {
+    let host = 0;
+    const entry = this.#tlbEntry(linear, user);
+    if (this.#i32[entry] === (linear & 0xfffff000)) host = (linear + this.#i32[entry + (TLB_DELTA >> 2)]!) | 0;
+    else {
+      const { cr2 } = this.system;
+      const physical = this.#physical(linear, false, user);
+      if (physical < 0) {
+        this.pendingFault = undefined;
+        this.#pageFault(cr2);
+        return 0;
+      }
+      if (!this.#isMemory(physical >>> 12)) return 0;
+      host = SLOTS + this.#slot(physical >>> 12) * PAGE_SIZE + (physical & 0xfff);
+    }
+    const count = Math.min(target.length, PAGE_SIZE - (linear & 0xfff));
+    for (let at = 0; at < count; at++) target[at] = this.#u8[host + at]!;
+    return count;
+  }
+
   /** No code is decoded any more. */
   releaseCode(): void {
     const { flags } = this.#slots;
@@ -326,7 +350,8 @@ export class AddressSpace {
   read(linear: number, size: number, user: boolean): number {
     if ((linear & 0xfff) + size > PAGE_SIZE) return this.#readAcross(linear, size, false, user);
     const entry = this.#tlbEntry(linear, user);
-    if (this.#i32[entry] === (linear & 0xfffff000)) return this.#get((linear + this.#i32[entry + 4]!) | 0, size);
+    if (this.#i32[entry] === (linear & 0xfffff000))
+      return this.#get((linear + this.#i32[entry + (TLB_DELTA >> 2)]!) | 0, size);
     const physical = this.#translate(linear, false, user);
     const frame = physical >>> 12;
     if (!this.#isMemory(frame)) return OPEN_BUS;
@@ -342,7 +367,7 @@ export class AddressSpace {
     }
     const entry = this.#tlbEntry(linear, user);
     if (this.#i32[entry + (TLB_WRITE_TAG >> 2)] === (linear & 0xfffff000)) {
-      const host = (linear + this.#i32[entry + 4]!) | 0;
+      const host = (linear + this.#i32[entry + (TLB_DELTA >> 2)]!) | 0;
       if (size === 4) this.#view.setInt32(host, value, true);
       else if (size === 2) this.#view.setInt16(host, value, true);
       else this.#u8[host] = value;

@@ -71,7 +71,8 @@ const register = (number: number, size: number): number =>
 /** Whether nothing behind this instruction is reached by going on. */
 function alwaysLeaves(instruction: DecodedInstruction | InvalidInstruction): boolean {
   const { row } = instruction;
-  if (row === undefined || row.system !== undefined) return true;
+  if (row === undefined) return true;
+  if (row.system !== undefined) return row.group === "control transfer" || row.mnemonic === "HLT";
   return row.mnemonic === "JMP" || row.mnemonic === "CALL" || row.mnemonic === "RET" || row.mnemonic === "UD2";
 }
 
@@ -85,6 +86,9 @@ export class Blocks implements DecodedCode {
   /** Whose jump cache each one is (mode key, user or not), and which to take next. */
   readonly #cacheOwners = new Int32Array(JUMP_CACHE_COUNT).fill(-1);
   #nextCache = 0;
+  #selected = -1;
+  /** Grows whenever blocks or the way to them are forgotten: what is being executed may be among them. */
+  generation = 0;
   /** Entries of the jump caches in use, as word indices; none when there are too many to list. */
   #filled: number[] | undefined = [];
   #instructions: (DecodedInstruction | InvalidInstruction)[] = [];
@@ -125,6 +129,8 @@ export class Blocks implements DecodedCode {
   /** Makes the jump cache of a mode and privilege the current one. */
   select(mode: CodeMode, user: boolean): void {
     const owner = mode.key * 2 + (user ? 1 : 0);
+    if (owner === this.#selected) return;
+    this.#selected = owner;
     let cache = this.#cacheOwners.indexOf(owner);
     if (cache < 0) {
       cache = this.#nextCache;
@@ -182,6 +188,7 @@ export class Blocks implements DecodedCode {
   }
 
   drop(slot: number): void {
+    this.generation++;
     for (const map of this.#pages.get(slot)?.byMode.values() ?? [])
       for (const [eip, record] of map) this.#unlist(eip, record);
     this.#pages.delete(slot);
@@ -216,6 +223,7 @@ export class Blocks implements DecodedCode {
   }
 
   forget(): void {
+    this.generation++;
     if (this.#filled) {
       for (const entry of this.#filled) this.#empty(entry);
     } else {

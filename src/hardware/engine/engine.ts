@@ -25,6 +25,7 @@ import {
 } from "./layout.js";
 import { prebuiltInterpreter } from "./prebuilt.js";
 import { type Attention, Processor } from "./processor.js";
+import { NEXT_RECORD } from "./slow-paths.js";
 
 /** Runs from a record whose block is charged already, with so many steps left. */
 type Go = (record: number, left: number) => number;
@@ -92,8 +93,9 @@ export class Engine {
     );
     this.#processor = new Processor(memory.buffer, this.#space, this.#blocks);
     const leave = (exit: number): number => this.#leave(exit);
+    const system = (record: number): number => this.#system(record);
     const { exports } = new WebAssembly.Instance(interpreterModule(), {
-      engine: { memory, leave, ...this.#space.slowPaths },
+      engine: { memory, leave, system, ...this.#space.slowPaths },
     });
     this.#goFlat = exports["flat"] as Go;
     this.#goSegmented = exports["segmented"] as Go;
@@ -126,7 +128,7 @@ export class Engine {
 
   /** The open machine as a value. */
   seal(): MachineState {
-    const { devices, steps, ticks } = this.#processor;
+    const { devices, steps, ticks, lastException } = this.#processor;
     this.#value ??= {
       cpu: this.#processor.seal(),
       memorySize: this.#memorySize,
@@ -137,6 +139,7 @@ export class Engine {
       ticks,
       counts: this.#processor.sealCounts(),
       shutdown: this.#shutdown,
+      lastException,
     };
     return this.#value;
   }
@@ -398,9 +401,6 @@ export class Engine {
       case EXIT.fault:
         this.#generatedFault();
         break;
-      case EXIT.system:
-        this.#systemInstruction(at);
-        break;
       case EXIT.bail:
         this.#i32[SLOW_EXIT >> 2] = 0;
         space.single = true;
@@ -408,6 +408,30 @@ export class Engine {
     }
     if (this.#resume !== 0 && processor.left === left) processor.registers.rest |= FLAG.RF;
     space.settle();
+    return this.#proceed();
+  }
+
+  /** What generated code has no code for; see `SlowPaths.system`. */
+  #system(record: number): number {
+    const processor = this.#processor;
+    const blocks = this.#blocks;
+    const { generation } = blocks;
+    const left = this.#i32[EXIT_LEFT >> 2]! + this.#reserve + blocks.count(record);
+    processor.left = left;
+    processor.eip = blocks.eip(record);
+    const following = this.#systemInstruction(record);
+    if (
+      processor.eip === following &&
+      blocks.generation === generation &&
+      processor.attention === undefined &&
+      processor.modeIsKnown &&
+      this.#resume === 0 &&
+      !this.#space.single
+    )
+      return NEXT_RECORD;
+    this.#space.single = false;
+    if (this.#resume !== 0 && processor.left === left) processor.registers.rest |= FLAG.RF;
+    this.#space.settle();
     return this.#proceed();
   }
 
@@ -420,15 +444,16 @@ export class Engine {
     this.#exception(fault);
   }
 
-  /** Executes an instruction that has no generated code. */
-  #systemInstruction(record: number): void {
+  /** Executes an instruction that has no generated code. Gives the EIP behind it, or -1 if it raised an exception. */
+  #systemInstruction(record: number): number {
     const processor = this.#processor;
     const instruction = this.#blocks.instruction(record);
     if (instruction.row === undefined) {
       this.#exception(new Fault(instruction.vector, instruction.vector === VECTOR.GP ? 0 : undefined));
-      return;
+      return -1;
     }
-    processor.nextEip = processor.eip + instruction.length;
+    const following = (processor.eip + instruction.length) >>> 0;
+    processor.nextEip = following;
     processor.repeating = false;
     processor.checkpoint();
     try {
@@ -436,12 +461,13 @@ export class Engine {
     } catch (thrown) {
       processor.restore();
       this.#thrown(thrown);
-      return;
+      return -1;
     }
     this.#lastSystem = instruction.row.mnemonic;
     processor.left--;
     if (processor.repeating) this.#i32[REPEATS >> 2]!++;
     else processor.eip = processor.nextEip;
+    return following;
   }
 
   /** What an instruction, a fetch or a delivery threw instead of ending. */
@@ -464,7 +490,7 @@ export class Engine {
     const processor = this.#processor;
     this.#observeException(fault);
     try {
-      processor.deliver(fault.vector, fault.errorCode, "exception");
+      processor.deliver(fault.vector, fault.errorCode, "exception", fault.rule);
     } catch (thrown) {
       const stop = this.#stopFor(thrown);
       processor.attention = { stop };

@@ -3,7 +3,7 @@
  * handler for every form. Twice: `flat` is for 32-bit segments that all start at 0 and reach to 4 GiB; `segmented` is for
  * everything else: it checks every address and jump, and looks up how wide addresses and the stack pointer are.
  */
-import { add, and, below, belowEqual, i32, shl, shr, sub } from "../isa/code.js";
+import { add, and, below, belowEqual, eq, i32, shl, shr, sub } from "../isa/code.js";
 import { FIRST_FORM, forms, HANDLER, handlerCount } from "./forms.js";
 import { type Frame, field16, follow, Handler, probe } from "./handler.js";
 import {
@@ -23,7 +23,7 @@ import {
   SEGMENTS,
   TLB_BASE,
 } from "./layout.js";
-import { linearType, slow, slowNames, slowTypes } from "./slow-paths.js";
+import { linearType, NEXT_RECORD, slow, slowNames, slowTypes } from "./slow-paths.js";
 import { encodeModule, FunctionBody, type FunctionType, type Label, type Local, load } from "./wasm.js";
 
 /**
@@ -54,6 +54,14 @@ function writeGo(flat: boolean): FunctionBody {
     [frame.carry, FLAG_CARRY],
     [frame.carries, FLAG_CARRIES],
   ];
+  const loadFlags = (): void => {
+    for (const [flag, slot] of flagSlots) body.set(flag, load("i32", i32(slot)));
+  };
+  const saveFlags = (): void => {
+    for (const [flag, slot] of flagSlots) body.store("i32", i32(0), flag, slot);
+  };
+  /** Goes on from `ip` with what TypeScript has left in memory, or returns if `ip` is 0. */
+  let resume: Label = { level: 0 };
   const next = (): void => {
     body.set(frame.ip, add(frame.ip, i32(RECORD_SIZE)));
     body.br(frame.dispatch);
@@ -65,51 +73,64 @@ function writeGo(flat: boolean): FunctionBody {
   const special: Record<number, () => void> = {
     [HANDLER.miss]: () => probe(frame, load("i32", load("i32", i32(LAST_BRANCH)), RECORD.immediate), true),
     [HANDLER.stop]: () => leave(EXIT.stop, frame.out),
-    [HANDLER.system]: () => leave(EXIT.system, frame.refund),
+    [HANDLER.system]: () => {
+      saveFlags();
+      body.store("i32", i32(0), frame.left, EXIT_LEFT);
+      body.set(frame.exit, slow("system", frame.ip));
+      body.if(eq(frame.exit, i32(NEXT_RECORD)), () => {
+        loadFlags();
+        next();
+      });
+      body.set(frame.ip, frame.exit);
+      body.br(resume);
+    },
     [HANDLER.goto]: () => follow(frame),
   };
   body.loop((again) => {
-    for (const [flag, slot] of flagSlots) body.set(flag, load("i32", i32(slot)));
+    loadFlags();
     body.set(frame.tlb, load("i32", i32(TLB_BASE)));
-    body.block((out) => {
-      frame.out = out;
-      body.block((refund) => {
-        frame.refund = refund;
-        body.loop((dispatch) => {
-          frame.dispatch = dispatch;
-          const labels: Label[] = [];
-          const write = (number: number): void => {
-            const form = forms[number - FIRST_FORM];
-            if (form === undefined) {
-              special[number]!();
-              return;
-            }
-            const handler = new Handler(frame, form);
-            if (form.repeat === "once") form.row.semantics!(handler);
-            else form.row.repeated!(handler, form.repeat);
-            handler.finish();
-            next();
-          };
-          // Handler k stands behind the end of block k, inside of block k + 1.
-          const nest = (number: number): void =>
-            body.block((label) => {
-              labels[number] = label;
-              if (number === 0) body.brTable(field16(frame, RECORD.handler), labels, labels[HANDLER.miss]!);
-              else {
-                nest(number - 1);
-                write(number - 1);
+    body.block((resumed) => {
+      resume = resumed;
+      body.block((out) => {
+        frame.out = out;
+        body.block((refund) => {
+          frame.refund = refund;
+          body.loop((dispatch) => {
+            frame.dispatch = dispatch;
+            const labels: Label[] = [];
+            const write = (number: number): void => {
+              const form = forms[number - FIRST_FORM];
+              if (form === undefined) {
+                special[number]!();
+                return;
               }
-            });
-          nest(handlerCount - 1);
-          write(handlerCount - 1);
+              const handler = new Handler(frame, form);
+              if (form.repeat === "once") form.row.semantics!(handler);
+              else form.row.repeated!(handler, form.repeat);
+              handler.finish();
+              next();
+            };
+            // Handler k stands behind the end of block k, inside of block k + 1.
+            const nest = (number: number): void =>
+              body.block((label) => {
+                labels[number] = label;
+                if (number === 0) body.brTable(field16(frame, RECORD.handler), labels, labels[HANDLER.miss]!);
+                else {
+                  nest(number - 1);
+                  write(number - 1);
+                }
+              });
+            nest(handlerCount - 1);
+            write(handlerCount - 1);
+          });
         });
+        body.set(frame.left, add(frame.left, field16(frame, RECORD.left)));
       });
-      body.set(frame.left, add(frame.left, field16(frame, RECORD.left)));
+      saveFlags();
+      body.store("i32", i32(0), frame.left, EXIT_LEFT);
+      body.store("i32", i32(0), frame.ip, EXIT_RECORD);
+      body.set(frame.ip, slow("leave", frame.exit));
     });
-    for (const [flag, slot] of flagSlots) body.store("i32", i32(0), flag, slot);
-    body.store("i32", i32(0), frame.left, EXIT_LEFT);
-    body.store("i32", i32(0), frame.ip, EXIT_RECORD);
-    body.set(frame.ip, slow("leave", frame.exit));
     body.set(frame.left, load("i32", i32(EXIT_LEFT)));
     body.brIf(again, frame.ip);
   });

@@ -130,8 +130,6 @@ export const EXIT = {
   stop: 3,
   /** EXIT_VECTOR is to be delivered; the instruction had no effect. */
   fault: 4,
-  /** The instruction at EXIT_RECORD is executed outside of the generated code. */
-  system: 5,
   /** The instruction at EXIT_RECORD stores where code or page tables lie: it must run as a block of its own. */
   bail: 6,
   /** A repeated instruction is to go on; the budget is used up. */

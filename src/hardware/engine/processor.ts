@@ -13,7 +13,8 @@ import {
 } from "../cpu/debug.js";
 import { deliver, type EventSource } from "../cpu/exceptions.js";
 import type { AccessSize, ProcessorPort } from "../cpu/processor.js";
-import { VECTOR } from "../cpu/processor.js";
+import { Fault, VECTOR, vectorNames } from "../cpu/processor.js";
+import type { RuleName } from "../cpu/rules.js";
 import {
   ACCESS,
   type CpuState,
@@ -33,10 +34,12 @@ import {
   type SystemState,
 } from "../cpu/state.js";
 import * as bus from "../devices/bus.js";
+import type { DeliveredException } from "../inspect/exception.js";
 import type { Counts, EventKind, MachineEvent, MachineState, Stop } from "../state.js";
 import type { AddressSpace } from "./address-space.js";
 import type { Blocks, CodeMode } from "./blocks.js";
 import { CodeModes } from "./code-modes.js";
+import { ExceptionLog } from "./exception-log.js";
 import { CODE_LIMIT, STACK_MASK, TLB_BASE, TLB_SUPERVISOR, TLB_USER } from "./layout.js";
 import { RegisterFile, SAVED_WORDS } from "./register-file.js";
 import { SystemRegisters } from "./system-registers.js";
@@ -87,6 +90,8 @@ export class Processor implements ProcessorPort {
   events: MachineEvent[] = [];
 
   readonly #saved = new Int32Array(SAVED_WORDS);
+  readonly #exceptions = new ExceptionLog();
+
   /** Privilege when it was last looked at, for events. */
   #cpl = 0;
 
@@ -111,6 +116,7 @@ export class Processor implements ProcessorPort {
     this.halted = cpu.halted;
     this.shadow = cpu.shadow;
     this.pending = cpu.pending;
+    this.#exceptions.open(state.lastException);
     this.devices = state.devices;
     Object.assign(this.counts, state.counts);
     this.#countsValue = state.counts;
@@ -129,6 +135,11 @@ export class Processor implements ProcessorPort {
       shadow: this.shadow,
       pending: this.pending,
     });
+  }
+
+  /** What is known of the last exception. */
+  get lastException(): DeliveredException | undefined {
+    return this.#exceptions.seal();
   }
 
   sealCounts(): Counts {
@@ -160,6 +171,11 @@ export class Processor implements ProcessorPort {
   get codeMode(): CodeMode {
     this.#codeMode ??= this.#workOutMode();
     return this.#codeMode;
+  }
+
+  /** What decided how code is read has not changed since it was worked out. */
+  get modeIsKnown(): boolean {
+    return this.#codeMode !== undefined;
   }
 
   #workOutMode(): CodeMode {
@@ -250,9 +266,10 @@ export class Processor implements ProcessorPort {
   // ---- deliveries -------------------------------------------------------------------------------------------------
 
   /** Delivers an event to its handler; throws TripleFault or Unsupported with nothing done. */
-  deliver(vector: number, errorCode: number | undefined, source: EventSource): void {
+  deliver(vector: number, errorCode: number | undefined, source: EventSource, rule?: RuleName): void {
     this.#nextEip = this.eip;
     this.checkpoint();
+    if (source === "exception") this.#met(new Fault(vector, errorCode, rule));
     try {
       deliver(this, vector, errorCode, source, this.eip);
     } catch (thrown) {
@@ -262,6 +279,40 @@ export class Processor implements ProcessorPort {
       this.#space.settle();
     }
     this.eip = this.#nextEip;
+  }
+
+  #met(fault: Fault): void {
+    const { cr2, segments } = this.#system.live;
+    const log = this.#exceptions;
+    if (!log.closed) {
+      log.add(fault, cr2);
+      return;
+    }
+    const { cs } = segments;
+    const linear = (cs.base + this.eip) >>> 0;
+    log.byteCount = this.#space.copyCode(linear, this.cpl === 3, log.bytes);
+    log.begin(fault, cr2, cs.selector, this);
+  }
+
+  /** Default operand size of the code segment. */
+  get codeBits(): 16 | 32 {
+    return (this.#system.live.segments.cs.access & ACCESS.BIG) !== 0 ? 32 : 16;
+  }
+
+  faulted(fault: Fault): void {
+    this.#met(fault);
+    if (!this.observe?.has("exception")) return;
+    const { vector, errorCode } = fault;
+    this.events.push({
+      kind: "exception",
+      tick: this.now,
+      eip: this.eip,
+      cpl: this.cpl,
+      vector,
+      name: vectorNames[vector] ?? `vector ${vector}`,
+      ...(errorCode === undefined ? {} : { errorCode }),
+      ...(vector === VECTOR.PF ? { cr2: this.#system.live.cr2 >>> 0 } : {}),
+    });
   }
 
   /** #DB, with these bits in DR6. */
@@ -300,6 +351,7 @@ export class Processor implements ProcessorPort {
 
   /** Remembers the registers in front of an instruction; one memory is enough, because deliveries do not nest. */
   checkpoint(): void {
+    this.#exceptions.close();
     this.registers.saveTo(this.#saved);
     this.#system.mark();
   }

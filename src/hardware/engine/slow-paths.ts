@@ -8,6 +8,7 @@ export const slowTypes = {
   store: { parameters: [I32, I32, I32], results: [I32] },
   segment: { parameters: [I32, I32, I32], results: [I32] },
   leave: { parameters: [I32], results: [I32] },
+  system: { parameters: [I32], results: [I32] },
 } as const satisfies Record<string, FunctionType>;
 type SlowName = keyof typeof slowTypes;
 export const slowNames = Object.keys(slowTypes) as SlowName[];
@@ -18,6 +19,9 @@ export const linearAddress = (segment: Expr, offset: Expr, access: Expr): Expr =
   call(slowNames.length, linearType, [segment, offset, access]);
 /** A call of one of them. */
 export const slow = (name: SlowName, ...args: Expr[]): Expr => call(slowNames.indexOf(name), slowTypes[name], args);
+
+/** What `system` gives when the block goes on behind its instruction. */
+export const NEXT_RECORD = 1;
 
 /** What the TypeScript around the interpreter provides. */
 export type SlowPaths = {
@@ -33,4 +37,9 @@ export type SlowPaths = {
    * come back.
    */
   readonly leave: (exit: number) => number;
+  /**
+   * Executes the instruction of a record that has no generated code. Gives NEXT_RECORD when nothing of what the block
+   * was decoded for has changed; else the same as `leave`.
+   */
+  readonly system: (record: number) => number;
 };

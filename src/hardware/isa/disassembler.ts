@@ -72,7 +72,6 @@ const signed = (value: number): string => (value < 0 ? `-${number(-value)}` : nu
  *
  * @example
  * disassemble(Uint8Array.of(0x89, 0xd8, 0xcd, 0x80)).map(({ text }) => text) // => [ 'mov eax, ebx', 'int 0x80' ]
- * @example
  * disassemble(Uint8Array.of(0x8b, 0x40, 0x04), { bits: 16 })[0].text // => 'mov ax, [bx+si+4]'
  */
 export function disassemble(bytes: Uint8Array, options: DisassembleOptions = {}): readonly DisassembledInstruction[] {

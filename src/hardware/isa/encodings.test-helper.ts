@@ -93,15 +93,16 @@ export function byteSource(seed: number): () => number {
 /** With these, every ModR/M byte is tried; with the others, which play no part in addressing, every fifth. */
 const sizePrefixes: readonly (readonly number[])[] = [[], [0x66], [0x67], [0x2e, 0x66, 0x67]];
 const otherPrefixes: readonly (readonly number[])[] = [[0x64], [0xf3], [0xf2, 0x67], [0xf0], [0xf0, 0x66]];
+const allBytes = Array.from({ length: 256 }, (_, byte) => byte);
 const sibs = [0x24, 0x65, 0x8d, 0x05, 0xe3];
 
-/** Each row with some prefixes, ModR/M bytes and some SIB bytes. */
-export function encodingsOfRows(): readonly Uint8Array[] {
+/** Each row with some prefixes, one ModR/M byte of `every` that it takes, and some SIB bytes. */
+export function encodingsOfRows(every = 1): readonly Uint8Array[] {
   const random = byteSource(1);
   const encodings: Uint8Array[] = [];
   for (const row of rows) {
     for (const prefix of [...sizePrefixes, ...otherPrefixes]) {
-      const step = sizePrefixes.includes(prefix) ? 1 : 5;
+      const step = every * (sizePrefixes.includes(prefix) ? 1 : 5);
       const mandatory = row.mandatoryPrefix === undefined ? [] : [row.mandatoryPrefix];
       const head = [...prefix, ...mandatory, ...(row.escaped ? [0x0f] : [])];
       const tail = Array.from({ length: 10 }, random);
@@ -111,8 +112,8 @@ export function encodingsOfRows(): readonly Uint8Array[] {
           encodings.push(Uint8Array.from([...head, opcode, ...tail]));
           continue;
         }
-        for (let modrm = 0; modrm < 256; modrm += step) {
-          if (typeof row.modrm === "number" && ((modrm >> 3) & 7) !== row.modrm) continue;
+        const all = allBytes.filter((modrm) => typeof row.modrm !== "number" || ((modrm >> 3) & 7) === row.modrm);
+        for (const modrm of all.filter((_modrm, index) => index % step === 0)) {
           const hasSib = modrm >> 6 !== 3 && (modrm & 7) === 4;
           for (const sib of hasSib ? sibs : [tail[0]!])
             encodings.push(Uint8Array.from([...head, opcode, modrm, sib, ...tail]));

@@ -46,11 +46,13 @@ type Definitions = Map<string, readonly Token[]>;
 const MAX_TOKENS = 100_000;
 
 /**
- * Assembles a text.
+ * Assembles a text: Intel syntax as NASM reads it, with the encodings that NASM chooses. A jump to a plain number is
+ * short where it can be, which NASM's is not. As in NASM, numbers have 64 bits, and `/` and `%` are unsigned (`//` and `%%` are signed).
  *
  * @throws VirtlabError "line:column: what, why" at the first mistake.
  * @example
- * assemble("mov eax, 1\nint 0x80").bytes // => Uint8Array(7) [ 184, 1, 0, 0, 0, 205, 128 ]
+ * assemble("mov al, 1\nint 0x80").bytes // => Uint8Array(4) [ 176, 1, 205, 128 ]
+ * assemble("start: cli\n.wait: hlt\njmp .wait", { bits: 16, address: 0x7c00 }).symbols // => { start: 31744, 'start.wait': 31745 }
  */
 export function assemble(text: string, options: AssembleOptions = {}): Assembled {
   const { bits = 32, address = 0, name } = options;
@@ -89,7 +91,7 @@ function parseLines(lines: readonly string[], startBits: CodeBits, name: string 
     const statement = parseStatement(cursor, bits);
     statements.push(statement);
     const { label, body } = statement;
-    if (label && body.kind !== "equ" && !tokens[0]!.text.startsWith(".")) scope = label.name;
+    if (label && body.kind !== "equ") scope = label.scope;
     if (body.kind === "bits") bits = bitsOf(statement);
   });
   return statements;

@@ -42,7 +42,7 @@ export function encodeInstruction(instruction: Instruction, around: Surroundings
   const all = instruction.forms.map((form) => encodeForm(form, instruction, around, grown));
   const fitting = all.filter(({ problem }) => problem === undefined);
   const long = fitting.filter(({ bytes }) => bytes.length >= grown.length);
-  const best = shortest(long) ?? shortest(fitting.toReversed(), true) ?? shortest(all.toReversed(), true)!;
+  const best = shortest(long) ?? longest(fitting) ?? longest(all)!;
   if (around.final && best.problem) fail(best.problem.place, `${instruction.mnemonic}: ${best.problem.what}`);
   if (around.final && best.bytes.length > MAX_LENGTH)
     fail(instruction.place, `${instruction.mnemonic}: ${best.bytes.length} bytes; the processor reads ${MAX_LENGTH}`);
@@ -51,22 +51,21 @@ export function encodeInstruction(instruction: Instruction, around: Surroundings
   return best.bytes;
 }
 
-/** The first of the shortest, or of the longest. */
-function shortest(list: readonly Encoded[], longest = false): Encoded | undefined {
-  const sign = longest ? -1 : 1;
-  return list.reduce<Encoded | undefined>(
-    (best, one) => (best === undefined || sign * (one.bytes.length - best.bytes.length) < 0 ? one : best),
-    undefined,
-  );
-}
+/** The first of the shortest. */
+const shortest = (list: readonly Encoded[]): Encoded | undefined =>
+  list.toSorted((a, b) => a.bytes.length - b.bytes.length)[0];
+
+/** The last of the longest. */
+const longest = (list: readonly Encoded[]): Encoded | undefined =>
+  list.toSorted((a, b) => a.bytes.length - b.bytes.length).at(-1);
 
 function encodeForm(form: Form, instruction: Instruction, around: Surroundings, grown: Grown): Encoded {
   const { row } = form;
   const { bits } = instruction;
   const memory = form.operands.find((operand) => operand.kind === "memory");
   const wanted = form.addressSize ?? instruction.addressSize;
-  if (form.addressSize !== undefined && instruction.addressSize === bits && form.addressSize !== bits)
-    fail(instruction.place, `${instruction.mnemonic}: a${bits} contradicts what name and operands say`);
+  if (instruction.addressSize !== undefined && wanted !== instruction.addressSize)
+    fail(instruction.place, `${instruction.mnemonic}: a${instruction.addressSize} contradicts name and operands`);
   const value = memory && evaluate(memory.address, around);
   const address = memory && value && encodeAddress(memory, value, { bits, wanted, least: grown.displacement });
   const addressSize = address?.addressSize ?? wanted ?? bits;

@@ -6,7 +6,7 @@
  * address its full width, and so do we.
  * Spec: NASM manual, "Expressions".
  */
-import { registerNames } from "../names.js";
+import { registerNames, segmentNames } from "../names.js";
 import { accept, type Cursor, expect, peek, placeOf, unexpected } from "./cursor.js";
 import { fail, type Place } from "./place.js";
 
@@ -80,6 +80,8 @@ const addressRegisters = new Map<string, AddressRegister>(
   ([16, 32] as const).flatMap((size) => registerNames[size].map((name, number) => [name, { size, number }] as const)),
 );
 
+const otherRegisters: ReadonlySet<string> = new Set([...registerNames[8], ...segmentNames]);
+
 /** Reads the longest expression. Registers are part of it inside of brackets only. */
 export function parseExpression(cursor: Cursor, withRegisters = false): Expression {
   let budget = MAX_DEPTH;
@@ -124,6 +126,8 @@ function leaf(cursor: Cursor, withRegisters: boolean): Expression {
   if (text === "$$") return { kind: "start", place };
   if (token.kind === "word") {
     const register = addressRegisters.get(text.toLowerCase());
+    if (otherRegisters.has(text.toLowerCase()))
+      return fail(place, `the register ${text} cannot be part of an expression`);
     if (register === undefined)
       return { kind: "symbol", name: text.startsWith(".") ? cursor.scope + text : text, place };
     if (withRegisters) return { kind: "register", register, place };
@@ -229,7 +233,7 @@ function binaryValue(expression: Expression & { kind: "binary" }, left: Value, r
   requireNoRegister(right, operator, place);
   if (!known) return UNKNOWN;
   if (right.number === 0n && "//%%".includes(operator)) {
-    return final ? fail(expression.right.place, "division by zero") : UNKNOWN;
+    return final ? fail(place, "division by zero") : UNKNOWN;
   }
   return {
     number: BigInt.asIntN(64, operations[operator]!(left.number, right.number)),

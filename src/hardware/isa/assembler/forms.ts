@@ -67,8 +67,7 @@ export function formsOf(text: InstructionText): readonly Form[] {
   const chosen = left.filter(({ form, told }) => !form.sized || told || form.size === wanted);
   if (chosen.length === 0) return noForm(text);
   const agreeing = chosen.filter(({ form }) => text.size === undefined || !form.sized || form.size === text.size);
-  if (agreeing.length === 0)
-    return fail(text.place, `${text.mnemonic}: o${text.size} contradicts what name and operands say`);
+  if (agreeing.length === 0) return fail(text.place, `${text.mnemonic}: o${text.size} contradicts name and operands`);
   return agreeing.map(({ form }) => form).sort((a, b) => Number(extendsByte(b)) - Number(extendsByte(a)));
 }
 
@@ -83,7 +82,8 @@ function guess({ form, guessed }: Match, { bits, size }: InstructionText, matche
 
 function widthsOf(matches: readonly Match[]): string {
   const widths = [...new Set(matches.map(({ guessed }) => guessed))].sort((a, b) => (a ?? 0) - (b ?? 0));
-  return widths.map((width) => widthNames[width as 8 | 16 | 32]).join(" or ");
+  const words = widths.map((width) => widthNames[width as 8 | 16 | 32]);
+  return `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
 }
 
 function matchesOf(spelling: Spelling, text: InstructionText): readonly Match[] {

@@ -245,12 +245,16 @@ function once({ body, place }: Statement, site: Site, more: number, index: numbe
     case "data":
       return dataBytes(body.items, body.unit, site.present);
     case "reserve":
-      return new Uint8Array(countOf(body.count, site.present, "the count") * body.unit);
+      return reserved(countOf(body.count, site.present, "the count") * body.unit, place);
     case "align":
       return padding(body, place, site.present, site.at);
     default:
       return new Uint8Array();
   }
+}
+
+function reserved(length: number, place: Place): Uint8Array {
+  return length > MAX_BYTES ? fail(place, `more than ${MAX_BYTES} bytes`) : new Uint8Array(length);
 }
 
 function dataBytes(items: readonly DataItem[], unit: number, around: Surroundings): Uint8Array {

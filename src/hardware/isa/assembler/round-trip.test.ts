@@ -19,9 +19,18 @@ function assembled(text: string, bits: CodeBits): Uint8Array {
   }
 }
 
+/** A negative constant and the positive one with the same bits are the same. */
+function unsigned(text: string): string {
+  const bits = /^(?:push|(?:lock )?\w+ (?:word|[abcd]x|[sd]i|[sb]p)\b)/.test(text) ? 16 : 32;
+  return text.replace(/(, |^push )(-?)(0x[\da-f]+|\d+)$/, (_all, before: string, sign: string, digits: string) => {
+    const value = BigInt.asUintN(bits, sign === "-" ? -BigInt(digits) : BigInt(digits));
+    return `${before}${value}`;
+  });
+}
+
 /** NASM takes the shorter of two encodings of an address: a base for an index, two registers for twice one. */
 const meaning = (text: string): string =>
-  normal(text)
+  unsigned(normal(text))
     .replace(/(\[(?:\ws:)?)(e(?!bp)\w\w)\*1/, "$1$2")
     .replace(/(\[(?:\ws:)?)(e(?!bp)\w\w)\*2/, "$1$2+$2")
     .replace(/^xchg (e?ax), \1$/, "nop");
@@ -37,8 +46,8 @@ function changed(texts: readonly string[], bits: CodeBits): readonly string[] {
 
 describe.each([16, 32] as const)("disassembling and assembling again, %i bits", (bits) => {
   it("keeps the meaning of every row", () => {
-    // All of them are right too, and take a minute.
-    const texts = textsOf(encodingsOfRows(), bits).filter((_text, index) => index % 11 === 0);
+    // With all ModR/M bytes it holds too, and takes a minute.
+    const texts = textsOf(encodingsOfRows(13), bits);
     expect(texts.length).toBeGreaterThan(5000);
     expect(changed(texts, bits).slice(0, 20)).toEqual([]);
   });

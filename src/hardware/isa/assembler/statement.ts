@@ -22,9 +22,17 @@ export type Body =
   | { readonly kind: "equ" | "org" | "bits"; readonly expression: Expression }
   | { readonly kind: "nothing" };
 
+export interface Label {
+  /** A local label has that of its scope in front. */
+  readonly name: string;
+  readonly place: Place;
+  /** The label that local ones belong to from here on. */
+  readonly scope: string;
+}
+
 export interface Statement {
   readonly place: Place;
-  readonly label: { readonly name: string; readonly place: Place } | undefined;
+  readonly label: Label | undefined;
   readonly times: Expression | undefined;
   readonly body: Body;
 }
@@ -71,6 +79,7 @@ const begins = (word: string | undefined): boolean =>
 const withoutMeaning: Readonly<Record<string, string>> = {
   section: "there are no sections: the bytes are one after the other, as with -f bin",
   segment: "there are no sections: the bytes are one after the other, as with -f bin",
+  global: "every label is in the symbols of the result",
   extern: "there is no linker: every symbol has to be in this text",
   incbin: "files are not read; put the bytes behind db",
 };
@@ -79,7 +88,7 @@ export function parseStatement(cursor: Cursor, bits: CodeBits): Statement {
   const place = placeOf(cursor);
   const bracketed = peek(cursor)?.text === "[" && accept(cursor, "[");
   const label = bracketed ? undefined : parseLabel(cursor);
-  const inner = label && !label.name.startsWith(".") ? { ...cursor, scope: label.scope } : cursor;
+  const inner = label ? { ...cursor, scope: label.scope } : cursor;
   const times = parseTimes(inner);
   const body = parseBody(inner, bits);
   if (bracketed && !accept(inner, "]")) unexpected(inner, '"]"');
@@ -97,7 +106,7 @@ function parseTimes(cursor: Cursor): Expression | undefined {
 }
 
 /** A name with a colon, or without one before something that begins a statement. */
-function parseLabel(cursor: Cursor): { name: string; place: Place; scope: string } | undefined {
+function parseLabel(cursor: Cursor): Label | undefined {
   const token = peek(cursor);
   if (token?.kind !== "word") return undefined;
   const colon = peek(cursor, 1)?.text === ":";
@@ -181,15 +190,12 @@ function editDistance(a: string, b: string): number {
 
 /** Tokens as a person would write them. */
 function textOf(tokens: readonly Token[]): string {
+  const isValue = ({ kind, text }: Token): boolean => kind !== "operator" || text.startsWith("$");
   return tokens
-    .map(({ text, kind }, index) => {
+    .map((token, index) => {
       const before = tokens[index - 1];
-      return before !== undefined &&
-        (before.text === "," ||
-          (before.kind !== "operator" && kind !== "operator") ||
-          (before.kind === "word" && text === "["))
-        ? ` ${text}`
-        : text;
+      const apart = before && (before.text === "," || (isValue(before) && (isValue(token) || token.text === "[")));
+      return apart ? ` ${token.text}` : token.text;
     })
     .join("");
 }

@@ -51,13 +51,21 @@ function writeSelector(port: ProcessorPort, instruction: DecodedInstruction, sel
   writeOperand(port, instruction, target!, selector, target!.kind === "memory" ? 16 : instruction.size);
 }
 
-const pushSegment: SystemInstruction = (port, instruction) =>
-  push(port, port.system.segments[segmentOperand(instruction, 0)].selector, stackSize(instruction));
+/**
+ * Bytes a selector takes of its place on the stack: the Pentium moves all of the operand size, the others 16 bits.
+ * Spec: SDM Vol. 3B, "Selector Pushes and Pops".
+ */
+const selectorBytes = (port: ProcessorPort, size: 2 | 4): 2 | 4 => (port.system.model === "pentium" ? size : 2);
+
+const pushSegment: SystemInstruction = (port, instruction) => {
+  const size = stackSize(instruction);
+  push(port, port.system.segments[segmentOperand(instruction, 0)].selector, size, selectorBytes(port, size));
+};
 
 /** The stack pointer moves as the stack popped from has it, also when that stack is replaced. */
 const popSegment: SystemInstruction = (port, instruction) => {
   const size = stackSize(instruction);
-  const selector = peek(port, 0, size) & 0xffff;
+  const selector = peek(port, 0, selectorBytes(port, size)) & 0xffff;
   release(port, size);
   loadSegment(port, targetOperand(instruction), selector);
 };
@@ -121,7 +129,7 @@ const LSL_TYPES = [
 
 const loadAccessRights = protectedOnly((port, instruction) => {
   const found = inspect(port, readOperand(port, instruction, instruction.operands[1]!, 16), LAR_TYPES);
-  if (found) writeOperand(port, instruction, instruction.operands[0]!, found.high & 0x00f0ff00);
+  if (found) writeOperand(port, instruction, instruction.operands[0]!, found.high & 0x00ffff00);
   setZero(port, found !== undefined);
 });
 

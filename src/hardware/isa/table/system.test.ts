@@ -104,19 +104,64 @@ describe("registers of the system", () => {
     expect(run([...movEax(0x1234), 0x0f, 0x23, 0xc0, 0x0f, 0x21, 0xc3]).registers.ebx).toBe(0x1234);
   });
 
-  it("RDTSC and RDMSR read the tick, and there is no other MSR to read or write", () => {
+  it("RDTSC and RDMSR read the tick, and there is no MSR at other addresses", () => {
     expect(run([0x90, 0x90, 0x0f, 0x31]).registers).toMatchObject({ eax: 3, edx: 0 });
     expect(run([...movEcx(0x10), 0x0f, 0x32]).registers).toMatchObject({ eax: 2, edx: 0 });
     expect(faultOf(run([...movEcx(0x11), 0x0f, 0x32]))).toBe("#GP");
     expect(faultOf(run([...movEcx(0x11), 0x0f, 0x30]))).toBe("#GP");
   });
 
+  it("WRMSR sets the low half of the time-stamp counter, clears the high one, and it goes on from there", () => {
+    const write = [...movEcx(0x10), ...movEax(0xfffffffe), ...movEdx(7), 0x0f, 0x30];
+    expect(run([...write, 0x0f, 0x31]).registers).toMatchObject({ eax: 0xffffffff, edx: 0 });
+    expect(run([...write, 0x90, 0x90, 0x0f, 0x32]).registers).toMatchObject({ eax: 1, edx: 1 });
+  });
+
+  it("WRMSR keeps what a register takes, and refuses reserved bits and read-only registers", () => {
+    const write = (address: number, low: number, high = 0): number[] => [
+      ...[...movEcx(address), ...movEax(low), ...movEdx(high), 0x0f, 0x30, ...movEax(0), ...movEdx(1), 0x0f, 0x32],
+    ];
+    expect(run(write(0x175, 0x89abcdef)).registers).toMatchObject({ eax: 0x89abcdef, edx: 0 });
+    expect(faultOf(run(write(0x175, 0, 1)))).toBe("#GP");
+    expect(run([...movEcx(0), 0x0f, 0x32]).registers).toMatchObject({ eax: 0, edx: 0 });
+    expect(faultOf(run(write(1, 0)))).toBe("#GP");
+  });
+
+  it("RDPMC is #GP, since there is no counter", () => {
+    expect(faultOf(run([...movEcx(0), 0x0f, 0x33]))).toBe("#GP");
+  });
+
+  it("DR6 and DR7 keep their fixed bits, and DR4 and DR5 are the same while CR4.DE is clear", () => {
+    const through = (number: number, value: number): number[] => [
+      ...[...movEax(value), 0x0f, 0x23, 0xc0 | (number << 3), 0x0f, 0x21, 0xc3 | (number << 3)],
+    ];
+    expect(run(through(6, 0xffffffff)).registers.ebx).toBe(0xffffefff);
+    expect(run(through(6, 0)).registers.ebx).toBe(0xffff0ff0);
+    expect(run(through(7, 0xffffdf00)).registers.ebx).toBe(0xffff0700);
+    expect(run(through(5, 0)).registers.ebx).toBe(0x400);
+    expect(run([...through(4, 0xffff0ff1), 0x0f, 0x21, 0xf1]).registers.ecx).toBe(0xffff0ff1);
+    const extensions = [...movEax(8), 0x0f, 0x22, 0xe0];
+    expect(faultOf(run([...extensions, 0x0f, 0x21, 0xe0]))).toBe("#UD");
+    expect(faultOf(run([...extensions, 0x0f, 0x21, 0xf0]))).toBeUndefined();
+  });
+
+  it("with DR7.GD set an access to any debug register is #DB", () => {
+    const guard = [...movEax(0x2000), 0x0f, 0x23, 0xf8];
+    expect(faultOf(run([...guard, 0x0f, 0x21, 0xc3]))).toBe("#DB");
+    expect(faultOf(run([...guard, 0x0f, 0x23, 0xc8]))).toBe("#DB");
+  });
+
+  it("INVLPG and WBINVD do nothing that shows, whatever the address", () => {
+    expect(faultOf(run([0x0f, 0x01, 0x3d, ...word(0xfffff000), 0x0f, 0x09, 0x0f, 0x08]))).toBeUndefined();
+  });
+
   it("CPUID tells the vendor and the features, and the highest leaf for leaves beyond it", () => {
     const text = ({ ebx, edx, ecx }: { ebx: number; edx: number; ecx: number }): string =>
       Buffer.from([...word(ebx), ...word(edx), ...word(ecx)]).toString();
-    const [vendor, features, beyond] = [0, 1, 9].map((leaf) => run([...movEax(leaf), 0x0f, 0xa2]).registers);
-    expect([vendor!.eax, text(vendor!)]).toEqual([1, "GenuineIntel"]);
+    const [vendor, features, last, beyond] = [0, 1, 2, 9].map((leaf) => run([...movEax(leaf), 0x0f, 0xa2]).registers);
+    expect([vendor!.eax, text(vendor!)]).toEqual([2, "GenuineIntel"]);
     expect(features!.edx & 0x10).toBe(0x10);
-    expect(beyond).toMatchObject({ eax: features!.eax, edx: features!.edx });
+    expect(features!.eax).toBe(0x652);
+    expect(beyond).toMatchObject({ eax: last!.eax, edx: last!.edx });
   });
 });

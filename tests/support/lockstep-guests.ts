@@ -1,0 +1,53 @@
+/** Guests of `guests/` in lockstep with QEMU, for tests. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, type TestContext } from "vitest";
+import { loadImage } from "../../src/hardware/boot/image.js";
+import { Machine } from "../../src/hardware/machine.js";
+import { images } from "./guests.js";
+import { type LockstepOptions, lockstep, type Outcome } from "./lockstep.js";
+import { reportText } from "./lockstep-report.js";
+import { peer } from "./peers.js";
+import { Qemu } from "./qemu.js";
+
+const MEMORY = "64M";
+
+/** The outcome for an image; skips the test of `context` where QEMU is absent. */
+export async function compareImage(
+  context: TestContext,
+  image: string,
+  options: LockstepOptions & { readonly cpu?: string; readonly append?: string | undefined },
+): Promise<Outcome> {
+  const program = peer(context, "qemu-system-i386");
+  const { cpu = "pentium2", append } = options;
+  const machine = Machine.boot({
+    image: readFileSync(image),
+    memory: MEMORY,
+    ...(append === undefined ? {} : { append }),
+  });
+  const qemu = await Qemu.start({ program, image, cpu, memory: MEMORY, append });
+  try {
+    return await lockstep(qemu, machine, options);
+  } finally {
+    await qemu.close();
+  }
+}
+
+/** Expects no difference; a failure shows the whole report. */
+export async function expectNoDifference(
+  context: TestContext,
+  guest: { readonly image: string; readonly append?: string | undefined },
+  options: LockstepOptions,
+): Promise<Outcome> {
+  const outcome = await compareImage(context, join(images, guest.image), { ...options, append: guest.append });
+  expect(outcome.difference, reportText(guest.image, outcome)).toBeUndefined();
+  return outcome;
+}
+
+/** Address of a name in an image's symbol table. */
+export function addressOf(image: string, name: string): number {
+  const { symbols } = loadImage({ image: readFileSync(join(images, image)), memorySize: 2 ** 26 });
+  const symbol = symbols.find((one) => one.name === name);
+  if (symbol === undefined) throw new Error(`${image} has no symbol "${name}"`);
+  return symbol.address;
+}
