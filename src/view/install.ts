@@ -6,6 +6,7 @@ import { Machine } from "../hardware/machine.js";
 import { Timeline } from "../state/timeline.js";
 import { differenceDisplay } from "./diff-display.js";
 import { DISPLAY, type Displayable, displayable } from "./display.js";
+import { explanationDisplay } from "./explain-display.js";
 import { machineDisplay } from "./machine-display.js";
 import { timelineDisplay } from "./timeline-display.js";
 import { walkDisplay } from "./walk-display.js";
@@ -25,10 +26,13 @@ export function installDisplays(): void {
   if (Object.hasOwn(Machine.prototype, DISPLAY)) return;
   give(Machine.prototype, (machine) => machineDisplay(machine));
   give(Timeline.prototype as Timeline<Machine>, (timeline: Timeline<Machine>) => timelineDisplay<Machine>(timeline));
-  // These two are records without a class: the functions that make them give each its method.
+  // These are records without a class: the functions that make them give each its method.
   const { diff } = Machine;
   Machine.diff = (a, b) => displayable(diff(a, b), differenceDisplay);
-  const { walk } = Machine.prototype;
+  const { walk, explain } = Machine.prototype;
+  Machine.prototype.explain = function (...where) {
+    return displayable(explain.apply(this, where), explanationDisplay);
+  };
   Machine.prototype.walk = function (...where) {
     return displayable(walk.apply(this, where), walkDisplay);
   };

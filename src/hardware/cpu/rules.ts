@@ -93,6 +93,24 @@ export const rules = {
     spec: 'SDM Vol. 3A, "Page-Fault Exceptions"',
   },
 
+  // Accesses to memory.
+  "segment-null": {
+    check: "The segment register of the access holds a null selector.",
+    spec: 'SDM Vol. 3A, "Null Segment Selector Checking"',
+  },
+  "segment-not-writable": {
+    check: "The access writes to a segment that may not be written.",
+    spec: 'SDM Vol. 3A, "Type Checking"',
+  },
+  "offset-beyond-limit": {
+    check: "The access lies outside of the segment's limit.",
+    spec: 'SDM Vol. 3A, "Limit Checking"',
+  },
+  "data-not-aligned": {
+    check: "CR0.AM and EFLAGS.AC ask for aligned data at CPL 3, and the address is no multiple of the operand's size.",
+    spec: 'SDM Vol. 3A, "Interrupt 17—Alignment Check Exception (#AC)"',
+  },
+
   // Protection, gates, tasks and ports.
   "selector-outside-table": {
     check: "The selector lies beyond the limit of its descriptor table, or the LDT is null.",

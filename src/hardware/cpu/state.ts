@@ -18,6 +18,24 @@ export interface Segment {
   readonly access: number;
 }
 
+/** A segment register by its number. Written out: a look-up by a computed name costs more than all of the checks. */
+export function segmentNumbered(segments: Readonly<Record<SegmentName, Segment>>, number: number): Segment {
+  switch (number) {
+    case 0:
+      return segments.es;
+    case 1:
+      return segments.cs;
+    case 2:
+      return segments.ss;
+    case 3:
+      return segments.ds;
+    case 4:
+      return segments.fs;
+    default:
+      return segments.gs;
+  }
+}
+
 export interface TableRegister {
   readonly base: number;
   readonly limit: number;
@@ -136,9 +154,14 @@ export type Mode = "real" | "protected" | "virtual-8086";
 export const modeOf = ({ cr0 }: SystemState, eflags: number): Mode =>
   (cr0 & CR0.PE) === 0 ? "real" : (eflags & FLAG.VM) !== 0 ? "virtual-8086" : "protected";
 
-/** The current privilege level: the RPL of CS; 0 in real mode and 3 in virtual-8086 mode, where CS is no selector. */
-export const cplOf = ({ cr0, segments }: SystemState, eflags: number): number =>
-  (cr0 & CR0.PE) === 0 ? 0 : (eflags & FLAG.VM) !== 0 ? 3 : segments.cs.selector & 3;
+/**
+ * The current privilege level: the RPL of CS; 0 in real mode and 3 in virtual-8086 mode, where CS is no selector. Behind
+ * the MOV that enters protected mode CS still is what real mode left, which is no code segment: 0.
+ */
+export function cplOf({ cr0, segments: { cs } }: SystemState, eflags: number): number {
+  if ((cr0 & CR0.PE) === 0 || (cs.access & ACCESS.CODE) === 0) return (eflags & FLAG.VM) !== 0 ? 3 : 0;
+  return cs.selector & 3;
+}
 
 /** What a segment register holds in real and virtual-8086 mode. Spec: SDM Vol. 3B, "8086 Emulation". */
 export const realSegment = (selector: number, access: number): Segment => ({

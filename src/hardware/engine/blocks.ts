@@ -72,6 +72,7 @@ const register = (number: number, size: number): number =>
 function alwaysLeaves(instruction: DecodedInstruction | InvalidInstruction): boolean {
   const { row } = instruction;
   if (row === undefined) return true;
+  if (row.mnemonic === "INTO") return false; // goes on when OF is clear
   if (row.system !== undefined) return row.group === "control transfer" || row.mnemonic === "HLT";
   return row.mnemonic === "JMP" || row.mnemonic === "CALL" || row.mnemonic === "RET" || row.mnemonic === "UD2";
 }

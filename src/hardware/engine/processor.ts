@@ -415,8 +415,7 @@ export class Processor implements ProcessorPort {
   }
 
   setSegment(name: SegmentName, segment: Segment): void {
-    this.#system.setSegment(name, segment);
-    this.#codeMode = undefined;
+    if (this.#system.setSegment(name, segment)) this.#codeMode = undefined;
   }
 
   invalidate(): void {

@@ -35,12 +35,45 @@ function copySegments(from: SystemState["segments"], to: Live["segments"]): void
   to.gs = from.gs;
 }
 
+/** Puts a segment in its place and gives the one before. Written out: computed names are slow. */
+function replace(segments: Live["segments"], name: SegmentName, segment: Segment): Segment {
+  let old: Segment;
+  switch (name) {
+    case "cs":
+      old = segments.cs;
+      segments.cs = segment;
+      break;
+    case "ss":
+      old = segments.ss;
+      segments.ss = segment;
+      break;
+    case "ds":
+      old = segments.ds;
+      segments.ds = segment;
+      break;
+    case "es":
+      old = segments.es;
+      segments.es = segment;
+      break;
+    case "fs":
+      old = segments.fs;
+      segments.fs = segment;
+      break;
+    case "gs":
+      old = segments.gs;
+      segments.gs = segment;
+      break;
+  }
+  return old;
+}
+
 export class SystemRegisters {
   readonly #live: Live;
   /** The value these registers are, if nothing has changed since. */
   #value: SystemState | undefined;
   /** What was replaced since `mark`, last first: a segment register by name, or others by their names. */
-  readonly #undoSegments: (SegmentName | Segment)[] = [];
+  readonly #undoNames: SegmentName[] = [];
+  readonly #undoSegments: Segment[] = [];
   readonly #undoOthers: Partial<SystemState>[] = [];
   #segmentCount = 0;
   #otherCount = 0;
@@ -87,12 +120,14 @@ export class SystemRegisters {
     this.#value = undefined;
   }
 
-  setSegment(name: SegmentName, segment: Segment): void {
-    const { segments } = this.#live;
-    this.#undoSegments[this.#segmentCount++] = name;
-    this.#undoSegments[this.#segmentCount++] = segments[name];
-    segments[name] = segment;
+  /** Gives whether anything is new. */
+  setSegment(name: SegmentName, segment: Segment): boolean {
+    const old = replace(this.#live.segments, name, segment);
+    if (old === segment) return false;
+    this.#undoNames[this.#segmentCount] = name;
+    this.#undoSegments[this.#segmentCount++] = old;
     this.#value = undefined;
+    return true;
   }
 
   /** What a page fault leaves behind, whatever else is taken back. */
@@ -109,8 +144,8 @@ export class SystemRegisters {
   /** Takes back what came after `mark`. */
   restore(): void {
     while (this.#segmentCount > 0) {
-      const segment = this.#undoSegments[--this.#segmentCount] as Segment;
-      this.#live.segments[this.#undoSegments[--this.#segmentCount] as SegmentName] = segment;
+      this.#segmentCount--;
+      replace(this.#live.segments, this.#undoNames[this.#segmentCount]!, this.#undoSegments[this.#segmentCount]!);
     }
     while (this.#otherCount > 0) Object.assign(this.#live, this.#undoOthers[--this.#otherCount]);
   }
