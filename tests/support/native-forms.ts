@@ -50,6 +50,8 @@ export function comparedForms(world: "user" | "real"): NativeForm[] {
   const forms: NativeForm[] = [];
   for (const row of rows.filter(world === "user" ? isComparable : isRealComparable)) {
     for (const size of operandSizes(row)) {
+      // Processors write all of the slot, or the selector only. Spec: SDM Vol. 2B, "PUSH—Push Word, Doubleword, …".
+      if (row.mnemonic === "PUSH" && has(row, "S") && size === 32) continue;
       const memories = has(row, "E") ? [false, true] : [has(row, "M", "O") || implied(row)];
       // Whether REP INS with a count of 0 may be executed differs between processors.
       const repeats = row.repeat === undefined || row.system ? [undefined] : [undefined, 0xf3, 0xf2];
