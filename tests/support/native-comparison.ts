@@ -56,7 +56,16 @@ const freedoms: Readonly<Record<string, Freedom>> = {
 const accessFaults = [12, 13, 14];
 const ESP = 4;
 
+/** The host has refused to execute data, which the machine does: there is no NX here. */
+const refusesData = ({ vector, cr2, eip }: Outcome, test: FuzzCase): boolean =>
+  vector === 14 &&
+  cr2 === (eip + segmentOf(test.selectors[1]!)!.base) >>> 0 &&
+  cr2 >= DATA &&
+  cr2 < DATA + DATA_BYTES &&
+  !isReal(test);
+
 export function differences(test: FuzzCase, theirs: Outcome, ours: Outcome): string[] {
+  if (refusesData(theirs, test)) return [];
   const found: string[] = [];
   const free = freedoms[test.steps[stepAt(test, theirs.eip)]?.choice.row.mnemonic ?? ""] ?? {};
   const compare = (name: string, their: number, our: number): void => {
