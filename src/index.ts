@@ -91,5 +91,6 @@ export type { MachineDisplayOptions } from "./view/machine-display.js";
 export { figureOfRun } from "./view/run-figure.js";
 export type { ProfileOptions } from "./view/run-profile.js";
 export { type Inspection, type Showable, show } from "./view/show.js";
+export type { ToyDisplayOptions } from "./view/toy-display.js";
 
 installDisplays();

@@ -14,6 +14,8 @@ import { type CpuState, cplOf, FLAG, type GeneralRegisters, generalNames, segmen
 import { type DeviceSet, typeInput } from "./devices/bus.js";
 import { Engine } from "./engine/engine.js";
 import type { DeliveredException } from "./inspect/exception.js";
+
+import { type Explanation, explain } from "./inspect/explain.js";
 import {
   deepFreeze,
   differenceOf,
@@ -307,6 +309,15 @@ export class Machine {
       write: access.write ?? false,
       user: access.user ?? false,
     });
+  }
+
+  /**
+   * What the instruction at EIP, or at another offset of the code segment, means, with its operands as they are now.
+   *
+   * @throws VirtlabError where nothing is mapped at the address.
+   */
+  explain(address?: number): Explanation {
+    return explain(this, address);
   }
 
   /** Steps since reset: how many `step()`s lead here. */

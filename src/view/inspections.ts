@@ -1,7 +1,8 @@
 /**
  * The values of `hardware/inspect` as people get them: with displays of their own in a notebook. What each means is said
- * where it is made; `show` and a notebook's last line show them.
+ * in full where it is made; `show` and a notebook's last line show them.
  */
+import type { DescriptorEntry, DescriptorTableName } from "../hardware/inspect/descriptor.js";
 import * as tables from "../hardware/inspect/descriptor-table.js";
 import * as explanations from "../hardware/inspect/explain.js";
 import * as flags from "../hardware/inspect/flags.js";
@@ -10,45 +11,63 @@ import * as registers from "../hardware/inspect/registers.js";
 import * as selectors from "../hardware/inspect/selector.js";
 import * as tasks from "../hardware/inspect/task-state.js";
 import * as causes from "../hardware/inspect/why.js";
+import type { Machine } from "../hardware/machine.js";
 import { descriptorTableDisplay, selectorDisplay } from "./descriptor-display.js";
-import { type Displayable, displayable } from "./display.js";
+import { displayable } from "./display.js";
 import { explanationDisplay } from "./explain-display.js";
 import { interruptControllersDisplay } from "./interrupt-display.js";
 import { flagsDisplay, registersDisplay } from "./register-display.js";
 import { taskStateDisplay } from "./task-display.js";
 import { whyDisplay } from "./why-display.js";
 
-const shown =
-  <Arguments extends readonly unknown[], T extends object>(
-    make: (...given: Arguments) => T,
-    display: (value: T) => Displayable,
-  ): ((...given: Arguments) => T) =>
-  (...given) =>
-    displayable(make(...given), display);
-
 /** The machine's registers as a list; with `since`, what changed from another machine. */
-export const registersOf: typeof registers.registersOf = shown(registers.registersOf, registersDisplay);
+export const registersOf = (
+  machine: Machine,
+  options: { readonly since?: Machine } = {},
+): readonly registers.RegisterValue[] => displayable(registers.registersOf(machine, options), registersDisplay);
 
 /** The machine's flags by name. */
-export const flagsOf: typeof flags.flagsOf = shown(flags.flagsOf, flagsDisplay);
+export const flagsOf = (machine: Machine): flags.Flags => displayable(flags.flagsOf(machine), flagsDisplay);
 
-/** The entries of the GDT, the LDT or the IDT as a list. */
-export const descriptorTable: typeof tables.descriptorTable = shown(tables.descriptorTable, descriptorTableDisplay);
+/**
+ * The entries of the GDT, the LDT or the IDT as a list.
+ *
+ * @throws VirtlabError for the LDT where LDTR holds none.
+ */
+export const descriptorTable = (machine: Machine, table: DescriptorTableName): readonly DescriptorEntry[] =>
+  displayable(tables.descriptorTable(machine, table), descriptorTableDisplay);
 
-/** A selector's parts, the descriptor it names, and where it could be loaded now. */
-export const selector: typeof selectors.selector = shown(selectors.selector, selectorDisplay);
+/**
+ * A selector's parts, the descriptor it names, and where it could be loaded now.
+ *
+ * @throws VirtlabError for a value that is not one of 0 to 0xFFFF.
+ */
+export const selector = (machine: Machine, value: number): selectors.Selector =>
+  displayable(selectors.selector(machine, value), selectorDisplay);
 
-/** The task-state segment of TR, or of a selector. */
-export const taskState: typeof tasks.taskState = shown(tasks.taskState, taskStateDisplay);
+/**
+ * The task-state segment of TR, or of a selector.
+ *
+ * @throws VirtlabError where there is none.
+ */
+export const taskState = (machine: Machine, selector?: number): tasks.TaskState =>
+  displayable(tasks.taskState(machine, selector), taskStateDisplay);
 
 /** Both interrupt controllers, line by line. */
-export const interruptControllers: typeof controllers.interruptControllers = shown(
-  controllers.interruptControllers,
-  interruptControllersDisplay,
-);
+export const interruptControllers = (machine: Machine): controllers.InterruptControllers =>
+  displayable(controllers.interruptControllers(machine), interruptControllersDisplay);
 
-/** Why the last exception was raised, or the next one will be. */
-export const why: typeof causes.why = shown(causes.why, whyDisplay);
+/**
+ * Why the last exception was raised, or the next one will be.
+ *
+ * @throws VirtlabError for a name that is no exception's.
+ */
+export const why = (machine: Machine, name?: string): causes.Why => displayable(causes.why(machine, name), whyDisplay);
 
-/** What the instruction at EIP, or at an address, means. */
-export const explain: typeof explanations.explain = shown(explanations.explain, explanationDisplay);
+/**
+ * What the instruction at EIP, or at an address, means.
+ *
+ * @throws VirtlabError where nothing is mapped at the address.
+ */
+export const explain = (machine: Machine, address?: number): explanations.Explanation =>
+  displayable(explanations.explain(machine, address), explanationDisplay);

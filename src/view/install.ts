@@ -7,6 +7,7 @@ import { ToyMachine } from "../hardware/toy/machine.js";
 import { Timeline } from "../state/timeline.js";
 import { differenceDisplay } from "./diff-display.js";
 import { DISPLAY, type Displayable, displayable } from "./display.js";
+import { explanationDisplay } from "./explain-display.js";
 import { machineDisplay } from "./machine-display.js";
 import { timelineDisplay } from "./timeline-display.js";
 import { toyDisplay } from "./toy-display.js";
@@ -28,12 +29,15 @@ export function installDisplays(): void {
   give(Machine.prototype, (machine) => machineDisplay(machine));
   give(ToyMachine.prototype, (machine) => toyDisplay(machine));
   give(Timeline.prototype as Timeline<Machine>, (timeline: Timeline<Machine>) => timelineDisplay<Machine>(timeline));
-  // These two are records without a class: the functions that make them give each its method.
+  // These are records without a class: the functions that make them give each its method.
   const { diff } = Machine;
   Machine.diff = (a, b) => displayable(diff(a, b), differenceDisplay);
   const { diff: diffToys } = ToyMachine;
   ToyMachine.diff = (a, b) => displayable(diffToys(a, b), differenceDisplay);
-  const { walk } = Machine.prototype;
+  const { walk, explain } = Machine.prototype;
+  Machine.prototype.explain = function (...where) {
+    return displayable(explain.apply(this, where), explanationDisplay);
+  };
   Machine.prototype.walk = function (...where) {
     return displayable(walk.apply(this, where), walkDisplay);
   };

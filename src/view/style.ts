@@ -27,7 +27,7 @@ export const STYLE = `<style>
 .vl.vl.vl tr, .vl.vl.vl tbody tr:nth-child(n), .vl.vl.vl tbody tr:hover { background: none; border: 0; }
 .vl.vl.vl th, .vl.vl.vl td { padding: 0 .9rem 0 0; margin: 0; border: 0; background: none; text-align: left; vertical-align: baseline; white-space: nowrap; font-weight: inherit; color: inherit; max-width: none; }
 .vl.vl.vl th { color: color-mix(in srgb, currentColor 62%, transparent); font-weight: 400; }
-.vl.vl.vl td:last-child { padding-right: 0; }
+.vl.vl.vl td:last-child, .vl.vl.vl th:last-child { padding-right: 0; }
 .vl.vl.vl td.num, .vl.vl.vl th.num { text-align: right; }
 .vl.vl.vl td.wrap { white-space: pre-wrap; overflow-wrap: anywhere; }
 .vl.vl.vl pre, .vl.vl.vl code { background: none; padding: 0; border: 0; color: inherit; }

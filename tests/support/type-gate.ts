@@ -69,7 +69,7 @@ function usesOf(alias: TypeScript.Symbol, checker: TypeScript.TypeChecker): stri
   if (symbol.flags & ts.SymbolFlags.Type) {
     const type = checker.getDeclaredTypeOfSymbol(symbol);
     const expression = `(null! as virtlab.${alias.name}${typeArguments(symbol)})`;
-    lines.push(`export const use_${alias.name}_value = ${expression};`);
+    lines.push(`export const use_${alias.name}_itself = ${expression};`);
     // Members of primitives and lists are not the package's.
     const isOwn = (type.flags & ts.TypeFlags.Object) !== 0 && type.symbol?.declarations?.some(isOfPackage);
     for (const member of isOwn ? checker.getPropertiesOfType(type) : [])

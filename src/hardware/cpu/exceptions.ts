@@ -56,8 +56,10 @@ export function deliver(
     } catch (thrown) {
       if (!(thrown instanceof Fault)) throw thrown;
       const failed = source === "exception" ? vector : -1;
-      port.faulted(thrown);
-      if (failed === VECTOR.DF) throw new TripleFault();
+      if (failed === VECTOR.DF) {
+        port.faulted(thrown);
+        throw new TripleFault();
+      }
       returnEip = thrown instanceof TaskFault ? port.nextEip : faultEip;
       faultEip = returnEip;
       if (makesDoubleFault(failed, thrown.vector)) {
@@ -65,7 +67,6 @@ export function deliver(
         port.faulted(new Fault(VECTOR.DF, 0));
         vector = VECTOR.DF;
         errorCode = 0;
-        port.faulted(new Fault(VECTOR.DF, 0));
       } else {
         vector = thrown.vector;
         errorCode = source === "software" ? thrown.errorCode : external(thrown);

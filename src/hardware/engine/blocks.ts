@@ -56,8 +56,8 @@ const register = (number: number, size: number): number =>
 /** Whether nothing behind this instruction is reached by going on. */
 function alwaysLeaves(instruction: DecodedInstruction | InvalidInstruction): boolean {
   const { row } = instruction;
-  if (row === undefined || row.endsBlock) return true;
-  return row.system !== undefined && row.group === "control transfer";
+  if (row === undefined) return true;
+  return row.endsBlock ?? (row.system !== undefined && row.group === "control transfer");
 }
 
 export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {

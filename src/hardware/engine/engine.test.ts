@@ -157,3 +157,10 @@ describe("what cannot be run", () => {
     expect(() => program([0x90]).run({ maxInstructions: 0.5 })).toThrow(VirtlabError);
   });
 });
+
+it("goes on behind an INTO that raises nothing, in a run as step by step", () => {
+  // xor eax, eax; into; inc eax; hlt
+  const machine = Machine.boot({ image: Uint8Array.of(0x31, 0xc0, 0xce, 0x40, 0xf4), memory: "2M" });
+  expect(machine.run().registers.eip).toBe(0x100005);
+  expect(machine.run().registers.eax).toBe(1);
+});

@@ -71,8 +71,8 @@ const hex8 = (value: number): string => `0x${(value >>> 0).toString(16).padStart
  * @throws VirtlabError for a name that is no exception's.
  * @example
  * const machine = Machine.boot({ image: Uint8Array.of(0x31, 0xc9, 0xf7, 0xf1) }); // xor ecx, ecx; div ecx
- * const { when, sentence } = why(machine, "#DE");
- * [when, sentence] // => [ 'ahead', 'div ecx at 0x00100002 raises #DE: the divisor (ecx) is 0.' ]
+ * const { when, instruction, chain } = why(machine, "#DE");
+ * [when, instruction?.text, chain[0]?.check] // => [ 'ahead', 'div ecx', 'The divisor (ecx) is 0.' ]
  */
 export function why(machine: Machine, name?: string): Why {
   const wanted = name === undefined ? undefined : vectorNamed(name);
