@@ -14,7 +14,6 @@ import { type CpuState, cplOf, FLAG, type GeneralRegisters, generalNames, segmen
 import { type DeviceSet, typeInput } from "./devices/bus.js";
 import { Engine } from "./engine/engine.js";
 import type { DeliveredException } from "./inspect/exception.js";
-
 import { type Explanation, explain } from "./inspect/explain.js";
 import {
   deepFreeze,

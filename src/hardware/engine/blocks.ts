@@ -53,11 +53,11 @@ const CROSSES = Symbol("instruction reaches over the page");
 const register = (number: number, size: number): number =>
   size === 8 && number >= 4 ? REGISTERS + REGISTER_SIZE * (number - 4) + 1 : REGISTERS + REGISTER_SIZE * number;
 
-/** Whether nothing behind this instruction is reached by going on. */
-function alwaysLeaves(instruction: DecodedInstruction | InvalidInstruction): boolean {
+/** Whether a block ends with this instruction. */
+function endsBlock(instruction: DecodedInstruction | InvalidInstruction): boolean {
   const { row } = instruction;
-  if (row === undefined) return true;
-  return row.endsBlock ?? (row.system !== undefined && row.group === "control transfer");
+  if (row === undefined || row.endsBlock) return true;
+  return row.system !== undefined && row.group === "control transfer";
 }
 
 export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
@@ -233,10 +233,12 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
     let at = start;
     let current = eip;
     let offset = pageOffset;
+    let ends = false;
+    /** Whether nothing behind the last instruction is reached by going on. A system instruction may go to the next one. */
     let leaves = false;
     let count = 0;
     const marks: [slot: number, from: number, to: number][] = [];
-    while (!leaves && count < MAX_BLOCK && offset < PAGE_SIZE) {
+    while (!ends && count < MAX_BLOCK && offset < PAGE_SIZE) {
       let instruction: DecodedInstruction | InvalidInstruction;
       try {
         instruction = this.#set.decode(
@@ -263,10 +265,12 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
       count++;
       current = (current + instruction.length) >>> 0;
       offset += instruction.length;
-      leaves = alwaysLeaves(instruction);
+      ends = endsBlock(instruction);
+      leaves = ends && instruction.row?.system === undefined;
     }
     for (let index = 0; index < count; index++)
       this.#u16[(start + index * RECORD_SIZE + RECORD.left) >> 1] = count - index;
+    // What TypeScript executes may go on behind itself after all, as INTO does, or a far jump to the next instruction.
     if (!leaves) {
       this.#goto(at, current, (mode.csBase + eip) >>> 0, (mode.csBase + current) >>> 0);
       at += RECORD_SIZE;

@@ -368,6 +368,7 @@ export class Engine {
     processor.left = left;
     processor.eip = blocks.eip(record);
     const following = this.#systemInstruction(record);
+    this.#space.settle();
     if (
       processor.eip === following &&
       blocks.generation === generation &&
@@ -379,7 +380,6 @@ export class Engine {
       return NEXT_RECORD;
     this.#space.single = false;
     if (this.#resume !== 0 && processor.left === left) processor.registers.rest |= FLAG.RF;
-    this.#space.settle();
     return this.#proceed();
   }
 

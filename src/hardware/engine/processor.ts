@@ -25,7 +25,6 @@ import {
   isFlat,
   type Mode,
   modeOf,
-  NULL_SEGMENT,
   noEvents,
   type PendingEvents,
   type Segment,
@@ -62,7 +61,7 @@ export class Processor implements ProcessorPort {
   /** Undefined: to be worked out before code is read again. */
   #codeMode: X86CodeMode | undefined;
   /** The segments the generated code knows, by number; which of them are flat; and whether every access is looked at. */
-  readonly #loaded: Segment[] = Array.from({ length: 6 }, () => NULL_SEGMENT);
+  readonly #loaded: (Segment | undefined)[] = Array.from({ length: 6 }, () => undefined);
   #flatSegments = 0;
   #checked = false;
 
@@ -189,7 +188,7 @@ export class Processor implements ProcessorPort {
     const aligned = user && (system.cr0 & CR0.AM) !== 0 && (eflags & FLAG.AC) !== 0;
     const watched = anyDataBreakpoint(system);
     const checked = aligned || watched;
-    if (checked !== this.#checked) this.#loaded.fill(NULL_SEGMENT);
+    if (checked !== this.#checked) this.#loaded.fill(undefined);
     this.#checked = checked;
     space.alignmentChecked = aligned;
     space.watch = watched ? this.#watchData : undefined;
@@ -271,6 +270,8 @@ export class Processor implements ProcessorPort {
     this.#nextEip = this.eip;
     this.checkpoint();
     if (source === "exception") this.#met(new Fault(vector, errorCode, rule));
+    // Spec: SDM Vol. 3B, "General-Detect Exception Condition": the handler finds BD set and GD clear.
+    if (rule === "debug-registers-guarded") this.setSystem({ debug: recorded(this.#system.live, DR6.BD) });
     try {
       deliver(this, vector, errorCode, source, this.eip);
     } catch (thrown) {

@@ -1,5 +1,7 @@
 /** Flags that any program may set, read and load. CLI, STI and POPF are in system.ts. Spec: SDM Vol. 1, "Flag Control (EFLAG) Instructions". */
-import { and, type Code, i32, isZero, shl, sub, xor } from "../code.js";
+import { VECTOR } from "../../cpu/processor.js";
+import { FLAG } from "../../cpu/state.js";
+import { and, type Code, i32, isZero, ne, shl, sub, xor } from "../code.js";
 import { type Definition, define } from "../instruction.js";
 
 const flag = { group: "flag control" } as const;
@@ -7,6 +9,14 @@ const flag = { group: "flag control" } as const;
 /** OF stays, so OF xor CF changes with CF. */
 function setCarry(c: Code, carry: ReturnType<Code["let"]>): void {
   c.flags({ carry, carries: xor(c.carries(), shl(xor(carry, c.carry()), i32(31))) });
+}
+
+/** In virtual-8086 mode below IOPL 3 the monitor has to do it. Spec: SDM Vol. 3B, "Sensitive Instructions". */
+function pushFlags(c: Code): void {
+  const flags = c.let(c.eflags());
+  const virtual = ne(and(flags, i32(FLAG.VM)), i32(0));
+  c.if(and(virtual, ne(and(flags, i32(FLAG.IOPL)), i32(FLAG.IOPL))), () => c.fault(VECTOR.GP, 0));
+  c.push(c.signExtend(and(flags, i32(~(FLAG.VM | FLAG.RF)))));
 }
 
 const definitions: readonly Definition[] = [
@@ -77,7 +87,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2B, PUSHF/PUSHFD/PUSHFQ—Push EFLAGS Register Onto the Stack",
     forms: [["9C"]],
     sized: true,
-    semantics: (c) => c.push(c.signExtend(and(c.eflags(), i32(~0x30000)))),
+    semantics: pushFlags,
   },
   {
     ...flag,

@@ -81,7 +81,6 @@ const definitions: readonly Definition[] = [
   },
   {
     mnemonic: "INTO",
-    endsBlock: false,
     group: "control transfer",
     summary: "Raises #OF if OF is set.",
     spec: "SDM Vol. 2A, INT n/INTO/INT3/INT1—Call to Interrupt Procedure",
