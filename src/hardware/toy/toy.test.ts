@@ -364,7 +364,19 @@ describe("a toy machine", () => {
     expect(() => ToyMachine.boot({ image: new Uint8Array(5000), memory: 4096 })).toThrow("5000 bytes do not fit");
     expect(() => machine.edit((draft) => void Object.assign(draft.registers, { r8: 1 }))).toThrow('no register "r8"');
     expect(() => machine.write(0xffff, Uint8Array.of(1, 2))).toThrow("not all inside of RAM");
-    expect(Object.isFrozen(machine.registers)).toBe(true);
+  });
+
+  it("gives out nothing through which it could be changed", () => {
+    const { hash } = end;
+    for (const part of [end.registers, end.stop, end.memory]) expect(Object.isFrozen(part)).toBe(true);
+    end.memory.read(0, 64).fill(0xa5);
+    end.save().fill(0xa5);
+    for (const { before, after } of diff(machine, end.write(0, Uint8Array.of(1))).memory) {
+      before.fill(0xa5);
+      after.fill(0xa5);
+    }
+    expect(ToyMachine.load(end.save()).hash).toBe(hash);
+    expect(seen(machine.run())).toEqual(seen(end));
   });
 
   it("and an x86 machine run in turns, each as it would alone", () => {
