@@ -44,6 +44,7 @@ export type { LoadCheck, Selector } from "./hardware/inspect/selector.js";
 export type { AllowedPorts, IoPermissions, TaskState } from "./hardware/inspect/task-state.js";
 export { type VectorClass, type VectorMeaning, vectorMeaning, vectors } from "./hardware/inspect/vectors.js";
 export type { ExplainedFault, Why } from "./hardware/inspect/why.js";
+export type { Assembled, ListingLine } from "./hardware/isa/assembler/assembler.js";
 export { type DisassembledInstruction, type DisassembleOptions, disassemble } from "./hardware/isa/disassembler.js";
 export type { InstructionGroup } from "./hardware/isa/instruction.js";
 export {
@@ -55,6 +56,7 @@ export {
   type RunOptions,
   type Until,
 } from "./hardware/machine.js";
+export type { MemoryReader } from "./hardware/machine-content.js";
 export type { EventKind, MachineEvent, Stop } from "./hardware/state.js";
 export { type AssembleToyOptions, assembleToy } from "./hardware/toy/assembler.js";
 export { disassembleToy, type ToyInstruction } from "./hardware/toy/disassembler.js";
@@ -91,5 +93,6 @@ export type { MachineDisplayOptions } from "./view/machine-display.js";
 export { figureOfRun } from "./view/run-figure.js";
 export type { ProfileOptions } from "./view/run-profile.js";
 export { type Inspection, type Showable, show } from "./view/show.js";
+export type { ToyDisplayOptions } from "./view/toy-display.js";
 
 installDisplays();

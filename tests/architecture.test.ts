@@ -28,7 +28,6 @@ const longFiles: Readonly<Record<string, string>> = {
   "hardware/engine/handler.ts": "one class: how generated code reads, writes and keeps flags",
   "hardware/isa/table/arithmetic.ts": "a pure table",
   "hardware/isa/table/logic.ts": "a pure table",
-  "hardware/machine.ts": "the one public class",
 };
 
 /** Rows that neither a guest nor a program of the host executes: each has its test in isa/table/system.test.ts. */
