@@ -14,7 +14,8 @@ execFileSync(process.execPath, [require.resolve("typescript/bin/tsc"), "-p", "ts
 });
 chmodSync(`${root}dist/cli/main.js`, 0o755);
 
-// The interpreter, generated once here instead of at every start.
+// The interpreter of x86, generated once here instead of at every start.
 const { generateInterpreter } = require(`${root}dist/hardware/engine/interpreter.js`);
-const bytes = Buffer.from(generateInterpreter()).toString("base64");
+const { x86 } = require(`${root}dist/hardware/isa/x86.js`);
+const bytes = Buffer.from(generateInterpreter(x86)).toString("base64");
 writeFileSync(`${root}dist/hardware/engine/prebuilt.js`, `"use strict";\nexports.prebuiltInterpreter = "${bytes}";\n`);

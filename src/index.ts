@@ -26,6 +26,7 @@ export type { DeviceConfig } from "./hardware/devices/port-map.js";
 export type { PostCodeState } from "./hardware/devices/post-code.js";
 export type { ResetControlState } from "./hardware/devices/reset-control.js";
 export type { Uart16550State } from "./hardware/devices/uart16550.js";
+export { diff } from "./hardware/diff.js";
 export type { DescriptorEntry, DescriptorKind, DescriptorTableName } from "./hardware/inspect/descriptor.js";
 export type { SelectorErrorCode } from "./hardware/inspect/error-code.js";
 export type { DeliveredException, MetFault } from "./hardware/inspect/exception.js";
@@ -47,7 +48,6 @@ export { type DisassembledInstruction, type DisassembleOptions, disassemble } fr
 export type { InstructionGroup } from "./hardware/isa/instruction.js";
 export {
   type Counters,
-  diff,
   type EditableMachine,
   Machine,
   type MachineDifference,
@@ -56,6 +56,18 @@ export {
   type Until,
 } from "./hardware/machine.js";
 export type { EventKind, MachineEvent, Stop } from "./hardware/state.js";
+export { type AssembleToyOptions, assembleToy } from "./hardware/toy/assembler.js";
+export { disassembleToy, type ToyInstruction } from "./hardware/toy/disassembler.js";
+export {
+  type EditableToyMachine,
+  type ToyBootOptions,
+  type ToyCreateOptions,
+  ToyMachine,
+  type ToyMachineRunOptions,
+  type ToyRegisters,
+  type ToyUntil,
+} from "./hardware/toy/machine.js";
+export type { ToyRegisterName, ToyStop } from "./hardware/toy/state.js";
 export type { BytesDifference, StateDifference } from "./state/diff.js";
 export { type Divergence, type DivergenceOptions, firstDivergence } from "./state/divergence.js";
 export { VirtlabError } from "./state/error.js";

@@ -5,13 +5,8 @@
  * reference, and going on from an old one is free of copying.
  */
 import { produce } from "immer";
-import { type BytesDifference, diffBytes, diffState, type StateDifference } from "../state/diff.js";
 import { VirtlabError } from "../state/error.js";
-import { contentHash } from "../state/hash.js";
-import { parseMemorySize } from "../state/memory-size.js";
-import { PAGE_SIZE, Page, zeroPage } from "../state/pages.js";
-import { PersistentMap } from "../state/persistent-map.js";
-import { decodeSave, encodeSave, SAVE_VERSION } from "../state/save-format.js";
+import { PAGE_SIZE } from "../state/pages.js";
 import { type BootOptions, bootState, type CreateOptions, createState } from "./boot/start.js";
 import { checkedModel } from "./cpu/model.js";
 import { type PageWalk, type PhysicalMemory, walk } from "./cpu/paging.js";
@@ -20,8 +15,22 @@ import { type DeviceSet, typeInput } from "./devices/bus.js";
 import { Engine } from "./engine/engine.js";
 import type { DeliveredException } from "./inspect/exception.js";
 import { type Explanation, explain } from "./inspect/explain.js";
-import { deepFreeze, describe, firstMisfit, memoryDigest, nonZeroPages, writeBytes } from "./machine-content.js";
-import { type EventKind, eventKinds, type MachineEvent, type MachineState, type RomRange, type Stop } from "./state.js";
+import {
+  deepFreeze,
+  differenceOf,
+  firstMisfit,
+  hashOf,
+  loadState,
+  type MachineDifference,
+  type MemoryReader,
+  memoryReader,
+  readBytes,
+  saveState,
+  withBytes,
+} from "./machine-content.js";
+import { type EventKind, eventKinds, type MachineEvent, type MachineState, type Stop } from "./state.js";
+
+export type { MachineDifference } from "./machine-content.js";
 
 /** Run until this EIP, until the serial port has put out a text, or until a predicate holds after a step. */
 export type Until = number | { readonly serial: string } | ((machine: Machine) => boolean);
@@ -77,20 +86,9 @@ const utf8 = new TextDecoder();
 const asBytes = (text: string): string => String.fromCharCode(...new TextEncoder().encode(text));
 const latin1 = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0));
 
-/** Whether a range of physical addresses lies inside of a ROM. */
-const inRom = (roms: readonly RomRange[], physical: number, length: number): boolean =>
-  roms.some(({ base, size }) => physical >= base && physical + length <= base + size);
-
 let engine: Engine | undefined;
 /** The engine all machines share; made at the first step. */
 const sharedEngine = (): Engine => (engine ??= new Engine());
-
-export interface MachineDifference {
-  /** What differs outside of memory, by dotted name. */
-  readonly state: readonly StateDifference[];
-  /** Runs of bytes that differ, by physical address. */
-  readonly memory: readonly BytesDifference[];
-}
 
 export class Machine {
   readonly #state: MachineState;
@@ -131,30 +129,13 @@ export class Machine {
    * @throws VirtlabError for bytes that are no save, or a damaged or newer one.
    */
   static load(bytes: Uint8Array, name?: string): Machine {
-    const saved = decodeSave(bytes, name);
-    const fail = (reason: string): never => {
-      throw new VirtlabError(`${name ?? "save"}: ${reason}`);
-    };
-    const misfit = firstMisfit(describe(Machine.create().#state), saved.state);
-    if (misfit !== undefined) fail(`${misfit} is missing or of the wrong type: this is no machine`);
-    const { memorySize, rom } = saved.state as unknown as MachineState;
-    parseMemorySize(memorySize);
-    checkedModel((saved.state as unknown as MachineState).cpu.system.model);
-    for (const range of rom) {
-      const whole = [range.base, range.size].every((part) => Number.isInteger(part) && part % PAGE_SIZE === 0);
-      if (!whole || range.base < 0 || range.base + range.size > 2 ** 32) fail("a ROM lies nowhere in physical memory");
-    }
-    let memory = PersistentMap.empty<Page>();
-    for (const [frame, page] of saved.pages) {
-      if (frame * PAGE_SIZE >= memorySize && !inRom(rom, frame * PAGE_SIZE, PAGE_SIZE))
-        fail(`page frame ${frame} lies outside of memory (${memorySize} bytes)`);
-      memory = memory.set(frame, Page.copyFrom(page));
-    }
-    const machine = new Machine({ ...deepFreeze(saved.state as unknown as Omit<MachineState, "memory">), memory });
-    if (machine.hash !== saved.hash) {
-      fail(`the content does not have the hash it was saved with (${saved.hash.slice(0, 12)}…)`);
-    }
-    return machine;
+    const state = loadState(bytes, {
+      kind: "virtlab machine",
+      name,
+      model: createState({}),
+      check: ({ cpu }) => checkedModel(cpu.system.model),
+    });
+    return new Machine(state);
   }
 
   /**
@@ -253,8 +234,7 @@ export class Machine {
 
   /** The machine with bytes written at a physical address. */
   write(physical: number, bytes: Uint8Array): Machine {
-    this.#checkRange(physical, bytes.length);
-    return new Machine({ ...this.#state, memory: writeBytes(this.#state.memory, physical, bytes) });
+    return new Machine(withBytes(this.#state, physical, bytes));
   }
 
   /** Why the run that gave this machine ended; undefined after a plain step. Not part of the value: outside hash and diff. */
@@ -291,39 +271,8 @@ export class Machine {
   }
 
   /** Physical memory: its size in bytes, and copies of its content. */
-  get memory(): { readonly size: number; read(physical: number, length: number): Uint8Array } {
-    return Object.freeze({
-      size: this.#state.memorySize,
-      read: (physical: number, length: number) => this.#read(physical, length),
-    });
-  }
-
-  #checkRange(physical: number, length: number): void {
-    const { memorySize, rom } = this.#state;
-    const numbers = Number.isInteger(physical) && Number.isInteger(length) && physical >= 0 && length >= 0;
-    if (!numbers || (physical + length > memorySize && !inRom(rom, physical, length))) {
-      throw new VirtlabError(
-        `memory: ${length} bytes at physical 0x${physical.toString(16)} are not all inside of RAM (0x${memorySize.toString(16)} bytes)`,
-      );
-    }
-  }
-
-  #read(physical: number, length: number): Uint8Array {
-    this.#checkRange(physical, length);
-    const out = new Uint8Array(length);
-    const scratch = new Uint8Array(PAGE_SIZE);
-    for (let at = 0; at < length; ) {
-      const address = physical + at;
-      const offset = address % PAGE_SIZE;
-      const count = Math.min(length - at, PAGE_SIZE - offset);
-      const page = this.#state.memory.get(Math.floor(address / PAGE_SIZE));
-      if (page) {
-        page.copyTo(scratch);
-        out.set(scratch.subarray(offset, offset + count), at);
-      }
-      at += count;
-    }
-    return out;
+  get memory(): MemoryReader {
+    return memoryReader(this.#state);
   }
 
   /**
@@ -339,7 +288,7 @@ export class Machine {
       const { physical } = this.walk(address);
       if (physical === undefined)
         throw new VirtlabError(`readLinear: nothing is mapped at linear 0x${address.toString(16)}`);
-      out.set(this.#read(physical, count), at);
+      out.set(readBytes(this.#state, physical, count), at);
       at += count;
     }
     return out;
@@ -350,7 +299,7 @@ export class Machine {
     const physicalMemory: PhysicalMemory = {
       read32: (physical) => {
         if (physical + 4 > this.#state.memorySize) return -1;
-        const bytes = this.#read(physical, 4);
+        const bytes = readBytes(this.#state, physical, 4);
         return new DataView(bytes.buffer).getInt32(0, true);
       },
       write32: () => {},
@@ -417,36 +366,17 @@ export class Machine {
 
   /** SHA-256 of the whole content, in hexadecimal. Equal machines have equal hashes, however they came about. */
   get hash(): string {
-    this.#hash ??= contentHash({ ...describe(this.#state), memory: memoryDigest(this.#state.memory) });
+    this.#hash ??= hashOf(this.#state);
     return this.#hash;
   }
 
   /** The machine as bytes, for `Machine.load`. */
   save(): Uint8Array {
-    return encodeSave({
-      kind: "virtlab machine",
-      version: SAVE_VERSION,
-      state: describe(this.#state),
-      pages: nonZeroPages(this.#state.memory),
-      hash: this.hash,
-    });
+    return saveState("virtlab machine", this.#state, this.hash);
   }
 
   /** What differs between two machines, by name and by physical address. Equal parts are skipped by identity. */
   static diff(a: Machine, b: Machine): MachineDifference {
-    const memory: BytesDifference[] = [];
-    PersistentMap.compare(a.#state.memory, b.#state.memory, (frame, before, after) => {
-      memory.push(...diffBytes((before ?? zeroPage).bytes(), (after ?? zeroPage).bytes(), frame * PAGE_SIZE));
-    });
-    return Object.freeze({ state: diffState(describe(a.#state), describe(b.#state)), memory: Object.freeze(memory) });
+    return differenceOf(a.#state, b.#state);
   }
 }
-
-/**
- * What differs between two machines.
- *
- * @example
- * const machine = Machine.boot({ image: Uint8Array.of(0x40) }); // inc eax
- * diff(machine, machine.step()).state.map(({ path }) => path) // => [ 'cpu.eax', 'cpu.eip', 'steps', 'ticks' ]
- */
-export const diff = (a: Machine, b: Machine): MachineDifference => Machine.diff(a, b);

@@ -1,9 +1,10 @@
 /** A machine's whole state as one immutable record: what is hashed, saved, compared, opened and sealed. */
-import type { Page } from "../state/pages.js";
-import type { PersistentMap } from "../state/persistent-map.js";
 import type { CpuState } from "./cpu/state.js";
 import type { DeviceSet } from "./devices/bus.js";
 import type { DeliveredException } from "./inspect/exception.js";
+import type { MemoryState, RomRange } from "./machine-content.js";
+
+export type { RomRange } from "./machine-content.js";
 
 /** What is counted beside steps; each count is exact and part of the value. */
 export interface Counts {
@@ -15,20 +16,9 @@ export interface Counts {
   readonly portWrites: number;
 }
 
-/** A range of physical addresses that cannot be written, in whole pages. */
-export interface RomRange {
-  readonly base: number;
-  readonly size: number;
-}
-
-export interface MachineState {
+export interface MachineState extends MemoryState {
   readonly cpu: CpuState;
-  /** Size of RAM in bytes, from physical address 0. */
-  readonly memorySize: number;
-  /** Read-only memory, in RAM's place or beyond it. Its bytes are page frames like those of RAM. */
   readonly rom: readonly RomRange[];
-  /** Page frames by number; an absent frame is all zeros. */
-  readonly memory: PersistentMap<Page>;
   readonly devices: DeviceSet;
   /** Steps since reset: instructions, REP iterations, deliveries of exceptions and interrupts. */
   readonly steps: number;

@@ -21,9 +21,12 @@ import { isPlainRecord, type PlainData } from "./plain-data.js";
 import { gatherPages, joinPages, type NumberedPages, type Run } from "./save-pages.js";
 import { fromTaggedJson, toTaggedJson } from "./tagged-json.js";
 
+/** What was saved. */
+export type SaveKind = "virtlab machine" | "virtlab toy machine";
+
 /** What a save holds. */
 export interface SavedState {
-  readonly kind: "virtlab machine";
+  readonly kind: SaveKind;
   /** Version of the format; see `SAVE_VERSION`. */
   readonly version: number;
   /** Everything except the pages, as plain data. */
@@ -43,7 +46,6 @@ export interface LoadedState extends SavedState {
 /** The version this code writes, and the newest it reads. */
 export const SAVE_VERSION = 1;
 
-const KIND = "virtlab machine";
 const MAGIC = Uint8Array.of(0x89, 0x56, 0x4c, 0x41, 0x42, 0x0d, 0x0a, 0x1a);
 const PREFIX_LENGTH = 24;
 const CHECKSUM_LENGTH = 32;
@@ -107,16 +109,16 @@ export function encodeSave(saved: SavedState): Uint8Array {
 }
 
 /**
- * Reads a save. `name` says in errors what was read (a file name). Throws a VirtlabError of one line with offset and
+ * Reads a save of a kind. `name` says in errors what was read (a file name). Throws a VirtlabError of one line with offset and
  * reason for anything that is not a whole, undamaged save of a known version; nothing is given for half of one.
  */
-export function decodeSave(bytes: Uint8Array, name = "save"): LoadedState {
+export function decodeSave(bytes: Uint8Array, name = "save", kind: SaveKind = "virtlab machine"): LoadedState {
   const refuse: Refuse = (offset, reason) => {
     throw new VirtlabError(`${name}: offset ${offset}: ${reason}`);
   };
   const headerLength = checkContainer(bytes, refuse);
   let at = PREFIX_LENGTH + headerLength;
-  const header = checkHeader(parseJson(bytes.subarray(PREFIX_LENGTH, at), PREFIX_LENGTH, refuse), refuse);
+  const header = checkHeader(parseJson(bytes.subarray(PREFIX_LENGTH, at), PREFIX_LENGTH, refuse), kind, refuse);
   const end = bytes.length - CHECKSUM_LENGTH;
   const inflate = (piece: Piece, what: string): Uint8Array => {
     if (at + piece.stored > end) refuse(at, `${what} is longer than the file`);
@@ -143,7 +145,7 @@ export function decodeSave(bytes: Uint8Array, name = "save"): LoadedState {
   const pages = runs.flatMap((run) =>
     Array.from({ length: run.count }, (_, index) => [run.frame + index, contents[run.content + index]!] as const),
   );
-  return { kind: KIND, version: SAVE_VERSION, state, pages, hash: header.hash };
+  return { kind, version: SAVE_VERSION, state, pages, hash: header.hash };
 }
 
 type Refuse = (offset: number, reason: string) => never;
@@ -176,10 +178,10 @@ function checkContainer(bytes: Uint8Array, refuse: Refuse): number {
 
 // What follows is behind the checksum and so only meets a file that was made wrong, by hand or by another program.
 
-function checkHeader(json: unknown, refuse: Refuse): Header {
+function checkHeader(json: unknown, kind: SaveKind, refuse: Refuse): Header {
   const header = json as Header;
   if (!isPlainRecord(json)) refuse(PREFIX_LENGTH, "the header is not a JSON object");
-  if (header.kind !== KIND) refuse(PREFIX_LENGTH, `the header's "kind" is not "${KIND}"`);
+  if (header.kind !== kind) refuse(PREFIX_LENGTH, `the header's "kind" is not "${kind}"`);
   if (typeof header.hash !== "string") refuse(PREFIX_LENGTH, `the header's "hash" is not text`);
   if (!isCount(header.contents)) refuse(PREFIX_LENGTH, `the header's "contents" is not a number of pages`);
   for (const name of ["state", "runs"] as const) {

@@ -3,12 +3,14 @@
  * displays, so the method is put on them from here, once, when the package is loaded.
  */
 import { Machine } from "../hardware/machine.js";
+import { ToyMachine } from "../hardware/toy/machine.js";
 import { Timeline } from "../state/timeline.js";
 import { differenceDisplay } from "./diff-display.js";
 import { DISPLAY, type Displayable, displayable } from "./display.js";
 import { explanationDisplay } from "./explain-display.js";
 import { machineDisplay } from "./machine-display.js";
 import { timelineDisplay } from "./timeline-display.js";
+import { toyDisplay } from "./toy-display.js";
 import { walkDisplay } from "./walk-display.js";
 
 function give<T extends object>(prototype: T, display: (value: T) => Displayable): void {
@@ -25,10 +27,13 @@ function give<T extends object>(prototype: T, display: (value: T) => Displayable
 export function installDisplays(): void {
   if (Object.hasOwn(Machine.prototype, DISPLAY)) return;
   give(Machine.prototype, (machine) => machineDisplay(machine));
+  give(ToyMachine.prototype, (machine) => toyDisplay(machine));
   give(Timeline.prototype as Timeline<Machine>, (timeline: Timeline<Machine>) => timelineDisplay<Machine>(timeline));
   // These are records without a class: the functions that make them give each its method.
   const { diff } = Machine;
   Machine.diff = (a, b) => displayable(diff(a, b), differenceDisplay);
+  const { diff: diffToys } = ToyMachine;
+  ToyMachine.diff = (a, b) => displayable(diffToys(a, b), differenceDisplay);
   const { walk, explain } = Machine.prototype;
   Machine.prototype.explain = function (...where) {
     return displayable(explain.apply(this, where), explanationDisplay);

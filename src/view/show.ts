@@ -10,16 +10,18 @@ import type { Selector } from "../hardware/inspect/selector.js";
 import type { TaskState } from "../hardware/inspect/task-state.js";
 import type { Why } from "../hardware/inspect/why.js";
 import { Machine, type MachineDifference } from "../hardware/machine.js";
+import { ToyMachine } from "../hardware/toy/machine.js";
 import { VirtlabError } from "../state/error.js";
 import { Timeline } from "../state/timeline.js";
 import { differenceDisplay } from "./diff-display.js";
 import { DISPLAY, Display, type Displayable, type MimeBundle } from "./display.js";
 import { type MachineDisplayOptions, machineDisplay } from "./machine-display.js";
 import { timelineDisplay } from "./timeline-display.js";
+import { type ToyDisplayOptions, toyDisplay } from "./toy-display.js";
 import { walkDisplay } from "./walk-display.js";
 
 /** What `show` knows how to show. */
-export type Showable = Machine | Timeline<Machine> | MachineDifference | PageWalk | Inspection;
+export type Showable = Machine | Timeline<Machine> | Timeline<ToyMachine> | MachineDifference | PageWalk | Inspection;
 
 /** Values made from a machine that have a display of their own: `flagsOf`, `descriptorTable`, `why` and the like. */
 export type Inspection =
@@ -37,9 +39,12 @@ export type Inspection =
  *
  * @throws VirtlabError for a value that has no display.
  */
-export function show(value: Showable, options: MachineDisplayOptions = {}): Display {
-  if (value instanceof Machine) return machineDisplay(value, options);
-  if (value instanceof Timeline) return timelineDisplay(value);
+export function show(value: Showable, options?: MachineDisplayOptions): Display;
+export function show(value: ToyMachine, options?: ToyDisplayOptions): Display;
+export function show(value: Showable | ToyMachine, options: MachineDisplayOptions | ToyDisplayOptions = {}): Display {
+  if (value instanceof Machine) return machineDisplay(value, options as MachineDisplayOptions);
+  if (value instanceof ToyMachine) return toyDisplay(value, options as ToyDisplayOptions);
+  if (value instanceof Timeline) return timelineDisplay(value as Timeline<Machine>);
   if (isDifference(value)) return differenceDisplay(value);
   if (isWalk(value)) return walkDisplay(value);
   if (isDisplayable(value)) {

@@ -1,5 +1,6 @@
 /** What the browser test runs, in the browser and in Node: everything a machine does, told in plain values. */
-import { diff, Machine } from "../../src/hardware/machine.js";
+import { diff } from "../../src/hardware/diff.js";
+import { Machine } from "../../src/hardware/machine.js";
 import { firstDivergence } from "../../src/state/divergence.js";
 import { Timeline } from "../../src/state/timeline.js";
 

@@ -87,6 +87,8 @@ export class AddressSpace {
   alignmentChecked = false;
   /** Sees every access through a segment, while there is one. */
   watch: ((linear: number, size: number, write: boolean) => void) | undefined;
+  /** What an access raises where there is no memory. Unless given, reads are all ones and writes do nothing. */
+  absent: ((physical: number) => Fault) | undefined;
   /** The fault behind an EXIT.fault of a slow path. */
   pendingFault: Fault | undefined;
   /** Told of every page fault's address, for CR2. */
@@ -263,6 +265,12 @@ export class AddressSpace {
     return frame < this.#frames || this.#isRom(frame);
   }
 
+  /** What is read where there is no memory. */
+  #openBus(physical: number): number {
+    if (this.absent !== undefined) throw this.absent(physical);
+    return OPEN_BUS;
+  }
+
   #isRom(frame: number): boolean {
     for (const { base, size } of this.#roms)
       if (frame * PAGE_SIZE >= base && frame * PAGE_SIZE < base + size) return true;
@@ -320,6 +328,7 @@ export class AddressSpace {
     const physical = this.#translate(linear, false, this.user);
     const frame = physical >>> 12;
     if (!this.#isMemory(frame)) {
+      this.#openBus(physical);
       throw new Unsupported(`code at physical address 0x${physical.toString(16)}, where there is no memory`);
     }
     const slot = this.#slot(frame);
@@ -431,7 +440,7 @@ export class AddressSpace {
         return 0;
       }
       const frame = physical >>> 12;
-      if (!this.#isMemory(frame)) return OPEN_BUS;
+      if (!this.#isMemory(frame)) return this.#openBus(physical);
       const slot = this.#slot(frame);
       this.#fill(linear, slot, forWrite && !this.patching, this.user);
       return this.#readSlot(slot, physical & 0xfff, size);
@@ -459,7 +468,10 @@ export class AddressSpace {
       const physical = this.#physical(linear, true, this.user);
       if (physical < 0) return EXIT.fault;
       const frame = physical >>> 12;
-      if (!this.#isMemory(frame)) return 0;
+      if (!this.#isMemory(frame)) {
+        this.#openBus(physical);
+        return 0;
+      }
       const slot = this.#slot(frame);
       const special = this.#slots.flags[slot]! & SPECIAL;
       this.#storePhysical(physical, size, value);
@@ -555,6 +567,8 @@ export class AddressSpace {
     if (secondPage > 0xffffffff) throw new Fault(VECTOR.GP, 0);
     const first = this.#translate(linear, write, user);
     const second = this.#translate(secondPage, write, user);
+    if (!this.#isMemory(first >>> 12)) this.#openBus(first);
+    if (!this.#isMemory(second >>> 12)) this.#openBus(second);
     const split = PAGE_SIZE - (linear & 0xfff);
     return (index) => (index < split ? first + index : second + index - split);
   }

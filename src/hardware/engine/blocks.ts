@@ -3,12 +3,11 @@
  * always leaves, or to the end of its page; conditional branches stay inside and give back what they skip.
  */
 import { PAGE_SIZE } from "../../state/pages.js";
-import { includes, type ModelName } from "../cpu/model.js";
 import { Fault, VECTOR } from "../cpu/processor.js";
-import { decode } from "../isa/decoder.js";
-import type { CodeBits, DecodedInstruction, InvalidInstruction } from "../isa/instruction.js";
+import type { DecodedInstruction, InvalidInstruction } from "../isa/instruction.js";
 import type { DecodedCode } from "./address-space.js";
-import { HANDLER, handlerOf, type MemoryForm } from "./forms.js";
+import { HANDLER } from "./forms.js";
+import type { CodeMode, InstructionSet } from "./instruction-set.js";
 import {
   ARENA,
   ARENA_END,
@@ -28,20 +27,6 @@ import {
   SCRATCH,
   ZERO_SLOT,
 } from "./layout.js";
-
-/** How code is read at present: what else than its bytes decides the records. */
-export interface CodeMode {
-  /** Interned number of the mode: blocks of different modes are kept apart. */
-  readonly key: number;
-  readonly model: ModelName;
-  readonly bits: CodeBits;
-  /** Which of the two interpreters executes it. */
-  readonly flat: boolean;
-  readonly csBase: number;
-  readonly csLimit: number;
-  /** Bit n: an access through segment n needs no check. Only asked when `flat`. */
-  readonly flatSegments: number;
-}
 
 /** Where the bytes of code come from: the address space. */
 export interface CodeSource {
@@ -71,13 +56,12 @@ const register = (number: number, size: number): number =>
 /** Whether a block ends with this instruction. */
 function endsBlock(instruction: DecodedInstruction | InvalidInstruction): boolean {
   const { row } = instruction;
-  if (row === undefined) return true;
-  if (row.mnemonic === "INTO") return false; // goes on when OF is clear
-  if (row.system !== undefined) return row.group === "control transfer" || row.mnemonic === "HLT";
-  return row.mnemonic === "JMP" || row.mnemonic === "CALL" || row.mnemonic === "RET" || row.mnemonic === "UD2";
+  if (row === undefined || row.endsBlock) return true;
+  return row.system !== undefined && row.group === "control transfer";
 }
 
-export class Blocks implements DecodedCode {
+export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
+  readonly #set: InstructionSet<Mode>;
   readonly #u8: Uint8Array;
   readonly #u16: Uint16Array;
   readonly #i32: Int32Array;
@@ -95,7 +79,8 @@ export class Blocks implements DecodedCode {
   #instructions: (DecodedInstruction | InvalidInstruction)[] = [];
   #next = ARENA;
 
-  constructor(buffer: ArrayBuffer) {
+  constructor(buffer: ArrayBuffer, set: InstructionSet<Mode>) {
+    this.#set = set;
     this.#u8 = new Uint8Array(buffer);
     this.#u16 = new Uint16Array(buffer);
     this.#i32 = new Int32Array(buffer);
@@ -106,13 +91,13 @@ export class Blocks implements DecodedCode {
   }
 
   /** The block at `eip`, out of the jump cache or decoded. Throws a Fault where code cannot be fetched. */
-  find(eip: number, mode: CodeMode, source: CodeSource): number {
+  find(eip: number, mode: Mode, source: CodeSource): number {
     const entry = (this.#i32[JUMP_CACHE_BASE >> 2]! + (eip & (JUMP_CACHE_ENTRIES - 1)) * JUMP_CACHE_ENTRY_SIZE) >> 2;
     if (this.#i32[entry] === (eip | 0) && this.#i32[entry + 1] !== NO_BLOCK) return this.#i32[entry + 1]!;
     return this.#look(entry, eip, mode, source);
   }
 
-  #look(entry: number, eip: number, mode: CodeMode, source: CodeSource): number {
+  #look(entry: number, eip: number, mode: Mode, source: CodeSource): number {
     if (this.#next > ARENA_END - (MAX_BLOCK + 2) * RECORD_SIZE) {
       this.dropAll();
       source.releaseCode();
@@ -128,7 +113,7 @@ export class Blocks implements DecodedCode {
   }
 
   /** Makes the jump cache of a mode and privilege the current one. */
-  select(mode: CodeMode, user: boolean): void {
+  select(mode: Mode, user: boolean): void {
     const owner = mode.key * 2 + (user ? 1 : 0);
     if (owner === this.#selected) return;
     this.#selected = owner;
@@ -148,7 +133,7 @@ export class Blocks implements DecodedCode {
     this.#i32[address >> 2] = 1;
   }
 
-  #known(slot: number, eip: number, mode: CodeMode, linear: number, source: CodeSource): number | undefined {
+  #known(slot: number, eip: number, mode: Mode, linear: number, source: CodeSource): number | undefined {
     const record = this.#pages.get(slot)?.byMode.get(mode.key)?.get(eip);
     if (record === undefined) return undefined;
     const second = this.#second.get(record);
@@ -241,7 +226,7 @@ export class Blocks implements DecodedCode {
     this.forget();
   }
 
-  #decodeBlock(slot: number, eip: number, mode: CodeMode, source: CodeSource): number {
+  #decodeBlock(slot: number, eip: number, mode: Mode, source: CodeSource): number {
     const start = this.#next;
     const pageOffset = ((mode.csBase + eip) >>> 0) % PAGE_SIZE;
     let crossing = -1;
@@ -256,7 +241,7 @@ export class Blocks implements DecodedCode {
     while (!ends && count < MAX_BLOCK && offset < PAGE_SIZE) {
       let instruction: DecodedInstruction | InvalidInstruction;
       try {
-        instruction = decode(
+        instruction = this.#set.decode(
           (index) => {
             if (offset + index < PAGE_SIZE) return source.codeByte(slot, offset + index);
             if (count > 0) throw CROSSES;
@@ -264,15 +249,12 @@ export class Blocks implements DecodedCode {
             return source.codeByte(crossing, offset + index - PAGE_SIZE);
           },
           current,
-          mode.bits,
+          mode,
         );
       } catch (thrown) {
         if (thrown === CROSSES) break;
         throw thrown;
       }
-      // What the model does not have is no instruction.
-      if (instruction.row && !includes(mode.model, instruction.row.since))
-        instruction = { row: undefined, eip: current, vector: VECTOR.UD, length: instruction.length };
       // An instruction that reaches over the limit of CS faults instead of running.
       if (current + instruction.length - 1 > mode.csLimit)
         instruction = { row: undefined, eip: current, vector: VECTOR.GP, length: instruction.length };
@@ -288,6 +270,7 @@ export class Blocks implements DecodedCode {
     }
     for (let index = 0; index < count; index++)
       this.#u16[(start + index * RECORD_SIZE + RECORD.left) >> 1] = count - index;
+    // What TypeScript executes may go on behind itself after all, as INTO does, or a far jump to the next instruction.
     if (!leaves) {
       this.#goto(at, current, (mode.csBase + eip) >>> 0, (mode.csBase + current) >>> 0);
       at += RECORD_SIZE;
@@ -322,7 +305,7 @@ export class Blocks implements DecodedCode {
     if (from >>> 12 === to >>> 12) this.#u8[record + RECORD.flags] = RECORD_FLAG.linkable;
   }
 
-  #write(record: number, instruction: DecodedInstruction | InvalidInstruction, mode: CodeMode): void {
+  #write(record: number, instruction: DecodedInstruction | InvalidInstruction, mode: Mode): void {
     this.#clear(record);
     this.#i32[(record + RECORD.eip) >> 2] = instruction.eip;
     this.#u8[record + RECORD.length] = instruction.length;
@@ -333,7 +316,9 @@ export class Blocks implements DecodedCode {
       return;
     }
     const { row, size, operands, memory, segment, repeat } = instruction;
-    this.#u16[(record + RECORD.handler) >> 1] = handlerOf(row, size, memoryForm(instruction, mode), repeat ?? "once");
+    const { forms, memoryForm } = this.#set;
+    const handler = forms.handlerOf(row, size, memoryForm(instruction, mode), repeat ?? "once");
+    this.#u16[(record + RECORD.handler) >> 1] = handler;
     operands.forEach((operand, position) => {
       if (operand.kind === "register" && position < 2) {
         this.#u16[(record + (position === 0 ? RECORD.operandA : RECORD.operandB)) >> 1] = register(
@@ -350,18 +335,15 @@ export class Blocks implements DecodedCode {
     if (instruction.addressSize === 16) this.#u8[record + RECORD.flags]! |= RECORD_FLAG.address16;
     this.#u8[record + RECORD.segment] = memory ? memory.segment : segment;
     this.#u16[(record + RECORD.base) >> 1] = memory && memory.base >= 0 ? register(memory.base, 32) : ZERO_SLOT;
-    this.#u16[(record + RECORD.index) >> 1] = memory && memory.index >= 0 ? register(memory.index, 32) : ZERO_SLOT;
+    this.#u16[(record + RECORD.index) >> 1] = indexField(instruction);
     this.#u8[record + RECORD.scale] = memory?.scale ?? 0;
     this.#i32[(record + RECORD.displacement) >> 2] = memory?.displacement ?? 0;
   }
 }
 
-function memoryForm({ row, memory, segment, addressSize }: DecodedInstruction, mode: CodeMode): MemoryForm {
-  const implied = row.group === "string" || row.mnemonic === "XLAT";
-  if (!memory && !implied) return addressSize === 16 && row.addressSized ? "segment" : "none";
-  const flat = mode.flat && (mode.flatSegments & (1 << (memory ? memory.segment : segment))) !== 0;
-  // LEA computes an address and accesses nothing.
-  if (addressSize === 16 || (!flat && row.mnemonic !== "LEA")) return "segment";
-  if (!memory) return "none";
-  return memory.index < 0 ? "simple" : "indexed";
+/** The index register, or the register of the third operand of an instruction without a memory operand. */
+function indexField({ memory, operands }: DecodedInstruction): number {
+  if (memory) return memory.index >= 0 ? register(memory.index, 32) : ZERO_SLOT;
+  const third = operands[2];
+  return third?.kind === "register" ? register(third.number, third.size) : ZERO_SLOT;
 }

@@ -1,17 +1,17 @@
 /** The code modes of a machine: what of the processor's state decides how code is read, interned. */
 import type { ModelName } from "../cpu/model.js";
 import { ACCESS, isFlat, type Segment } from "../cpu/state.js";
-import type { CodeMode } from "./blocks.js";
+import type { X86CodeMode } from "../isa/x86.js";
 
 const [ES, SS, DS] = [1 << 0, 1 << 2, 1 << 3];
 
 export class CodeModes {
   /** By base of CS and the flat segments, then all that share them. */
-  readonly #known = new Map<number, CodeMode[]>();
+  readonly #known = new Map<number, X86CodeMode[]>();
   #count = 0;
 
   /** The mode of a code segment; `checked` when every access has to be looked at one by one. */
-  of(model: ModelName, cs: Segment, flatSegments: number, checked: boolean): CodeMode {
+  of(model: ModelName, cs: Segment, flatSegments: number, checked: boolean): X86CodeMode {
     const flat = !checked && (flatSegments & (ES | SS | DS)) === (ES | SS | DS) && isFlat(cs);
     const bits = (cs.access & ACCESS.BIG) !== 0 ? 32 : 16;
     const key = cs.base * 256 + ((flat ? flatSegments : 0) << 1) + (bits === 32 ? 1 : 0);

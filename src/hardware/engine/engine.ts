@@ -8,43 +8,19 @@ import { FLAG, noEvents, type SystemState } from "../cpu/state.js";
 import * as bus from "../devices/bus.js";
 import { decode } from "../isa/decoder.js";
 import type { DecodedInstruction } from "../isa/instruction.js";
+import { type X86CodeMode, x86 } from "../isa/x86.js";
 import type { EventKind, MachineEvent, MachineState, RomRange, Stop } from "../state.js";
-import { AddressSpace } from "./address-space.js";
-import { Blocks, type CodeMode } from "./blocks.js";
-import { generateInterpreter } from "./interpreter.js";
-import {
-  EXIT,
-  EXIT_ERROR_CODE,
-  EXIT_LEFT,
-  EXIT_RECORD,
-  EXIT_TARGET,
-  EXIT_VECTOR,
-  MEMORY_SIZE,
-  REPEATS,
-  SLOW_EXIT,
-} from "./layout.js";
-import { prebuiltInterpreter } from "./prebuilt.js";
+import type { AddressSpace } from "./address-space.js";
+import type { Blocks } from "./blocks.js";
+import { Core } from "./core.js";
+import { EXIT, REPEATS } from "./layout.js";
 import { type Attention, Processor } from "./processor.js";
 import { NEXT_RECORD } from "./slow-paths.js";
-
-/** Runs from a record whose block is charged already, with so many steps left. */
-type Go = (record: number, left: number) => number;
 
 /** Steps a call into the generated code runs at the most: V8 replaces a function by its optimized form between calls. */
 const SLICE = 1_000_000;
 
 const NO_EVENTS: readonly MachineEvent[] = Object.freeze([]);
-
-let compiled: WebAssembly.Module | undefined;
-
-function interpreterModule(): WebAssembly.Module {
-  compiled ??= new WebAssembly.Module(
-    prebuiltInterpreter === undefined
-      ? (generateInterpreter() as BufferSource)
-      : Uint8Array.from(atob(prebuiltInterpreter), (c) => c.charCodeAt(0)),
-  );
-  return compiled;
-}
 
 export interface EngineRunOptions {
   /** Steps at the most. */
@@ -63,11 +39,10 @@ export interface EngineRunResult {
 
 export class Engine {
   readonly #i32: Int32Array;
+  readonly #core: Core<X86CodeMode>;
   readonly #space: AddressSpace;
-  readonly #blocks: Blocks;
+  readonly #blocks: Blocks<X86CodeMode>;
   readonly #processor: Processor;
-  readonly #goFlat: Go;
-  readonly #goSegmented: Go;
 
   // The open machine. `#value` is the value it equals, if it equals one.
   #value: MachineState | undefined;
@@ -78,28 +53,23 @@ export class Engine {
   #running = false;
   /** The last instruction that was executed in TypeScript. */
   #lastSystem: string | undefined;
-  /** Which of the two interpreters runs, what it was not given of the budget, and RF as it was when it began. */
+  /** Which of the two interpreters runs, and RF as it was when it began. */
   #flat = true;
-  #reserve = 0;
   #resume = 0;
 
   /** `slotLimit` bounds how many page frames are held at a time; fewer than there are is for tests. */
   constructor(slotLimit?: number) {
-    const memory = new WebAssembly.Memory({ initial: MEMORY_SIZE / 65536 });
-    this.#i32 = new Int32Array(memory.buffer);
-    this.#blocks = new Blocks(memory.buffer);
-    this.#space = new AddressSpace(memory.buffer, slotLimit, this.#blocks, (linear) =>
-      this.#processor.pageFaultAt(linear),
-    );
-    this.#processor = new Processor(memory.buffer, this.#space, this.#blocks);
-    const leave = (exit: number): number => this.#leave(exit);
-    const system = (record: number): number => this.#system(record);
-    const { exports } = new WebAssembly.Instance(interpreterModule(), {
-      engine: { memory, leave, system, ...this.#space.slowPaths },
+    this.#core = new Core(x86, {
+      slotLimit,
+      leave: (exit) => this.#leave(exit),
+      system: (record) => this.#system(record),
+      pageFault: (linear) => this.#processor.pageFaultAt(linear),
     });
-    this.#goFlat = exports["flat"] as Go;
-    this.#goSegmented = exports["segmented"] as Go;
-    this.#space.flush();
+    const { buffer, space, blocks } = this.#core;
+    this.#i32 = new Int32Array(buffer);
+    this.#space = space;
+    this.#blocks = blocks;
+    this.#processor = new Processor(buffer, space, blocks);
   }
 
   // ---- values -----------------------------------------------------------------------------------------------------
@@ -329,8 +299,7 @@ export class Engine {
     while (processor.left > 0 && processor.attention === undefined) {
       this.#flat = processor.codeMode.flat;
       const record = this.#proceed();
-      const go = this.#flat ? this.#goFlat : this.#goSegmented;
-      if (record !== 0) go(record, this.#i32[EXIT_LEFT >> 2]!);
+      if (record !== 0) this.#core.go(record, this.#flat);
     }
     const used = processor.budget - processor.left;
     // Nothing was done, so interrupts go on waiting.
@@ -347,7 +316,7 @@ export class Engine {
   }
 
   /**
-   * The record to run from, its block charged to EXIT_LEFT; 0 when there is something else to do first. Code that cannot
+   * The record to run from, its block charged; 0 when there is something else to do first. Code that cannot
    * be fetched raises its fault here.
    */
   #proceed(): number {
@@ -370,17 +339,7 @@ export class Engine {
       const { rest } = processor.registers;
       this.#resume = rest & FLAG.RF;
       if (this.#resume !== 0) processor.registers.rest = rest & ~FLAG.RF;
-      // An instruction that must run alone gets a budget of its own; `reserve` is what the others keep.
-      this.#reserve = space.single ? processor.left - 1 : 0;
-      const budget = processor.left - this.#reserve;
-      space.single = budget === 1;
-      const count = this.#blocks.count(record);
-      if (count <= budget) {
-        this.#i32[EXIT_LEFT >> 2] = budget - count;
-        return record;
-      }
-      this.#i32[EXIT_LEFT >> 2] = 0;
-      return this.#blocks.truncated(record, budget);
+      return this.#core.charge(record, processor.left);
     }
     return 0;
   }
@@ -391,21 +350,10 @@ export class Engine {
     const processor = this.#processor;
     const { left } = processor;
     space.single = false;
-    const at = this.#i32[EXIT_RECORD >> 2]!;
-    processor.left = this.#i32[EXIT_LEFT >> 2]! + this.#reserve;
-    processor.eip = exit === EXIT.lookup ? this.#i32[EXIT_TARGET >> 2]! >>> 0 : this.#blocks.eip(at);
-    switch (exit) {
-      case EXIT.budget:
-        processor.left += this.#blocks.count(at);
-        break;
-      case EXIT.fault:
-        this.#generatedFault();
-        break;
-      case EXIT.bail:
-        this.#i32[SLOW_EXIT >> 2] = 0;
-        space.single = true;
-        break;
-    }
+    processor.left = this.#core.exitLeft(exit);
+    processor.eip = this.#core.exitAddress(exit);
+    if (exit === EXIT.fault) this.#exception(this.#core.takeFault());
+    else if (exit === EXIT.bail) this.#core.bail();
     if (this.#resume !== 0 && processor.left === left) processor.registers.rest |= FLAG.RF;
     space.settle();
     return this.#proceed();
@@ -416,10 +364,11 @@ export class Engine {
     const processor = this.#processor;
     const blocks = this.#blocks;
     const { generation } = blocks;
-    const left = this.#i32[EXIT_LEFT >> 2]! + this.#reserve + blocks.count(record);
+    const left = this.#core.systemLeft(record);
     processor.left = left;
     processor.eip = blocks.eip(record);
     const following = this.#systemInstruction(record);
+    this.#space.settle();
     if (
       processor.eip === following &&
       blocks.generation === generation &&
@@ -431,17 +380,7 @@ export class Engine {
       return NEXT_RECORD;
     this.#space.single = false;
     if (this.#resume !== 0 && processor.left === left) processor.registers.rest |= FLAG.RF;
-    this.#space.settle();
     return this.#proceed();
-  }
-
-  #generatedFault(): void {
-    const errorCode = this.#i32[EXIT_ERROR_CODE >> 2]!;
-    const fault =
-      this.#space.pendingFault ?? new Fault(this.#i32[EXIT_VECTOR >> 2]!, errorCode < 0 ? undefined : errorCode);
-    this.#space.pendingFault = undefined;
-    this.#i32[SLOW_EXIT >> 2] = 0;
-    this.#exception(fault);
   }
 
   /** Executes an instruction that has no generated code. Gives the EIP behind it, or -1 if it raised an exception. */
@@ -518,7 +457,7 @@ export class Engine {
     });
   }
 
-  #observeInstruction({ csBase, bits }: CodeMode): void {
+  #observeInstruction({ csBase, bits }: X86CodeMode): void {
     const processor = this.#processor;
     const { now: tick, eip, cpl } = processor;
     const { row } = decode((index) => processor.readLinear((csBase + eip + index) >>> 0, 1, cpl === 3), eip, bits);

@@ -3,8 +3,7 @@
  * of each operand. Forms that are alike for the generated code share a handler.
  */
 import type { OperandSize } from "../isa/code.js";
-import { type OperandCode, operandSizes, type Row } from "../isa/instruction.js";
-import { rows } from "../isa/table/index.js";
+import type { OperandCode, Row } from "../isa/instruction.js";
 
 /**
  * The memory operand of a form: none, base + displacement, base + index + displacement, or the general case: through its
@@ -27,16 +26,17 @@ export interface Form {
   readonly repeat: RepeatForm;
 }
 
-function memoryFormsOf(row: Row): readonly MemoryForm[] {
-  const explicit = row.operands.some(({ method }) => method === "E");
-  if (explicit) return memoryForms;
-  if (row.operands.some(({ method }) => method === "M")) return ["simple", "indexed", "segment"];
-  if (row.operands.some(({ method }) => method === "O")) return ["simple", "segment"];
-  if (row.group === "string" || row.mnemonic === "XLAT" || row.addressSized) return ["none", "segment"];
-  return ["none"];
+/** The forms of an instruction set. */
+export interface FormTable {
+  /** The form of each handler, from handler FIRST_FORM on. */
+  readonly forms: readonly Form[];
+  /** How many handlers the interpreter has. */
+  readonly handlerCount: number;
+  /** The handler of a decoded form. */
+  readonly handlerOf: (row: Row, size: OperandSize, memory: MemoryForm, repeat: RepeatForm) => number;
 }
 
-const formKey = (_row: Row, size: OperandSize, memory: MemoryForm, repeat: RepeatForm): number =>
+const formKey = (size: OperandSize, memory: MemoryForm, repeat: RepeatForm): number =>
   (sizes.indexOf(size) * memoryForms.length + memoryForms.indexOf(memory)) * repeatForms.length +
   repeatForms.indexOf(repeat);
 
@@ -52,7 +52,12 @@ function sharedKey({ row, size, memory, repeat }: Form, semanticsNumber: number)
   return [semanticsNumber, size, memory, repeat, ...row.operands.map(kind)].join();
 }
 
-function enumerate(): { handlers: Form[]; byRow: ReadonlyMap<Row, Int16Array> } {
+/** The forms of these rows, each of which comes in some operand sizes and with some kinds of memory operand. */
+export function formsOf(
+  rows: readonly Row[],
+  sizesOf: (row: Row) => readonly OperandSize[],
+  memoryFormsOf: (row: Row) => readonly MemoryForm[],
+): FormTable {
   const handlers: Form[] = [];
   const shared = new Map<string, number>();
   const numbers = new Map<unknown, number>();
@@ -62,7 +67,7 @@ function enumerate(): { handlers: Form[]; byRow: ReadonlyMap<Row, Int16Array> } 
     byRow.set(row, table);
     if (!row.semantics) continue;
     if (!numbers.has(row.semantics)) numbers.set(row.semantics, numbers.size);
-    for (const size of operandSizes(row)) {
+    for (const size of sizesOf(row)) {
       for (const memory of memoryFormsOf(row)) {
         for (const repeat of repeatForms) {
           if (repeat !== "once" && !row.repeat) continue;
@@ -75,24 +80,15 @@ function enumerate(): { handlers: Form[]; byRow: ReadonlyMap<Row, Int16Array> } 
             handlers.push(form);
             shared.set(key, handler);
           }
-          table[formKey(row, size, memory, repeat)] = handler;
-          if (repeat === "E" && row.repeat === "rep") table[formKey(row, size, memory, "NE")] = handler;
+          table[formKey(size, memory, repeat)] = handler;
+          if (repeat === "E" && row.repeat === "rep") table[formKey(size, memory, "NE")] = handler;
         }
       }
     }
   }
-  return { handlers, byRow };
+  return {
+    forms: handlers,
+    handlerCount: FIRST_FORM + handlers.length,
+    handlerOf: (row, size, memory, repeat) => byRow.get(row)![formKey(size, memory, repeat)]!,
+  };
 }
-
-const { handlers, byRow } = enumerate();
-
-/** The form of each handler, from handler FIRST_FORM on. */
-export const forms: readonly Form[] = handlers;
-
-/** The handler of a decoded form. */
-export function handlerOf(row: Row, size: OperandSize, memory: MemoryForm, repeat: RepeatForm): number {
-  return byRow.get(row)![formKey(row, size, memory, repeat)]!;
-}
-
-/** How many handlers the interpreter has, for the coverage table. */
-export const handlerCount = FIRST_FORM + handlers.length;

@@ -56,6 +56,8 @@ const field8 = (frame: Frame, offset: number): Expr => load("i8u", frame.ip, off
 const field32 = (frame: Frame, offset: number): Expr => load("i32", frame.ip, offset);
 const ESP = 4;
 const EBP = 5;
+/** Where the record has the register of an operand. */
+const registerFields = [RECORD.operandA, RECORD.operandB, RECORD.index] as const;
 
 /** `old` with the bits of `mask` taken from `value`. */
 const merge = (old: Expr, value: Expr, mask: Expr): Expr => xor(old, and(xor(old, value), mask));
@@ -164,7 +166,7 @@ export class Handler implements Code {
   #registerAddress(index: number): Expr {
     const { method, name } = this.#operand(index);
     if (index === 2 && method === "fixed") return i32(REGISTERS + REGISTER_SIZE * (name === "CL" ? 1 : 0));
-    return field16(this.frame, index === 0 ? RECORD.operandA : RECORD.operandB);
+    return field16(this.frame, registerFields[index]!);
   }
 
   read(index: number): Expr {

@@ -4,7 +4,7 @@
  * everything else: it checks every address and jump, and looks up how wide addresses and the stack pointer are.
  */
 import { add, and, below, belowEqual, eq, i32, shl, shr, sub } from "../isa/code.js";
-import { FIRST_FORM, forms, HANDLER, handlerCount } from "./forms.js";
+import { FIRST_FORM, type FormTable, HANDLER } from "./forms.js";
 import { type Frame, field16, follow, Handler, probe } from "./handler.js";
 import {
   EXIT,
@@ -30,7 +30,7 @@ import { encodeModule, FunctionBody, type FunctionType, type Label, type Local, 
  * Writes `go(record, left)`: runs from a record whose block is already charged. Whatever the generated code cannot do by
  * itself it asks `leave` for, which says where to go on; that is cheaper than returning and being called again.
  */
-function writeGo(flat: boolean): FunctionBody {
+function writeGo({ forms, handlerCount }: FormTable, flat: boolean): FunctionBody {
   const body = new FunctionBody(["i32", "i32"]);
   const local = (): Local => body.local("i32");
   const frame: Frame = {
@@ -156,16 +156,22 @@ function writeLinear(): FunctionBody {
   return body;
 }
 
-/** The interpreter's module: exports `flat` and `segmented`, both (record, left) -> 0. */
-export function generateInterpreter(): Uint8Array {
+/** An interpreter's module: exports `flat` and, where there are segments, `segmented`, both (record, left) -> 0. */
+export function generateInterpreter({
+  forms,
+  segmented,
+}: {
+  readonly forms: FormTable;
+  readonly segmented: boolean;
+}): Uint8Array {
   const type: FunctionType = { parameters: ["i32", "i32"], results: ["i32"] };
   return encodeModule({
     memoryPages: MEMORY_SIZE / 65536,
     imports: slowNames.map((name) => ({ name, type: slowTypes[name] })),
     functions: [
       { type: linearType, body: writeLinear() },
-      { name: "flat", type, body: writeGo(true) },
-      { name: "segmented", type, body: writeGo(false) },
+      { name: "flat", type, body: writeGo(forms, true) },
+      ...(segmented ? [{ name: "segmented", type, body: writeGo(forms, false) }] : []),
     ],
   });
 }

@@ -94,7 +94,7 @@ export const RECORD = {
   /** u16: register of operand 1 and 2, as addresses of their slots. */
   operandA: 4,
   operandB: 6,
-  /** u16: base and index register of the memory operand. */
+  /** u16: base and index register of the memory operand. Without one, the latter is the register of operand 3. */
   base: 8,
   index: 10,
   /** u8 each: shift of the index, length of the instruction, segment of the memory operand, flags (RECORD_FLAG). */

@@ -25,7 +25,6 @@ import {
   isFlat,
   type Mode,
   modeOf,
-  NULL_SEGMENT,
   noEvents,
   type PendingEvents,
   type Segment,
@@ -35,9 +34,10 @@ import {
 } from "../cpu/state.js";
 import * as bus from "../devices/bus.js";
 import type { DeliveredException } from "../inspect/exception.js";
+import type { X86CodeMode } from "../isa/x86.js";
 import type { Counts, EventKind, MachineEvent, MachineState, Stop } from "../state.js";
 import type { AddressSpace } from "./address-space.js";
-import type { Blocks, CodeMode } from "./blocks.js";
+import type { Blocks } from "./blocks.js";
 import { CodeModes } from "./code-modes.js";
 import { ExceptionLog } from "./exception-log.js";
 import { CODE_LIMIT, STACK_MASK, TLB_BASE, TLB_SUPERVISOR, TLB_USER } from "./layout.js";
@@ -55,13 +55,13 @@ export class Processor implements ProcessorPort {
   readonly registers: RegisterFile;
   readonly #system = new SystemRegisters(flatProtectedMode.system);
   readonly #space: AddressSpace;
-  readonly #blocks: Blocks;
+  readonly #blocks: Blocks<X86CodeMode>;
   readonly #i32: Int32Array;
   readonly #modes = new CodeModes();
   /** Undefined: to be worked out before code is read again. */
-  #codeMode: CodeMode | undefined;
+  #codeMode: X86CodeMode | undefined;
   /** The segments the generated code knows, by number; which of them are flat; and whether every access is looked at. */
-  readonly #loaded: Segment[] = Array.from({ length: 6 }, () => NULL_SEGMENT);
+  readonly #loaded: (Segment | undefined)[] = Array.from({ length: 6 }, () => undefined);
   #flatSegments = 0;
   #checked = false;
 
@@ -95,7 +95,7 @@ export class Processor implements ProcessorPort {
   /** Privilege when it was last looked at, for events. */
   #cpl = 0;
 
-  constructor(buffer: ArrayBuffer, space: AddressSpace, blocks: Blocks) {
+  constructor(buffer: ArrayBuffer, space: AddressSpace, blocks: Blocks<X86CodeMode>) {
     this.#i32 = new Int32Array(buffer);
     this.registers = new RegisterFile(buffer);
     this.#space = space;
@@ -168,7 +168,7 @@ export class Processor implements ProcessorPort {
   }
 
   /** How code is read now. Selects what the generated code looks up by mode and privilege. */
-  get codeMode(): CodeMode {
+  get codeMode(): X86CodeMode {
     this.#codeMode ??= this.#workOutMode();
     return this.#codeMode;
   }
@@ -178,7 +178,7 @@ export class Processor implements ProcessorPort {
     return this.#codeMode !== undefined;
   }
 
-  #workOutMode(): CodeMode {
+  #workOutMode(): X86CodeMode {
     const system = this.#system.live;
     const eflags = this.registers.eflags;
     const cpl = cplOf(system, eflags);
@@ -188,7 +188,7 @@ export class Processor implements ProcessorPort {
     const aligned = user && (system.cr0 & CR0.AM) !== 0 && (eflags & FLAG.AC) !== 0;
     const watched = anyDataBreakpoint(system);
     const checked = aligned || watched;
-    if (checked !== this.#checked) this.#loaded.fill(NULL_SEGMENT);
+    if (checked !== this.#checked) this.#loaded.fill(undefined);
     this.#checked = checked;
     space.alignmentChecked = aligned;
     space.watch = watched ? this.#watchData : undefined;

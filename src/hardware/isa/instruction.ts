@@ -48,6 +48,8 @@ export interface Definition {
   readonly addressSized?: boolean;
   /** The first model that has it; an older one raises #UD. Absent: every one from the 386 on. */
   readonly since?: ModelName;
+  /** Execution does not simply go on behind it: a block of decoded code ends here. Not needed where `system` transfers control. */
+  readonly endsBlock?: true;
   readonly semantics?: (code: Code) => void;
   /** The same with a REP prefix: one iteration. */
   readonly repeated?: (code: Code, while_: "E" | "NE") => void;

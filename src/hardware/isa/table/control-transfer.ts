@@ -97,6 +97,7 @@ const definitions: readonly Definition[] = [
     mnemonic: "JMP",
     summary: "Jumps to a relative address.",
     spec: "SDM Vol. 2A, JMP—Jump",
+    endsBlock: true,
     forms: [
       ["EB", "Jb"],
       ["E9", "Jz"],
@@ -108,6 +109,7 @@ const definitions: readonly Definition[] = [
     mnemonic: "JMP",
     summary: "Jumps to the address in a register or memory.",
     spec: "SDM Vol. 2A, JMP—Jump",
+    endsBlock: true,
     forms: [["FF /4", "Ev"]],
     semantics: (c) => c.jump(c.let(c.zeroExtend(c.read(0)))),
   },
@@ -116,6 +118,7 @@ const definitions: readonly Definition[] = [
     mnemonic: "CALL",
     summary: "Pushes the address of the next instruction and jumps to a relative address.",
     spec: "SDM Vol. 2A, CALL—Call Procedure",
+    endsBlock: true,
     forms: [["E8", "Jz"]],
     semantics: (c) => {
       c.checkTarget();
@@ -128,6 +131,7 @@ const definitions: readonly Definition[] = [
     mnemonic: "CALL",
     summary: "Pushes the address of the next instruction and jumps to the address in a register or memory.",
     spec: "SDM Vol. 2A, CALL—Call Procedure",
+    endsBlock: true,
     forms: [["FF /2", "Ev"]],
     semantics: (c) => {
       const target = c.let(c.zeroExtend(c.read(0)));
@@ -141,6 +145,7 @@ const definitions: readonly Definition[] = [
     mnemonic: "RET",
     summary: "Pops EIP.",
     spec: "SDM Vol. 2B, RET—Return From Procedure",
+    endsBlock: true,
     forms: [["C3"]],
     sized: true,
     semantics: (c) => returnNear(c),
@@ -150,6 +155,7 @@ const definitions: readonly Definition[] = [
     mnemonic: "RET",
     summary: "Pops EIP and releases the callee's arguments.",
     spec: "SDM Vol. 2B, RET—Return From Procedure",
+    endsBlock: true,
     forms: [["C2", "Iw"]],
     sized: true,
     semantics: (c) => returnNear(c, c.zeroExtend(c.read(0), 16)),

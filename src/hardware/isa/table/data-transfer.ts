@@ -348,6 +348,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2B, UD—Undefined Instruction",
     forms: [["0F 0B"]],
     since: "pentium2",
+    endsBlock: true,
     semantics: (c) => c.fault(6),
   },
   {

@@ -101,6 +101,7 @@ const definitions: readonly Definition[] = [
   {
     ...system,
     mnemonic: "HLT",
+    endsBlock: true,
     summary: "Stops until an interrupt.",
     spec: "SDM Vol. 2A, HLT—Halt",
     forms: [["F4"]],
