@@ -56,8 +56,8 @@ export function findDescriptor(port: ProcessorPort, selector: number): Descripto
   const table = (selector & 4) !== 0 ? system.ldtr : system.gdtr;
   if (index + 7 > table.limit || (table === system.ldtr && system.ldtr.access === 0)) return undefined;
   const address = (table.base + index) >>> 0;
-  const low = port.readLinear(address, 4, false);
-  const high = port.readLinear((address + 4) >>> 0, 4, false);
+  port.readPair(address);
+  const { low, high } = port;
   return { selector, address, low, high, access: (high >>> 8) & 0xf0ff };
 }
 

@@ -25,6 +25,9 @@ export function checkRoom(ss: Segment, pointer: number, size: number, count: num
     if (!fits(ss, masked(top - size * index, mask), size)) throw new Fault(VECTOR.SS, errorCode, "no-room-on-stack");
 }
 
+/** A frame of dwords being put together, the last one to be pushed first. Never used by two at a time. */
+const frame = new Int32Array(16);
+
 /** Writes words below `pointer`, the first one highest; gives the new stack pointer. `checkRoom` comes first. */
 export function writeWords(
   port: ProcessorPort,
@@ -36,6 +39,13 @@ export function writeWords(
 ): number {
   const mask = stackMask(ss);
   let at = masked(pointer, mask);
+  const count = words.length;
+  if (size === 4 && at >= 4 * count) {
+    for (let index = 0; index < count; index++) frame[count - 1 - index] = words[index]!;
+    const bottom = at - 4 * count;
+    port.writeWords((ss.base + bottom) >>> 0, count, user, frame);
+    return bottom;
+  }
   for (const word of words) {
     at = masked(at - size, mask);
     port.writeLinear((ss.base + at) >>> 0, size, size === 2 ? word & 0xffff : word >>> 0, user);

@@ -341,10 +341,10 @@ export class AddressSpace {
   }
 
   /**
-   * Copies the bytes of code at `linear` to `target`, up to the end of the page, because reading the next one would mark
+   * Copies 16 bytes of code at `linear` to `target`, or less up to the end of the page, because reading the next one would mark
    * it as accessed. Gives their number: 0 where nothing can be read.
    */
-  copyCode(linear: number, user: boolean, target: Uint8Array): number {
+  copyCode(linear: number, user: boolean, target: DataView): number {
     let host = 0;
     const entry = this.#tlbEntry(linear, user);
     if (this.#i32[entry] === (linear & 0xfffff000)) host = (linear + this.#i32[entry + (TLB_DELTA >> 2)]!) | 0;
@@ -359,8 +359,9 @@ export class AddressSpace {
       if (!this.#isMemory(physical >>> 12)) return 0;
       host = SLOTS + this.#slot(physical >>> 12) * PAGE_SIZE + (physical & 0xfff);
     }
-    const count = Math.min(target.length, PAGE_SIZE - (linear & 0xfff));
-    for (let at = 0; at < count; at++) target[at] = this.#u8[host + at]!;
+    const count = Math.min(16, PAGE_SIZE - (linear & 0xfff));
+    if (count < 16) for (let at = 0; at < count; at++) target.setUint8(at, this.#u8[host + at]!);
+    else for (let at = 0; at < 16; at += 4) target.setInt32(at, this.#view.getInt32(host + at, true), true);
     return count;
   }
 
@@ -408,6 +409,14 @@ export class AddressSpace {
     this.#storePhysical(physical, size, value);
     const frame = physical >>> 12;
     if (!this.patching && this.#isMemory(frame)) this.#fill(linear, this.#slot(frame), true, user);
+  }
+
+  /** Where `size` bytes lie in the engine's memory, if the TLB knows and they are on one page; else 0. */
+  hostAddress(linear: number, size: number, write: boolean, user: boolean): number {
+    if ((linear & 0xfff) + size > PAGE_SIZE) return 0;
+    const entry = this.#tlbEntry(linear, user);
+    const tag = this.#i32[write ? entry + (TLB_WRITE_TAG >> 2) : entry];
+    return tag === (linear & 0xfffff000) ? (linear + this.#i32[entry + (TLB_DELTA >> 2)]!) | 0 : 0;
   }
 
   /** Word index of the TLB entry of an address. */
