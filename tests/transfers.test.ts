@@ -2,9 +2,10 @@
  * Far transfers as programs: call and interrupt gates of both sizes, stack switches, conforming code, returns to outer
  * rings, virtual-8086 mode and its monitor, task switches, and segments that end. The same image runs on QEMU.
  */
-import { describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { cellImage } from "./support/cell-image.js";
 import { type CellRecord, type CellRun, outcomeOf, runCells, runCellsOnQemu } from "./support/cells.js";
+import { recordCells } from "./support/isa-coverage.js";
 import { peer } from "./support/peers.js";
 import { more, moreLow, type TransferCell, transferCells } from "./support/transfer-cells.js";
 
@@ -44,14 +45,18 @@ const found = (image: Image, { records }: CellRun, { expected }: TransferCell, n
 
 describe("a far transfer", () => {
   const image = build(transferCells);
+  const right = new Set<TransferCell>();
   let ran: CellRun | undefined;
   const ours = (): CellRun => (ran ??= runCells(image, transferCells));
 
   transferCells.forEach((cell, number) => {
     it(cell.name, () => {
       expect(found(image, ours(), cell, number)).toEqual(cell.expected);
+      right.add(cell);
     });
   });
+
+  afterAll(() => recordCells("M", image, transferCells, (cell) => right.has(cell)));
 
   it("comes out the same on QEMU, where it does what the manual says", (context) => {
     const cells = transferCells.filter(({ name }) => !qemuDiffers.some(([pattern]) => pattern.test(name)));
@@ -62,5 +67,6 @@ describe("a far transfer", () => {
       return texts === cell.expected.join("; ") ? [] : [`${cell.name}: ${texts}, not ${cell.expected.join("; ")}`];
     });
     expect([run.end, differing]).toEqual(["debug-exit", []]);
+    recordCells("Q", theirs, cells);
   });
 });
