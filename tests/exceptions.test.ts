@@ -15,7 +15,7 @@ import { peer } from "./support/peers.js";
 /** Cells QEMU 7.2 (TCG) does not run as the manual has it, and why. */
 const qemuDiffers: readonly (readonly [RegExp, string])[] = [
   [
-    /limit is #|beyond the limit|null selector is|read-only segment is #GP\(0\)|through CS|execute-only CS/,
+    /limit is #|offset 0xffff|offset beyond 64|beyond the limit|null selector is|read-only segment is #GP\(0\)|through CS|execute-only CS/,
     "it does not check limits and rights of segments on access",
   ],
   [/DR7\.GD/, "it has no general detection"],
