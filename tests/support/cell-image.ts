@@ -231,6 +231,8 @@ real_common:
   mov cr0, eax
   jmp dword 0x08:0x${BACK.toString(16)}
 low_task:
+  and esp, 0xffff
+low_taken:
   ud2
 align 8
 real_stubs:
@@ -667,7 +669,10 @@ export function cellImage(cells: readonly Cell[], more = "", moreLow = ""): Cell
     "bits 32",
     `org 0x${IMAGE.toString(16)}`,
     equs({ ...SELECTORS, ...STACKS, ...PLACES, log: LOG }),
-    ...["real_enter", "real_stubs", "low_task"].map((name) => `${name} equ ${low.symbols[name]}`),
+    // Names of the low code that 32-bit code uses.
+    ...["real_enter", "real_stubs", "low_task", "low_handler", "int40"]
+      .filter((name) => name in low.symbols)
+      .map((name) => `${name} equ ${low.symbols[name]}`),
     "image:",
     "  dd 0x1badb002, 0x10000, 0xe4514ffe, image, image, 0, 0, start",
     `  times 0x${BACK.toString(16)} - $ db 0`,

@@ -113,11 +113,14 @@ export function outcomeOf(image: CellImage, cell: number, record: CellRecord | u
 
 const placeNames = ["at", "end", "landed", "next", "second", "third"];
 /** Labels of what is added to the image. */
-const sharedNames = ["target", "handler", "task_entry"];
+const sharedNames = ["target", "handler", "task_entry", "take_stack.taken", "task_note"];
+
+const lowNames = ["low_handler", "low_taken"];
 
 function placeOf(image: CellImage, cell: number, eip: number): string {
   const own = placeNames.find((name) => image.label(cell, name) === eip);
-  return own ?? sharedNames.find((name) => image.high.symbols[name] === eip) ?? `0x${eip.toString(16)}`;
+  const shared = own ?? sharedNames.find((name) => image.high.symbols[name] === eip);
+  return shared ?? lowNames.find((name) => image.low.symbols[name] === eip) ?? `0x${eip.toString(16)}`;
 }
 
 /** The row of the instruction at `.at` of a cell. */
