@@ -79,6 +79,8 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
   generation = 0;
   /** Entries of the jump caches in use, as word indices; none when there are too many to list. */
   #filled: number[] | undefined = [];
+  /** Linear pages that code was looked up on since all was forgotten. */
+  readonly #foundOn = new Set<number>();
   #instructions: (DecodedInstruction | InvalidInstruction)[] = [];
   #next = ARENA;
 
@@ -108,7 +110,9 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
     if (eip > mode.csLimit) throw new Fault(VECTOR.GP, 0);
     const linear = (mode.csBase + eip) >>> 0;
     const slot = source.codeSlot(linear);
+    this.#foundOn.add(linear >>> 12);
     const record = this.#known(slot, eip, mode, linear, source) ?? this.#decodeBlock(slot, eip, mode, source);
+    if (this.#second.has(record)) this.#foundOn.add(nextPage(linear) >>> 12);
     this.#i32[entry] = eip | 0;
     this.#i32[entry + 1] = record;
     if (this.#filled && this.#filled.push(entry) > MOST_LISTED) this.#filled = undefined;
@@ -222,6 +226,11 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
       for (let cache = 0; cache < JUMP_CACHE_COUNT; cache++) this.#clearCache(JUMP_CACHES + cache * JUMP_CACHE_SIZE);
     }
     this.#filled = [];
+    this.#foundOn.clear();
+  }
+
+  isFoundOn(page: number): boolean {
+    return this.#foundOn.has(page);
   }
 
   dropAll(): void {

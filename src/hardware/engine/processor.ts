@@ -422,8 +422,9 @@ export class Processor implements ProcessorPort {
     if (this.#system.setSegment(name, segment)) this.#codeMode = undefined;
   }
 
-  invalidate(): void {
-    this.#space.flush();
+  /** Nothing to do for one page: translations here are never stale, as stores to page tables drop what they change. */
+  invalidate(linear?: number): void {
+    if (linear === undefined) this.#space.flushIfChanged();
   }
 
   readLinear(linear: number, size: AccessSize, user: boolean): number {
