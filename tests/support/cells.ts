@@ -8,7 +8,8 @@ import { vectorNames } from "../../src/hardware/cpu/processor.js";
 import { decode } from "../../src/hardware/isa/decoder.js";
 import type { Row } from "../../src/hardware/isa/instruction.js";
 import { Machine } from "../../src/hardware/machine.js";
-import { type Cell, type CellImage, IMAGE, LOG, WORDS } from "./cell-image.js";
+import type { Cell, CellImage } from "./cell-image.js";
+import { IMAGE, LOG, WORDS } from "./cell-layout.js";
 
 /** What the handler of an exception or interrupt found: its frame, and registers. */
 export interface CellRecord {
