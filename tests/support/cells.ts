@@ -40,7 +40,8 @@ export interface CellRun {
 }
 
 const NONE = 0xffffffff;
-const STEPS = 20_000_000;
+/** Far more than any image needs, and few enough to end soon where a fault makes faults for ever. */
+const STEPS = 8_000_000;
 
 function parse(bytes: Uint8Array, cells: number): CellRecord[][] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
