@@ -8,7 +8,8 @@ import { vectorNames } from "../../src/hardware/cpu/processor.js";
 import { decode } from "../../src/hardware/isa/decoder.js";
 import type { Row } from "../../src/hardware/isa/instruction.js";
 import { Machine } from "../../src/hardware/machine.js";
-import { type Cell, type CellImage, IMAGE, LOG, WORDS } from "./cell-image.js";
+import type { Cell, CellImage } from "./cell-image.js";
+import { IMAGE, LOG, WORDS } from "./cell-layout.js";
 
 /** What the handler of an exception or interrupt found: its frame, and registers. */
 export interface CellRecord {
@@ -39,7 +40,8 @@ export interface CellRun {
 }
 
 const NONE = 0xffffffff;
-const STEPS = 20_000_000;
+/** Far more than any image needs, and few enough to end soon where a fault makes faults for ever. */
+const STEPS = 8_000_000;
 
 function parse(bytes: Uint8Array, cells: number): CellRecord[][] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);

@@ -1,6 +1,6 @@
 /** Gates, task switches, returns to outer rings and stack faults as programs, with what the manual says comes of them. */
 import type { Cell } from "./cell-image.js";
-import { SELECTORS } from "./cell-image.js";
+import { SELECTORS } from "./cell-layout.js";
 import { type GateData, gate, type SegmentData, segment, TYPE } from "./cell-tables.js";
 
 /** What the records must say: each an outcome, with fields of the record in hexadecimal ("cs=b"), and notes ("n0=1"). */
