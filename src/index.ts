@@ -44,7 +44,12 @@ export type { LoadCheck, Selector } from "./hardware/inspect/selector.js";
 export type { AllowedPorts, IoPermissions, TaskState } from "./hardware/inspect/task-state.js";
 export { type VectorClass, type VectorMeaning, vectorMeaning, vectors } from "./hardware/inspect/vectors.js";
 export type { ExplainedFault, Why } from "./hardware/inspect/why.js";
-export type { Assembled, ListingLine } from "./hardware/isa/assembler/assembler.js";
+export {
+  type Assembled,
+  type AssembleOptions,
+  assemble,
+  type ListingLine,
+} from "./hardware/isa/assembler/assembler.js";
 export { type DisassembledInstruction, type DisassembleOptions, disassemble } from "./hardware/isa/disassembler.js";
 export type { InstructionGroup } from "./hardware/isa/instruction.js";
 export {
@@ -90,9 +95,11 @@ export {
   why,
 } from "./view/inspections.js";
 export type { MachineDisplayOptions } from "./view/machine-display.js";
+export { type PlotOptions, plot } from "./view/plot.js";
 export { figureOfRun } from "./view/run-figure.js";
 export type { ProfileOptions } from "./view/run-profile.js";
 export { type Inspection, type Showable, show } from "./view/show.js";
+export { type CellMark, type TableOptions, tableOf } from "./view/table-display.js";
 export type { ToyDisplayOptions } from "./view/toy-display.js";
 
 installDisplays();

@@ -1,5 +1,16 @@
 import { describe, expect, it } from "vitest";
-import { DISPLAY, type Displayable, diff, guest, Machine, show, Timeline, ToyMachine, VirtlabError } from "../index.js";
+import {
+  DISPLAY,
+  type Displayable,
+  diff,
+  guest,
+  Machine,
+  show,
+  Timeline,
+  ToyMachine,
+  tableOf,
+  VirtlabError,
+} from "../index.js";
 import { codeAround } from "./code-window.js";
 import { faultText } from "./walk-display.js";
 
@@ -247,4 +258,60 @@ describe("a timeline's display", () => {
 it("show refuses what has no display", () => {
   expect(() => show({} as Machine)).toThrow(VirtlabError);
   expect(() => show(null as unknown as Machine)).toThrow("no machine, timeline, difference or page walk");
+});
+
+describe("a stack switch in a difference", () => {
+  const before = rings.run({ until: { serial: "trying CLI" } }).run({ until: ({ cpl }) => cpl === 3 });
+  // The task's next exception, a #GP: five dwords and an error code.
+  const timeline = new Timeline(before);
+  timeline.forward(100_000);
+  const fault = timeline.find(({ counters }) => counters.exceptions > before.counters.exceptions, {
+    direction: "forward",
+    from: before.steps,
+  })!;
+  const [user, kernel] = [timeline.goto(fault - 1), timeline.goto(fault)];
+
+  it("shows registers by name and every dword of the new stack by what it holds", () => {
+    const { text, html } = show(diff(user, kernel));
+    const hex8 = (value: number): string => `0x${value.toString(16).padStart(8, "0")}`;
+    expect(text).toMatch(new RegExp(`esp +${hex8(user.registers.esp)} → ${hex8(kernel.registers.esp)}\n`));
+    expect(text).toMatch(/cs +0x00.. → 0x00.. {2}\(RPL 3 → 0\)\n/);
+    expect(text).toContain("IF 1 → 0");
+    const holds = [...text.matchAll(/^ +(\[esp[+\d]*\]) +(0x[\da-f]{8}) {2}([a-z ]+)$/gm)].map((match) =>
+      match.slice(1),
+    );
+    expect(holds).toEqual([
+      ["[esp]", hex8(0), "error code"],
+      ["[esp+4]", hex8(user.registers.eip), "eip"],
+      ["[esp+8]", hex8(user.registers.cs), "cs"],
+      ["[esp+12]", expect.any(String), "eflags"],
+      ["[esp+16]", hex8(user.registers.esp), "esp"],
+      ["[esp+20]", hex8(user.registers.ss), "ss"],
+    ]);
+    expectHarmless(html);
+  });
+
+  it("leaves the rest of memory as bytes, and shows a plain push without names", () => {
+    const push = Machine.boot({ image: Uint8Array.of(0x68, 0x78, 0x56, 0x34, 0x12) }); // push 0x12345678
+    const { text } = show(diff(push, push.step()));
+    expect(text).toMatch(/pushed on the stack:\n +\[esp\] +0x12345678$/m);
+    expect(text).not.toMatch(/78 56 34 12/);
+  });
+});
+
+describe("a table of one's own", () => {
+  it("has a column for every name, marks cells, and shows whatever it is given as text", () => {
+    const rows = [
+      { ring: 0, cli: "runs" },
+      { ring: 3, cli: "#GP(0)", note: "<b>\u001b" },
+    ];
+    const { html, text } = tableOf(rows, {
+      caption: "Rings",
+      mark: (value, column) => (column === "cli" && value !== "runs" ? "no" : undefined),
+    });
+    expect(text).toBe("Rings\nring  cli     note\n0     runs\n3     #GP(0)  <b>\\u{1b}");
+    expect(html).toContain('<span class="no">#GP(0)</span>');
+    expect(html.match(/class="no"/g)).toHaveLength(1);
+    expectHarmless(html);
+  });
 });

@@ -45,12 +45,13 @@ export function show(value: Showable | ToyMachine, options: MachineDisplayOption
   if (value instanceof Machine) return machineDisplay(value, options as MachineDisplayOptions);
   if (value instanceof ToyMachine) return toyDisplay(value, options as ToyDisplayOptions);
   if (value instanceof Timeline) return timelineDisplay(value as Timeline<Machine>);
-  if (isDifference(value)) return differenceDisplay(value);
-  if (isWalk(value)) return walkDisplay(value);
   if (isDisplayable(value)) {
     const { "text/html": html, "text/plain": text } = value[DISPLAY]() as MimeBundle;
     if (typeof html === "string" && typeof text === "string") return new Display(html, text);
   }
+  // Those that were made by other means, such as from a file, have no method of their own.
+  if (isDifference(value)) return differenceDisplay(value);
+  if (isWalk(value)) return walkDisplay(value);
   throw new VirtlabError("show: the value is no machine, timeline, difference or page walk, nor made from one");
 }
 
