@@ -72,14 +72,14 @@ export function bytesWritten({ row, size, memory }: DecodedInstruction, machine:
 }
 
 /**
- * Linear addresses of the access bytes of descriptors that a step loaded into segment registers. Any load sets the
+ * Linear addresses of the access bytes of the descriptors in segment registers. Any load sets the
  * accessed bit; QEMU does so only for MOV, POP and the like.
  * Spec: SDM Vol. 3A, "Code- and Data-Segment Descriptor Types".
  */
-export function descriptorsLoaded(before: Machine, after: Machine): readonly number[] {
+export function descriptorsInUse(after: Machine): readonly number[] {
   const { segments, gdtr, ldtr } = after.cpu.system;
   return segmentNames
-    .filter((name) => segments[name] !== before.cpu.system.segments[name] && (segments[name].selector & 0xfffc) !== 0)
+    .filter((name) => (segments[name].selector & 0xfffc) !== 0)
     .map((name) => {
       const { selector } = segments[name];
       return (((selector & 4) !== 0 ? ldtr : gdtr).base + (selector & 0xfff8) + 5) >>> 0;

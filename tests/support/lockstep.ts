@@ -16,7 +16,7 @@ import type { DecodedInstruction } from "../../src/hardware/isa/instruction.js";
 import { Machine, type Registers } from "../../src/hardware/machine.js";
 import type { Stop } from "../../src/hardware/state.js";
 import { VirtlabError } from "../../src/state/error.js";
-import { adoptionOf, bytesWritten, descriptorsLoaded, undefinedFlags } from "./lockstep-nature.js";
+import { adoptionOf, bytesWritten, descriptorsInUse, undefinedFlags } from "./lockstep-nature.js";
 import {
   codeAt,
   differingPages,
@@ -225,9 +225,9 @@ class Lockstep {
   /** Where a step loaded a segment register: accessed bits that virtlab sets in the descriptor and QEMU does not. */
   async #adoptAccessedBits(before: Machine, ours: Machine): Promise<Machine> {
     let next = ours;
-    for (const linear of descriptorsLoaded(before, ours)) {
+    for (const linear of descriptorsInUse(ours)) {
       const { physical } = next.walk(linear);
-      if (physical === undefined) continue;
+      if (physical === undefined || before.memory.read(physical, 1)[0] === next.memory.read(physical, 1)[0]) continue;
       const theirs = await this.qemu.readPhysical(physical, 1);
       if ((next.memory.read(physical, 1)[0]! ^ ACCESS.ACCESSED) !== theirs[0] || (theirs[0] & ACCESS.ACCESSED) !== 0)
         continue;
