@@ -185,6 +185,11 @@ describe("every row of the instruction table", () => {
       if (name.startsWith("bench-")) continue;
       for (const row of rowsOfGuest(image, 120_000, input)) executed.add(row);
     }
-    expect(rows.filter((row) => !executed.has(row)).map(nameOf)).toEqual(testedAlone);
+    expect(
+      rows
+        .filter((row) => !executed.has(row))
+        .map(nameOf)
+        .sort(),
+    ).toEqual([...testedAlone].sort());
   });
 });
