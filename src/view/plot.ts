@@ -30,12 +30,12 @@ export function plot(data: PlotlyFigure["data"], { title, caption, text, layout 
   const word = { xref: "paper", yref: "paper", x: 0, xanchor: "left", align: "left", showarrow: false };
   const words = [
     ...(title === undefined ? [] : [{ ...word, text: `<b>${title}</b>`, y: 1, yanchor: "bottom", yshift: 8 }]),
-    { ...word, text: caption, y: 0, yanchor: "bottom", yshift: -64, font: { size: 11 } },
+    { ...word, text: caption, y: 0, yanchor: "bottom", yshift: -76, font: { size: 11 } },
   ];
   const { annotations = [], ...rest } = layout as { readonly annotations?: readonly object[] };
   const house = {
     height: 340,
-    margin: { l: 84, r: 16, t: 36, b: 68 },
+    margin: { l: 84, r: 16, t: 36, b: 80 },
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: "system-ui, sans-serif", size: 12, color: INK },
