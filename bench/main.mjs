@@ -11,6 +11,7 @@ import { interpreter } from "./interpreter.mjs";
 import { openV86 } from "./peers/v86.mjs";
 import { startup } from "./startup.mjs";
 import { table } from "./stats.mjs";
+import { toy } from "./toy.mjs";
 import { traps } from "./traps.mjs";
 import { values } from "./values.mjs";
 
@@ -75,7 +76,7 @@ async function main() {
     wanted: (section, name) => only === undefined || `${section}: ${name}`.toLowerCase().includes(only),
   };
   const rows = [];
-  for (const section of [interpreter, traps, values, startup]) rows.push(...(await section(context)));
+  for (const section of [interpreter, toy, traps, values, startup]) rows.push(...(await section(context)));
   line.clear();
   if (rows.length === 0) throw new UsageError(`--only: nothing is called "${options.only}"`);
 

@@ -4,27 +4,33 @@ import { installDisplays } from "./view/install.js";
 export type { BootModule } from "./hardware/boot/multiboot-info.js";
 export type { BootOptions, CreateOptions } from "./hardware/boot/start.js";
 export { type ModelName, modelNames } from "./hardware/cpu/model.js";
-export type { PageTableEntry, PageWalk } from "./hardware/cpu/paging.js";
+export type { PageTableEntry, PageTableName, PageWalk } from "./hardware/cpu/paging.js";
 export type { RuleName } from "./hardware/cpu/rules.js";
 export type {
   CpuState,
   GeneralRegisters,
   Mode,
+  PendingEvents,
   Segment,
   SegmentName,
+  Shadow,
   SystemState,
   TableRegister,
 } from "./hardware/cpu/state.js";
 export type { DeviceSet } from "./hardware/devices/bus.js";
 export type { DebugConsoleState } from "./hardware/devices/debug-console.js";
 export type { DebugExitState } from "./hardware/devices/debug-exit.js";
+export type { I8042State } from "./hardware/devices/i8042.js";
+export type { Mc146818State } from "./hardware/devices/mc146818.js";
 export type { PicPairState } from "./hardware/devices/pic-pair.js";
 export type { Pic8259State } from "./hardware/devices/pic8259.js";
 export type { PitChannelState } from "./hardware/devices/pit-channel.js";
 export type { Pit8254State } from "./hardware/devices/pit8254.js";
 export type { DeviceConfig } from "./hardware/devices/port-map.js";
 export type { PostCodeState } from "./hardware/devices/post-code.js";
+export type { Ps2KeyboardState } from "./hardware/devices/ps2-keyboard.js";
 export type { ResetControlState } from "./hardware/devices/reset-control.js";
+export type { RtcAlarm, RtcTime } from "./hardware/devices/rtc-time.js";
 export type { Uart16550State } from "./hardware/devices/uart16550.js";
 export { diff } from "./hardware/diff.js";
 export type { DescriptorEntry, DescriptorKind, DescriptorTableName } from "./hardware/inspect/descriptor.js";
@@ -51,7 +57,7 @@ export {
   type ListingLine,
 } from "./hardware/isa/assembler/assembler.js";
 export { type DisassembledInstruction, type DisassembleOptions, disassemble } from "./hardware/isa/disassembler.js";
-export type { InstructionGroup } from "./hardware/isa/instruction.js";
+export type { CodeBits, InstructionGroup } from "./hardware/isa/instruction.js";
 export {
   type Counters,
   type EditableMachine,
@@ -61,6 +67,7 @@ export {
   type RunOptions,
   type Until,
 } from "./hardware/machine.js";
+export type { MemoryReader } from "./hardware/machine-content.js";
 export type { EventKind, MachineEvent, Stop } from "./hardware/state.js";
 export { type AssembleToyOptions, assembleToy } from "./hardware/toy/assembler.js";
 export { disassembleToy, type ToyInstruction } from "./hardware/toy/disassembler.js";
@@ -99,5 +106,6 @@ export { figureOfRun } from "./view/run-figure.js";
 export type { ProfileOptions } from "./view/run-profile.js";
 export { type Inspection, type Showable, show } from "./view/show.js";
 export { type CellMark, type TableOptions, tableOf } from "./view/table-display.js";
+export type { ToyDisplayOptions } from "./view/toy-display.js";
 
 installDisplays();

@@ -100,11 +100,11 @@ describe("virtlab boot", () => {
   });
 
   it("stops visibly where the machine lacks what the guest needs", async () => {
-    // mov eax, cr0 / and al, 0xfe / mov cr0, eax: back to real mode.
-    const file = program("real.bin", 0x0f, 0x20, 0xc0, 0x24, 0xfe, 0x0f, 0x22, 0xc0);
+    // jmp 0x7ff00000, where there is no memory
+    const file = program("nowhere.bin", 0xe9, 0xfb, 0xff, 0xdf, 0x7f);
     const { status, stderr } = await virtlab(["boot", file]);
     expect(status).toBe(4);
-    expect(stderr).toContain("leaving protected mode (CR0.PE cleared) at EIP 0x100005");
+    expect(stderr).toContain("code at physical address 0x7ff00000, where there is no memory");
   });
 
   it("ends with 2 for an unknown option or command", async () => {

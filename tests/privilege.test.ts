@@ -7,6 +7,7 @@ import type { Row } from "../src/hardware/isa/instruction.js";
 import { rows } from "../src/hardware/isa/table/index.js";
 import { cellImage } from "./support/cell-image.js";
 import { type CellRecord, type CellRun, outcomeOf, rowOfCell, runCells, runCellsOnQemu } from "./support/cells.js";
+import { recordCells } from "./support/isa-coverage.js";
 import { peer } from "./support/peers.js";
 import { modeName, modes, privilegeCells } from "./support/privilege-cells.js";
 
@@ -54,6 +55,7 @@ describe("instructions with privilege", () => {
   for (const mode of modes.map(modeName)) {
     it(`do in ${mode} what the manual says`, () => {
       expect(unexpected(mode, ours())).toEqual([]);
+      recordCells("M", image, cells, (cell) => modeName(cell.mode) === mode);
     });
   }
 
@@ -61,5 +63,6 @@ describe("instructions with privilege", () => {
     const theirs = runCellsOnQemu(peer(context, "qemu-system-i386"), image, cells);
     expect(theirs.end).toBe("debug-exit");
     expect(modes.map(modeName).flatMap((mode) => unexpected(mode, theirs, qemuDiffers))).toEqual([]);
+    recordCells("Q", image, cells, ({ name }) => !(name in qemuDiffers));
   });
 });

@@ -6,7 +6,7 @@ import { expect, it } from "vitest";
 import { compareWith } from "./support/native-test.js";
 import { openUnicorn } from "./support/unicorn-judge.js";
 
-const CASES = 6000;
+const CASES = 8000;
 
 it(`${CASES} random cases of 16-bit code in real mode do what Unicorn does`, (context) => {
   const { ends } = compareWith(context, openUnicorn, CASES, 0x5eed);

@@ -121,6 +121,7 @@ page_fault:
         dec ecx
         jnz .again
         fold edx                        ; unchanged
+        and dword [esp - 4], ~0x10000   ; RF, which a processor sets in the frame of a fault and some emulators do not
         fold [esp - 4]                  ; EFLAGS
         fold [esp - 16]                 ; error code
         mov edx, cr2

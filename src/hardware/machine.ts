@@ -11,7 +11,7 @@ import { type BootOptions, bootState, type CreateOptions, createState } from "./
 import { checkedModel } from "./cpu/model.js";
 import { type PageWalk, type PhysicalMemory, walk } from "./cpu/paging.js";
 import { type CpuState, cplOf, FLAG, type GeneralRegisters, generalNames, segmentNames } from "./cpu/state.js";
-import { type DeviceSet, typeInput } from "./devices/bus.js";
+import { type DeviceSet, typeInput, typeKeys } from "./devices/bus.js";
 import { Engine } from "./engine/engine.js";
 import type { DeliveredException } from "./inspect/exception.js";
 import { type Explanation, explain } from "./inspect/explain.js";
@@ -205,6 +205,15 @@ export class Machine {
   type(input: string | Uint8Array): Machine {
     const bytes = typeof input === "string" ? new TextEncoder().encode(input) : input;
     return new Machine({ ...this.#state, devices: typeInput(this.#state.devices, bytes) });
+  }
+
+  /**
+   * The machine with text typed at its keyboard, which has a US layout.
+   *
+   * @throws VirtlabError for a character that layout cannot type.
+   */
+  typeKeys(text: string): Machine {
+    return new Machine({ ...this.#state, devices: typeKeys(this.#state.devices, text) });
   }
 
   /**

@@ -1,5 +1,16 @@
 import { describe, expect, it } from "vitest";
-import { DISPLAY, type Displayable, diff, guest, Machine, show, Timeline, tableOf, VirtlabError } from "../index.js";
+import {
+  DISPLAY,
+  type Displayable,
+  diff,
+  guest,
+  Machine,
+  show,
+  Timeline,
+  ToyMachine,
+  tableOf,
+  VirtlabError,
+} from "../index.js";
 import { codeAround } from "./code-window.js";
 import { faultText } from "./walk-display.js";
 
@@ -107,6 +118,45 @@ describe("a machine's display", () => {
   it("is the same for the same machine, and the machine shows itself", async () => {
     expect(show(atTask).html).toBe(show(atTask).html);
     expect(await bundleOf(atTask)).toEqual({ "text/html": show(atTask).html, "text/plain": show(atTask).text });
+  });
+});
+
+describe("a toy machine's display", () => {
+  const machine = ToyMachine.boot({ program: "set r1, '<'\nout r1\nset r2, -2\nhalt" });
+
+  it("shows registers with what changed, code around pc, and output, as HTML and as text", async () => {
+    const there = machine.run({ maxInstructions: 3 });
+    const { html, text } = show(there, { since: machine });
+    expect(text.split("\n")).toEqual([
+      `toy machine at step 3, stopped at the limit, content ${there.hash.slice(0, 12)}`,
+      "r0 00000000  r1 0000003c  r2 fffffffe  r3 00000000",
+      "r4 00000000  r5 00000000  r6 00000000  r7 00000000  pc 0000000c",
+      "",
+      "   0000  10 01 3c 00  set r1, 60",
+      "   0004  50 01 00 00  out r1",
+      "   0008  10 02 fe ff  set r2, -2",
+      "=> 000c  51 00 00 00  halt",
+      ...Array.from({ length: 8 }, (_, index) => `   00${(16 + 4 * index).toString(16)}  00 00 00 00  (bad)`),
+      "",
+      "output:",
+      "| <",
+    ]);
+    expect(html).toContain("<mark>fffffffe</mark>");
+    expect(html).toContain("<pre>&lt;</pre>");
+    expect(html.match(/class="here"/g)).toHaveLength(1);
+    expectHarmless(html);
+    expect((await bundleOf(there))["text/plain"]).toBe(show(there).text);
+    expect((await bundleOf(diff(machine, there)))["text/plain"]).toContain("cpu.r2");
+    expect(show(new Timeline(machine)).text).toContain("timeline at step 0");
+  });
+
+  it("says why the machine stopped, and where there is no memory", () => {
+    const lost = machine.edit(({ registers }) => {
+      registers.pc = 0x10000;
+    });
+    expect(show(lost.run()).text).toContain("exception: there is no memory at 0x10000 (instruction at 0x10000)");
+    expect(show(lost).text).toContain("there is no memory at pc");
+    expect(show(machine.run().step()).text).toContain("halted");
   });
 });
 

@@ -3,7 +3,7 @@ import { it } from "vitest";
 import { compareWith } from "../support/native-test.js";
 import { openUnicorn } from "../support/unicorn-judge.js";
 
-const CASES = 50_000;
+const CASES = 100_000;
 
 it(`${CASES} random cases of 16-bit code in real mode do what Unicorn does`, (context) => {
   compareWith(context, openUnicorn, CASES, 0x10c0);

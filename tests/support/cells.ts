@@ -8,7 +8,8 @@ import { vectorNames } from "../../src/hardware/cpu/processor.js";
 import { decode } from "../../src/hardware/isa/decoder.js";
 import type { Row } from "../../src/hardware/isa/instruction.js";
 import { Machine } from "../../src/hardware/machine.js";
-import { type Cell, type CellImage, IMAGE, LOG, WORDS } from "./cell-image.js";
+import type { Cell, CellImage } from "./cell-image.js";
+import { IMAGE, LOG, WORDS } from "./cell-layout.js";
 
 /** What the handler of an exception or interrupt found: its frame, and registers. */
 export interface CellRecord {
@@ -39,7 +40,8 @@ export interface CellRun {
 }
 
 const NONE = 0xffffffff;
-const STEPS = 20_000_000;
+/** Far more than any image needs, and few enough to end soon where a fault makes faults for ever. */
+const STEPS = 8_000_000;
 
 function parse(bytes: Uint8Array, cells: number): CellRecord[][] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -113,11 +115,14 @@ export function outcomeOf(image: CellImage, cell: number, record: CellRecord | u
 
 const placeNames = ["at", "end", "landed", "next", "second", "third"];
 /** Labels of what is added to the image. */
-const sharedNames = ["target", "handler", "task_entry"];
+const sharedNames = ["target", "handler", "task_entry", "take_stack.taken", "task_note"];
+
+const lowNames = ["low_handler", "low_taken"];
 
 function placeOf(image: CellImage, cell: number, eip: number): string {
   const own = placeNames.find((name) => image.label(cell, name) === eip);
-  return own ?? sharedNames.find((name) => image.high.symbols[name] === eip) ?? `0x${eip.toString(16)}`;
+  const shared = own ?? sharedNames.find((name) => image.high.symbols[name] === eip);
+  return shared ?? lowNames.find((name) => image.low.symbols[name] === eip) ?? `0x${eip.toString(16)}`;
 }
 
 /** The row of the instruction at `.at` of a cell. */

@@ -6,6 +6,7 @@ import type { Row } from "../../src/hardware/isa/instruction.js";
 import { Machine } from "../../src/hardware/machine.js";
 import { VirtlabError } from "../../src/state/error.js";
 import { images } from "./guests.js";
+import { recordRows } from "./isa-coverage.js";
 
 const PIECE = 20_000;
 
@@ -25,6 +26,10 @@ export function rowsOfGuest(image: string, steps: number, input = ""): Set<Row> 
     if (next.stop?.reason !== "limit") break;
     machine = next;
   }
+  recordRows(
+    "G",
+    [...found].map((row) => [row, "32 bits"] as const),
+  );
   return found;
 }
 

@@ -385,7 +385,25 @@ const anyVector: readonly ExceptionCell[] = Array.from({ length: 32 }, (_, vecto
   ];
 }).flat();
 
+/** Real mode has the same exceptions, through the interrupt vector table and without error codes. */
+const inReal = (name: string, outcome: string, code: string): ExceptionCell => ({
+  ...{ name, mode: real, code, expected: [[outcome]] },
+});
+const realMode: readonly ExceptionCell[] = [
+  inReal("in real mode DIV by zero is #DE", "#DE", "xor cx, cx\n.at: div cx"),
+  inReal("in real mode INT3 raises #BP behind itself", "#BP behind", ".at: int3"),
+  inReal(
+    "in real mode BOUND out of range is #BR",
+    "#BR",
+    "mov word [data + 34], 4\nmov ax, 5\n.at: bound ax, [data + 32]",
+  ),
+  inReal("in real mode a word at offset 0xffff is #GP without an error code", "#GP", ".at: mov ax, [0xffff]"),
+  inReal("in real mode an offset beyond 64 KiB is #GP", "#GP", "mov ebx, 0x10000\n.at: mov al, [ebx]"),
+  inReal("in real mode a word of the stack at offset 0xffff is #SS", "#SS", "mov bp, 0xffff\n.at: mov ax, [bp]"),
+  inReal("in real mode UD2 is #UD", "#UD", ".at: ud2"),
+];
+
 export const exceptionCells: readonly ExceptionCell[] = [
   ...[...divideErrors, ...debugExceptions, ...softwareExceptions, ...invalidOpcodes, ...noMath],
-  ...[...segmentFaults, ...pageFaults, ...alignment, ...anyVector],
+  ...[...segmentFaults, ...pageFaults, ...alignment, ...anyVector, ...realMode],
 ];

@@ -65,6 +65,7 @@ export const guests: readonly Guest[] = [
   { name: "bench-sieve", image: "bench-sieve.elf", append: "rounds=1", status: GOOD, qemu: "debug-exit" },
   { name: "bench-fib", image: "bench-fib.elf", append: "rounds=1", status: GOOD, qemu: "debug-exit" },
   { name: "bench-mix", image: "bench-mix.elf", append: "rounds=50", status: GOOD, qemu: "debug-exit" },
+  { name: "bench-traps", image: "bench-traps.elf", append: "rounds=1000", status: GOOD, qemu: "debug-exit" },
 ];
 
 /** Serial output, exactly. */

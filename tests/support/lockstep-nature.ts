@@ -8,7 +8,9 @@
  * - the accessed flags of a page walk that ends in a fault, on which the manual is silent: for INC of a read-only page QEMU
  *   reads before it finds that it may not write, and virtlab asks for both at once;
  * - EXT in the error code of a fault in the delivery of another exception: the manual sets it for "an interrupt or an
- *   earlier exception" (SDM Vol. 3A, "Error Code"), QEMU 7.2 for interrupts alone.
+ *   earlier exception" (SDM Vol. 3A, "Error Code"), QEMU 7.2 for interrupts alone;
+ * - RF in the flags that a fault pushes: the manual sets it (SDM Vol. 3B, "Instruction-Breakpoint Exception Condition"),
+ *   QEMU 7.2 does not.
  *
  * Undefined results in registers are compared nevertheless (BSF of 0, SHLD by more than 16 bits of a word). Nor is anything
  * taken over where QEMU leaves out what the manual asks for and a guest has no need to go: limits, types and null selectors
@@ -72,14 +74,14 @@ export function bytesWritten({ row, size, memory }: DecodedInstruction, machine:
 }
 
 /**
- * Linear addresses of the access bytes of descriptors that a step loaded into segment registers. Any load sets the
+ * Linear addresses of the access bytes of the descriptors in segment registers. Any load sets the
  * accessed bit; QEMU does so only for MOV, POP and the like.
  * Spec: SDM Vol. 3A, "Code- and Data-Segment Descriptor Types".
  */
-export function descriptorsLoaded(before: Machine, after: Machine): readonly number[] {
+export function descriptorsInUse(after: Machine): readonly number[] {
   const { segments, gdtr, ldtr } = after.cpu.system;
   return segmentNames
-    .filter((name) => segments[name] !== before.cpu.system.segments[name] && (segments[name].selector & 0xfffc) !== 0)
+    .filter((name) => (segments[name].selector & 0xfffc) !== 0)
     .map((name) => {
       const { selector } = segments[name];
       return (((selector & 4) !== 0 ? ldtr : gdtr).base + (selector & 0xfff8) + 5) >>> 0;

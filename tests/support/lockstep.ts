@@ -11,12 +11,12 @@
  * by nature is in `lockstep-nature.ts`.
  */
 import { PTE } from "../../src/hardware/cpu/paging.js";
-import { ACCESS } from "../../src/hardware/cpu/state.js";
+import { ACCESS, FLAG } from "../../src/hardware/cpu/state.js";
 import type { DecodedInstruction } from "../../src/hardware/isa/instruction.js";
 import { Machine, type Registers } from "../../src/hardware/machine.js";
 import type { Stop } from "../../src/hardware/state.js";
 import { VirtlabError } from "../../src/state/error.js";
-import { adoptionOf, bytesWritten, descriptorsLoaded, undefinedFlags } from "./lockstep-nature.js";
+import { adoptionOf, bytesWritten, descriptorsInUse, undefinedFlags } from "./lockstep-nature.js";
 import {
   codeAt,
   differingPages,
@@ -225,9 +225,9 @@ class Lockstep {
   /** Where a step loaded a segment register: accessed bits that virtlab sets in the descriptor and QEMU does not. */
   async #adoptAccessedBits(before: Machine, ours: Machine): Promise<Machine> {
     let next = ours;
-    for (const linear of descriptorsLoaded(before, ours)) {
+    for (const linear of descriptorsInUse(ours)) {
       const { physical } = next.walk(linear);
-      if (physical === undefined) continue;
+      if (physical === undefined || before.memory.read(physical, 1)[0] === next.memory.read(physical, 1)[0]) continue;
       const theirs = await this.qemu.readPhysical(physical, 1);
       if ((next.memory.read(physical, 1)[0]! ^ ACCESS.ACCESSED) !== theirs[0] || (theirs[0] & ACCESS.ACCESSED) !== 0)
         continue;
@@ -237,7 +237,7 @@ class Lockstep {
     return next;
   }
 
-  /** Behind an exception: flags of the walk for CR2's address, and the error code's EXT bit. See `lockstep-nature.ts`. */
+  /** Behind an exception: flags of the walk for CR2's address, RF as pushed, and the error code's EXT bit. See `lockstep-nature.ts`. */
   async #adoptOfDelivery(ours: Machine): Promise<Machine> {
     let next = ours;
     for (const { address, entry, accessed } of ours.walk(ours.registers.cr2).entries) {
@@ -246,7 +246,18 @@ class Lockstep {
       next = next.write(address, theirs);
       this.#count("accessed flags of walks that fault");
     }
-    const { physical } = next.walk((next.cpu.system.segments.ss.base + next.registers.esp) >>> 0);
+    const top = (next.cpu.system.segments.ss.base + next.registers.esp) >>> 0;
+    // EFLAGS lies behind EIP and CS, and behind an error code if there is one.
+    for (const offset of [8, 12]) {
+      const at = next.walk((top + offset) >>> 0).physical;
+      if (at === undefined) continue;
+      const pushed = readWord(next.memory.read(at, 4));
+      const peer = await this.qemu.readPhysical(at, 4);
+      if ((pushed & FLAG.RF) === 0 || readWord(peer) !== (pushed & ~FLAG.RF) >>> 0) continue;
+      next = next.write(at, peer);
+      this.#count("RF of pushed flags");
+    }
+    const { physical } = next.walk(top);
     if (physical === undefined) return next;
     const own = readWord(next.memory.read(physical, 4));
     const theirs = await this.qemu.readPhysical(physical, 4);

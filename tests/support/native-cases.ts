@@ -6,7 +6,7 @@ import type { CodeBits, Row } from "../../src/hardware/isa/instruction.js";
 import { has, type MemoryChoice } from "./encode.js";
 import { addressing16, bytesOf, type Choice, type Memory16, type Target } from "./native-encode.js";
 import { ARITHMETIC_FLAGS, countedRows, DIRECTION_FLAG, flagEffect, undefinedBehind } from "./native-flags.js";
-import { type NativeForm, nativeForms } from "./native-forms.js";
+import { comparedForms, type NativeForm, nativeForms } from "./native-forms.js";
 import {
   CODE,
   CODE_BYTES,
@@ -393,7 +393,7 @@ const isIndirect = ({ row }: NativeForm): boolean =>
   row.group === "control transfer" && (row.mnemonic === "RET" || (has(row, "E") && !has(row, "J")));
 
 const formsOf = (world: "user" | "real"): { first: NativeForm[]; further: NativeForm[] } => {
-  const first = nativeForms(world);
+  const first = comparedForms(world);
   return { first, further: first.filter((form) => !isIndirect(form)) };
 };
 const userForms = formsOf("user");

@@ -41,11 +41,17 @@ function isRealComparable(row: Row): boolean {
 
 const implied = (row: Row): boolean => has(row, "X", "Y") || row.mnemonic === "XLAT";
 
-/** The forms that a program may execute, or that real mode has. */
-export function nativeForms(world: "user" | "real" = "user"): NativeForm[] {
+/** The forms that a program executes to their end, rather than to a #GP for its privilege. */
+export const nativeForms = (): NativeForm[] =>
+  comparedForms("user").filter(({ row }) => !privilegedRows.includes(row.mnemonic) && !has(row, "C", "D"));
+
+/** The forms that are compared in user mode, or in real mode. */
+export function comparedForms(world: "user" | "real"): NativeForm[] {
   const forms: NativeForm[] = [];
   for (const row of rows.filter(world === "user" ? isComparable : isRealComparable)) {
     for (const size of operandSizes(row)) {
+      // Processors write all of the slot, or the selector only. Spec: SDM Vol. 2B, "PUSH—Push Word, Doubleword, …".
+      if (row.mnemonic === "PUSH" && has(row, "S") && size === 32) continue;
       const memories = has(row, "E") ? [false, true] : [has(row, "M", "O") || implied(row)];
       // Whether REP INS with a count of 0 may be executed differs between processors.
       const repeats = row.repeat === undefined || row.system ? [undefined] : [undefined, 0xf3, 0xf2];

@@ -118,7 +118,7 @@ export const codeOf = (test: FuzzCase): Uint8Array => {
 };
 
 const observed: ReadonlySet<EventKind> = new Set(["exception"]);
-/** These call their handler as INT does, so there is no exception to observe. */
+/** These call their handler as INT does. */
 const softwareVectors: Readonly<Record<string, number>> = { INTO: 4, INT3: 3 };
 
 /** The step at an address, if it is the first byte of one. */
@@ -181,16 +181,20 @@ export class NativeMachine {
     if (stop.reason === "unsupported") return "unsupported";
     if (this.#codeChanged(memory, end.memory, test)) return "astray";
     const [event] = events;
-    const fault = event?.kind === "exception" ? event : undefined;
+    const exception = event?.kind === "exception" ? event : undefined;
     const eip = end.cpu.eip >>> 0;
-    const trap = fault === undefined ? test.steps[stepAt(test, eip)]?.choice : undefined;
-    const software = stop.reason === "halted" ? HALTED : trap && softwareVectors[trap.row.mnemonic];
-    if (fault === undefined && software === undefined) return "astray";
+    const step = test.steps[stepAt(test, eip)]?.choice;
+    const software = step && softwareVectors[step.row.mnemonic];
+    // There are no gates, so what is observed of INT3 and INTO is that theirs is missing.
+    const trapped = software !== undefined && (!exception || exception.errorCode === software * 8 + 2);
+    const fault = trapped ? undefined : exception;
+    const halted = stop.reason === "halted";
+    if (fault === undefined && !trapped && !halted) return "astray";
     return {
-      vector: fault?.vector ?? software!,
+      vector: fault?.vector ?? (halted ? HALTED : software!),
       errorCode: fault?.errorCode ?? 0,
       // A trap leaves the address of the next instruction.
-      eip: trap && software !== HALTED ? eip + bytesOf(trap).length : eip,
+      eip: trapped && !halted ? eip + bytesOf(step!).length : eip,
       cr2: fault?.cr2 ?? 0,
       eflags: end.cpu.eflags,
       registers: generalNames.map((name) => end.cpu[name] >>> 0),

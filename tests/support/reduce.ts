@@ -4,7 +4,17 @@ import { disassemble } from "../../src/hardware/isa/disassembler.js";
 import { type FuzzCase, type Step, startEip } from "./native-cases.js";
 import type { Difference } from "./native-comparison.js";
 import { bytesOf, type Choice, type Target } from "./native-encode.js";
-import { codePlaces, isReal, REAL, segmentOf, USER_CODE, USER_DATA, WINDOW } from "./native-layout.js";
+import {
+  CODE_BYTES,
+  CODE_PAGES,
+  codePlaces,
+  isReal,
+  REAL,
+  segmentOf,
+  USER_CODE,
+  USER_DATA,
+  WINDOW,
+} from "./native-layout.js";
 import type { Outcome } from "./native-machine.js";
 
 /** Whether cases still fail; each comes back as it does, or undefined. */
@@ -103,7 +113,11 @@ export function reduce(difference: Difference, judge: Judgement): Difference {
     const { registers } = current.test;
     const candidates = simpler(current.test)
       .filter(({ steps, registers: changed }) => changed[1] === registers[1] || !steps.some(usesCount))
-      .map(withCounts);
+      .map(withCounts)
+      .filter(({ steps, start }) => {
+        const length = steps.reduce((sum, { choice }) => sum + bytesOf(choice).length, 0);
+        return length <= Math.min(CODE_BYTES, CODE_PAGES * 4096 - start);
+      });
     const next = judge(candidates).find((result) => result !== undefined);
     if (next === undefined) return current;
     current = next;

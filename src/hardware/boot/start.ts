@@ -18,6 +18,8 @@ export interface CreateOptions {
   readonly memory?: number | string;
   /** Processor model. Default "pentium2". */
   readonly model?: ModelName;
+  /** Time of day at the start, for the real-time clock: seconds since 1970-01-01 00:00:00 UTC. Default 2000-01-01. */
+  readonly time?: number;
   /** First port of the debug-exit device, or null for none. Default 0xF4. */
   readonly debugExitPort?: number | null;
   /** Port of the debug console, or null for none. Default 0xE9. */
@@ -59,7 +61,7 @@ function afterReset(model: ModelName): CpuState {
 }
 
 /** A machine without a program: 32-bit protected mode with flat segments, EIP 0, memory all zeros. */
-export function createState({ memory, model, debugExitPort, debugConsolePort }: CreateOptions): MachineState {
+export function createState({ memory, model, time, debugExitPort, debugConsolePort }: CreateOptions): MachineState {
   const config: DeviceConfig = {
     ...(debugConsolePort === null ? {} : { debugConsolePort: debugConsolePort ?? 0xe9 }),
     ...(debugExitPort === null ? {} : { debugExitPort: debugExitPort ?? 0xf4 }),
@@ -71,7 +73,7 @@ export function createState({ memory, model, debugExitPort, debugConsolePort }: 
     memorySize,
     rom: [],
     memory: PersistentMap.empty(),
-    devices: createDevices(config, { memorySize }),
+    devices: createDevices(config, { memorySize, ...(time === undefined ? {} : { time }) }),
     steps: 0,
     ticks: 0,
     counts: { repeats: 0, exceptions: 0, interrupts: 0, portReads: 0, portWrites: 0 },

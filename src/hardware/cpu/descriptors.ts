@@ -56,9 +56,37 @@ export function findDescriptor(port: ProcessorPort, selector: number): Descripto
   const table = (selector & 4) !== 0 ? system.ldtr : system.gdtr;
   if (index + 7 > table.limit || (table === system.ldtr && system.ldtr.access === 0)) return undefined;
   const address = (table.base + index) >>> 0;
-  const low = port.readLinear(address, 4, false);
-  const high = port.readLinear((address + 4) >>> 0, 4, false);
+  port.readPair(address);
+  const { low, high } = port;
   return { selector, address, low, high, access: (high >>> 8) & 0xf0ff };
+}
+
+/**
+ * Descriptors that passed a kind of check from some CPL: the same words pass it again. A cache of a pure function.
+ */
+export class Passed {
+  readonly #descriptors = new Array<Descriptor | undefined>(32).fill(undefined);
+  readonly #levels = new Uint8Array(32);
+
+  /** The descriptor of a selector, read anew, if it is one that passed. Throws #PF. */
+  find(port: ProcessorPort, selector: number, cpl: number): Descriptor | undefined {
+    const slot = (selector >>> 3) & 31;
+    const known = this.#descriptors[slot];
+    if (known === undefined || known.selector !== selector || this.#levels[slot] !== cpl) return undefined;
+    const { gdtr, ldtr } = port.system;
+    const table = (selector & 4) !== 0 ? ldtr : gdtr;
+    const index = selector & 0xfff8;
+    if (known.address !== (table.base + index) >>> 0 || index + 7 > table.limit) return undefined;
+    port.readPair(known.address);
+    return port.low === known.low && port.high === known.high ? known : undefined;
+  }
+
+  add(descriptor: Descriptor, cpl: number): Descriptor {
+    const slot = (descriptor.selector >>> 3) & 31;
+    this.#descriptors[slot] = descriptor;
+    this.#levels[slot] = cpl;
+    return descriptor;
+  }
 }
 
 /** The same, for a selector that must name one: `vector`(selector) where it does not. */

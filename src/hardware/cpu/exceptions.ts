@@ -125,6 +125,7 @@ export function reportInNewTask(port: ProcessorPort, switchTask: () => void): vo
     switchTask();
   } catch (thrown) {
     if (!(thrown instanceof TaskFault)) throw thrown;
+    port.faulted(thrown);
     deliver(port, thrown.vector, thrown.errorCode, "exception", port.nextEip, port.nextEip);
   }
 }

@@ -25,20 +25,45 @@ export function checkRoom(ss: Segment, pointer: number, size: number, count: num
     if (!fits(ss, masked(top - size * index, mask), size)) throw new Fault(VECTOR.SS, errorCode, "no-room-on-stack");
 }
 
-/** Writes words below `pointer`, the first one highest; gives the new stack pointer. `checkRoom` comes first. */
+/**
+ * Writes the first `count` words of `frame`, the lowest one at the new top of the stack; gives the new stack pointer.
+ * `checkRoom` comes first.
+ */
+export function writeFrame(
+  port: ProcessorPort,
+  ss: Segment,
+  pointer: number,
+  size: 2 | 4,
+  frame: Int32Array,
+  count: number,
+  user: boolean,
+): number {
+  const mask = stackMask(ss);
+  let at = masked(pointer, mask);
+  if (size === 4 && at >= 4 * count) {
+    port.writeWords((ss.base + at - 4 * count) >>> 0, count, user, frame);
+    return at - 4 * count;
+  }
+  for (let index = count - 1; index >= 0; index--) {
+    at = masked(at - size, mask);
+    const word = frame[index]!;
+    port.writeLinear((ss.base + at) >>> 0, size, size === 2 ? word & 0xffff : word >>> 0, user);
+  }
+  return at;
+}
+
+const words = new Int32Array(64);
+
+/** The same for words in the order they are pushed, highest first. */
 export function writeWords(
   port: ProcessorPort,
   ss: Segment,
   pointer: number,
   size: 2 | 4,
-  words: readonly number[],
+  pushed: readonly number[],
   user: boolean,
 ): number {
-  const mask = stackMask(ss);
-  let at = masked(pointer, mask);
-  for (const word of words) {
-    at = masked(at - size, mask);
-    port.writeLinear((ss.base + at) >>> 0, size, size === 2 ? word & 0xffff : word >>> 0, user);
-  }
-  return at;
+  const count = pushed.length;
+  for (let index = 0; index < count; index++) words[count - 1 - index] = pushed[index]!;
+  return writeFrame(port, ss, pointer, size, words, count, user);
 }

@@ -4,8 +4,8 @@
  * Spec: SDM Vol. 2A, INT n/INTO/INT3/INT1—Call to Interrupt Procedure; Vol. 3A, "IDT Descriptors", "Exception- and
  * Interrupt-Handler Procedures".
  */
-import { loadedSegment, SYSTEM_TYPE, selectorFault } from "./descriptors.js";
-import { checkRoom, writeWords } from "./frames.js";
+import { type Descriptor, loadedSegment, SYSTEM_TYPE, selectorFault } from "./descriptors.js";
+import { checkRoom, writeFrame } from "./frames.js";
 import { setStackPointer } from "./operands.js";
 import { checkDescriptorLimit, codeAt, isInnerCode, readGateCode } from "./privilege.js";
 import { Fault, type ProcessorPort, VECTOR } from "./processor.js";
@@ -33,49 +33,42 @@ export function deliverThroughGate(
   returnEip: number,
   eflags: number,
 ): void {
-  const { idtr } = port.system;
+  const { system } = port;
+  const { idtr, segments } = system;
   if (vector * 8 + 7 > idtr.limit) throw idtFault(VECTOR.GP, vector, "vector-outside-table");
-  const gate = (idtr.base + vector * 8) >>> 0;
-  const low = port.readLinear(gate, 4, false);
-  const high = port.readLinear((gate + 4) >>> 0, 4, false);
-  const type = (high >>> 8) & 0x1f;
-  if (type > 15 || ((ALLOWED >>> type) & 1) === 0) throw idtFault(VECTOR.GP, vector, "not-an-idt-gate");
+  port.readPair((idtr.base + vector * 8) >>> 0);
+  const { low, high } = port;
   const { cpl } = port;
-  if (software && ((high >>> 13) & 3) < cpl) throw idtFault(VECTOR.GP, vector, "gate-too-privileged");
-  if ((high & 0x8000) === 0) throw idtFault(VECTOR.NP, vector, "gate-not-present");
-  if (type === SYSTEM_TYPE.TASK_GATE) {
+  const way = knownWay(port, vector, low, high, software, cpl) ?? findWay(port, vector, low, high, software, cpl);
+  if (way === undefined) {
     switchTask(port, "interrupt", readAvailableTask(port, low >>> 16), returnEip, eflags, errorCode);
     return;
   }
-  const code = readGateCode(port, low >>> 16, cpl);
-  const inner = isInnerCode(code.access, cpl);
-  const level = inner ? dplOf(code.access) : cpl;
+  const { inner, level, size, handler } = way;
   const virtual = (eflags & FLAG.VM) !== 0;
-  if (virtual && level !== 0) throw selectorFault(VECTOR.GP, code.selector, "8086-handler-level");
-  const wide = ((WIDE >>> type) & 1) !== 0;
-  const handler = wide ? ((high & 0xffff0000) | (low & 0xffff)) >>> 0 : low & 0xffff;
-  const size = wide ? 4 : 2;
+  if (virtual && level !== 0) throw selectorFault(VECTOR.GP, way.code.selector, "8086-handler-level");
 
-  const { segments } = port.system;
-  const words: number[] = [];
   let { ss } = segments;
   let pointer = port.getRegister(ESP);
+  let count = 0;
+  if (errorCode !== undefined) frame[count++] = errorCode;
+  frame[count++] = returnEip;
+  frame[count++] = segments.cs.selector;
+  frame[count++] = eflags;
   if (inner) {
-    if (virtual) words.push(segments.gs.selector, segments.fs.selector, segments.ds.selector, segments.es.selector);
-    words.push(ss.selector, pointer);
+    frame[count++] = pointer;
+    frame[count++] = ss.selector;
+    if (virtual) for (const name of DATA) frame[count++] = segments[name].selector;
     const stack = innerStack(port, level);
     ss = loadedSegment(port, stack.descriptor, stack.descriptor.selector);
     pointer = stack.pointer;
   }
-  words.push(eflags, segments.cs.selector, returnEip);
-  if (errorCode !== undefined) words.push(errorCode);
-  checkRoom(ss, pointer, size, words.length, inner ? ss.selector & 0xfffc : 0);
-  checkDescriptorLimit(handler, code);
-  const cs = codeAt(port, code, level);
-  pointer = writeWords(port, ss, pointer, size, words, level === 3);
+  checkRoom(ss, pointer, size, count, inner ? ss.selector & 0xfffc : 0);
+  checkDescriptorLimit(handler, way.code);
+  const cs = codeAt(port, way.code, level);
+  pointer = writeFrame(port, ss, pointer, size, frame, count, level === 3);
 
-  const cleared = FLAG.TF | FLAG.NT | FLAG.RF | FLAG.VM | (((IF_CLEARED >>> type) & 1) !== 0 ? FLAG.IF : 0);
-  port.setEflags(eflags & ~cleared);
+  port.setEflags(eflags & way.kept);
   port.setSegment("cs", cs);
   if (inner) port.setSegment("ss", ss);
   setStackPointer(port, ss, pointer);
@@ -83,7 +76,83 @@ export function deliverThroughGate(
   port.nextEip = handler;
 }
 
-const DATA = ["ds", "es", "fs", "gs"] as const;
+/** A frame being put together, lowest word first. */
+const frame = new Int32Array(16);
+
+/** What a gate and the code segment it names say of a delivery from `cpl`, all checks passed. */
+interface Way {
+  readonly low: number;
+  readonly high: number;
+  readonly software: boolean;
+  readonly cpl: number;
+  readonly code: Descriptor;
+  readonly inner: boolean;
+  readonly level: number;
+  readonly size: 2 | 4;
+  readonly handler: number;
+  /** Flags the handler begins with, of those there are. */
+  readonly kept: number;
+}
+
+/** The way each vector went last: the same words lead to the same way. */
+const ways = new Array<Way | undefined>(256).fill(undefined);
+
+function knownWay(
+  port: ProcessorPort,
+  vector: number,
+  low: number,
+  high: number,
+  software: boolean,
+  cpl: number,
+): Way | undefined {
+  const way = ways[vector];
+  if (way === undefined || way.low !== low || way.high !== high || way.cpl !== cpl || way.software !== software)
+    return undefined;
+  const { code } = way;
+  const { gdtr, ldtr } = port.system;
+  const table = (code.selector & 4) !== 0 ? ldtr : gdtr;
+  const index = code.selector & 0xfff8;
+  if (code.address !== (table.base + index) >>> 0 || index + 7 > table.limit) return undefined;
+  port.readPair(code.address);
+  return port.low === code.low && port.high === code.high ? way : undefined;
+}
+
+/** Makes the checks on a gate and the code segment it names. Undefined for a task gate. */
+function findWay(
+  port: ProcessorPort,
+  vector: number,
+  low: number,
+  high: number,
+  software: boolean,
+  cpl: number,
+): Way | undefined {
+  const type = (high >>> 8) & 0x1f;
+  if (type > 15 || ((ALLOWED >>> type) & 1) === 0) throw idtFault(VECTOR.GP, vector, "not-an-idt-gate");
+  if (software && ((high >>> 13) & 3) < cpl) throw idtFault(VECTOR.GP, vector, "gate-too-privileged");
+  if ((high & 0x8000) === 0) throw idtFault(VECTOR.NP, vector, "gate-not-present");
+  if (type === SYSTEM_TYPE.TASK_GATE) return undefined;
+  const code = readGateCode(port, low >>> 16, cpl);
+  const inner = isInnerCode(code.access, cpl);
+  const wide = ((WIDE >>> type) & 1) !== 0;
+  const cleared = FLAG.TF | FLAG.NT | FLAG.RF | FLAG.VM | (((IF_CLEARED >>> type) & 1) !== 0 ? FLAG.IF : 0);
+  const way: Way = {
+    low,
+    high,
+    software,
+    cpl,
+    code,
+    inner,
+    level: inner ? dplOf(code.access) : cpl,
+    size: wide ? 4 : 2,
+    handler: wide ? ((high & 0xffff0000) | (low & 0xffff)) >>> 0 : low & 0xffff,
+    kept: ~cleared,
+  };
+  ways[vector & 0xff] = way;
+  return way;
+}
+
+/** In the order they are pushed from virtual-8086 mode, last first. */
+const DATA = ["es", "ds", "fs", "gs"] as const;
 
 /** A fault with a vector's entry in the IDT as its error code. Spec: SDM Vol. 3A, "Error Code". */
 const idtFault = (fault: number, vector: number, rule: RuleName): Fault => new Fault(fault, vector * 8 + 2, rule);

@@ -55,9 +55,10 @@ function returnWithoutTable(port: ProcessorPort, size: 2 | 4, eflags: number): v
 function returnToCode(port: ProcessorPort, size: 2 | 4, eflags: number): void {
   const { cpl } = port;
   const base = stackBlock(port, 3 * size);
-  const eip = stackWord(port, base, 0, size);
-  const selector = stackWord(port, base, 1, size) & 0xffff;
-  const popped = stackWord(port, base, 2, size);
+  readStack3(port, base, size, cpl === 3);
+  const eip = size === 4 ? popped3[0]! >>> 0 : popped3[0]!;
+  const selector = popped3[1]! & 0xffff;
+  const popped = popped3[2]!;
   if (size === 4 && cpl === 0 && (popped & FLAG.VM) !== 0) {
     returnToVirtual8086(port, eip, selector, popped);
     return;
@@ -106,6 +107,13 @@ function stackBlock(port: ProcessorPort, bytes: number): number {
   const mask = stackMask(port.system.segments.ss);
   const pointer = masked(port.getRegister(ESP), mask);
   return pointer + bytes - 1 > mask ? -1 : port.segmentAddress(SS, pointer, bytes, false);
+}
+
+/** EIP, CS and EFLAGS as IRET finds them. */
+const popped3 = new Int32Array(3);
+function readStack3(port: ProcessorPort, base: number, size: 2 | 4, user: boolean): void {
+  if (size === 4 && base >= 0) port.readWords(base, 3, user, popped3);
+  else for (let index = 0; index < 3; index++) popped3[index] = stackWord(port, base, index, size);
 }
 
 const stackWord = (port: ProcessorPort, base: number, index: number, size: 2 | 4): number =>

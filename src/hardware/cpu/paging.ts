@@ -104,7 +104,8 @@ const WORD = 2 ** 32;
 
 /** What a walk needs of physical memory. */
 export interface PhysicalMemory {
-  read32(physical: number): number;
+  /** A word of an entry; `level` 1 is that of a page table. */
+  read32(physical: number, level: number): number;
   write32(physical: number, value: number): void;
 }
 
@@ -166,9 +167,9 @@ export function translate(
   let upper = PTE.A as number;
   for (;;) {
     const address = (table & 0xfffff000) | ((linear >>> step.shift) & step.mask);
-    const entry = tableHigh === 0 ? memory.read32(address >>> 0) | 0 : OPEN_BUS;
+    const entry = tableHigh === 0 ? memory.read32(address >>> 0, step.level) | 0 : OPEN_BUS;
     let high = 0;
-    if (wide) high = tableHigh === 0 ? memory.read32((address + 4) >>> 0) | 0 : OPEN_BUS;
+    if (wide) high = tableHigh === 0 ? memory.read32((address + 4) >>> 0, step.level) | 0 : OPEN_BUS;
     if (visit !== undefined) visit(step, (tableHigh >>> 0) * WORD + (address >>> 0), entry, high);
     if ((entry & PTE.P) === 0) return refuse(out, access, 0);
     rights &= entry;

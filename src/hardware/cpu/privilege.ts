@@ -10,6 +10,7 @@ import {
   isPresent,
   limitOf,
   loadedSegment,
+  Passed,
   readDescriptor,
   selectorFault,
 } from "./descriptors.js";
@@ -55,12 +56,15 @@ export const isInnerCode = (access: number, cpl: number): boolean => !isConformi
 
 /** The code segment RETF or IRET goes to: of the same or an outer privilege. Spec: SDM Vol. 2B, RET—Return From Procedure. */
 export function readReturnCode(port: ProcessorPort, selector: number, cpl: number): Descriptor {
+  const known = returnable.find(port, selector, cpl);
+  if (known !== undefined) return known;
   const descriptor = readCode(port, selector, VECTOR.GP);
   if ((selector & 3) < cpl) throw selectorFault(VECTOR.GP, selector, "return-to-inner-level");
   checkCodeLevel(descriptor, VECTOR.GP);
   checkPresent(descriptor);
-  return descriptor;
+  return returnable.add(descriptor, cpl);
 }
+const returnable = new Passed();
 
 /** Code that is to run at the privilege of its selector's RPL. Spec: SDM Vol. 3A, "Privilege Levels" (CPL, DPL, RPL). */
 export function checkCodeLevel({ access, selector }: Descriptor, vector: number): void {

@@ -72,6 +72,15 @@ export interface ProcessorPort {
   /** Reads `size` bytes at a linear address, unsigned, at the given privilege. Throws #PF. */
   readLinear(linear: number, size: AccessSize, user: boolean): number;
   writeLinear(linear: number, size: AccessSize, value: number, user: boolean): void;
+  /** Reads the two dwords of a descriptor or gate, as the supervisor, into `low` and `high`. Throws #PF. */
+  readPair(linear: number): void;
+  /** What `readPair` read, signed. */
+  readonly low: number;
+  readonly high: number;
+  /** Reads `count` dwords into `words`, signed. Throws #PF. */
+  readWords(linear: number, count: number, user: boolean, words: Int32Array): void;
+  /** Writes `count` dwords, the last one first, as pushes do. Throws #PF. */
+  writeWords(linear: number, count: number, user: boolean, words: Int32Array): void;
   /** Linear address of a checked access. Throws #GP(0) or #SS(0). */
   segmentAddress(segment: number, offset: number, size: number, write: boolean): number;
   portRead(port: number, size: AccessSize): number;

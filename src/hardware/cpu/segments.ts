@@ -13,6 +13,7 @@ import {
   isWritableData,
   loadedSegment,
   markBusy,
+  Passed,
   readDescriptor,
   SYSTEM_TYPE,
   segmentFrom,
@@ -74,6 +75,8 @@ export function readData(port: ProcessorPort, selector: number, cpl: number, vec
 
 /** A stack segment for `cpl`; `vector` is #TS when the selector comes from a TSS. */
 export function readStack(port: ProcessorPort, selector: number, cpl: number, vector: number = VECTOR.GP): Descriptor {
+  const known = stacks.find(port, selector, cpl);
+  if (known !== undefined) return known;
   if (isNull(selector)) throw new Fault(vector, 0, "stack-selector-null");
   const descriptor = readDescriptor(port, selector, vector);
   const { access } = descriptor;
@@ -81,8 +84,9 @@ export function readStack(port: ProcessorPort, selector: number, cpl: number, ve
   if (!isWritableData(access)) throw selectorFault(vector, selector, "stack-not-writable");
   if (dplOf(access) !== cpl) throw selectorFault(vector, selector, "stack-dpl");
   if (!isPresent(access)) throw selectorFault(VECTOR.SS, selector, "stack-not-present");
-  return descriptor;
+  return stacks.add(descriptor, cpl);
 }
+const stacks = new Passed();
 
 /** Loads LDTR. Spec: SDM Vol. 2A, LLDT—Load Local Descriptor Table Register. */
 export function loadLdt(port: ProcessorPort, selector: number): void {

@@ -20,7 +20,7 @@ import { push } from "./operands.js";
 import { checkCodeLimit } from "./privilege.js";
 import { Fault, type ProcessorPort, VECTOR } from "./processor.js";
 import { nullSegment } from "./segments.js";
-import { CR0, dplOf, FLAG, type Segment, type SegmentName, segmentNames } from "./state.js";
+import { ACCESS, CR0, dplOf, FLAG, type Segment, segmentNames } from "./state.js";
 import { loadTaskSegments } from "./task-segments.js";
 import { formatOf, TSS_CR3, TSS_LINK, TSS_TRAP, TSS32, type TssFormat } from "./tss.js";
 
@@ -170,9 +170,16 @@ function read(port: ProcessorPort, base: number, format: TssFormat): TaskImage {
 function enter(port: ProcessorPort, tr: Segment, image: TaskImage, nests: boolean): void {
   const { cr0, debug } = port.system;
   const [dr0, dr1, dr2, dr3, dr6, dr7] = debug;
-  const segments = Object.fromEntries(
-    segmentNames.map((name, number) => [name, nullSegment(image.selectors[number]!)]),
-  ) as Record<SegmentName, Segment>;
+  const [es, cs, ss, ds, fs, gs] = image.selectors.map(nullSegment) as [
+    Segment,
+    Segment,
+    Segment,
+    Segment,
+    Segment,
+    Segment,
+  ];
+  // Code, though none yet: the privilege is the new selector's.
+  const segments = { es, cs: { ...cs, access: ACCESS.S | ACCESS.CODE }, ss, ds, fs, gs };
   port.setEflags((image.eflags & definedFlags(port.system)) | FLAG.RESERVED | (nests ? FLAG.NT : 0));
   for (const [number, value] of image.registers.entries()) port.setRegister(number, value);
   port.nextEip = image.eip;

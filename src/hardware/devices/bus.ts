@@ -55,8 +55,6 @@ const TIMED = INTERRUPT_LINES.filter(({ device }) => kindOf(device).advance !== 
  *
  * @param setup what a PC's firmware would have found and set: memory size, time of day, address line 20.
  * @throws VirtlabError for a configured port that does not exist or is taken, and for a time that cannot be.
- * @example
- * createDevices({}, { time: 0 }).rtc.time.year // => 0x70
  */
 export function createDevices(config: DeviceConfig = DEFAULT_DEVICE_CONFIG, setup: DeviceSetup = {}): DeviceSet {
   portRanges(config);
@@ -166,8 +164,6 @@ export function typeInput(devices: DeviceSet, bytes: Uint8Array, port: "uart" | 
  * Types `text` on the keyboard, which has a US layout.
  *
  * @throws VirtlabError for a character that layout cannot type.
- * @example
- * portRead(typeKeys(createDevices(), "a"), 0x60, 1, 0).value // => 0x1e
  */
 export function typeKeys(devices: DeviceSet, text: string): DeviceSet {
   return withState(devices, "ps2", typeText(devices.ps2, text));

@@ -11,7 +11,7 @@ import { PAGE_SIZE } from "../../state/pages.js";
 import type { PersistentMap } from "../../state/persistent-map.js";
 import { type PhysicalMemory, pageFaultRule, type Translation, translate } from "../cpu/paging.js";
 import { Fault, Unsupported, VECTOR } from "../cpu/processor.js";
-import { ACCESS, type Segment, type SystemState, segmentNumbered } from "../cpu/state.js";
+import { ACCESS, CR4, type Segment, type SystemState, segmentNumbered } from "../cpu/state.js";
 import type { RomRange } from "../state.js";
 import {
   EXIT,
@@ -19,6 +19,7 @@ import {
   SEGMENT_SIZE,
   SEGMENT_WRITABLE,
   SEGMENTS,
+  SLOT_COUNT,
   SLOTS,
   SLOW_EXIT,
   TLB_DELTA,
@@ -38,6 +39,8 @@ const OPEN_BUS = -1;
 const MOST_LISTED = 512;
 /** Thrown where the walker would change decoded instructions in the middle of a block. */
 const BAIL = Symbol("the instruction must run alone");
+/** A table that is not the page table of just one range of linear addresses: all depends on it. */
+const TABLE_OF_MANY = -0x200000;
 /** A page of these is never written without asking. */
 const SPECIAL = SLOT.CODE | SLOT.TABLE | SLOT.ROM;
 
@@ -49,6 +52,8 @@ export interface DecodedCode {
   drop(slot: number): void;
   /** All translations changed: forget where code was found. */
   forget(): void;
+  /** Whether code was found on a linear page, by its number, since all was forgotten. */
+  isFoundOn(page: number): boolean;
   /** All slots were emptied. */
   dropAll(): void;
 }
@@ -102,6 +107,12 @@ export class AddressSpace {
   readonly #walker: PhysicalMemory;
   readonly #translation: Translation = { physical: 0, errorCode: 0 };
   readonly #access = { write: false, user: false };
+  /** What the translations follow from, beside memory. */
+  readonly #translationsOf = { cr0: 0, cr3: 0, cr4: 0, pdptes: [] as readonly number[] };
+  /** Linear page number that the first entry of the page table in a slot is for; see TABLE_OF_MANY. */
+  readonly #tableOf = new Int32Array(SLOT_COUNT);
+  /** Linear page number of the present walk. */
+  #walked = 0;
   #frames = 0;
   #roms: readonly RomRange[] = [];
   /** Which bits of a physical address reach memory: all, or all but bit 20. */
@@ -130,7 +141,7 @@ export class AddressSpace {
     this.#code = code;
     this.#pageFault = pageFault;
     this.#walker = {
-      read32: (physical) => this.#readEntry(physical),
+      read32: (physical, level) => this.#readEntry(physical, level),
       write32: (physical, value) => {
         if (this.#inBlock && this.#isDecoded(physical & this.#addressLines)) throw BAIL;
         this.#storeInSlot((physical & this.#addressLines) >>> 0, 4, value);
@@ -193,8 +204,23 @@ export class AddressSpace {
 
   // ---- translations -----------------------------------------------------------------------------------------------
 
-  /** Drops all translations. INVLPG of one page does the same: nothing stale is ever visible. */
+  /** Drops all translations if they are of other control registers than the present ones. */
+  flushIfChanged(): void {
+    const { cr0, cr3, cr4, pdptes } = this.system;
+    const of = this.#translationsOf;
+    if (of.cr0 !== cr0 || of.cr3 !== cr3 || of.cr4 !== cr4 || of.pdptes !== pdptes) this.flush();
+  }
+
+  /** Drops all translations. */
   flush(): void {
+    // Before the first value there are no control registers yet.
+    const system = this.system as SystemState | undefined;
+    if (system !== undefined) {
+      this.#translationsOf.cr0 = system.cr0;
+      this.#translationsOf.cr3 = system.cr3;
+      this.#translationsOf.cr4 = system.cr4;
+      this.#translationsOf.pdptes = system.pdptes;
+    }
     if (this.#filled) {
       for (const entry of this.#filled) this.#i32[entry >> 2] = this.#i32[(entry + TLB_WRITE_TAG) >> 2] = TLB_INVALID;
     } else this.#i32.fill(TLB_INVALID, TLB_SUPERVISOR >> 2, (TLB_USER + TLB_ENTRIES * TLB_ENTRY_SIZE) >> 2);
@@ -242,6 +268,7 @@ export class AddressSpace {
   #physical(linear: number, write: boolean, user: boolean): number {
     this.#access.write = write;
     this.#access.user = user;
+    this.#walked = linear >>> 12;
     const { physical, errorCode } = translate(this.#walker, this.system, linear, this.#access, true, this.#translation);
     if (physical < 0) {
       this.#pageFault(linear);
@@ -284,15 +311,53 @@ export class AddressSpace {
   }
 
   /** A page-table entry for the walker: from now on stores to that page are watched. */
-  #readEntry(physical: number): number {
+  #readEntry(physical: number, level: number): number {
     const frame = (physical & this.#addressLines) >>> 12;
     if (!this.#isMemory(frame)) return OPEN_BUS;
     const slot = this.#slot(frame);
+    const base = level === 1 ? this.#walked - ((physical & 0xfff) >> this.#entryShift) : TABLE_OF_MANY;
     if ((this.#slots.flags[slot]! & SLOT.TABLE) === 0) {
       this.#watch(slot, SLOT.TABLE);
       this.#tableSlots.push(slot);
-    }
+      this.#tableOf[slot] = base;
+    } else if (this.#tableOf[slot] !== base) this.#tableOf[slot] = TABLE_OF_MANY;
     return this.#i32[(SLOTS + slot * PAGE_SIZE + (physical & 0xfff)) >> 2]!;
+  }
+
+  /** Entries of 4 bytes, or of 8 with PAE. */
+  get #entryShift(): number {
+    return (this.system.cr4 & CR4.PAE) !== 0 ? 3 : 2;
+  }
+
+  /**
+   * Stores to a page-table entry of a page that holds no code in use: the one translation is dropped and execution goes
+   * on. False where more may depend on it.
+   */
+  #storeEntry(linear: number, size: number, value: number): boolean {
+    this.#access.write = true;
+    this.#access.user = this.user;
+    this.#walked = linear >>> 12;
+    const { physical } = translate(this.#walker, this.system, linear, this.#access, false, this.#translation);
+    const lines = physical & this.#addressLines;
+    const frame = lines >>> 12;
+    if (physical < 0 || !this.#isMemory(frame)) return false;
+    const slot = this.#slot(frame);
+    const shift = this.#entryShift;
+    const offset = lines & 0xfff;
+    if ((this.#slots.flags[slot]! & SPECIAL) !== SLOT.TABLE || offset >> shift !== (offset + size - 1) >> shift)
+      return false;
+    const base = this.#tableOf[slot]!;
+    const page = base + (offset >> shift);
+    if (base === TABLE_OF_MANY || this.#code.isFoundOn(page)) return false;
+    // Only now that the store is certain: the instruction is executed again otherwise, and may have read the dirty flag.
+    translate(this.#walker, this.system, linear, this.#access, true, this.#translation);
+    this.#storeInSlot(lines >>> 0, size, value);
+    for (const half of [TLB_SUPERVISOR, TLB_USER]) {
+      const entry = (half + (page & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE) >> 2;
+      if (this.#i32[entry] !== page << 12) continue;
+      this.#i32[entry] = this.#i32[entry + (TLB_WRITE_TAG >> 2)] = TLB_INVALID;
+    }
+    return true;
   }
 
   /** Takes a slot out of what stores reach without asking. */
@@ -341,10 +406,10 @@ export class AddressSpace {
   }
 
   /**
-   * Copies the bytes of code at `linear` to `target`, up to the end of the page, because reading the next one would mark
+   * Copies 16 bytes of code at `linear` to `target`, or less up to the end of the page, because reading the next one would mark
    * it as accessed. Gives their number: 0 where nothing can be read.
    */
-  copyCode(linear: number, user: boolean, target: Uint8Array): number {
+  copyCode(linear: number, user: boolean, target: DataView): number {
     let host = 0;
     const entry = this.#tlbEntry(linear, user);
     if (this.#i32[entry] === (linear & 0xfffff000)) host = (linear + this.#i32[entry + (TLB_DELTA >> 2)]!) | 0;
@@ -359,8 +424,9 @@ export class AddressSpace {
       if (!this.#isMemory(physical >>> 12)) return 0;
       host = SLOTS + this.#slot(physical >>> 12) * PAGE_SIZE + (physical & 0xfff);
     }
-    const count = Math.min(target.length, PAGE_SIZE - (linear & 0xfff));
-    for (let at = 0; at < count; at++) target[at] = this.#u8[host + at]!;
+    const count = Math.min(16, PAGE_SIZE - (linear & 0xfff));
+    if (count < 16) for (let at = 0; at < count; at++) target.setUint8(at, this.#u8[host + at]!);
+    else for (let at = 0; at < 16; at += 4) target.setInt32(at, this.#view.getInt32(host + at, true), true);
     return count;
   }
 
@@ -408,6 +474,14 @@ export class AddressSpace {
     this.#storePhysical(physical, size, value);
     const frame = physical >>> 12;
     if (!this.patching && this.#isMemory(frame)) this.#fill(linear, this.#slot(frame), true, user);
+  }
+
+  /** Where `size` bytes lie in the engine's memory, if the TLB knows and they are on one page; else 0. */
+  hostAddress(linear: number, size: number, write: boolean, user: boolean): number {
+    if ((linear & 0xfff) + size > PAGE_SIZE) return 0;
+    const entry = this.#tlbEntry(linear, user);
+    const tag = this.#i32[write ? entry + (TLB_WRITE_TAG >> 2) : entry];
+    return tag === (linear & 0xfffff000) ? (linear + this.#i32[entry + (TLB_DELTA >> 2)]!) | 0 : 0;
   }
 
   /** Word index of the TLB entry of an address. */
@@ -464,7 +538,9 @@ export class AddressSpace {
         this.#writeAcross(linear, size, value, this.user);
         return 0;
       }
-      if (!this.single && this.#mustRunAlone(linear, size)) return EXIT.bail;
+      if (!this.single && this.#mustRunAlone(linear, size)) {
+        return !this.patching && this.#storeEntry(linear, size, value) ? 0 : EXIT.bail;
+      }
       const physical = this.#physical(linear, true, this.user);
       if (physical < 0) return EXIT.fault;
       const frame = physical >>> 12;
@@ -491,6 +567,7 @@ export class AddressSpace {
   #mustRunAlone(linear: number, size: number): boolean {
     this.#access.write = true;
     this.#access.user = this.user;
+    this.#walked = linear >>> 12;
     const { physical } = translate(this.#walker, this.system, linear, this.#access, false, this.#translation);
     const frame = (physical & this.#addressLines) >>> 12;
     if (physical < 0 || !this.#isMemory(frame)) return false;

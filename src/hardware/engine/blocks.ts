@@ -72,10 +72,15 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
   readonly #cacheOwners = new Int32Array(JUMP_CACHE_COUNT).fill(-1);
   #nextCache = 0;
   #selected = -1;
+  /** The cache in use, and the one before, which is often the next. */
+  #selectedCache = 0;
+  #lastCache = 0;
   /** Grows whenever blocks or the way to them are forgotten: what is being executed may be among them. */
   generation = 0;
   /** Entries of the jump caches in use, as word indices; none when there are too many to list. */
   #filled: number[] | undefined = [];
+  /** Linear pages that code was looked up on since all was forgotten. */
+  readonly #foundOn = new Set<number>();
   #instructions: (DecodedInstruction | InvalidInstruction)[] = [];
   #next = ARENA;
 
@@ -105,7 +110,9 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
     if (eip > mode.csLimit) throw new Fault(VECTOR.GP, 0);
     const linear = (mode.csBase + eip) >>> 0;
     const slot = source.codeSlot(linear);
+    this.#foundOn.add(linear >>> 12);
     const record = this.#known(slot, eip, mode, linear, source) ?? this.#decodeBlock(slot, eip, mode, source);
+    if (this.#second.has(record)) this.#foundOn.add(nextPage(linear) >>> 12);
     this.#i32[entry] = eip | 0;
     this.#i32[entry + 1] = record;
     if (this.#filled && this.#filled.push(entry) > MOST_LISTED) this.#filled = undefined;
@@ -117,13 +124,16 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
     const owner = mode.key * 2 + (user ? 1 : 0);
     if (owner === this.#selected) return;
     this.#selected = owner;
-    let cache = this.#cacheOwners.indexOf(owner);
+    let cache = this.#lastCache;
+    if (this.#cacheOwners[cache] !== owner) cache = this.#cacheOwners.indexOf(owner);
     if (cache < 0) {
       cache = this.#nextCache;
       this.#nextCache = (cache + 1) % JUMP_CACHE_COUNT;
       if (this.#cacheOwners[cache] !== -1) this.#clearCache(JUMP_CACHES + cache * JUMP_CACHE_SIZE);
       this.#cacheOwners[cache] = owner;
     }
+    this.#lastCache = this.#selectedCache;
+    this.#selectedCache = cache;
     this.#i32[JUMP_CACHE_BASE >> 2] = JUMP_CACHES + cache * JUMP_CACHE_SIZE;
   }
 
@@ -216,6 +226,11 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
       for (let cache = 0; cache < JUMP_CACHE_COUNT; cache++) this.#clearCache(JUMP_CACHES + cache * JUMP_CACHE_SIZE);
     }
     this.#filled = [];
+    this.#foundOn.clear();
+  }
+
+  isFoundOn(page: number): boolean {
+    return this.#foundOn.has(page);
   }
 
   dropAll(): void {

@@ -5,13 +5,47 @@ import type { X86CodeMode } from "../isa/x86.js";
 
 const [ES, SS, DS] = [1 << 0, 1 << 2, 1 << 3];
 
+interface Answer {
+  readonly model: ModelName;
+  readonly cs: Segment;
+  readonly flatSegments: number;
+  readonly checked: boolean;
+  readonly mode: X86CodeMode;
+}
+
+const fits = (
+  answer: Answer | undefined,
+  model: ModelName,
+  cs: Segment,
+  flatSegments: number,
+  checked: boolean,
+): boolean =>
+  answer !== undefined &&
+  answer.cs === cs &&
+  answer.flatSegments === flatSegments &&
+  answer.checked === checked &&
+  answer.model === model;
+
 export class CodeModes {
   /** By base of CS and the flat segments, then all that share them. */
   readonly #known = new Map<number, X86CodeMode[]>();
   #count = 0;
+  /** The answers given last: going to and fro between a program and its kernel asks for two. */
+  #last: Answer | undefined;
+  #beforeLast: Answer | undefined;
 
   /** The mode of a code segment; `checked` when every access has to be looked at one by one. */
   of(model: ModelName, cs: Segment, flatSegments: number, checked: boolean): X86CodeMode {
+    if (fits(this.#last, model, cs, flatSegments, checked)) return this.#last!.mode;
+    const answer = fits(this.#beforeLast, model, cs, flatSegments, checked)
+      ? this.#beforeLast!
+      : { model, cs, flatSegments, checked, mode: this.#find(model, cs, flatSegments, checked) };
+    this.#beforeLast = this.#last;
+    this.#last = answer;
+    return answer.mode;
+  }
+
+  #find(model: ModelName, cs: Segment, flatSegments: number, checked: boolean): X86CodeMode {
     const flat = !checked && (flatSegments & (ES | SS | DS)) === (ES | SS | DS) && isFlat(cs);
     const bits = (cs.access & ACCESS.BIG) !== 0 ? 32 : 16;
     const key = cs.base * 256 + ((flat ? flatSegments : 0) << 1) + (bits === 32 ? 1 : 0);

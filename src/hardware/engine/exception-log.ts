@@ -18,7 +18,7 @@ const LONGEST_INSTRUCTION = 15;
 
 export class ExceptionLog {
   /** The bytes at EIP, put here by whoever reports the first fault, and how many of them could be read. */
-  readonly bytes = new Uint8Array(LONGEST_INSTRUCTION + 1);
+  readonly bytes = new DataView(new ArrayBuffer(LONGEST_INSTRUCTION + 1));
   byteCount = 0;
   #eip = 0;
   #cs = 0;
@@ -76,7 +76,7 @@ export class ExceptionLog {
       cpl: this.#cpl,
       mode: this.#mode,
       chain: [asMet(this.#first, this.#cr2), ...this.#others],
-      instructionBytes: [...this.bytes.subarray(0, Math.min(this.byteCount, LONGEST_INSTRUCTION))],
+      instructionBytes: [...new Uint8Array(this.bytes.buffer, 0, Math.min(this.byteCount, LONGEST_INSTRUCTION))],
       codeBits: this.#codeBits,
     };
     return this.#value;

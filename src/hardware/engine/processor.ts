@@ -57,6 +57,7 @@ export class Processor implements ProcessorPort {
   readonly #space: AddressSpace;
   readonly #blocks: Blocks<X86CodeMode>;
   readonly #i32: Int32Array;
+  readonly #view: DataView;
   readonly #modes = new CodeModes();
   /** Undefined: to be worked out before code is read again. */
   #codeMode: X86CodeMode | undefined;
@@ -97,6 +98,7 @@ export class Processor implements ProcessorPort {
 
   constructor(buffer: ArrayBuffer, space: AddressSpace, blocks: Blocks<X86CodeMode>) {
     this.#i32 = new Int32Array(buffer);
+    this.#view = new DataView(buffer);
     this.registers = new RegisterFile(buffer);
     this.#space = space;
     this.#blocks = blocks;
@@ -420,8 +422,9 @@ export class Processor implements ProcessorPort {
     if (this.#system.setSegment(name, segment)) this.#codeMode = undefined;
   }
 
-  invalidate(): void {
-    this.#space.flush();
+  /** Nothing to do for one page: translations here are never stale, as stores to page tables drop what they change. */
+  invalidate(linear?: number): void {
+    if (linear === undefined) this.#space.flushIfChanged();
   }
 
   readLinear(linear: number, size: AccessSize, user: boolean): number {
@@ -431,6 +434,36 @@ export class Processor implements ProcessorPort {
 
   writeLinear(linear: number, size: AccessSize, value: number, user: boolean): void {
     this.#space.write(linear, size, value, user);
+  }
+
+  low = 0;
+  high = 0;
+  readPair(linear: number): void {
+    const host = this.#space.hostAddress(linear, 8, false, false);
+    if (host !== 0) {
+      this.low = this.#view.getInt32(host, true);
+      this.high = this.#view.getInt32(host + 4, true);
+      return;
+    }
+    this.low = this.#space.read(linear, 4, false);
+    this.high = this.#space.read((linear + 4) >>> 0, 4, false);
+  }
+
+  readWords(linear: number, count: number, user: boolean, words: Int32Array): void {
+    const host = this.#space.hostAddress(linear, count * 4, false, user);
+    for (let index = 0; index < count; index++)
+      words[index] =
+        host !== 0
+          ? this.#view.getInt32(host + 4 * index, true)
+          : this.#space.read((linear + 4 * index) >>> 0, 4, user);
+  }
+
+  writeWords(linear: number, count: number, user: boolean, words: Int32Array): void {
+    const host = this.#space.hostAddress(linear, count * 4, true, user);
+    for (let index = count - 1; index >= 0; index--) {
+      if (host !== 0) this.#view.setInt32(host + 4 * index, words[index]!, true);
+      else this.#space.write((linear + 4 * index) >>> 0, 4, words[index]!, user);
+    }
   }
 
   segmentAddress(segment: number, offset: number, size: number, write: boolean): number {

@@ -153,12 +153,22 @@ function parseOperand(text: string): OperandCode {
   return { method: text[0] as AddressingMethod, type: text.slice(1) };
 }
 
+/** Every row has every field of a definition, in this order: all rows are of one shape to the JavaScript engine. */
+const shape = Object.fromEntries(
+  [
+    ...["mnemonic", "group", "summary", "spec", "forms"],
+    ...["flags", "lock", "repeat", "mandatoryPrefix", "popsBeforeAddress", "sized", "addressSized", "since"],
+    ...["endsBlock", "semantics", "repeated", "system"],
+  ].map((name) => [name, undefined]),
+) as Partial<Definition>;
+
 function parseRow(definition: Definition, [opcode, operands = ""]: readonly [string, string?]): Row {
   const parts = opcode.split(" ");
   const escaped = parts[0] === "0F" && parts.length > 1 && /^[0-9A-F]{2}/.test(parts[1] ?? "");
   const head = parts[escaped ? 1 : 0] ?? "";
   const tail = parts[escaped ? 2 : 1];
   return {
+    ...shape,
     ...definition,
     opcode,
     operands: operands === "" ? [] : operands.split(" ").map(parseOperand),

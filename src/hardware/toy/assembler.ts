@@ -60,7 +60,7 @@ const ANY_BYTE = { least: -0x80, greatest: 0xff };
  *
  * @throws VirtlabError "line:column: what, why" at the first mistake.
  * @example
- * assembleToy("again: sub r1, r1, r2\njz r1, again").bytes // => Uint8Array(8) [ 33, 1, 1, 2, 65, 1, 0, 0 ]
+ * assembleToy("again: jz r1, again").bytes // => Uint8Array(4) [ 65, 1, 0, 0 ]
  */
 export function assembleToy(text: string, options: AssembleToyOptions = {}): Assembled {
   const { address = 0, name } = options;

@@ -99,13 +99,20 @@ export function readToModify(port: ProcessorPort, address: number, size: AccessS
 /** W/R in the error code. Spec: SDM Vol. 3A, "Page-Fault Error Code". */
 const PAGE_FAULT_WRITE = 2;
 
+/** Faults as a write of `size` bytes would, without a change. */
+function touch(port: ProcessorPort, address: number, size: number, user: boolean): void {
+  const nextPage = ((address | 0xfff) + 1) >>> 0;
+  const starts = (nextPage - address) >>> 0 < size ? [address, nextPage] : [address];
+  for (const start of starts) port.writeLinear(start, 1, readToModify(port, start, 1, user), user);
+}
+
 const compareExchange8: SystemInstruction = (port, instruction) => {
   const user = port.cpl === 3;
   const address = operandAddress(port, instruction, 8, true);
-  // The destination is written in either case. A fault leaves the value whole, and is that of its first byte.
-  const low = readToModify(port, address, 4, user);
-  port.writeLinear(address, 4, low, user);
-  const high = readToModify(port, (address + 4) >>> 0, 4, user);
+  // The destination is written in either case: a fault comes first, and is that of the first byte that cannot be.
+  touch(port, address, 8, user);
+  const low = port.readLinear(address, 4, user);
+  const high = port.readLinear((address + 4) >>> 0, 4, user);
   const equal = low === port.getRegister(0) && high === port.getRegister(2);
   port.writeLinear((address + 4) >>> 0, 4, equal ? port.getRegister(1) : high, user);
   port.writeLinear(address, 4, equal ? port.getRegister(3) : low, user);
