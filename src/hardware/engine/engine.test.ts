@@ -163,3 +163,33 @@ it("goes on behind an INTO that raises nothing, in a run as step by step", () =>
   expect(machine.run().registers.eip).toBe(0x100005);
   expect(machine.run().registers.eax).toBe(1);
 });
+
+describe("an INT that is refused", () => {
+  it("counts as the exception that is delivered in its place", () => {
+    // lidt [3000h]; int 40h, beyond the limit of an IDT that ends with #GP
+    const gate = [0, 0x80, 8, 0, 0, 0x8e, 0, 0];
+    const gdt = [0, 0, 0xffff, 0xcf9b00, 0xffff, 0xcf9300].flatMap(word);
+    const code = [
+      0x0f,
+      0x01,
+      0x15,
+      ...word(0x3008),
+      0x0f,
+      0x01,
+      0x1d,
+      ...word(0x3000),
+      0xbc,
+      ...word(0x9000),
+      0xcd,
+      0x40,
+    ];
+    const memory = {
+      12288: [0x6f, 0, ...word(0x6000), 0, 0, 0x17, 0, ...word(0x7000)],
+      28672: gdt,
+      [0x6000 + 8 * 13]: gate,
+    };
+    const end = program(code, memory).run({ maxInstructions: 4 });
+    expect(end.registers.eip).toBe(0x8000);
+    expect(end.counters).toMatchObject({ instructions: 3, exceptions: 1 });
+  });
+});

@@ -394,6 +394,7 @@ export class Engine {
     const following = (processor.eip + instruction.length) >>> 0;
     processor.nextEip = following;
     processor.repeating = false;
+    processor.faultMet = false;
     processor.checkpoint();
     try {
       instruction.row.system!(processor, instruction as DecodedInstruction);
@@ -403,6 +404,7 @@ export class Engine {
       return -1;
     }
     this.#lastSystem = instruction.row.mnemonic;
+    if (processor.faultMet) processor.counts.exceptions++;
     processor.left--;
     if (processor.repeating) this.#i32[REPEATS >> 2]!++;
     else processor.eip = processor.nextEip;

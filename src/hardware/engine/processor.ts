@@ -87,6 +87,8 @@ export class Processor implements ProcessorPort {
   attention: Attention | undefined;
   /** The instruction in TypeScript has iterations left. */
   repeating = false;
+  /** A fault was met on the way to a handler: INT n itself was refused, and the exception delivered instead. */
+  faultMet = false;
   observe: ReadonlySet<EventKind> | undefined;
   events: MachineEvent[] = [];
 
@@ -305,6 +307,7 @@ export class Processor implements ProcessorPort {
 
   faulted(fault: Fault): void {
     this.#met(fault);
+    this.faultMet = true;
     if (!this.observe?.has("exception")) return;
     const { vector, errorCode } = fault;
     this.events.push({
