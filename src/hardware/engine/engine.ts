@@ -82,10 +82,11 @@ export class Engine {
     const old = this.#processor.system;
     const sameTables =
       old.cr3 === system.cr3 && old.cr0 === system.cr0 && old.cr4 === system.cr4 && samePdptes(old, system);
+    // The registers first: translations are dropped in the name of the ones that are to come.
+    this.#processor.open(state);
     this.#space.open(state.memory, state.memorySize, state.rom, sameTables);
     this.#memorySize = state.memorySize;
     this.#rom = state.rom;
-    this.#processor.open(state);
     this.#shutdown = state.shutdown;
     this.#value = state;
   }
