@@ -65,7 +65,8 @@ export function describeState({ memory, cpu, ...rest }: MachineState): string {
   const { system, ...registers } = cpu;
   const pages = [...memory.entries()].map(([frame, page]) => `${frame}: ${pageDigest(page)}`);
   const written = pages.filter((text) => !text.endsWith(": "));
-  return JSON.stringify({ registers, system, ...rest, pages: written }, undefined, 1);
+  const plain = (_name: string, value: unknown): unknown => (typeof value === "bigint" ? `${value}n` : value);
+  return JSON.stringify({ registers, system, ...rest, pages: written }, plain, 1);
 }
 
 export interface RunTo {

@@ -117,7 +117,7 @@ export class AddressSpace {
   #roms: readonly RomRange[] = [];
   /** Which bits of a physical address reach memory: all, or all but bit 20. */
   #addressLines = -1;
-  /** A page table was written: translations are dropped behind the instruction. */
+  /** A page table was written: translations are dropped behind the instruction, and not used before. */
   #stale = false;
   #wantsRoom = false;
   /** The generated code asks, and more instructions of its block may follow. */
@@ -412,7 +412,8 @@ export class AddressSpace {
   copyCode(linear: number, user: boolean, target: DataView): number {
     let host = 0;
     const entry = this.#tlbEntry(linear, user);
-    if (this.#i32[entry] === (linear & 0xfffff000)) host = (linear + this.#i32[entry + (TLB_DELTA >> 2)]!) | 0;
+    if (this.#i32[entry] === (linear & 0xfffff000) && !this.#stale)
+      host = (linear + this.#i32[entry + (TLB_DELTA >> 2)]!) | 0;
     else {
       const { cr2 } = this.system;
       const physical = this.#physical(linear, false, user);
@@ -447,7 +448,7 @@ export class AddressSpace {
   read(linear: number, size: number, user: boolean): number {
     if ((linear & 0xfff) + size > PAGE_SIZE) return this.#readAcross(linear, size, false, user);
     const entry = this.#tlbEntry(linear, user);
-    if (this.#i32[entry] === (linear & 0xfffff000))
+    if (this.#i32[entry] === (linear & 0xfffff000) && !this.#stale)
       return this.#get((linear + this.#i32[entry + (TLB_DELTA >> 2)]!) | 0, size);
     const physical = this.#translate(linear, false, user);
     const frame = physical >>> 12;
@@ -463,7 +464,7 @@ export class AddressSpace {
       return;
     }
     const entry = this.#tlbEntry(linear, user);
-    if (this.#i32[entry + (TLB_WRITE_TAG >> 2)] === (linear & 0xfffff000)) {
+    if (this.#i32[entry + (TLB_WRITE_TAG >> 2)] === (linear & 0xfffff000) && !this.#stale) {
       const host = (linear + this.#i32[entry + (TLB_DELTA >> 2)]!) | 0;
       if (size === 4) this.#view.setInt32(host, value, true);
       else if (size === 2) this.#view.setInt16(host, value, true);
@@ -478,7 +479,7 @@ export class AddressSpace {
 
   /** Where `size` bytes lie in the engine's memory, if the TLB knows and they are on one page; else 0. */
   hostAddress(linear: number, size: number, write: boolean, user: boolean): number {
-    if ((linear & 0xfff) + size > PAGE_SIZE) return 0;
+    if ((linear & 0xfff) + size > PAGE_SIZE || this.#stale) return 0;
     const entry = this.#tlbEntry(linear, user);
     const tag = this.#i32[write ? entry + (TLB_WRITE_TAG >> 2) : entry];
     return tag === (linear & 0xfffff000) ? (linear + this.#i32[entry + (TLB_DELTA >> 2)]!) | 0 : 0;

@@ -272,6 +272,7 @@ export class Processor implements ProcessorPort {
   /** Delivers an event to its handler; throws TripleFault or Unsupported with nothing done. */
   deliver(vector: number, errorCode: number | undefined, source: EventSource, rule?: RuleName): void {
     this.#nextEip = this.eip;
+    this.#space.settle();
     this.checkpoint();
     if (source === "exception") this.#met(new Fault(vector, errorCode, rule));
     // Spec: SDM Vol. 3B, "General-Detect Exception Condition": the handler finds BD set and GD clear.
