@@ -31,6 +31,8 @@ const NOTHING: Adoption = { registers: [], memory: false };
 const adoptions: Readonly<Record<string, Adoption>> = {
   IN: { registers: ["eax"], memory: false },
   INS: { registers: [], memory: true },
+  // Bits 16 to 19 of its result are undefined: the limit's on the host's processor, clear in QEMU.
+  LAR: { registers: ["eax", "ecx", "edx", "ebx"], memory: false },
   RDTSC: { registers: ["eax", "edx"], memory: false },
   RDMSR: { registers: ["eax", "edx"], memory: false },
   CPUID: { registers: ["eax", "ebx", "ecx", "edx"], memory: false },

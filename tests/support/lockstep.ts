@@ -233,6 +233,13 @@ class Lockstep {
         continue;
       next = next.write(physical, theirs);
       this.#count("accessed bits of descriptors");
+      // Where nothing is written, no page becomes dirty.
+      for (const { address, entry } of next.walk(linear).entries) {
+        const peer = await this.qemu.readPhysical(address, 4);
+        if ((entry ^ readWord(peer)) !== PTE.D) continue;
+        next = next.write(address, peer);
+        this.#count("dirty flags of their pages");
+      }
     }
     return next;
   }
