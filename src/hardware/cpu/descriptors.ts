@@ -4,7 +4,7 @@
  */
 import { Fault, type ProcessorPort, VECTOR } from "./processor.js";
 import type { RuleName } from "./rules.js";
-import { ACCESS, dplOf, type Segment } from "./state.js";
+import { ACCESS, dplOf, type Segment, type SystemState } from "./state.js";
 
 /** A descriptor of a table: its words, and where it lies. */
 export interface Descriptor {
@@ -47,15 +47,21 @@ export const selectorFault = (vector: number, selector: number, rule: RuleName):
   new Fault(vector, named(selector), rule);
 
 /**
- * The descriptor a selector names, or undefined when it lies outside of its table. Throws #PF.
+ * Linear address of the descriptor a selector names, or -1 when it lies outside of its table.
  * Spec: SDM Vol. 3A, "Segment Descriptor Tables".
  */
-export function findDescriptor(port: ProcessorPort, selector: number): Descriptor | undefined {
+export function descriptorAddress({ gdtr, ldtr }: SystemState, selector: number): number {
   const index = selector & 0xfff8;
-  const { system } = port;
-  const table = (selector & 4) !== 0 ? system.ldtr : system.gdtr;
-  if (index + 7 > table.limit || (table === system.ldtr && system.ldtr.access === 0)) return undefined;
-  const address = (table.base + index) >>> 0;
+  const local = (selector & 4) !== 0;
+  if (local && ldtr.access === 0) return -1;
+  const { base, limit } = local ? ldtr : gdtr;
+  return index + 7 > limit ? -1 : (base + index) >>> 0;
+}
+
+/** The descriptor a selector names, or undefined when it lies outside of its table. Throws #PF. */
+export function findDescriptor(port: ProcessorPort, selector: number): Descriptor | undefined {
+  const address = descriptorAddress(port.system, selector);
+  if (address < 0) return undefined;
   port.readPair(address);
   const { low, high } = port;
   return { selector, address, low, high, access: (high >>> 8) & 0xf0ff };
@@ -73,10 +79,7 @@ export class Passed {
     const slot = (selector >>> 3) & 31;
     const known = this.#descriptors[slot];
     if (known === undefined || known.selector !== selector || this.#levels[slot] !== cpl) return undefined;
-    const { gdtr, ldtr } = port.system;
-    const table = (selector & 4) !== 0 ? ldtr : gdtr;
-    const index = selector & 0xfff8;
-    if (known.address !== (table.base + index) >>> 0 || index + 7 > table.limit) return undefined;
+    if (known.address !== descriptorAddress(port.system, selector)) return undefined;
     port.readPair(known.address);
     return port.low === known.low && port.high === known.high ? known : undefined;
   }

@@ -5,24 +5,18 @@
  */
 import { masked, stackMask } from "./operands.js";
 import { Fault, type ProcessorPort, VECTOR } from "./processor.js";
-import { ACCESS, type Segment } from "./state.js";
-
-/** Whether `size` bytes at an offset lie inside of a data segment. */
-function fits({ limit, access }: Segment, offset: number, size: number): boolean {
-  const last = offset + size - 1;
-  if (access === 0) return false;
-  if ((access & (ACCESS.CODE | ACCESS.EXPAND_DOWN)) !== ACCESS.EXPAND_DOWN) return last <= limit;
-  return offset > limit && last <= ((access & ACCESS.BIG) !== 0 ? 0xffffffff : 0xffff);
-}
+import { isInside } from "./segment-checks.js";
+import type { Segment } from "./state.js";
 
 /** Throws #SS(`errorCode`) unless `count` words can be pushed; a stack pointer may wrap between two of them. */
 export function checkRoom(ss: Segment, pointer: number, size: number, count: number, errorCode: number): void {
   const mask = stackMask(ss);
   const top = masked(pointer, mask);
   const bottom = top - size * count;
-  if (bottom >= 0 && fits(ss, bottom, size * count)) return;
+  if (bottom >= 0 && isInside(ss, bottom, size * count)) return;
   for (let index = 1; index <= count; index++)
-    if (!fits(ss, masked(top - size * index, mask), size)) throw new Fault(VECTOR.SS, errorCode, "no-room-on-stack");
+    if (!isInside(ss, masked(top - size * index, mask), size))
+      throw new Fault(VECTOR.SS, errorCode, "no-room-on-stack");
 }
 
 /**

@@ -4,7 +4,7 @@
  * Spec: SDM Vol. 2A, INT n/INTO/INT3/INT1—Call to Interrupt Procedure; Vol. 3A, "IDT Descriptors", "Exception- and
  * Interrupt-Handler Procedures".
  */
-import { type Descriptor, loadedSegment, SYSTEM_TYPE, selectorFault } from "./descriptors.js";
+import { type Descriptor, descriptorAddress, loadedSegment, SYSTEM_TYPE, selectorFault } from "./descriptors.js";
 import { checkRoom, writeFrame } from "./frames.js";
 import { setStackPointer } from "./operands.js";
 import { checkDescriptorLimit, codeAt, isInnerCode, readGateCode } from "./privilege.js";
@@ -109,10 +109,7 @@ function knownWay(
   if (way === undefined || way.low !== low || way.high !== high || way.cpl !== cpl || way.software !== software)
     return undefined;
   const { code } = way;
-  const { gdtr, ldtr } = port.system;
-  const table = (code.selector & 4) !== 0 ? ldtr : gdtr;
-  const index = code.selector & 0xfff8;
-  if (code.address !== (table.base + index) >>> 0 || index + 7 > table.limit) return undefined;
+  if (code.address !== descriptorAddress(port.system, code.selector)) return undefined;
   port.readPair(code.address);
   return port.low === code.low && port.high === code.high ? way : undefined;
 }

@@ -11,6 +11,7 @@ import { PAGE_SIZE } from "../../state/pages.js";
 import type { PersistentMap } from "../../state/persistent-map.js";
 import { type PhysicalMemory, pageFaultRule, type Translation, translate } from "../cpu/paging.js";
 import { Fault, Unsupported, VECTOR } from "../cpu/processor.js";
+import { checkAccess } from "../cpu/segment-checks.js";
 import { ACCESS, CR4, type Segment, type SystemState, segmentNumbered } from "../cpu/state.js";
 import type { RomRange } from "../state.js";
 import {
@@ -57,28 +58,6 @@ export interface DecodedCode {
   /** All slots were emptied. */
   dropAll(): void;
 }
-
-/** What ordinary data segments pass at a glance. Spec: SDM Vol. 3A, "Limit Checking", "Type Checking". */
-function checkSegment(
-  segment: number,
-  limit: number,
-  access: number,
-  offset: number,
-  size: number,
-  write: boolean,
-): void {
-  const vector = segment === SS ? VECTOR.SS : VECTOR.GP;
-  if (access === 0) throw new Fault(vector, 0, "segment-null");
-  const code = (access & ACCESS.CODE) !== 0;
-  const granted = (access & ACCESS.WRITABLE) !== 0;
-  if (write ? code || !granted : code && !granted)
-    throw new Fault(vector, 0, write ? "segment-not-writable" : "segment-not-readable");
-  const last = offset + size - 1;
-  const expandsDown = !code && (access & ACCESS.EXPAND_DOWN) !== 0;
-  const top = (access & ACCESS.BIG) !== 0 ? 0xffffffff : 0xffff;
-  if (expandsDown ? offset <= limit || last > top : last > limit) throw new Fault(vector, 0, "offset-beyond-limit");
-}
-const SS = 2;
 
 export class AddressSpace {
   /** Of the open value; the engine keeps both true. */
@@ -492,9 +471,10 @@ export class AddressSpace {
 
   /** Linear address of an access through a segment; throws #GP(0) or #SS(0). */
   segmentAddress(segment: number, offset: number, size: number, write: boolean): number {
-    const { base, limit, access } = segmentNumbered(this.system.segments, segment);
+    const register = segmentNumbered(this.system.segments, segment);
+    const { base, limit, access } = register;
     const upwardData = (access & (ACCESS.CODE | ACCESS.EXPAND_DOWN | ACCESS.WRITABLE)) === ACCESS.WRITABLE;
-    if (!upwardData || offset + size - 1 > limit) checkSegment(segment, limit, access, offset, size, write);
+    if (!upwardData || offset + size - 1 > limit) checkAccess(segment, register, offset, size, write);
     const linear = (base + offset) >>> 0;
     if (this.alignmentChecked && (linear & (Math.min(size, 4) - 1)) !== 0)
       throw new Fault(VECTOR.AC, 0, "data-not-aligned");

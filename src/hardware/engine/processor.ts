@@ -159,11 +159,6 @@ export class Processor implements ProcessorPort {
     return this.#countsValue;
   }
 
-  /** The system registers' value, if they still are one. */
-  get systemValue(): SystemState | undefined {
-    return this.#system.value;
-  }
-
   // ---- instruction boundaries -------------------------------------------------------------------------------------
 
   /** The present tick, inside of an instruction too. */
