@@ -39,6 +39,8 @@ const RECENT = 10;
 /** Steps virtlab may take to the address where the comparison is to begin. */
 const LONGEST_APPROACH = 1e9;
 const ALL_MASKED = 0xff;
+/** Idle steps of QEMU in a row: its timers go by the host's clock, and the slower the host the more of them have expired. */
+const MOST_IDLE = 100;
 /** Bit 0 of an error code. */
 const EXT = 1;
 /** What tells an error code from the EIP that is on top of the stack where there is none. */
@@ -161,7 +163,7 @@ class Lockstep {
     if (!peer.stopped)
       return this.#difference([{ what: "end", ours: "goes on", qemu: `ended with status ${peer.status}` }], ours);
     let theirs = await this.qemu.registers();
-    if (this.#idle(instruction, before.registers, ours.registers, theirs)) {
+    for (let idle = 0; idle < MOST_IDLE && this.#idle(instruction, before.registers, ours.registers, theirs); idle++) {
       await this.qemu.step();
       theirs = await this.qemu.registers();
       this.#count("idle steps");
