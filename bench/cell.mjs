@@ -4,8 +4,8 @@
  */
 import { fileURLToPath } from "node:url";
 import { KernelAPI, KernelConnection } from "@jupyterlab/services";
-import { Hub } from "../dist/notebook/hub.js";
-import { inProcessSettings } from "../dist/notebook/in-process-transport.js";
+import { Hub } from "../dist/notebook/hub/hub.js";
+import { inProcessSettings } from "../dist/notebook/hub/in-process-transport.js";
 
 const [code = ""] = process.argv.slice(2);
 // @jupyterlab/services tells about its connections on console.debug, which in Node is standard output.

@@ -4,7 +4,7 @@ import { createRequire, isBuiltin } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { notebookPage } from "../src/notebook/page.js";
+import { notebookPage } from "../src/notebook/export/page.js";
 import { exercise } from "./support/browser-entry.js";
 import { documentOf } from "./support/chromium.js";
 import { images } from "./support/guests.js";

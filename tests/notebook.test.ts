@@ -7,12 +7,12 @@ import { Writable } from "node:stream";
 import { KernelAPI, KernelConnection } from "@jupyterlab/services";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runNotebooks } from "../src/cli/notebook.js";
-import { newConnection, writeConnectionFile } from "../src/notebook/connection-file.js";
-import { Hub } from "../src/notebook/hub.js";
-import { inProcessSettings } from "../src/notebook/in-process-transport.js";
-import { kernelSpec } from "../src/notebook/kernel-spec.js";
-import { formatNotebook, type NotebookDocument } from "../src/notebook/notebook-document.js";
-import { runNotebook } from "../src/notebook/run-notebook.js";
+import { formatNotebook, type NotebookDocument } from "../src/notebook/document/notebook-document.js";
+import { runNotebook } from "../src/notebook/document/run-notebook.js";
+import { newConnection, writeConnectionFile } from "../src/notebook/hub/connection-file.js";
+import { Hub } from "../src/notebook/hub/hub.js";
+import { inProcessSettings } from "../src/notebook/hub/in-process-transport.js";
+import { kernelSpec } from "../src/notebook/hub/kernel-spec.js";
 
 const PACKAGE = path.resolve(__dirname, "..");
 const folder = mkdtempSync(path.join(tmpdir(), "virtlab-notebook-"));

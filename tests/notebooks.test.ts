@@ -3,8 +3,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { type NotebookCell, parseNotebook } from "../src/notebook/notebook-document.js";
-import { runNotebook } from "../src/notebook/run-notebook.js";
+import { type NotebookCell, parseNotebook } from "../src/notebook/document/notebook-document.js";
+import { runNotebook } from "../src/notebook/document/run-notebook.js";
 import { packageRoot } from "./support/virtlab.js";
 
 const folder = join(packageRoot, "notebooks");

@@ -7,8 +7,8 @@ import path from "node:path";
 import { SingleBar } from "cli-progress";
 import { Command, InvalidArgumentError } from "commander";
 import { writeAtomically } from "../notebook/atomic-file.js";
-import { formatNotebook, type NotebookDocument, parseNotebook } from "../notebook/notebook-document.js";
-import { type CellFailure, type NotebookRun, runNotebook } from "../notebook/run-notebook.js";
+import { formatNotebook, type NotebookDocument, parseNotebook } from "../notebook/document/notebook-document.js";
+import { type CellFailure, type NotebookRun, runNotebook } from "../notebook/document/run-notebook.js";
 import { VirtlabError } from "../state/error.js";
 
 /** Where progress and errors are told; a bar is drawn when it is a terminal. */

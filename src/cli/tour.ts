@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { Command } from "commander";
-import type { NotebookDocument } from "../notebook/notebook-document.js";
+import type { NotebookDocument } from "../notebook/document/notebook-document.js";
 import { type Report, reportErrors, runAndSave, writeFile } from "./notebook.js";
 
 const PACKAGE = path.join(__dirname, "../..");
@@ -33,7 +33,7 @@ export async function runTour(
   let text = "";
   const status = await reportErrors(report, async () => {
     // What makes the page takes a while to load; the kernel, a process of its own, is starting meanwhile.
-    const page = import("../notebook/page.js");
+    const page = import("../notebook/export/page.js");
     const start = performance.now();
     const [run] = await runAndSave([file], { outputDir }, report);
     const seconds = ((performance.now() - start) / 1000).toFixed(1);

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import path from "node:path";
-import { VirtlabError } from "../state/error.js";
+import { VirtlabError } from "../../state/error.js";
 import { Contents, type ContentsToSave } from "./contents.js";
 import { HubKernel } from "./hub-kernel.js";
 import { KERNEL_NAME, type KernelSpec, kernelSpec } from "./kernel-spec.js";

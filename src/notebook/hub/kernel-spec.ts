@@ -17,7 +17,7 @@ export interface KernelSpec {
 }
 
 /** The folder of kernel.json and the launcher; sources and built files lie equally deep below the package. */
-const FOLDER = path.resolve(__dirname, "../../kernel-spec");
+const FOLDER = path.resolve(__dirname, "../../../kernel-spec");
 
 /** The kernelspec with its real paths; `{connection_file}` is still to be filled in. */
 export function kernelSpec(folder: string = FOLDER): KernelSpec {

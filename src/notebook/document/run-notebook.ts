@@ -3,12 +3,12 @@
  * Input requests and widgets are left out. Manual: Messaging in Jupyter, "Execute".
  */
 import { KernelAPI, KernelConnection, type ServerConnection } from "@jupyterlab/services";
-import { VirtlabError } from "../state/error.js";
+import { VirtlabError } from "../../state/error.js";
+import { Hub } from "../hub/hub.js";
+import type { HubKernel } from "../hub/hub-kernel.js";
+import { inProcessSettings } from "../hub/in-process-transport.js";
+import { KERNEL_NAME, type KernelSpec, kernelSpec } from "../hub/kernel-spec.js";
 import { CellOutputs } from "./cell-outputs.js";
-import { Hub } from "./hub.js";
-import type { HubKernel } from "./hub-kernel.js";
-import { inProcessSettings } from "./in-process-transport.js";
-import { KERNEL_NAME, type KernelSpec, kernelSpec } from "./kernel-spec.js";
 import type { NotebookCell, NotebookDocument } from "./notebook-document.js";
 
 export interface RunOptions {

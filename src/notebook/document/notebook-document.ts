@@ -2,7 +2,7 @@
  * Notebook files: reading with a check, and writing in the form of nbformat 4.5. Versions before 4 are not converted.
  * Manual: "The Notebook file format" (nbformat).
  */
-import { VirtlabError } from "../state/error.js";
+import { VirtlabError } from "../../state/error.js";
 
 export type MimeBundle = Readonly<Record<string, unknown>>;
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { NotebookCell, NotebookDocument } from "./notebook-document.js";
+import type { NotebookCell, NotebookDocument } from "../document/notebook-document.js";
 import { notebookPage } from "./page.js";
 
 let count = 0;

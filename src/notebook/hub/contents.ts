@@ -5,8 +5,8 @@
  */
 import { readdirSync, readFileSync, realpathSync, type Stats, statSync } from "node:fs";
 import path from "node:path";
-import { VirtlabError } from "../state/error.js";
-import { writeAtomically } from "./atomic-file.js";
+import { VirtlabError } from "../../state/error.js";
+import { writeAtomically } from "../atomic-file.js";
 
 export interface ContentsModel {
   readonly name: string;

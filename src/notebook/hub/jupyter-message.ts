@@ -3,7 +3,7 @@
  * read them. Manual: Messaging in Jupyter, "The Wire Protocol".
  */
 import { createHmac, randomUUID, timingSafeEqual } from "node:crypto";
-import { VirtlabError } from "../state/error.js";
+import { VirtlabError } from "../../state/error.js";
 
 /** The channels a client uses; the heartbeat carries no messages. */
 export type Channel = "shell" | "control" | "iopub" | "stdin";

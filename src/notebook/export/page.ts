@@ -3,10 +3,10 @@
  * Running cells and interactive charts are left out. Manual: "The Notebook file format" (nbformat).
  */
 
+import type { NotebookCell, NotebookDocument } from "../document/notebook-document.js";
 import { highlight } from "./highlight.js";
 import { escapeHtml } from "./html-text.js";
 import { type Heading, MarkdownRenderer } from "./markdown.js";
-import type { NotebookCell, NotebookDocument } from "./notebook-document.js";
 import { isError, outputHtml } from "./page-outputs.js";
 import { PAGE_STYLE } from "./page-style.js";
 

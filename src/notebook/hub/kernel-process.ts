@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { Dealer, Subscriber } from "zeromq";
-import { VirtlabError } from "../state/error.js";
+import { VirtlabError } from "../../state/error.js";
 import { type Connection, newConnection, writeConnectionFile } from "./connection-file.js";
 import { type Channel, createMessage, decodeFrames, encodeFrames, type JupyterMessage } from "./jupyter-message.js";
 import { type KernelSpec, kernelCommand } from "./kernel-spec.js";
