@@ -20,8 +20,8 @@ export function withFile<T>(file: string, what: string, action: () => T): T {
   try {
     return action();
   } catch (error) {
-    if (error instanceof VirtlabError) throw error;
     const { code, message } = error as NodeJS.ErrnoException;
-    throw new VirtlabError(`${file}: ${what}: ${REASONS[code ?? ""] ?? message}`);
+    if (code === undefined) throw error;
+    throw new VirtlabError(`${file}: ${what}: ${REASONS[code] ?? message}`);
   }
 }

@@ -2,7 +2,16 @@
  * This package's kernel in Jupyter's folders: put there, found, taken away. Kernels of other programs are listed and
  * never changed. Manual: Jupyter client, "Making kernels for Jupyter", kernel specs.
  */
-import { copyFileSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { VirtlabError } from "../../state/error.js";
 import { withFile } from "../file-error.js";
