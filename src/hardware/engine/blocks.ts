@@ -11,6 +11,7 @@ import type { CodeMode, InstructionSet } from "./instruction-set.js";
 import {
   ARENA,
   ARENA_END,
+  CODE_PAGES,
   JUMP_CACHE_BASE,
   JUMP_CACHE_COUNT,
   JUMP_CACHE_ENTRIES,
@@ -80,7 +81,7 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
   /** Entries of the jump caches in use, as word indices; none when there are too many to list. */
   #filled: number[] | undefined = [];
   /** Linear pages that code was looked up on since all was forgotten. */
-  readonly #foundOn = new Set<number>();
+  #foundPages: number[] = [];
   #instructions: (DecodedInstruction | InvalidInstruction)[] = [];
   #next = ARENA;
 
@@ -110,31 +111,34 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
     if (eip > mode.csLimit) throw new Fault(VECTOR.GP, 0);
     const linear = (mode.csBase + eip) >>> 0;
     const slot = source.codeSlot(linear);
-    this.#foundOn.add(linear >>> 12);
+    this.#found(linear);
     const record = this.#known(slot, eip, mode, linear, source) ?? this.#decodeBlock(slot, eip, mode, source);
-    if (this.#second.has(record)) this.#foundOn.add(nextPage(linear) >>> 12);
+    if (this.#second.has(record)) this.#found(nextPage(linear));
     this.#i32[entry] = eip | 0;
     this.#i32[entry + 1] = record;
     if (this.#filled && this.#filled.push(entry) > MOST_LISTED) this.#filled = undefined;
     return record;
   }
 
-  /** Makes the jump cache of a mode and privilege the current one. */
-  select(mode: Mode, user: boolean): void {
+  /** Makes the jump cache of a mode and privilege the current one. Gives whether another mode had to give its own up. */
+  select(mode: Mode, user: boolean): boolean {
     const owner = mode.key * 2 + (user ? 1 : 0);
-    if (owner === this.#selected) return;
+    if (owner === this.#selected) return false;
+    let taken = false;
     this.#selected = owner;
     let cache = this.#lastCache;
     if (this.#cacheOwners[cache] !== owner) cache = this.#cacheOwners.indexOf(owner);
     if (cache < 0) {
       cache = this.#nextCache;
       this.#nextCache = (cache + 1) % JUMP_CACHE_COUNT;
-      if (this.#cacheOwners[cache] !== -1) this.#clearCache(JUMP_CACHES + cache * JUMP_CACHE_SIZE);
+      taken = this.#cacheOwners[cache] !== -1;
+      if (taken) this.#clearCache(JUMP_CACHES + cache * JUMP_CACHE_SIZE);
       this.#cacheOwners[cache] = owner;
     }
     this.#lastCache = this.#selectedCache;
     this.#selectedCache = cache;
     this.#i32[JUMP_CACHE_BASE >> 2] = JUMP_CACHES + cache * JUMP_CACHE_SIZE;
+    return taken;
   }
 
   #clearCache(address: number): void {
@@ -160,7 +164,7 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
 
   /** The instruction of a record that is executed outside of the generated code. */
   instruction(record: number): DecodedInstruction | InvalidInstruction {
-    return this.#instructions[this.#i32[(record + RECORD.immediate) >> 2]!]!;
+    return this.#instructions[this.#i32[(record + RECORD.link) >> 2]!]!;
   }
 
   /** A copy of a block's first `count` records that stops behind them. */
@@ -226,11 +230,19 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
       for (let cache = 0; cache < JUMP_CACHE_COUNT; cache++) this.#clearCache(JUMP_CACHES + cache * JUMP_CACHE_SIZE);
     }
     this.#filled = [];
-    this.#foundOn.clear();
+    for (const page of this.#foundPages) this.#u8[CODE_PAGES + page] = 0;
+    if (this.#foundPages.length > 0) this.#foundPages = [];
+  }
+
+  #found(linear: number): void {
+    const page = linear >>> 12;
+    if (this.isFoundOn(page)) return;
+    this.#u8[CODE_PAGES + page] = 1;
+    this.#foundPages.push(page);
   }
 
   isFoundOn(page: number): boolean {
-    return this.#foundOn.has(page);
+    return this.#u8[CODE_PAGES + page] === 1;
   }
 
   dropAll(): void {
@@ -326,9 +338,9 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
     this.#u8[record + RECORD.length] = instruction.length;
     if (instruction.row === undefined || instruction.row.semantics === undefined) {
       this.#u16[(record + RECORD.handler) >> 1] = HANDLER.system;
-      this.#i32[(record + RECORD.immediate) >> 2] = this.#instructions.length;
+      this.#i32[(record + RECORD.link) >> 2] = this.#instructions.length;
       this.#instructions.push(instruction);
-      return;
+      if (instruction.row === undefined || instruction.row.replay === undefined) return;
     }
     const { row, size, operands, memory, segment, repeat } = instruction;
     const { forms, memoryForm } = this.#set;
