@@ -11,7 +11,14 @@ function runtimeError(error, frames) {
   }
   // inspect also shows causes, errors inside an AggregateError and properties such as `code`.
   const trace = frames.clean(inspected(error));
-  return { ename: className(error), evalue: String(error.message), traceback: [...frames.excerpt(trace), ...trace] };
+  // What the error says, where it happened, how it came there.
+  const traceback = trace.toSpliced(firstFrame(trace), 0, ...frames.excerpt(trace));
+  return { ename: className(error), evalue: String(error.message), traceback };
+}
+
+function firstFrame(trace) {
+  const index = trace.findIndex((line) => /^\s+at /.test(line));
+  return index < 0 ? trace.length : index;
 }
 
 /** Few classes of errors set their name. */
@@ -43,7 +50,7 @@ function compilerError(diagnostics, number, frames) {
       continue;
     }
     before = place;
-    traceback.push(`${place} - error TS${code}: ${messageText}`);
+    traceback.push(`${traceback.length === 0 ? "TypeScriptError: " : ""}${place} - ${messageText} (TS${code})`);
     const length = end.line === start.line ? end.character - start.character : Number.POSITIVE_INFINITY;
     if (fileName === undefined) traceback.push(...frames.excerptAt(number, { line, column, length }));
   }

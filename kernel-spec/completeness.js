@@ -2,6 +2,9 @@
 
 const { compiler } = require("./compiler.js");
 
+/** Messages of the compiler about comments and templates, which may go on over lines. */
+const UNTERMINATED = new Set([1010, 1160]);
+
 /** The content of an is_complete_reply. */
 function completeness(code) {
   const ts = compiler();
@@ -11,9 +14,9 @@ function completeness(code) {
   if (problems.length === 0 || /\n\s*\n\s*$/.test(code)) {
     return { status: problems.length === 0 ? "complete" : "invalid", indent: "" };
   }
-  const end = code.trimEnd().length;
-  const atEnd = problems.some(({ start, length }) => start + length >= end);
-  return atEnd ? { status: "incomplete", indent: indentAfter(code) } : { status: "invalid", indent: "" };
+  const [{ start, code: message }] = problems;
+  const goesOn = start >= code.trimEnd().length || UNTERMINATED.has(message);
+  return goesOn ? { status: "incomplete", indent: indentAfter(code) } : { status: "invalid", indent: "" };
 }
 
 /** The indent of the last line, one step deeper behind an opening bracket. */

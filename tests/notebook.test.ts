@@ -98,11 +98,11 @@ describe("a cell", () => {
       { folder },
     );
     const traceback = [
+      "RangeError: too big",
       "  1 | function fail(x: number) {",
       "  2 |   if (x > 1)",
       "> 3 |     throw new RangeError('too big');",
       "    |           ^",
-      "RangeError: too big",
       "    at fail ([cell 1]:3:11)",
       "    at [cell 2]:3:1",
     ];
@@ -118,10 +118,10 @@ describe("a cell", () => {
       ename: "TypeScriptError",
       evalue: "Type 'null' is not assignable to type 'string'.",
       traceback: [
-        "[cell 1]:2:7 - error TS2322: Type 'null' is not assignable to type 'string'.",
+        "TypeScriptError: [cell 1]:2:7 - Type 'null' is not assignable to type 'string'. (TS2322)",
         "> 2 | const s: string = null;",
         "    |       ^",
-        "[cell 1]:3:1 - error TS2322: Type 'string' is not assignable to type 'number'.",
+        "[cell 1]:3:1 - Type 'string' is not assignable to type 'number'. (TS2322)",
         '> 3 | a = "x";',
         "    | ^",
       ],

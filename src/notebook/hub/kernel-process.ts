@@ -19,6 +19,7 @@ const KEPT_STDERR_CHARACTERS = 2_000;
 export class KernelProcess {
   readonly #child: ChildProcess;
   readonly #key: string;
+  readonly #interruptMode: string;
   readonly #removeConnectionFile: () => void;
   readonly #shell = new Dealer();
   readonly #control = new Dealer();
@@ -54,6 +55,7 @@ export class KernelProcess {
 
   private constructor(spec: KernelSpec, connection: Connection, folder: string) {
     this.#key = connection.key;
+    this.#interruptMode = spec.interrupt_mode;
     const { file, remove } = writeConnectionFile(connection);
     this.#removeConnectionFile = remove;
     const { command, args } = kernelCommand(spec, file);
@@ -112,9 +114,10 @@ export class KernelProcess {
       .catch(() => {});
   }
 
-  /** Interrupts the cell that runs; a signal also reaches a busy loop. */
+  /** Interrupts the cell that runs, as the kernelspec says. */
   interrupt(): void {
-    this.#child.kill("SIGINT");
+    if (this.#interruptMode === "message") this.send(createMessage("control", "interrupt_request", {}, randomUUID()));
+    else this.#child.kill("SIGINT");
   }
 
   /** Ends the kernel: it is asked first, and killed when it does not listen. */
