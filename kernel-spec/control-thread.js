@@ -3,13 +3,13 @@
 // Manual: Messaging in Jupyter, control channel and heartbeat; Jupyter client, kernel provisioning (JPY_PARENT_PID).
 
 const { parentPort, workerData } = require("node:worker_threads");
-const { CELL_RUNS, STOPPED_BY_FORCE } = require("./control-flags.js");
+const { BREAKABLE, CELL, RUNS, SIGNALLED, STOPPED_BY_FORCE } = require("./control-flags.js");
 const { parseMessage } = require("./message.js");
 const { listen } = require("./zmtp-server.js");
 
 const { parent, watched, flags } = workerData;
 const PARENT_PERIOD_MILLISECONDS = 500;
-const LOOK_MILLISECONDS = 50;
+const LOOK_MILLISECONDS = 25;
 const FORCE_MILLISECONDS = 500;
 const LAST_RESORT_MILLISECONDS = 1500;
 
@@ -73,15 +73,20 @@ function receive(frames, reply, key) {
 /** Stops the code of a cell that keeps the kernel from taking this message. Then the kernel answers it as usual. */
 function insist(number, isLast) {
   const start = Date.now();
+  let signalled = process.platform === "win32";
   let force = start + FORCE_MILLISECONDS;
-  // A signal stops what runs without an await behind it, and leaves everything else as it was (vm, breakOnSigint).
-  if (process.platform !== "win32") process.kill(process.pid, "SIGINT");
   const timer = setInterval(() => {
     const now = Date.now();
+    const cell = Atomics.load(flags, CELL);
     if (acknowledged >= number) clearInterval(timer);
     else if (isLast && now > start + LAST_RESORT_MILLISECONDS) process.kill(process.pid, "SIGKILL");
-    // Never amid a compilation: the compiler would be left with half of its records.
-    else if (now > force && Atomics.load(flags, CELL_RUNS) === 1) {
+    else if (cell === BREAKABLE && !signalled) {
+      signalled = true;
+      Atomics.store(flags, SIGNALLED, 1);
+      process.kill(process.pid, "SIGINT");
+    }
+    // Only where code of the cell runs: the compiler, for one, would be left with half of its records.
+    else if (cell === RUNS && now > force) {
       force = now + FORCE_MILLISECONDS;
       stopCell();
     }
