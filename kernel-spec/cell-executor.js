@@ -5,7 +5,7 @@ const vm = require("node:vm");
 const { adjustCompiler, takeLineMap } = require("./compiler.js");
 const { CellFrames } = require("./cell-frames.js");
 const { awaitsAtTopLevel, withoutExports } = require("./cell-source.js");
-const { BREAKABLE, NOTHING, RUNS } = require("./control-flags.js");
+const { BREAKABLE, COMPILES, FREE } = require("./control-flags.js");
 const { compilerError, interruption, runtimeError } = require("./cell-error.js");
 
 /** Code that hears of the interrupt (through the hook's `signal`) has so long to end before it counts as going on. */
@@ -81,6 +81,7 @@ class CellExecutor {
     this.number = number;
     this.#frames.begin(number, source);
     const outcome = this.#outcome;
+    this.#control.setThread(COMPILES);
     try {
       const succeeded = await this.#untilStopped(() => this.load().execute(source));
       if (!succeeded) return { failure: await this.#failure(outcome) };
@@ -88,7 +89,7 @@ class CellExecutor {
       return { failure: error === STOPPED ? await this.#interruption() : runtimeError(error, this.#frames) };
     } finally {
       this.#stop = undefined;
-      this.#control.setCell(NOTHING);
+      this.#control.setThread(FREE);
       this.#declarations = outcome.declarations ?? this.#declarations;
     }
     const { diagnostics = [], value } = outcome;
@@ -117,18 +118,18 @@ class CellExecutor {
 
   /** Asks the compiler, amid which nothing may be stopped by force. */
   ask(question) {
-    const doing = this.#control.setCell(NOTHING);
+    const before = this.#control.setThread(COMPILES);
     try {
       return question(this.load());
     } finally {
-      this.#control.setCell(doing);
+      this.#control.setThread(before);
     }
   }
 
   #runCode(run, code, options) {
     const filename = this.#frames.compiled(this.number, code, takeLineMap);
     // A signal can break this code from when `run` has begun until it returns. On Windows there are none.
-    this.#control.setCell(process.platform === "win32" ? RUNS : BREAKABLE);
+    this.#control.setThread(process.platform === "win32" ? FREE : BREAKABLE);
     try {
       // Without displayErrors the stack is the error's own and not headed by a line of compiled code.
       this.#running = run(code, { ...options, filename, displayErrors: false });
@@ -138,7 +139,7 @@ class CellExecutor {
       if (error?.code === "ERR_SCRIPT_EXECUTION_INTERRUPTED") this.#control.takeSignal();
       throw error;
     } finally {
-      this.#control.setCell(RUNS);
+      this.#control.setThread(FREE);
     }
   }
 

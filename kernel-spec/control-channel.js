@@ -2,7 +2,7 @@
 
 const path = require("node:path");
 const { Worker } = require("node:worker_threads");
-const { CELL, COUNT, SIGNALLED, STOPPED_BY_FORCE } = require("./control-flags.js");
+const { COUNT, SIGNALLED, STOPPED_BY_FORCE, THREAD } = require("./control-flags.js");
 
 class ControlChannel {
   #flags = new Int32Array(new SharedArrayBuffer(COUNT * Int32Array.BYTES_PER_ELEMENT));
@@ -39,9 +39,9 @@ class ControlChannel {
     });
   }
 
-  /** Says what code of a cell is doing (see control-flags.js), and gives what was said before. */
-  setCell(doing) {
-    return Atomics.exchange(this.#flags, CELL, doing);
+  /** Says what the kernel's thread may be stopped in (see control-flags.js), and gives what was said before. */
+  setThread(state) {
+    return Atomics.exchange(this.#flags, THREAD, state);
   }
 
   /** Whether the thread has sent a signal that was not met yet. */

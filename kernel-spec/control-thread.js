@@ -3,14 +3,15 @@
 // Manual: Messaging in Jupyter, control channel and heartbeat; Jupyter client, kernel provisioning (JPY_PARENT_PID).
 
 const { parentPort, workerData } = require("node:worker_threads");
-const { BREAKABLE, CELL, RUNS, SIGNALLED, STOPPED_BY_FORCE } = require("./control-flags.js");
+const { BREAKABLE, FREE, SIGNALLED, STOPPED_BY_FORCE, THREAD } = require("./control-flags.js");
 const { parseMessage } = require("./message.js");
 const { listen } = require("./zmtp-server.js");
 
 const { parent, watched, flags } = workerData;
 const PARENT_PERIOD_MILLISECONDS = 500;
 const LOOK_MILLISECONDS = 25;
-const FORCE_MILLISECONDS = 500;
+/** Who computes for so long without taking a message is in a loop. On a loaded computer one that waits is slow, too. */
+const BUSY_MICROSECONDS = 300_000;
 const LAST_RESORT_MILLISECONDS = 1500;
 
 let received = 0;
@@ -74,20 +75,18 @@ function receive(frames, reply, key) {
 function insist(number, isLast) {
   const start = Date.now();
   let signalled = process.platform === "win32";
-  let force = start + FORCE_MILLISECONDS;
+  let busySince = process.cpuUsage();
   const timer = setInterval(() => {
     const now = Date.now();
-    const cell = Atomics.load(flags, CELL);
+    const thread = Atomics.load(flags, THREAD);
     if (acknowledged >= number) clearInterval(timer);
     else if (isLast && now > start + LAST_RESORT_MILLISECONDS) process.kill(process.pid, "SIGKILL");
-    else if (cell === BREAKABLE && !signalled) {
+    else if (thread === BREAKABLE && !signalled) {
       signalled = true;
       Atomics.store(flags, SIGNALLED, 1);
       process.kill(process.pid, "SIGINT");
-    }
-    // Only where code of the cell runs: the compiler, for one, would be left with half of its records.
-    else if (cell === RUNS && now > force) {
-      force = now + FORCE_MILLISECONDS;
+    } else if (thread === FREE && process.cpuUsage(busySince).user > BUSY_MICROSECONDS) {
+      busySince = process.cpuUsage();
       stopCell();
     }
   }, LOOK_MILLISECONDS);

@@ -37,7 +37,7 @@ async function start(connectionFile) {
     process.exit(1);
   }
   // While clients connect, the compiler is loaded.
-  executor.load();
+  executor.ask(() => {});
 }
 
 if (process.argv.length !== 3) {

@@ -361,7 +361,7 @@ function interruptPromises(client: GiveClient): void {
     ["a busy loop behind an await", 'console.log("runs"); await null; for (;;) {}'],
     [
       "a busy loop in a timer",
-      'console.log("runs"); setTimeout(() => { for (;;) {} }, 5); await new Promise(() => {})',
+      'setTimeout(() => { console.log("runs"); for (;;) {} }, 5); await new Promise(() => {})',
     ],
     ["a loop of promises that are kept at once", 'console.log("runs"); for (;;) await null;'],
     [
