@@ -158,6 +158,17 @@ function outputPromises(client: GiveClient): void {
     ]);
   });
 
+  it("shows what tslab's own display functions are given", async (context) => {
+    const kernel = await client(context);
+    const code =
+      'import { display, newDisplay } from "tslab"; display.html("<i>t</i>"); const d = newDisplay(); d.text("1");';
+    const shown = (data: object) => ({ output_type: "display_data", data });
+    expect(await kernel.outputs(`${code} d.text("2");`)).toMatchObject([
+      shown({ "text/html": "<i>t</i>" }),
+      shown({ "text/plain": "2" }),
+    ]);
+  });
+
   it("lets libraries display, update and clear, also out of a loop that gives no turn", async (context) => {
     const kernel = await client(context);
     const shown = await kernel.outputs(
