@@ -2,10 +2,10 @@
  * The instructions around a machine's EIP. Those behind it are a guess: x86 code can only be read forwards, so the
  * longest run of instructions that ends exactly at EIP is taken, which in practice is the one the program has.
  */
-import { codeBitsOf } from "../hardware/inspect/instruction-at.js";
-import { readForward, readIfMapped } from "../hardware/inspect/reading.js";
-import { type DisassembledInstruction, disassemble } from "../hardware/isa/disassembler.js";
-import type { Machine } from "../hardware/machine.js";
+import { codeBitsOf } from "../../hardware/inspect/instruction-at.js";
+import { readForward, readIfMapped } from "../../hardware/inspect/reading.js";
+import { type DisassembledInstruction, disassemble } from "../../hardware/isa/disassembler.js";
+import type { Machine } from "../../hardware/machine.js";
 
 export interface CodeLine extends DisassembledInstruction {
   /** Before EIP and so a guess, at EIP, or after it. */

@@ -1,9 +1,9 @@
 /** Why an exception was raised, for readers. */
-import type { ExplainedFault, Why } from "../hardware/inspect/why.js";
-import { Display } from "./display.js";
-import { heading } from "./parts.js";
-import { frame } from "./style.js";
-import { address, counted, escapeHtml, hexBytes } from "./text.js";
+import type { ExplainedFault, Why } from "../../hardware/inspect/why.js";
+import { Display } from "../display.js";
+import { heading } from "../parts.js";
+import { frame } from "../style.js";
+import { address, counted, escapeHtml, hexBytes } from "../text.js";
 
 function errorCodeLine({ errorCode, errorCodeMeaning }: ExplainedFault): string {
   if (errorCode === undefined) return "";

@@ -1,9 +1,9 @@
 /** The two interrupt controllers for readers. */
-import type { InterruptControllerLine, InterruptControllers } from "../hardware/inspect/interrupt-controllers.js";
-import { Display } from "./display.js";
-import { columnsOfText, heading, type TableRow, table } from "./parts.js";
-import { frame } from "./style.js";
-import { hex } from "./text.js";
+import type { InterruptControllerLine, InterruptControllers } from "../../hardware/inspect/interrupt-controllers.js";
+import { Display } from "../display.js";
+import { columnsOfText, heading, type TableRow, table } from "../parts.js";
+import { frame } from "../style.js";
+import { hex } from "../text.js";
 
 const columns = [
   { title: "IRQ", num: true, mono: true },

@@ -3,9 +3,9 @@
  * privilege level changes, and which exceptions, interrupts and INT instructions there are. Only one window's events
  * are in memory at a time.
  */
-import type { Machine } from "../hardware/machine.js";
-import type { MachineEvent } from "../hardware/state.js";
-import { VirtlabError } from "../state/error.js";
+import type { Machine } from "../../hardware/machine.js";
+import type { MachineEvent } from "../../hardware/state.js";
+import { VirtlabError } from "../../state/error.js";
 
 export interface ProfileOptions {
   /** Steps to look at; fewer if the machine stops before. Default 1,000,000. */

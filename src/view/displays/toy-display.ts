@@ -1,10 +1,10 @@
 /** A toy machine for readers: registers with what changed, the code around pc, and the end of what it printed. */
-import { disassembleToy, type ToyInstruction } from "../hardware/toy/disassembler.js";
-import type { ToyMachine, ToyRegisters } from "../hardware/toy/machine.js";
-import type { ToyStop } from "../hardware/toy/state.js";
-import { Display } from "./display.js";
-import { frame } from "./style.js";
-import { escapeHtml, grouped, hex, hexBytes, visible } from "./text.js";
+import { disassembleToy, type ToyInstruction } from "../../hardware/toy/disassembler.js";
+import type { ToyMachine, ToyRegisters } from "../../hardware/toy/machine.js";
+import type { ToyStop } from "../../hardware/toy/state.js";
+import { Display } from "../display.js";
+import { frame } from "../style.js";
+import { escapeHtml, grouped, hex, hexBytes, visible } from "../text.js";
 
 export interface ToyDisplayOptions {
   /** The machine to compare with: what changed since is marked. */

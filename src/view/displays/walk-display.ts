@@ -1,9 +1,9 @@
 /** A page walk for readers: the linear address in its parts, each entry as it was read, and where it led. */
-import type { PageTableEntry, PageWalk } from "../hardware/cpu/paging.js";
-import { pageFaultText } from "../hardware/inspect/error-code.js";
-import { Display } from "./display.js";
-import { frame } from "./style.js";
-import { address } from "./text.js";
+import type { PageTableEntry, PageWalk } from "../../hardware/cpu/paging.js";
+import { pageFaultText } from "../../hardware/inspect/error-code.js";
+import { Display } from "../display.js";
+import { frame } from "../style.js";
+import { address } from "../text.js";
 
 /** The parts of a linear address that a walk uses, from the highest bits; what the walk did not come to is left out. */
 function partsOf({ paging, linear, entries, pageBytes }: PageWalk): readonly LinearPart[] {

@@ -1,10 +1,10 @@
 /** Registers and flags for readers. */
-import { type Flags, flagBit, flagMeanings, flagNames } from "../hardware/inspect/flags.js";
-import type { RegisterValue } from "../hardware/inspect/registers.js";
-import { Display } from "./display.js";
-import { columnsOfText, heading, table } from "./parts.js";
-import { frame } from "./style.js";
-import { counted, grouped, hex } from "./text.js";
+import { type Flags, flagBit, flagMeanings, flagNames } from "../../hardware/inspect/flags.js";
+import type { RegisterValue } from "../../hardware/inspect/registers.js";
+import { Display } from "../display.js";
+import { columnsOfText, heading, table } from "../parts.js";
+import { frame } from "../style.js";
+import { counted, grouped, hex } from "../text.js";
 
 const COLUMNS = [
   { title: "register" },

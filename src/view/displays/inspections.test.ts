@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { PageWalk } from "../hardware/cpu/paging.js";
+import type { PageWalk } from "../../hardware/cpu/paging.js";
 import {
   DISPLAY,
   type Displayable,
@@ -15,7 +15,7 @@ import {
   show,
   taskState,
   why,
-} from "../index.js";
+} from "../../index.js";
 import { walkDisplay } from "./walk-display.js";
 
 const rings = Machine.boot({ image: guest("rings"), memory: "16M" }).run({ until: { serial: "hello" } });

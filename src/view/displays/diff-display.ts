@@ -2,13 +2,13 @@
  * What differs between two machines, for readers: registers, other fields, what was pushed on the stack, and the rest of
  * memory, each before and after.
  */
-import { FLAG } from "../hardware/cpu/state.js";
-import type { StackChange, StackEntry } from "../hardware/inspect/stack-change.js";
-import type { MachineDifference } from "../hardware/machine.js";
-import type { BytesDifference, StateDifference } from "../state/diff.js";
-import { Display } from "./display.js";
-import { frame } from "./style.js";
-import { address, counted, escapeHtml, grouped, hex, hexBytes, quoted, visible } from "./text.js";
+import { FLAG } from "../../hardware/cpu/state.js";
+import type { StackChange, StackEntry } from "../../hardware/inspect/stack-change.js";
+import type { MachineDifference } from "../../hardware/machine.js";
+import type { BytesDifference, StateDifference } from "../../state/diff.js";
+import { Display } from "../display.js";
+import { frame } from "../style.js";
+import { address, counted, escapeHtml, grouped, hex, hexBytes, quoted, visible } from "../text.js";
 
 /** More than these are counted and not shown. */
 const FIELDS_SHOWN = 40;

@@ -3,11 +3,11 @@
  * are those of Okabe and Ito, which colour-blind readers can tell apart, on no background, with text in a grey that can
  * be read on white and on black.
  */
-import type { InstructionGroup } from "../hardware/isa/instruction.js";
-import type { Machine } from "../hardware/machine.js";
+import type { InstructionGroup } from "../../hardware/isa/instruction.js";
+import type { Machine } from "../../hardware/machine.js";
+import { counted, grouped } from "../text.js";
 import { Figure } from "./figure.js";
 import { type ProfileOptions, profileRun, type RunIncident, type RunProfile } from "./run-profile.js";
-import { counted, grouped } from "./text.js";
 
 const INK = "#7b8087";
 const LINES = "rgba(128,128,128,0.22)";

@@ -1,10 +1,10 @@
 /** What an instruction means, for readers. */
-import type { ExplainedOperand, Explanation } from "../hardware/inspect/explain.js";
-import type { Privilege } from "../hardware/inspect/privilege.js";
-import { Display } from "./display.js";
-import { columnsOfText, heading, table } from "./parts.js";
-import { frame } from "./style.js";
-import { address, escapeHtml, hex, hexBytes } from "./text.js";
+import type { ExplainedOperand, Explanation } from "../../hardware/inspect/explain.js";
+import type { Privilege } from "../../hardware/inspect/privilege.js";
+import { Display } from "../display.js";
+import { columnsOfText, heading, table } from "../parts.js";
+import { frame } from "../style.js";
+import { address, escapeHtml, hex, hexBytes } from "../text.js";
 
 const columns = [
   { title: "operand", mono: true },

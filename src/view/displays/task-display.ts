@@ -1,9 +1,9 @@
 /** A task-state segment for readers. */
-import type { AllowedPorts, TaskState } from "../hardware/inspect/task-state.js";
-import { Display } from "./display.js";
-import { columnsOfText, heading, table } from "./parts.js";
-import { frame } from "./style.js";
-import { address, counted, hex } from "./text.js";
+import type { AllowedPorts, TaskState } from "../../hardware/inspect/task-state.js";
+import { Display } from "../display.js";
+import { columnsOfText, heading, table } from "../parts.js";
+import { frame } from "../style.js";
+import { address, counted, hex } from "../text.js";
 
 /** More ranges than these are counted and not shown. */
 const RANGES_SHOWN = 12;

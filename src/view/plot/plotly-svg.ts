@@ -7,7 +7,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { JSDOM } from "jsdom";
-import { VirtlabError } from "../state/error.js";
+import { VirtlabError } from "../../state/error.js";
 import type { PlotlyFigure } from "./figure.js";
 
 interface Plotly {

@@ -3,7 +3,7 @@
  * run-figure.ts, how one becomes a drawing without a browser in plotly-svg.ts, which is loaded when it is needed and
  * only where there is Node.
  */
-import { DISPLAY, type Displayable, type MimeBundle } from "./display.js";
+import { DISPLAY, type Displayable, type MimeBundle } from "../display.js";
 
 /** A figure in Plotly's JSON form, as its manual "Plotly JavaScript Figure Reference" has it. */
 export interface PlotlyFigure {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { DISPLAY, figureOfRun, guest, Machine, plot, VirtlabError } from "../index.js";
+import { DISPLAY, figureOfRun, guest, Machine, plot, VirtlabError } from "../../index.js";
 import { profileRun } from "./run-profile.js";
 
 const rings = Machine.boot({ image: guest("rings"), memory: "16M" });

@@ -10,7 +10,7 @@ import {
   ToyMachine,
   tableOf,
   VirtlabError,
-} from "../index.js";
+} from "../../index.js";
 import { codeAround } from "./code-window.js";
 import { faultText } from "./walk-display.js";
 

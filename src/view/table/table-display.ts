@@ -1,8 +1,8 @@
 /** `tableOf`: results of one's own as a table, in the look of the other displays. */
-import { Display } from "./display.js";
-import { columnsOfText, table } from "./parts.js";
-import { frame } from "./style.js";
-import { escapeHtml, grouped, visible } from "./text.js";
+import { Display } from "../display.js";
+import { columnsOfText, table } from "../parts.js";
+import { frame } from "../style.js";
+import { escapeHtml, grouped, visible } from "../text.js";
 
 /** How a cell is shown: as good, as bad, or in the background. Nothing is said by colour alone. */
 export type CellMark = "yes" | "no" | "dim";

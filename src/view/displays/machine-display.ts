@@ -2,13 +2,13 @@
  * A machine for readers: registers with what changed, flags, the code around EIP, counters, and the end of the output.
  * Left out on purpose: memory (`machine.memory.read`), descriptors (`machine.cpu`), devices (`machine.devices`).
  */
-import { FLAG } from "../hardware/cpu/state.js";
-import type { Counters, Machine, Registers } from "../hardware/machine.js";
-import type { Stop } from "../hardware/state.js";
+import { FLAG } from "../../hardware/cpu/state.js";
+import type { Counters, Machine, Registers } from "../../hardware/machine.js";
+import type { Stop } from "../../hardware/state.js";
+import { Display } from "../display.js";
+import { frame } from "../style.js";
+import { address, counted, escapeHtml, grouped, hex, hexBytes, visible } from "../text.js";
 import { type CodeLine, codeAround } from "./code-window.js";
-import { Display } from "./display.js";
-import { frame } from "./style.js";
-import { address, counted, escapeHtml, grouped, hex, hexBytes, visible } from "./text.js";
 
 export interface MachineDisplayOptions {
   /** The machine to compare with: what changed since is marked. */

@@ -1,10 +1,10 @@
 /** Descriptor tables and selectors for readers. */
-import { type DescriptorEntry, isSegment, kindName } from "../hardware/inspect/descriptor.js";
-import type { LoadCheck, Selector } from "../hardware/inspect/selector.js";
-import { Display } from "./display.js";
-import { bitFields, type Column, columnsOfText, heading, type TableRow, table } from "./parts.js";
-import { frame } from "./style.js";
-import { address, counted, escapeHtml, hex } from "./text.js";
+import { type DescriptorEntry, isSegment, kindName } from "../../hardware/inspect/descriptor.js";
+import type { LoadCheck, Selector } from "../../hardware/inspect/selector.js";
+import { Display } from "../display.js";
+import { bitFields, type Column, columnsOfText, heading, type TableRow, table } from "../parts.js";
+import { frame } from "../style.js";
+import { address, counted, escapeHtml, hex } from "../text.js";
 
 /** More rows than these are counted and not shown. */
 const ROWS_SHOWN = 64;
