@@ -101,8 +101,9 @@ export {
   taskState,
   why,
 } from "./view/inspections.js";
-export { Figure, type PlotlyFigure } from "./view/plot/figure.js";
+export { Figure, type FigureWords, type PlotlyFigure } from "./view/plot/figure.js";
 export { type PlotOptions, plot } from "./view/plot/plot.js";
+export { type FigureSources, type Hashed, type Provenance, provenanceOf } from "./view/plot/provenance.js";
 export { figureOfRun } from "./view/plot/run-figure.js";
 export type { ProfileOptions } from "./view/plot/run-profile.js";
 export { type Inspection, type Showable, show } from "./view/show.js";

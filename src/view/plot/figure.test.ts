@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { DISPLAY, figureOfRun, guest, Machine, plot, VirtlabError } from "../../index.js";
+import { DISPLAY, figureOfRun, guest, Machine, plot, provenanceOf, VirtlabError } from "../../index.js";
 import { profileRun } from "./run-profile.js";
 
 const rings = Machine.boot({ image: guest("rings"), memory: "16M" });
@@ -88,10 +88,11 @@ describe("the figure of a run", () => {
     expect(svg).not.toMatch(/<script|NaN|undefined/);
     // Two drawings asked for at once do not get into each other's way, and are the same.
     expect(await Promise.all([figure.svg(), figure.svg()])).toEqual([svg, svg]);
-    expect(JSON.parse(JSON.stringify(bundle["application/vnd.plotly.v1+json"]))).toEqual({
-      data: figure.data,
-      layout: figure.layout,
-    });
+    const saved = JSON.parse(JSON.stringify(bundle));
+    expect(saved["application/vnd.plotly.v1+json"]).toEqual({ data: figure.data, layout: figure.layout });
+    // A saved notebook and a saved drawing both tell what the figure was made from.
+    expect(provenanceOf(saved)).toEqual(figure.provenance);
+    expect(provenanceOf({ "image/svg+xml": svg.split(/(?<=>)/) })).toEqual(figure.provenance);
   });
 });
 
@@ -110,7 +111,7 @@ describe("a plot of one's own", () => {
     expect((layout["annotations"] as { text: string }[]).map(({ text }) => text)).toEqual([
       "here",
       "<b>CPL</b>",
-      "by hand",
+      `by hand · data ${figure.provenance.data.slice(0, 12)}`,
     ]);
   });
 

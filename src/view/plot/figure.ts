@@ -1,9 +1,10 @@
 /**
- * A figure as a value: a Plotly figure with a caption that says what it was made from. How a run becomes one is in
- * run-figure.ts, how one becomes a drawing without a browser in plotly-svg.ts, which is loaded when it is needed and
- * only where there is Node.
+ * A figure as a value: a Plotly figure with a caption and a stamp that say what it was made from. How a run becomes one
+ * is in run-figure.ts, how one becomes a drawing without a browser in plotly-svg.ts, which is loaded when it is needed
+ * and only where there is Node.
  */
 import { DISPLAY, type Displayable, type MimeBundle } from "../display.js";
+import { type FigureSources, type Provenance, provenance, stampText } from "./provenance.js";
 
 /** A figure in Plotly's JSON form, as its manual "Plotly JavaScript Figure Reference" has it. */
 export interface PlotlyFigure {
@@ -11,20 +12,40 @@ export interface PlotlyFigure {
   readonly layout: Readonly<Record<string, unknown>>;
 }
 
+/** What stands around a figure. */
+export interface FigureWords extends FigureSources {
+  /** The figure's name is made from it. */
+  readonly title: string;
+  /** What the figure was made from, in words; the stamp is added to it. */
+  readonly caption: string;
+  /** The figure in words and numbers; the caption is added to it. */
+  readonly text: string;
+}
+
 export class Figure implements Displayable {
   /** Traces of the figure; frozen, as is the layout. */
   readonly data: PlotlyFigure["data"];
+  /** Plotly's layout, which carries the stamp as `meta.virtlab`. */
   readonly layout: PlotlyFigure["layout"];
-  /** What the figure was made from, with the first digits of the content hash. */
+  /** What the figure was made from, with the first digits of each content hash. */
   readonly caption: string;
   /** The figure in words and numbers. */
   readonly text: string;
+  /** The figure's name, and the hashes of what it was made from and of what it shows. */
+  readonly provenance: Provenance;
 
-  constructor(figure: PlotlyFigure, { caption, text }: { readonly caption: string; readonly text: string }) {
-    this.data = deepFreeze(figure.data);
-    this.layout = deepFreeze(figure.layout);
-    this.caption = caption;
-    this.text = text;
+  /** @param layoutOf gives the layout for the caption, which is known only when the data are. */
+  constructor(
+    data: PlotlyFigure["data"],
+    layoutOf: (caption: string) => PlotlyFigure["layout"],
+    { title, caption, text, ...sources }: FigureWords,
+  ) {
+    this.data = deepFreeze(plain(data) as PlotlyFigure["data"]);
+    this.provenance = provenance(this.data, title, sources);
+    this.caption = [caption, stampText(this.provenance)].filter(Boolean).join(" · ");
+    const { meta, ...layout } = plain(layoutOf(this.caption)) as Readonly<Record<string, unknown>>;
+    this.layout = deepFreeze({ ...layout, meta: { ...(meta as object | undefined), virtlab: this.provenance } });
+    this.text = [text, this.caption].filter(Boolean).join("\n");
     Object.freeze(this);
   }
 
@@ -48,6 +69,14 @@ export class Figure implements Displayable {
       "text/plain": this.text,
     };
   }
+}
+
+/** A copy in lists and records: typed arrays have no form in JSON. */
+function plain(value: unknown): unknown {
+  if (ArrayBuffer.isView(value)) return Array.from(value as Float64Array);
+  if (Array.isArray(value)) return value.map(plain);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, plain(part)]));
 }
 
 function deepFreeze<T>(value: T): T {

@@ -9,6 +9,7 @@ import { createRequire } from "node:module";
 import { JSDOM } from "jsdom";
 import { VirtlabError } from "../../state/error.js";
 import type { PlotlyFigure } from "./figure.js";
+import { provenanceMetadata, provenanceOf } from "./provenance.js";
 
 interface Plotly {
   newPlot(element: unknown, data: unknown, layout: unknown, config: unknown): Promise<unknown>;
@@ -51,7 +52,8 @@ async function draw({ data, layout }: PlotlyFigure): Promise<string> {
   try {
     await plotly.newPlot(element, parse(data), parse({ ...layout, width, height }), { staticPlot: true });
     const svg = await plotly.toImage(element, { format: "svg", width, height, imageDataOnly: true });
-    return forThemes(svg);
+    const stamp = provenanceOf({ "application/vnd.plotly.v1+json": { layout } });
+    return withHead(svg, stamp === undefined ? "" : provenanceMetadata(stamp));
   } catch (error) {
     throw new VirtlabError(`figure: plotly.js could not draw it: ${(error as Error).message}`);
   } finally {
@@ -60,11 +62,11 @@ async function draw({ data, layout }: PlotlyFigure): Promise<string> {
   }
 }
 
-/** Text gets the grey that is best for the page's theme, where the front end tells it. */
-function forThemes(svg: string): string {
+/** Text gets the grey that is best for the page's theme, where the front end tells it; the stamp goes with the drawing. */
+function withHead(svg: string, metadata: string): string {
   const style =
     "<style>text{fill:#62686e!important}@media (prefers-color-scheme: dark){text{fill:#a3aab1!important}}</style>";
-  return svg.replace(/^<svg [^>]*>/, (start) => start + style);
+  return svg.replace(/^<svg [^>]*>/, (start) => start + metadata + style);
 }
 
 function openWindow(): PlotlyWindow {

@@ -47,13 +47,11 @@ const MOST_LEVELS = 5000;
  */
 export function figureOfRun(machine: Machine, options: ProfileOptions = {}): Figure {
   const profile = profileRun(machine, options);
-  const caption = `from content ${machine.hash.slice(0, 12)}, steps ${grouped(profile.from)} to ${grouped(profile.to)}, windows of ${counted(profile.windowSteps, "step")}`;
+  const caption = `steps ${grouped(profile.from)} to ${grouped(profile.to)}, windows of ${counted(profile.windowSteps, "step")}`;
   return new Figure(
-    {
-      data: [levelTrace(profile), ...incidentTraces(profile), ...groupTraces(profile)],
-      layout: layoutOf(profile, caption),
-    },
-    { caption, text: textOf(profile, caption) },
+    [levelTrace(profile), ...incidentTraces(profile), ...groupTraces(profile)],
+    (stamped) => layoutOf(profile, stamped),
+    { title: "Run", caption, text: textOf(profile), from: machine },
   );
 }
 
@@ -211,7 +209,7 @@ function layoutOf(profile: RunProfile, caption: string): Record<string, unknown>
   };
 }
 
-function textOf({ windows, stepsAt, incidents }: RunProfile, caption: string): string {
+function textOf({ windows, stepsAt, incidents }: RunProfile): string {
   const totals: Record<string, number> = {};
   for (const { groups } of windows)
     for (const [group, count] of Object.entries(groups)) totals[group] = (totals[group] ?? 0) + count;
@@ -223,7 +221,7 @@ function textOf({ windows, stepsAt, incidents }: RunProfile, caption: string): s
     .map(([group, count]) => `${group} ${percent(count, all)}`);
   const events = INCIDENTS.map(({ kind, label }) => `${incidents.filter((one) => one.kind === kind).length} ${label}`);
   return [
-    `figure of a run, ${caption}`,
+    `figure of a run`,
     `  privilege: ${levels.join(", ")}`,
     `  events: ${events.join(", ")}`,
     `  instructions: ${kinds.join(", ")}`,
