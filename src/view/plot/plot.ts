@@ -1,9 +1,9 @@
-/** `plot`: a figure of one's own in the look of the others, from traces and as little layout as it needs. */
+/** `plot`: a figure of one's own in the look of the others, from Plotly's traces and as little layout as it needs. */
+import { AXIS_LOOK, type AxisLike, axisOf, plotlyAxis } from "./axis.js";
 import { Figure, type PlotlyFigure } from "./figure.js";
+import { markup, wrapped } from "./markup.js";
+import { INK } from "./palette.js";
 import type { FigureSources } from "./provenance.js";
-
-const INK = "#7b8087";
-const LINES = "rgba(128,128,128,0.22)";
 
 export interface PlotOptions extends FigureSources {
   /** A heading above the figure. */
@@ -12,17 +12,43 @@ export interface PlotOptions extends FigureSources {
   readonly caption?: string;
   /** The figure in words and numbers. */
   readonly text?: string;
+  /** What the axis to the right measures: `axis("time", "ticks")`. */
+  readonly x?: AxisLike | undefined;
+  /** What the axis upwards measures. */
+  readonly y?: AxisLike | undefined;
   /** Plotly's layout; what is given for an axis is added to what all axes have. */
   readonly layout?: PlotlyFigure["layout"];
 }
 
-/** Behind jsdom, which measures no text, labels would count as too wide and be left out. */
-const AXIS = { gridcolor: LINES, linecolor: LINES, zeroline: false, ticklabeloverflow: "allow" };
+/** The look of all figures: no background, so that they stand on pages of any colour. */
+export const HOUSE = {
+  paper_bgcolor: "rgba(0,0,0,0)",
+  plot_bgcolor: "rgba(0,0,0,0)",
+  font: { family: "system-ui, sans-serif", size: 12, color: INK },
+  hovermode: "closest",
+} as const;
+
+/** Characters of a caption's line, and the height of one. */
+const CAPTION_WIDTH = 124;
+const LINE = 15;
+/** Room for labels and title of the axis above it. */
+const CAPTION_BELOW = 52;
+
+/** A caption below the axis and its title, in annotations of the layout and the margin that they need. */
+export function captionBelow(text: string): { readonly annotation: object; readonly margin: number } {
+  const lines = wrapped(text, CAPTION_WIDTH);
+  const height = (lines.match(/<br>/g)?.length ?? 0) * LINE + LINE;
+  const place = { xref: "paper", yref: "paper", x: 0, y: 0, xanchor: "left", yanchor: "top", yshift: -CAPTION_BELOW };
+  return {
+    annotation: { ...place, align: "left", showarrow: false, text: lines, font: { size: 11 } },
+    margin: CAPTION_BELOW + height + 6,
+  };
+}
 
 /**
- * A figure from Plotly's traces: no background, and text that can be read on white and on black.
- *
- * It is stamped with the content of what it came `from` and with its own data.
+ * A figure from Plotly's traces: no background, and text that can be read on white and on black. It is stamped with the
+ * content of what it came `from` and with its own data. Texts in traces and layout are Plotly's, with its markup; those
+ * of title, caption and axes are text.
  *
  * @example
  * const machine = Machine.create({ memory: "1M" });
@@ -32,28 +58,38 @@ const AXIS = { gridcolor: LINES, linecolor: LINES, zeroline: false, ticklabelove
  */
 export function plot(
   data: PlotlyFigure["data"],
-  { title, caption = "", text = "", layout = {}, ...sources }: PlotOptions = {},
+  { title, caption = "", text = "", layout = {}, x, y, ...sources }: PlotOptions = {},
 ): Figure {
-  const axes = new Set(["xaxis", "yaxis", ...Object.keys(layout).filter((name) => /^[xy]axis\d*$/.test(name))]);
-  const styled = Object.fromEntries([...axes].map((name) => [name, { ...AXIS, ...(layout[name] as object) }]));
-  const word = { xref: "paper", yref: "paper", x: 0, xanchor: "left", align: "left", showarrow: false };
-  const heading = { ...word, text: `<b>${title}</b>`, y: 1, yanchor: "bottom", yshift: 8 };
-  const below = { ...word, y: 0, yanchor: "bottom", yshift: -76, font: { size: 11 } };
-  const { annotations = [], ...rest } = layout as { readonly annotations?: readonly object[] };
-  const house = {
-    height: 340,
-    margin: { l: 84, r: 16, t: 36, b: 80 },
-    paper_bgcolor: "rgba(0,0,0,0)",
-    plot_bgcolor: "rgba(0,0,0,0)",
-    font: { family: "system-ui, sans-serif", size: 12, color: INK },
-    showlegend: false,
-    hovermode: "closest",
+  const names = new Set(["xaxis", "yaxis", ...Object.keys(layout).filter((name) => /^[xy]axis\d*$/.test(name))]);
+  const measured: Readonly<Record<string, object>> = {
+    ...(x === undefined ? {} : { xaxis: plotlyAxis(axisOf(x, "")) }),
+    ...(y === undefined ? {} : { yaxis: plotlyAxis(axisOf(y, "")) }),
   };
-  const layoutOf = (stamped: string): PlotlyFigure["layout"] => ({
-    ...house,
-    ...rest,
-    ...styled,
-    annotations: [...annotations, ...(title === undefined ? [] : [heading]), { ...below, text: stamped }],
-  });
+  const axes = Object.fromEntries(
+    [...names].map((name) => [name, { ...AXIS_LOOK, ...measured[name], ...(layout[name] as object) }]),
+  );
+  const {
+    annotations = [],
+    margin: given,
+    ...rest
+  } = layout as { readonly annotations?: readonly object[]; readonly margin?: object };
+  const layoutOf = (stamped: string): PlotlyFigure["layout"] => {
+    const below = captionBelow(stamped);
+    const margin = { l: 84, r: 16, t: title === undefined ? 16 : 36, b: below.margin, ...given };
+    return {
+      ...HOUSE,
+      height: 340,
+      showlegend: false,
+      ...rest,
+      margin,
+      ...axes,
+      annotations: [...annotations, ...(title === undefined ? [] : [headingAbove(title)]), below.annotation],
+    };
+  };
   return new Figure(data, layoutOf, { title: title ?? "", caption, text, ...sources });
 }
+
+const headingAbove = (title: string): object => ({
+  ...{ xref: "paper", yref: "paper", x: 0, y: 1, xanchor: "left", yanchor: "bottom", yshift: 8 },
+  ...{ align: "left", showarrow: false, text: `<b>${markup(title)}</b>` },
+});

@@ -6,10 +6,12 @@
  */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { JSDOM } from "jsdom";
+import { JSDOM, VirtualConsole } from "jsdom";
 import { VirtlabError } from "../../state/error.js";
 import type { PlotlyFigure } from "./figure.js";
+import { INK, INK_ON, translucent } from "./palette.js";
 import { provenanceMetadata, provenanceOf } from "./provenance.js";
+import { giveTextBoxes } from "./text-boxes.js";
 
 interface Plotly {
   newPlot(element: unknown, data: unknown, layout: unknown, config: unknown): Promise<unknown>;
@@ -24,8 +26,6 @@ interface PlotlyWindow {
 
 const WIDTH = 920;
 const HEIGHT = 510;
-/** Width of a character of a proportional font, in units of its size. */
-const CHARACTER = 0.54;
 
 let shared: PlotlyWindow | undefined;
 /** One window for all figures: reading plotly.js takes most of a second. */
@@ -41,6 +41,10 @@ export function plotlySvg({ data, layout }: PlotlyFigure): Promise<string> {
   return drawing;
 }
 
+/** Points without ink are there for the pointer alone. */
+const isSeen = ({ mode, marker }: Readonly<Record<string, unknown>>): boolean =>
+  mode !== "markers" || (marker as { readonly opacity?: unknown } | undefined)?.opacity !== 0;
+
 async function draw({ data, layout }: PlotlyFigure): Promise<string> {
   const { window, plotly } = plotlyWindow();
   window.Math.random = seededRandom();
@@ -50,7 +54,9 @@ async function draw({ data, layout }: PlotlyFigure): Promise<string> {
   const height = typeof layout["height"] === "number" ? layout["height"] : HEIGHT;
   const element = window.document.body.appendChild(window.document.createElement("div"));
   try {
-    await plotly.newPlot(element, parse(data), parse({ ...layout, width, height }), { staticPlot: true });
+    await plotly.newPlot(element, parse(data.filter(isSeen)), parse({ ...layout, width, height }), {
+      staticPlot: true,
+    });
     const svg = await plotly.toImage(element, { format: "svg", width, height, imageDataOnly: true });
     const stamp = provenanceOf({ "application/vnd.plotly.v1+json": { layout } });
     return withHead(svg, stamp === undefined ? "" : provenanceMetadata(stamp));
@@ -62,62 +68,32 @@ async function draw({ data, layout }: PlotlyFigure): Promise<string> {
   }
 }
 
+/** As plotly.js writes the colour of text that has none of its own. */
+const INK_STYLE = `text[style*="fill: ${translucent(INK, 1)
+  .replace(/^rgba(.*),1\)$/, "rgb$1)")
+  .replaceAll(",", ", ")}"]`;
+
 /** Text gets the grey that is best for the page's theme, where the front end tells it; the stamp goes with the drawing. */
 function withHead(svg: string, metadata: string): string {
-  const style =
-    "<style>text{fill:#62686e!important}@media (prefers-color-scheme: dark){text{fill:#a3aab1!important}}</style>";
+  const ink = (colour: string): string => `${INK_STYLE}{fill:${colour}!important}`;
+  const style = `<style>${ink(INK_ON.light)}@media (prefers-color-scheme: dark){${ink(INK_ON.dark)}}</style>`;
   return svg.replace(/^<svg [^>]*>/, (start) => start + metadata + style);
 }
 
 function openWindow(): PlotlyWindow {
-  const { window } = new JSDOM("<!doctype html><body></body>", { runScripts: "outside-only", pretendToBeVisual: true });
+  const { window } = new JSDOM("<!doctype html><body></body>", {
+    runScripts: "outside-only",
+    pretendToBeVisual: true,
+    // What plotly.js has to say is no output of a notebook's cell.
+    virtualConsole: new VirtualConsole(),
+  });
   Object.assign(window, { TextDecoder, TextEncoder });
   window.URL.createObjectURL = () => "";
   window.HTMLCanvasElement.prototype.getContext = () => null;
-  measureText(window);
+  giveTextBoxes(window.SVGElement as never);
   const file = createRequire(__filename).resolve("plotly.js-dist-min");
   window.eval(readFileSync(file, "utf8"));
   return { window, plotly: (window as unknown as { Plotly: Plotly }).Plotly };
-}
-
-/** jsdom lays nothing out. Margins and legends need the size of texts, which their length and font size tell well enough. */
-function measureText(window: JSDOM["window"]): void {
-  const box = (element: Element): DOMRect => {
-    const lines = element.querySelectorAll("tspan.line");
-    const texts =
-      lines.length > 0 ? [...lines] : element.tagName === "text" ? [element] : [...element.querySelectorAll("text")];
-    const size = Number.parseFloat(
-      (element.closest("text") ?? element.querySelector("text"))
-        ?.getAttribute("style")
-        ?.match(/font-size:\s*([\d.]+)/)?.[1] ?? "12",
-    );
-    const width = Math.max(0, ...texts.map((text) => (text.textContent ?? "").length)) * size * CHARACTER;
-    const height = texts.length * size * 1.3;
-    return {
-      x: 0,
-      y: -size,
-      left: 0,
-      top: -size,
-      right: width,
-      bottom: height - size,
-      width,
-      height,
-      toJSON: () => ({}),
-    };
-  };
-  const { prototype } = window.SVGElement;
-  Object.assign(prototype, {
-    getBBox(this: Element) {
-      return box(this);
-    },
-    getComputedTextLength(this: Element) {
-      return box(this).width;
-    },
-  });
-  const bounding = prototype.getBoundingClientRect;
-  prototype.getBoundingClientRect = function (this: SVGElement) {
-    return ["text", "tspan", "g"].includes(this.tagName) ? box(this) : bounding.call(this);
-  };
 }
 
 /** Names of parts are random in plotly.js; the same figure shall give the same drawing. */

@@ -1,30 +1,26 @@
 /**
- * The figure of a run: privilege level, incidents, and the share of each kind of instruction, all by step. The colours
- * are those of Okabe and Ito, which colour-blind readers can tell apart, on no background, with text in a grey that can
- * be read on white and on black.
+ * The figure of a run: privilege level, incidents, and the share of each kind of instruction, all by step.
  */
 import type { InstructionGroup } from "../../hardware/isa/instruction.js";
 import type { Machine } from "../../hardware/machine.js";
 import { counted, grouped } from "../text.js";
+import { AXIS_LOOK, axis, axisTitle } from "./axis.js";
 import { Figure } from "./figure.js";
+import { colours, translucent } from "./palette.js";
+import { captionBelow, HOUSE } from "./plot.js";
 import { type ProfileOptions, profileRun, type RunIncident, type RunProfile } from "./run-profile.js";
 
-const INK = "#7b8087";
-const LINES = "rgba(128,128,128,0.22)";
-const LEVEL = "#3d8bd4";
-
 /** Groups that have a colour of their own, the frequent ones below; the rest is shown as one. */
-const COLOURS: readonly (readonly [InstructionGroup, string])[] = [
-  ["data transfer", "#0072B2"],
-  ["arithmetic", "#E69F00"],
-  ["control transfer", "#009E73"],
-  ["logic", "#CC79A7"],
-  ["bit and byte", "#56B4E9"],
-  ["shift and rotate", "#F0E442"],
-  ["string", "#D55E00"],
+const GROUPS: readonly (readonly [InstructionGroup, string])[] = [
+  ["data transfer", colours.blue],
+  ["arithmetic", colours.orange],
+  ["control transfer", colours.sky],
+  ["logic", colours.pink],
+  ["bit and byte", colours.green],
+  ["shift and rotate", colours.violet],
+  ["string", colours.brown],
 ];
 const REST = "all other";
-const REST_COLOUR = "#9a9a9a";
 
 const INCIDENTS: readonly {
   readonly kind: RunIncident["kind"];
@@ -32,9 +28,9 @@ const INCIDENTS: readonly {
   readonly colour: string;
   readonly symbol: string;
 }[] = [
-  { kind: "INT", label: "INT instructions", colour: "#009E73", symbol: "diamond" },
-  { kind: "interrupt", label: "interrupts", colour: "#E69F00", symbol: "triangle-down" },
-  { kind: "exception", label: "exceptions", colour: "#D55E00", symbol: "x" },
+  { kind: "INT", label: "INT instructions", colour: colours.green, symbol: "diamond" },
+  { kind: "interrupt", label: "interrupts", colour: colours.sky, symbol: "triangle-down" },
+  { kind: "exception", label: "exceptions", colour: colours.orange, symbol: "x" },
 ];
 
 /** With more level changes than this the line is a solid block anyway, and only each window's extremes are kept. */
@@ -69,9 +65,9 @@ function levelTrace(profile: RunProfile): Record<string, unknown> {
     y,
     xaxis: "x",
     yaxis: "y",
-    line: { shape: "hv", width: 1.6, color: LEVEL },
+    line: { shape: "hv", width: 1.6, color: colours.blue },
     fill: "tozeroy",
-    fillcolor: "rgba(61,139,212,0.18)",
+    fillcolor: translucent(colours.blue, 0.18),
     showlegend: false,
     hovertemplate: "step %{x:,d}<br>CPL %{y}<extra></extra>",
   };
@@ -110,13 +106,13 @@ function incidentTraces({ incidents }: RunProfile): Record<string, unknown>[] {
 
 /** Share of each group in each window, in percent of the window's instructions. */
 function groupTraces({ windows, to }: RunProfile): Record<string, unknown>[] {
-  const named = new Set<string>(COLOURS.map(([group]) => group));
+  const named = new Set<string>(GROUPS.map(([group]) => group));
   const countOf = (groups: Readonly<Record<string, number>>, group: string): number =>
     group === REST
       ? Object.entries(groups).reduce((sum, [name, count]) => sum + (named.has(name) ? 0 : count), 0)
       : (groups[group] ?? 0);
   const x = windows.map(({ step }) => step);
-  return [...COLOURS, [REST, REST_COLOUR] as const].flatMap(([group, colour]) => {
+  return [...GROUPS, [REST, colours.grey] as const].flatMap(([group, colour]) => {
     const y = windows.map(({ groups }) => {
       const all = Object.values(groups).reduce((sum, count) => sum + count, 0);
       return Math.round((countOf(groups, group) / Math.max(1, all)) * 10000) / 100;
@@ -142,7 +138,8 @@ function groupTraces({ windows, to }: RunProfile): Record<string, unknown>[] {
 
 function layoutOf(profile: RunProfile, caption: string): Record<string, unknown> {
   const seen = [...new Set(profile.levels.map(({ cpl }) => cpl))].sort();
-  const axis = { gridcolor: LINES, linecolor: LINES, zeroline: false, fixedrange: true, ticklabeloverflow: "allow" };
+  const look = { ...AXIS_LOOK, fixedrange: true };
+  const below = captionBelow(caption);
   const heading = (text: string, y: number): Record<string, unknown> => ({
     text,
     x: 0,
@@ -156,55 +153,48 @@ function layoutOf(profile: RunProfile, caption: string): Record<string, unknown>
     font: { size: 12 },
   });
   return {
-    height: 510,
-    margin: { l: 104, r: 16, t: 30, b: 88 },
-    paper_bgcolor: "rgba(0,0,0,0)",
-    plot_bgcolor: "rgba(0,0,0,0)",
-    font: { family: "system-ui, sans-serif", size: 12, color: INK },
-    hovermode: "closest",
+    ...HOUSE,
+    height: 520,
+    margin: { l: 132, r: 16, t: 30, b: below.margin },
     legend: { traceorder: "reversed", x: 1.01, y: 0.56, yanchor: "top", font: { size: 12 } },
     xaxis: {
-      ...axis,
+      ...look,
       fixedrange: false,
       range: [profile.from, Math.max(profile.to, profile.from + 1)],
-      title: { text: "step" },
+      title: { text: "step", standoff: 10 },
       tickformat: ",d",
       anchor: "y3",
       showgrid: false,
     },
     yaxis: {
-      ...axis,
+      ...look,
       domain: [0.83, 1],
       range: [-0.25, 3.35],
+      title: { text: "CPL", standoff: 10 },
       tickvals: seen,
       ticktext: seen.map((cpl) => (cpl === 3 ? "3 user" : `${cpl} supervisor`)),
     },
     yaxis2: {
-      ...axis,
+      ...look,
       domain: [0.62, 0.74],
       type: "category",
       categoryorder: "array",
       categoryarray: INCIDENTS.map(({ label }) => label),
       range: [-0.6, 2.6],
+      title: { text: "kind", standoff: 10 },
     },
-    yaxis3: { ...axis, domain: [0, 0.53], range: [0, 100], tickvals: [0, 25, 50, 75, 100] },
+    yaxis3: {
+      ...look,
+      domain: [0, 0.53],
+      range: [0, 100],
+      tickvals: [0, 25, 50, 75, 100],
+      title: { text: axisTitle(axis("share", "%")), standoff: 10 },
+    },
     annotations: [
       heading("<b>Privilege level (CPL)</b>", 1.005),
       heading("<b>Events</b>", 0.748),
-      heading("<b>Kinds of instructions</b>, percent of each window", 0.538),
-      {
-        text: caption,
-        x: 0,
-        y: 0,
-        xref: "paper",
-        yref: "paper",
-        xanchor: "left",
-        yanchor: "bottom",
-        yshift: -84,
-        align: "left",
-        showarrow: false,
-        font: { size: 11 },
-      },
+      heading("<b>Kinds of instructions</b> of each window", 0.538),
+      below.annotation,
     ],
   };
 }
