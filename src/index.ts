@@ -101,12 +101,13 @@ export {
   taskState,
   why,
 } from "./view/inspections.js";
+export type { Axis, AxisLike } from "./view/plot/axis.js";
 export { Figure, type FigureWords, type PlotlyFigure } from "./view/plot/figure.js";
 export { type PlotOptions, plot } from "./view/plot/plot.js";
 export { type FigureSources, type Hashed, type Provenance, provenanceOf } from "./view/plot/provenance.js";
 export { figureOfRun } from "./view/plot/run-figure.js";
 export type { ProfileOptions } from "./view/plot/run-profile.js";
 export { type Inspection, type Showable, show } from "./view/show.js";
-export { type CellMark, type TableOptions, tableOf } from "./view/table/table-display.js";
+export { type CellMark, type TableOptions, type TableRecord, tableOf } from "./view/table/table-display.js";
 
 installDisplays();

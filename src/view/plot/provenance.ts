@@ -66,9 +66,6 @@ function essence(trace: Readonly<Record<string, unknown>>): Record<string, unkno
  * The stamp of a figure with these traces.
  *
  * @throws VirtlabError for a source without a content hash.
- *
- * @example
- * provenance([{ y: [1, 2] }], "Two points", {}).figure // => 'two-points'
  */
 export function provenance(
   data: readonly Readonly<Record<string, unknown>>[],
@@ -118,6 +115,7 @@ export const provenanceMetadata = (stamp: Provenance): string =>
  *
  * @example
  * const figure = plot([{ y: [1, 2] }], { title: "Two points" });
+ * figure.provenance.figure // => 'two-points'
  * const saved = { "application/vnd.plotly.v1+json": { data: figure.data, layout: figure.layout } };
  * provenanceOf(saved)?.data === figure.provenance.data // => true
  */

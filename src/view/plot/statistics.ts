@@ -26,9 +26,12 @@ export function niceAbove(value: number): number {
   return [1, 2, 5, 10].map((digit) => digit * power).find((nice) => nice >= value * 0.999999)!;
 }
 
+const MOST_BINS = 80;
+
 /**
  * Borders of classes of equal and round width, from below the least to above the greatest number. Without a count the
- * width is that of Freedman and Diaconis, "On the histogram as a density estimator" (1981), and whole for whole numbers.
+ * width is that of Freedman and Diaconis, "On the histogram as a density estimator" (1981), and 1 for whole numbers that are
+ * near each other.
  */
 export function binBorders(values: readonly number[], bins?: number): readonly number[] {
   const all = sorted(values);
@@ -36,9 +39,10 @@ export function binBorders(values: readonly number[], bins?: number): readonly n
   if (low === undefined || high === undefined) return [];
   const spread = quantile(all, 0.75) - quantile(all, 0.25);
   const wanted = bins === undefined ? (2 * spread) / Math.cbrt(all.length) : (high - low) / bins;
-  const least = bins === undefined && all.every(Number.isInteger) ? 1 : 0;
+  const areWhole = bins === undefined && all.every(Number.isInteger);
   // Far outliers must not make more classes than can be seen.
-  const width = niceAbove(Math.max(wanted || (high - low) / 10, (high - low) / 80, least));
+  const least = Math.max(wanted || (high - low) / 10, (high - low) / MOST_BINS);
+  const width = areWhole && high - low <= MOST_BINS / 2 ? 1 : niceAbove(Math.max(least, areWhole ? 1 : 0));
   const first = Math.floor(low / width);
   const last = Math.max(first + 1, Math.floor(high / width) + 1);
   return Array.from({ length: last - first + 1 }, (_, index) => rounded((first + index) * width));

@@ -14,7 +14,7 @@ export interface TableOptions {
   readonly mark?: (value: unknown, column: string) => CellMark | undefined;
 }
 
-type TableRecord = Readonly<Record<string, unknown>>;
+export type TableRecord = Readonly<Record<string, unknown>>;
 
 /** What is not there is left empty; whole numbers are grouped, and everything else is what its text is. */
 function cellText(value: unknown): string {
