@@ -1,5 +1,5 @@
 /** Classes of numbers with round borders, each with its colour from little to much. */
-import { heatColours } from "./palette.js";
+import { heatColours } from "../palette.js";
 import { numberText, rounded, sorted } from "./statistics.js";
 
 export interface HeatClass {

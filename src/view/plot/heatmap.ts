@@ -8,7 +8,7 @@ import { type ChartOptions, chart } from "./chart.js";
 import type { Figure } from "./figure.js";
 import { classesOf } from "./heat-classes.js";
 import { markup } from "./markup.js";
-import { heatColours, textOn } from "./palette.js";
+import { heatColours, textOn } from "../palette.js";
 import { areRows, columnValues, isRow, numberOf, type PlotRecord } from "./series.js";
 import { numberText } from "./statistics.js";
 

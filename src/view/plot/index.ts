@@ -7,7 +7,7 @@ export { type GanttOptions, gantt, type Span, type SpanColumns, spansOf } from "
 export { type GridData, type HeatmapOptions, heatmap } from "./heatmap.js";
 export { boxes, type HistogramOptions, histogram, percentiles, type SampleData } from "./histogram.js";
 export { lines, scatter, steps } from "./lines.js";
-export { colours, heatColours, seriesColours } from "./palette.js";
+export { colours, heatColours, seriesColours } from "../palette.js";
 export { type PlotOptions, plot } from "./plot.js";
 export { type FigureSources, type Hashed, type Provenance, provenanceOf } from "./provenance.js";
 export { figureOfRun } from "./run-figure.js";

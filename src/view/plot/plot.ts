@@ -2,7 +2,7 @@
 import { AXIS_LOOK, type AxisLike, axisOf, plotlyAxis } from "./axis.js";
 import { Figure, type PlotlyFigure } from "./figure.js";
 import { markup, wrapped } from "./markup.js";
-import { INK } from "./palette.js";
+import { INK } from "../palette.js";
 import type { FigureSources } from "./provenance.js";
 
 export interface PlotOptions extends FigureSources {

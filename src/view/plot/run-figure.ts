@@ -6,7 +6,7 @@ import type { Machine } from "../../hardware/machine.js";
 import { counted, grouped } from "../text.js";
 import { AXIS_LOOK, axis, axisTitle } from "./axis.js";
 import { Figure } from "./figure.js";
-import { colours, translucent } from "./palette.js";
+import { colours, translucent } from "../palette.js";
 import { captionBelow, HOUSE } from "./plot.js";
 import { type ProfileOptions, profileRun, type RunIncident, type RunProfile } from "./run-profile.js";
 

@@ -7,13 +7,13 @@
 
 /** Colours for marks, by name. */
 export const colours = {
-  blue: "#435adf",
-  orange: "#f25a00",
-  sky: "#0699ff",
-  pink: "#e95dcc",
-  green: "#339e4e",
-  brown: "#a55100",
-  violet: "#7c5ca8",
+  blue: "#4859e1",
+  orange: "#fc510f",
+  sky: "#0399f3",
+  pink: "#f152cb",
+  green: "#399b50",
+  brown: "#ab4d04",
+  violet: "#8b56a2",
   /** What is left over, or in the background. */
   grey: "#7f8791",
 } as const;
