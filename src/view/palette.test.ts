@@ -50,6 +50,8 @@ it("text can be read where the theme is not known, and well where it is", () => 
   for (const background of [...LIGHT, ...DARK]) expect(contrast(INK, background)).toBeGreaterThanOrEqual(3.9);
   for (const background of LIGHT) expect(contrast(INK_ON.light, background)).toBeGreaterThanOrEqual(4.5);
   for (const background of DARK) expect(contrast(INK_ON.dark, background)).toBeGreaterThanOrEqual(4.5);
+  for (const background of LIGHT) expect(contrast(INK_ON.dark, background)).toBeGreaterThanOrEqual(3);
+  for (const background of DARK) expect(contrast(INK_ON.light, background)).toBeGreaterThanOrEqual(3);
   for (const colour of [...Object.values(colours), ...heatColours])
     expect(contrast(textOn(colour), colour)).toBeGreaterThanOrEqual(4.5);
 });

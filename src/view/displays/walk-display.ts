@@ -6,7 +6,7 @@ import { frame } from "../style.js";
 import { address } from "../text.js";
 
 /** The parts of a linear address that a walk uses, from the highest bits; what the walk did not come to is left out. */
-function partsOf({ paging, linear, entries, pageBytes }: PageWalk): readonly LinearPart[] {
+export function linearParts({ paging, linear, entries, pageBytes }: PageWalk): readonly LinearPart[] {
   if (!paging) return [["linear address", linear, "31:0"]];
   const indices = entries.map(
     ({ table, index, bits: [high, low] }): LinearPart => [`${table} index`, index, `${high}:${low}`],
@@ -17,7 +17,7 @@ function partsOf({ paging, linear, entries, pageBytes }: PageWalk): readonly Lin
   return [...indices, [pageBytes === undefined && lowest > 12 ? "rest" : "offset", rest, `${lowest - 1}:0`]];
 }
 
-type LinearPart = readonly [name: string, value: number, bits: string];
+export type LinearPart = readonly [name: string, value: number, bits: string];
 
 /** "4 KiB", "2 MiB". */
 const sizeText = (bytes: number): string => (bytes < 2 ** 20 ? `${bytes / 1024} KiB` : `${bytes / 2 ** 20} MiB`);
@@ -67,7 +67,7 @@ export function walkDisplay(walk: PageWalk): Display {
       `<tr><td>${entry.table}</td><td class="mono">0x${wideHex(entry.address, 8)}</td><td class="mono">${wideHex(entry.entry, digits)}</td><td>${rights(entry).join(" · ")}</td></tr>`,
   );
   const table = `<table><thead><tr><th>table</th><th>entry at (physical)</th><th>entry</th><th>says</th></tr></thead><tbody>${rows.join("")}</tbody></table>`;
-  const bits = partsOf(walk).map(
+  const bits = linearParts(walk).map(
     ([name, value, range]) =>
       `<span><small>${name}, bits ${range}</small><span class="mono">0x${value.toString(16)}</span></span>`,
   );
@@ -81,7 +81,7 @@ export function walkDisplay(walk: PageWalk): Display {
   );
   const tableWidth = Math.max(14, ...walk.entries.map(({ table: name }) => name.length));
   const text = [
-    `page walk of linear ${address(walk.linear)} (${partsOf(walk)
+    `page walk of linear ${address(walk.linear)} (${linearParts(walk)
       .map(([name, value]) => `${name} 0x${value.toString(16)}`)
       .join(", ")})`,
     ...walk.entries.map(

@@ -1,7 +1,7 @@
 /** Axes of figures: every one has a title, with the unit of what it measures. */
 import { VirtlabError } from "../../state/error.js";
-import { markup } from "./markup.js";
 import { FAINT_GRID, GRID } from "../palette.js";
+import { markup } from "./markup.js";
 
 /** What an axis measures, and how. */
 export interface Axis {

@@ -1,9 +1,10 @@
 /** What the ready-made figures have in common: their options, their text, how series look and how they are named. */
+
+import { cycle, dashes, seriesColours, symbols } from "../palette.js";
 import type { Axis, AxisLike } from "./axis.js";
 import { axisTitle } from "./axis.js";
 import type { Figure, PlotlyFigure } from "./figure.js";
 import { markup } from "./markup.js";
-import { cycle, dashes, seriesColours, symbols } from "../palette.js";
 import { plot } from "./plot.js";
 import type { FigureSources } from "./provenance.js";
 import type { Series } from "./series.js";

@@ -4,6 +4,7 @@
  * and only where there is Node.
  */
 import { DISPLAY, type Displayable, type MimeBundle } from "../display.js";
+import { visible } from "../text.js";
 import { type FigureSources, type Provenance, provenance, stampText } from "./provenance.js";
 
 /** A figure in Plotly's JSON form, as its manual "Plotly JavaScript Figure Reference" has it. */
@@ -42,10 +43,10 @@ export class Figure implements Displayable {
   ) {
     this.data = deepFreeze(plain(data) as PlotlyFigure["data"]);
     this.provenance = provenance(this.data, title, sources);
-    this.caption = [caption, stampText(this.provenance)].filter(Boolean).join(" · ");
+    this.caption = visible([caption, stampText(this.provenance)].filter(Boolean).join(" · "));
     const { meta, ...layout } = plain(layoutOf(this.caption)) as Readonly<Record<string, unknown>>;
     this.layout = deepFreeze({ ...layout, meta: { ...(meta as object | undefined), virtlab: this.provenance } });
-    this.text = [text, this.caption].filter(Boolean).join("\n");
+    this.text = visible([text, this.caption].filter(Boolean).join("\n"));
     Object.freeze(this);
   }
 

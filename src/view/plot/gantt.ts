@@ -1,9 +1,10 @@
 /** `gantt`: who runs when, a lane for each. */
+
+import { textOn } from "../palette.js";
 import { type AxisLike, axisOf, marginOfNames } from "./axis.js";
 import { type ChartOptions, chart, lookOf, named } from "./chart.js";
 import type { Figure } from "./figure.js";
 import { markup } from "./markup.js";
-import { textOn } from "../palette.js";
 import { columnValues, numberOf, type PlotRecord } from "./series.js";
 import { numberText, rounded } from "./statistics.js";
 

@@ -3,12 +3,12 @@
  * class of numbers: Plotly's own heat maps are painted on a canvas, and no static drawing could be made of them.
  */
 import { VirtlabError } from "../../state/error.js";
+import { heatColours, textOn } from "../palette.js";
 import { type AxisLike, axisOf, axisTitle, columnOf, marginOfNames } from "./axis.js";
 import { type ChartOptions, chart } from "./chart.js";
 import type { Figure } from "./figure.js";
 import { classesOf } from "./heat-classes.js";
 import { markup } from "./markup.js";
-import { heatColours, textOn } from "../palette.js";
 import { areRows, columnValues, isRow, numberOf, type PlotRecord } from "./series.js";
 import { numberText } from "./statistics.js";
 

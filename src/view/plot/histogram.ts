@@ -1,9 +1,10 @@
 /** `histogram`, `boxes` and `percentiles`: how numbers are spread. */
+
+import { translucent } from "../palette.js";
 import { type Axis, axis, axisOf, axisTitle, columnOf } from "./axis.js";
 import { type ChartOptions, chart, lookOf, named, seriesText } from "./chart.js";
 import type { Figure } from "./figure.js";
 import { markup } from "./markup.js";
-import { translucent } from "../palette.js";
 import { type PlotRecord, type Series, seriesOf } from "./series.js";
 import { binBorders, countsBetween, numberText, quantile, rounded, sorted } from "./statistics.js";
 

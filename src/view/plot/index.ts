@@ -1,4 +1,6 @@
 /** `virtlab/plot`: figures, in Plotly's form, each stamped with what it was made from. */
+
+export { colours, heatColours, seriesColours } from "../palette.js";
 export { type Axis, type AxisLike, axis, axisTitle } from "./axis.js";
 export { type BarData, type BarOptions, bars } from "./bars.js";
 export type { ChartOptions } from "./chart.js";
@@ -7,7 +9,6 @@ export { type GanttOptions, gantt, type Span, type SpanColumns, spansOf } from "
 export { type GridData, type HeatmapOptions, heatmap } from "./heatmap.js";
 export { boxes, type HistogramOptions, histogram, percentiles, type SampleData } from "./histogram.js";
 export { lines, scatter, steps } from "./lines.js";
-export { colours, heatColours, seriesColours } from "../palette.js";
 export { type PlotOptions, plot } from "./plot.js";
 export { type FigureSources, type Hashed, type Provenance, provenanceOf } from "./provenance.js";
 export { figureOfRun } from "./run-figure.js";

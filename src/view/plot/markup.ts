@@ -11,8 +11,12 @@ const LONGEST = 160;
 export function markup(value: unknown): string {
   const text = visible(String(value)).replace(/[\n\t]/g, " ");
   const shown = text.length > LONGEST ? `${text.slice(0, LONGEST)} …` : text;
-  return shown.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+  return escaped(shown);
 }
+
+/** `%{…}` is a place for a value in what a pointer's box shows. */
+const escaped = (text: string): string =>
+  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll("%{", "%&#123;");
 
 /** Text in lines of at most so many characters, as markup. */
 export function wrapped(text: string, width: number): string {

@@ -1,8 +1,9 @@
 /** `plot`: a figure of one's own in the look of the others, from Plotly's traces and as little layout as it needs. */
+
+import { INK } from "../palette.js";
 import { AXIS_LOOK, type AxisLike, axisOf, plotlyAxis } from "./axis.js";
 import { Figure, type PlotlyFigure } from "./figure.js";
 import { markup, wrapped } from "./markup.js";
-import { INK } from "../palette.js";
 import type { FigureSources } from "./provenance.js";
 
 export interface PlotOptions extends FigureSources {

@@ -8,8 +8,8 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { JSDOM, VirtualConsole } from "jsdom";
 import { VirtlabError } from "../../state/error.js";
-import type { PlotlyFigure } from "./figure.js";
 import { INK, INK_ON, translucent } from "../palette.js";
+import type { PlotlyFigure } from "./figure.js";
 import { provenanceMetadata, provenanceOf } from "./provenance.js";
 import { giveTextBoxes } from "./text-boxes.js";
 

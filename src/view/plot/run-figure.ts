@@ -3,10 +3,10 @@
  */
 import type { InstructionGroup } from "../../hardware/isa/instruction.js";
 import type { Machine } from "../../hardware/machine.js";
+import { colours, translucent } from "../palette.js";
 import { counted, grouped } from "../text.js";
 import { AXIS_LOOK, axis, axisTitle } from "./axis.js";
 import { Figure } from "./figure.js";
-import { colours, translucent } from "../palette.js";
 import { captionBelow, HOUSE } from "./plot.js";
 import { type ProfileOptions, profileRun, type RunIncident, type RunProfile } from "./run-profile.js";
 

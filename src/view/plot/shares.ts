@@ -1,8 +1,9 @@
 /** `shares`: what whole is made of, over time. */
+
+import { colours, seriesColours } from "../palette.js";
 import { axis, axisOf } from "./axis.js";
 import { type ChartOptions, chart, named, places } from "./chart.js";
 import type { Figure } from "./figure.js";
-import { colours, seriesColours } from "../palette.js";
 import { areNames, type Place, type Series, type SeriesData, seriesOf } from "./series.js";
 import { numberText, rounded } from "./statistics.js";
 

@@ -2,22 +2,11 @@
  * Where texts of a drawing are and how large, in a document that lays nothing out (jsdom). plotly.js asks for it to place
  * titles, legends and labels. Widths are those of a common sans-serif font, near enough for margins.
  */
+import { textWidth } from "../text-width.js";
 
-/** Widths of characters in units of the font's size, for those that are not of middling width. */
-const WIDTHS: readonly (readonly [characters: RegExp, width: number])[] = [
-  [/[ijl.,:;'|!]/, 0.29],
-  [/[ frtI()[\]/\-"*]/, 0.37],
-  [/[mwMW@%]/, 0.92],
-  [/[A-Z&]/, 0.68],
-  [/[0-9]/, 0.63],
-];
-const MIDDLING = 0.59;
 const LINE_HEIGHT = 1.3;
 /** From the baseline of a line up. */
 const ASCENT = 0.95;
-
-export const textWidth = (text: string, size: number): number =>
-  size * [...text].reduce((sum, one) => sum + (WIDTHS.find(([like]) => like.test(one))?.[1] ?? MIDDLING), 0);
 
 interface Box {
   readonly left: number;
