@@ -133,7 +133,7 @@ describe("whatever a text says", () => {
           expectPlain(display.text);
         }
       }),
-      { ...settings, numRuns: 25 },
+      { ...settings, numRuns: 10 },
     );
   });
 
@@ -182,7 +182,9 @@ describe("whatever a text says", () => {
 
   it("drawings of figures show it as text", async () => {
     const text = `${pieces.slice(0, 8).join(" ")}%{x}`;
-    for (const figure of figuresOf(text)) {
+    // Of those that put text in different places: axes and legend, ends of bars, cells, spans.
+    const [line, , , bar, , , , , , cells, spans] = figuresOf(text) as [Figure, ...Figure[]];
+    for (const figure of [line, bar!, cells!, spans!]) {
       const bundle = await (figure as Displayable)[DISPLAY]();
       const document = expectOnlyOurs(bundle["image/svg+xml"] as string, "image/svg+xml");
       const shown = [...document.querySelectorAll("text")].map(({ textContent }) => textContent).join("\n");

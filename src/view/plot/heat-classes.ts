@@ -12,7 +12,7 @@ export interface HeatClass {
 
 const MOST = heatColours.length;
 /** What widths of classes may begin with. */
-const ROUND = [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10];
+const ROUND = [1, 2, 2.5, 4, 5, 10];
 /** Within powers of ten: all three, or the powers alone. */
 const FACTORS = [[1, 2, 5], [1, 3], [1]];
 

@@ -1,4 +1,5 @@
 /** `tableOf`: results of one's own as a table, in the look of the other displays, with what changed marked. */
+import { VirtlabError } from "../../state/error.js";
 import { Display } from "../display.js";
 import { columnsOfText, table } from "../parts.js";
 import { frame } from "../style.js";
@@ -43,6 +44,8 @@ function summaryOf(rows: readonly ComparedRow[]): string {
  * Records as a table: a row each, with a column for every name that any of them has, in the order in which they come.
  * With `since`, what changed from other records is marked: by a sign before the row, and by the value that was.
  *
+ * @throws VirtlabError for a `key` that is no column.
+ *
  * @example
  * String(tableOf([{ ring: 0, cli: "runs" }, { ring: 3, cli: "#GP(0)" }])) // => 'ring  cli\n0     runs\n3     #GP(0)'
  * const before = [{ policy: "FIFO", faults: 9 }, { policy: "LRU", faults: 10 }];
@@ -52,6 +55,8 @@ function summaryOf(rows: readonly ComparedRow[]): string {
  */
 export function tableOf(rows: readonly TableRecord[], { caption, mark, since, key }: TableOptions = {}): Display {
   const names = [...new Set([...rows, ...(since ?? [])].flatMap((row) => Object.keys(row)))];
+  if (key !== undefined && !names.includes(key))
+    throw new VirtlabError(`table: no record has a column ${JSON.stringify(key)}, by which rows shall be found`);
   const compared: readonly ComparedRow[] =
     since === undefined
       ? rows.map((row) => ({ change: "same", row }))
