@@ -38,6 +38,10 @@ export type Inspection =
  * The value's display, as HTML and text. With `since`, what changed in a machine is marked.
  *
  * @throws VirtlabError for a value that has no display.
+ *
+ * @example
+ * const machine = Machine.create({ memory: "1M" });
+ * show(machine.walk(0x1234)).text.split("\n")[1] // => '  → physical 0x00001234 (paging is off)'
  */
 export function show(value: Showable, options?: MachineDisplayOptions): Display;
 export function show(value: ToyMachine, options?: ToyDisplayOptions): Display;

@@ -96,6 +96,16 @@ describe("the figure of a run", () => {
   });
 });
 
+it("a figure is plain JSON for Plotly, which writes into what it is given", () => {
+  const figure = plot([{ y: [1, 2] }], { title: "T" });
+  const { data, layout } = figure.toJSON() as { data: { y: number[] }[]; layout: Record<string, unknown> };
+  expect(JSON.parse(JSON.stringify(figure))).toEqual({ data, layout });
+  data[0]!.y.push(3);
+  layout["width"] = 1;
+  expect(figure.data[0]!["y"]).toEqual([1, 2]);
+  expect(figure.toJSON().layout).not.toHaveProperty("width");
+});
+
 describe("a plot of one's own", () => {
   const figure = plot([{ x: [0, 1], y: [3, 0] }], {
     title: "CPL",

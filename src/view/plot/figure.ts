@@ -23,6 +23,10 @@ export interface FigureWords extends FigureSources {
   readonly text: string;
 }
 
+/**
+ * A figure that shows itself in a notebook, in one message: as Plotly's JSON, as a drawing made without a browser, and in
+ * words. It is a value: nothing of it can be changed.
+ */
 export class Figure implements Displayable {
   /** Traces of the figure; frozen, as is the layout. */
   readonly data: PlotlyFigure["data"];
@@ -59,6 +63,16 @@ export class Figure implements Displayable {
 
   toString(): string {
     return this.text;
+  }
+
+  /**
+   * The figure as plain JSON, in a copy of its own: Plotly writes into what it is given.
+   *
+   * @example
+   * Object.keys(plot([{ y: [1, 2] }]).toJSON()) // => [ 'data', 'layout' ]
+   */
+  toJSON(): PlotlyFigure {
+    return JSON.parse(JSON.stringify({ data: this.data, layout: this.layout })) as PlotlyFigure;
   }
 
   /** One bundle for all front ends: interactive where Plotly is known, else a drawing, else words. */

@@ -40,6 +40,10 @@ const MOST_LEVELS = 5000;
  * CPL, incidents and kinds of instructions of a machine's next steps, as a figure.
  *
  * @throws VirtlabError if `steps` or `windows` is not a whole number, 1 or greater.
+ *
+ * @example
+ * const machine = Machine.boot({ image: guest("rings") });
+ * figureOfRun(machine, { steps: 1000 }).text.split("\n")[1] // => '  privilege: CPL 0 100.0 %'
  */
 export function figureOfRun(machine: Machine, options: ProfileOptions = {}): Figure {
   const profile = profileRun(machine, options);

@@ -50,8 +50,8 @@ function summaryOf(rows: readonly ComparedRow[]): string {
  * String(tableOf([{ ring: 0, cli: "runs" }, { ring: 3, cli: "#GP(0)" }])) // => 'ring  cli\n0     runs\n3     #GP(0)'
  * const before = [{ policy: "FIFO", faults: 9 }, { policy: "LRU", faults: 10 }];
  * const lines = tableOf([{ policy: "FIFO", faults: 10 }, { policy: "clock", faults: 9 }], { since: before }).text.split("\n");
- * lines.slice(0, 3) // => [ '1 changed, 1 added, 1 removed', '   policy  faults', '±  FIFO    9 → 10' ]
- * lines.slice(3) // => [ '−  LRU     10', '+  clock   9' ]
+ * lines[0] // => '1 changed, 1 added, 1 removed'
+ * lines.slice(2) // => [ '±  FIFO    9 → 10', '−  LRU     10', '+  clock   9' ]
  */
 export function tableOf(rows: readonly TableRecord[], { caption, mark, since, key }: TableOptions = {}): Display {
   const names = [...new Set([...rows, ...(since ?? [])].flatMap((row) => Object.keys(row)))];
