@@ -59,7 +59,7 @@ export const AXIS_LOOK = {
 export function plotlyAxis(from: Axis): Record<string, unknown> {
   const { log = false, range, zero = false } = from;
   return {
-    title: { text: markup(axisTitle(from)), standoff: 10 },
+    title: { text: markup(axisTitle(from)) },
     ...(log ? { type: "log", exponentformat: "power", minor: { showgrid: true, gridcolor: FAINT_GRID } } : {}),
     ...(range === undefined ? {} : { range: log ? range.map(Math.log10) : [...range] }),
     ...(zero && !log ? { rangemode: "tozero" } : {}),

@@ -118,6 +118,11 @@ describe("a plot of one's own", () => {
     const { layout } = figure;
     expect(layout).toMatchObject({ height: 200, paper_bgcolor: "rgba(0,0,0,0)" });
     expect(layout["yaxis"]).toMatchObject({ range: [3, 0], zeroline: false });
+    const titles = plot([], { layout: { xaxis: { title: "step" }, yaxis2: { title: { text: "CPL" } } } }).layout;
+    expect([titles["xaxis"], titles["yaxis2"]]).toMatchObject([
+      { title: { text: "step", standoff: 10 } },
+      { title: { text: "CPL", standoff: 10 } },
+    ]);
     expect((layout["annotations"] as { text: string }[]).map(({ text }) => text)).toEqual([
       "here",
       "<b>CPL</b>",

@@ -1,6 +1,6 @@
 /** `plot`: a figure of one's own in the look of the others, from Plotly's traces and as little layout as it needs. */
 
-import { INK } from "../palette.js";
+import { INK, seriesColours } from "../palette.js";
 import { AXIS_LOOK, type AxisLike, axisOf, plotlyAxis } from "./axis.js";
 import { Figure, type PlotlyFigure } from "./figure.js";
 import { markup, wrapped } from "./markup.js";
@@ -26,6 +26,7 @@ export const HOUSE = {
   paper_bgcolor: "rgba(0,0,0,0)",
   plot_bgcolor: "rgba(0,0,0,0)",
   font: { family: "system-ui, sans-serif", size: 12, color: INK },
+  colorway: seriesColours,
   hovermode: "closest",
 } as const;
 
@@ -67,7 +68,10 @@ export function plot(
     ...(y === undefined ? {} : { yaxis: plotlyAxis(axisOf(y, "")) }),
   };
   const axes = Object.fromEntries(
-    [...names].map((name) => [name, { ...AXIS_LOOK, ...measured[name], ...(layout[name] as object) }]),
+    [...names].map((name) => {
+      const own: Readonly<Record<string, unknown>> = { ...AXIS_LOOK, ...measured[name], ...(layout[name] as object) };
+      return [name, { ...own, ...titled(own["title"]) }];
+    }),
   );
   const {
     annotations = [],
@@ -88,6 +92,12 @@ export function plot(
     };
   };
   return new Figure(data, layoutOf, { title: title ?? "", caption, text, ...sources });
+}
+
+/** An axis's title stands as far from the axis in all figures, however it was given. */
+function titled(title: unknown): object {
+  if (title === undefined) return {};
+  return { title: { standoff: 10, ...(typeof title === "string" ? { text: title } : (title as object)) } };
 }
 
 const headingAbove = (title: string): object => ({
