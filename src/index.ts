@@ -106,6 +106,8 @@ export { type PlotOptions, plot } from "./view/plot/plot.js";
 export { type FigureSources, type Hashed, type Provenance, provenanceOf } from "./view/plot/provenance.js";
 export { figureOfRun } from "./view/plot/run-figure.js";
 export type { ProfileOptions } from "./view/plot/run-profile.js";
+export type { ScrubberAt } from "./view/scrubber/places.js";
+export { type ScrubberOptions, scrubber } from "./view/scrubber/scrubber.js";
 export { type Inspection, type Showable, show } from "./view/show.js";
 export { type CellMark, type TableOptions, tableOf } from "./view/table/table-display.js";
 
