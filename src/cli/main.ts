@@ -6,11 +6,12 @@ import { Command, CommanderError } from "commander";
 import { VirtlabError } from "../state/error.js";
 import { bootCommand } from "./boot.js";
 import { notebookCommand } from "./notebook.js";
+import { reproduceCommand } from "./reproduce.js";
 import { EXIT_STATUS } from "./status.js";
 import { tourCommand } from "./tour.js";
 
 /** Subcommands in the order help shows them. */
-const commands = [bootCommand, notebookCommand, tourCommand];
+const commands = [bootCommand, notebookCommand, reproduceCommand, tourCommand];
 
 async function main(): Promise<void> {
   const { version } = JSON.parse(readFileSync(path.join(__dirname, "../../package.json"), "utf8")) as {

@@ -71,10 +71,3 @@ function runs(values: readonly number[]): readonly number[] {
   }
   return pairs;
 }
-
-/** The data as text inside of an element that is not markup. */
-export const scrubberJson = (data: ScrubberData): string =>
-  JSON.stringify(data).replace(
-    /[<>&\u2028\u2029]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );

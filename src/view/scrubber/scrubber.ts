@@ -7,7 +7,7 @@ import type { Steppable } from "../../state/steppable.js";
 import type { Timeline } from "../../state/timeline.js";
 import { Display } from "../display.js";
 import { grouped } from "../text.js";
-import { scrubberJson } from "./columns.js";
+import { inertJson } from "./inert-json.js";
 import { panelOf } from "./panel.js";
 import { type Places, placesOf, type ScrubberAt } from "./places.js";
 import { SCRUBBER_SCRIPT } from "./script.js";
@@ -101,7 +101,7 @@ function displayOf<M extends Steppable<M>>(
   const keys = legend.map(([name, text]) => `<span><i class="k-${name}"></i>${text}</span>`).join("");
   const html = `<div class="vl vl-scrubber" data-label="Place in the timeline">${SCRUBBER_STYLE}<div class="box"><div class="head">${head}</div>
 <div class="scrub"><div class="track">${svg}</div><div class="bar"><div class="controls"><span class="dim">${range}</span></div><div class="legend">${keys}<span class="dim">${summary}</span></div></div></div>
-${body}</div><script type="application/json">${scrubberJson(data)}</script><script>${SCRUBBER_SCRIPT}</script></div>`;
+${body}</div><script type="application/json">${inertJson(data)}</script><script>${SCRUBBER_SCRIPT}</script></div>`;
   const named = list.slice(0, NAMED).map(({ steps }, place) => `  step ${grouped(steps)}  ${captions[place]}`);
   const left = list.length - named.length;
   const lines = [`scrubber over ${range}: ${summary}`, ...named, ...(left > 0 ? [`  … and ${left} more`] : [])];
