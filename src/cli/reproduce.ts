@@ -11,6 +11,7 @@ import { type NotebookDocument, parseNotebook } from "../notebook/document/noteb
 import { currentVersions, versionsOf, versionsText } from "../notebook/document/versions.js";
 import { openPage } from "../notebook/export/record.js";
 import { VirtlabError } from "../state/error.js";
+import { stampText } from "../view/plot/provenance.js";
 import { readText } from "./files.js";
 import { type Report, reportErrors, runTelling } from "./run-report.js";
 
@@ -114,20 +115,21 @@ const OUTCOMES: Readonly<Record<Outcome, string>> = {
 const SHORT = 12;
 
 function resultText({ file, versions, displays }: Reproduction): string {
-  const rows = displays.map(({ cell, kind, title, outcome, changes, hash }) => {
-    const detail = outcome === "same" ? (hash.now ?? "").slice(0, SHORT) : changes.join(", ");
-    return [
-      `cell ${cell}`,
-      kind,
-      title,
-      `${OUTCOMES[outcome]}${detail === "" ? "" : `${outcome === "same" ? " " : ": "}${detail}`}`,
-    ];
-  });
-  const widths = [0, 1, 2].map((column) => Math.max(0, ...rows.map((row) => [...row[column]!].length)));
-  const padded = (text: string, width: number | undefined): string =>
-    width === undefined ? text : text + " ".repeat(width - [...text].length);
-  const lines = rows.map((row) => `  ${row.map((text, column) => padded(text, widths[column])).join("  ")}`);
-  return [`${file}: ${summary(displays)}`, versionsLine(versions), ...lines, ""].join("\n");
+  const rows = displays.map((display) => [`cell ${display.cell}`, display.kind, display.title, outcomeText(display)]);
+  const width = (text: string): number => [...text].length;
+  const widths = [0, 1, 2].map((column) => Math.max(0, ...rows.map((row) => width(row[column]!))));
+  const lines = rows.map((row) =>
+    row.map((text, column) => text + " ".repeat(Math.max(0, (widths[column] ?? 0) - width(text)))).join("  "),
+  );
+  return [`${file}: ${summary(displays)}`, versionsLine(versions), ...lines.map((line) => `  ${line}`), ""].join("\n");
+}
+
+/** Of a figure the hashes that stand below it, of others that of all their forms. */
+function outcomeText({ outcome, changes, hash, provenance }: ComparedDisplay): string {
+  const words = OUTCOMES[outcome];
+  if (outcome !== "same") return changes.length === 0 ? words : `${words}: ${changes.join(", ")}`;
+  const stamp = provenance?.now;
+  return `${words} (${stamp === undefined ? (hash.now ?? "").slice(0, SHORT) : stampText(stamp)})`;
 }
 
 function summary(displays: readonly ComparedDisplay[]): string {

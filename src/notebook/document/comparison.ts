@@ -1,4 +1,5 @@
 /** Two runs of one notebook, compared display by display: the same, or what of each is another. */
+import type { Provenance } from "../../view/plot/provenance.js";
 import type { DisplayFingerprint } from "./fingerprint.js";
 
 export type Outcome = "same" | "changed" | "missing" | "new";
@@ -12,6 +13,8 @@ export interface ComparedDisplay {
   /** What is another, in words: "state hash 0123… → 4567…", "text/plain". Empty where all is the same. */
   readonly changes: readonly string[];
   readonly hash: { readonly before?: string; readonly now?: string };
+  /** Of figures: the machines, costs and numbers they show. */
+  readonly provenance?: { readonly before?: Provenance; readonly now?: Provenance };
 }
 
 const SHORT = 12;
@@ -40,7 +43,9 @@ function compare(before: DisplayFingerprint | undefined, now: DisplayFingerprint
   const outcome =
     before === undefined ? "new" : now === undefined ? "missing" : before.hash === now.hash ? "same" : "changed";
   const hash = { ...(before && { before: before.hash }), ...(now && { now: now.hash }) };
-  return { cell, output, kind, title, outcome, changes, hash };
+  const [old, fresh] = [before?.provenance, now?.provenance];
+  const provenance = { ...(old && { before: old }), ...(fresh && { now: fresh }) };
+  return { cell, output, kind, title, outcome, changes, hash, ...((old || fresh) && { provenance }) };
 }
 
 function changesOf(before: DisplayFingerprint, now: DisplayFingerprint): readonly string[] {

@@ -109,7 +109,7 @@ const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value ?? nu
 function titleOf(bundle: MimeBundle): string {
   const [[name = "", value] = []] = Object.entries(bundle);
   const text = textOf(bundle["text/plain"] ?? (Array.isArray(value) ? value[0] : value));
-  const line = text.split("\n").find((one) => one.trim() !== "") ?? name;
+  const line = text.split("\n").find((one) => /[\p{L}\p{N}]/u.test(one)) ?? name;
   const start = line.replace(/\s+/g, " ").trim();
   const characters = [...start];
   return characters.length > TITLE ? `${characters.slice(0, TITLE - 1).join("")}…` : start;

@@ -24,6 +24,8 @@ export interface PlacesOptions<M> {
   readonly to: number;
   /** Places at the most. */
   readonly limit: number;
+  /** A step that is among the places if all steps are wanted. */
+  readonly cursor: number;
 }
 
 /** A step at which a scrubber can stand; the value is the one that `timeline.goto(steps)` gives. */
@@ -66,11 +68,15 @@ const EVENTS: { readonly [K in EventKind]: { many: string; label: (event: Machin
 
 /** The places, in order. Throws a VirtlabError for what no timeline has. The cursor is left elsewhere. */
 export function placesOf<M extends Steppable<M>>(timeline: Timeline<M>, options: PlacesOptions<M>): Places {
-  const { at, from, to, limit } = options;
+  const { at, from, to, limit, cursor } = options;
   if (at === INSTRUCTION) {
     const total = to - from + 1;
-    const list = evenly(total, limit).map((index) => ({ steps: from + index, label: "" }));
-    return { list, summary: list.length === total ? "every step" : thinned(list.length, total, "steps") };
+    const steps = withCursor(
+      evenly(total, limit).map((index) => from + index),
+      cursor,
+    );
+    const summary = total <= limit ? "every step" : thinned(steps.length, total, "steps");
+    return { list: steps.map((step) => ({ steps: step, label: "" })), summary };
   }
   const [found, many] =
     typeof at === "function"
@@ -89,6 +95,15 @@ const thinned = (shown: number, total: number, many: string): string =>
 function evenly(total: number, limit: number): readonly number[] {
   if (total <= limit) return Array.from({ length: total }, (_, index) => index);
   return Array.from({ length: limit }, (_, index) => Math.round((index * (total - 1)) / (limit - 1)));
+}
+
+/** With the cursor in the place of the step that is nearest to it, unless that is the first or the last. */
+function withCursor(steps: readonly number[], cursor: number): readonly number[] {
+  const last = steps.length - 1;
+  const after = steps.findIndex((step) => step >= cursor);
+  if (after <= 0 || steps[after] === cursor) return steps;
+  const nearest = cursor - steps[after - 1]! < steps[after]! - cursor ? after - 1 : after;
+  return nearest === 0 || nearest === last ? steps : steps.with(nearest, cursor);
 }
 
 function withEnds(places: readonly Place[], from: number, to: number): readonly Place[] {
@@ -145,6 +160,7 @@ function eventPlaces<M extends Steppable<M>>(
 }
 
 function wantedOf(names: readonly string[]): Wanted {
+  if (names.length === 0) throw new VirtlabError("scrubber: no places are asked for");
   const kinds = new Set<EventKind>();
   const mnemonics = new Set<string>();
   for (const name of names) {

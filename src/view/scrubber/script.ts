@@ -48,11 +48,14 @@ const SOURCE = String.raw`
     return values;
   };
 
+  /** More than any scrubber has. */
+  const MOST = 10000;
+
   const start = (box) => {
-    box.dataset.ready = "";
     const { places, start: first, texts, lists, output, columns } = JSON.parse(
       box.querySelector('script[type="application/json"]').textContent,
     );
+    if (!(places > 0 && places < MOST)) throw new RangeError("places: " + places);
     const values = columns.map((pairs) => expand(pairs, places));
     const changed = (column, place) => place > 0 && column[place] !== column[place - 1];
 
@@ -231,7 +234,15 @@ const SOURCE = String.raw`
   };
 
   const roots = [document, ...[...document.querySelectorAll("*")].flatMap(({ shadowRoot }) => shadowRoot || [])];
-  for (const root of roots) for (const box of root.querySelectorAll(".vl-scrubber:not([data-ready])")) start(box);
+  for (const root of roots)
+    for (const box of root.querySelectorAll(".vl-scrubber:not([data-ready])")) {
+      box.dataset.ready = "";
+      try {
+        start(box);
+      } catch (error) {
+        console.warn("virtlab: this scrubber cannot be moved: " + error);
+      }
+    }
 })();
 `;
 

@@ -48,7 +48,7 @@ export function scrubber<M extends Steppable<M>>(timeline: Timeline<M>, options:
   const { at = "instruction", from = timeline.start, to = timeline.end, limit = LIMIT } = options;
   check(timeline, from, to, limit);
   const copy = copyOf(timeline);
-  const places = placesOf(copy, { at, from, to, limit });
+  const places = placesOf(copy, { at, from, to, limit, cursor: timeline.position });
   return displayOf(timeline, places, snapshotsOf(copy, places));
 }
 

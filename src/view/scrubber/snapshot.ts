@@ -165,6 +165,9 @@ const toy: Anatomy<ToyMachine> = {
 const placeOf = ({ address: at }: { readonly address: number }, pc: number): ListingLine["place"] =>
   at === pc ? "here" : at < pc ? "before" : "after";
 
+/** Whether a scrubber can show the machine. */
+export const isKnown = (machine: unknown): boolean => machine instanceof Machine || machine instanceof ToyMachine;
+
 /** How this machine is taken apart. Throws a VirtlabError for one that no scrubber knows. */
 export function anatomyOf<M>(machine: M): Anatomy<M> {
   if (machine instanceof Machine) return x86 as unknown as Anatomy<M>;

@@ -26,7 +26,7 @@ export function stripOf(snapshots: readonly Snapshot[], start: number, edits: re
   const marked: Record<MarkName, readonly number[]> = {
     exception: placesWithMore(snapshots, "exceptions"),
     interrupt: placesWithMore(snapshots, "interrupts"),
-    edit: snapshots.flatMap(({ steps }, place) => (edits.includes(steps) ? [place] : [])),
+    edit: edits.map((edit) => snapshots.findIndex(({ steps }) => steps >= edit)).filter((place) => place >= 0),
   };
   const lines = MARKS.filter(({ name }) => marked[name].length > 0).map(
     ({ name, top, bottom }) =>

@@ -25,7 +25,7 @@ export const SCRUBBER_STYLE = `${STYLE}<style>
 .vl.vl.vl .slider::-moz-range-thumb { box-sizing: border-box; width: ${THUMB}; height: 28px; border: 2px solid ${ACCENT}; border-radius: 5px; background: color-mix(in srgb, ${ACCENT} 30%, transparent); }
 .vl.vl.vl .slider:focus-visible { outline: 2px solid ${ACCENT}; outline-offset: 2px; border-radius: 5px; }
 .vl.vl.vl .bar { display: flex; flex-wrap: wrap; align-items: center; gap: .25rem 1rem; margin-top: .4rem; min-height: 1.75rem; }
-.vl.vl.vl .controls { display: flex; align-items: center; gap: .2rem; }
+.vl.vl.vl .controls { display: flex; flex-wrap: wrap; align-items: center; gap: .2rem; }
 .vl.vl.vl .controls button { display: grid; place-items: center; width: 2rem; height: 1.75rem; margin: 0; padding: 0; border: 1px solid ${dim(22)}; border-radius: 5px; background: none; color: inherit; cursor: pointer; }
 .vl.vl.vl .controls button svg { width: 14px; height: 14px; fill: currentColor; }
 .vl.vl.vl .controls button:hover { background: ${dim(9)}; }
