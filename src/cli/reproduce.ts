@@ -89,6 +89,7 @@ function readRecorded(file: string): Recorded {
     return { file, notebook, versions: versionsOf(notebook), displays };
   }
   const { notebook, versions, displays } = openPage(text, file);
+  if (displays.length === 0) throw new VirtlabError(`${file}: shows no results to compare with`);
   return { file, notebook: parseNotebook(notebook, file), versions, displays };
 }
 
