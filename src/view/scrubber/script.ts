@@ -227,8 +227,8 @@ const SOURCE = String.raw`
     const track = box.querySelector(".track");
     track.append(slider);
     const controls = box.querySelector(".controls");
-    controls.dataset.lmSuppressShortcuts = "true";
-    track.dataset.lmSuppressShortcuts = "true";
+    // JupyterLab's shortcuts keep away from these; those that match the focused element itself look no further up.
+    for (const node of [slider, ...Object.values(buttons)]) node.dataset.lmSuppressShortcuts = "true";
     controls.replaceChildren(...Object.values(buttons), where);
     show(first);
   };
