@@ -124,7 +124,7 @@ pre code { font-size: inherit; }
 .contents a { color: var(--faint); text-decoration: none; }
 .contents a:hover { color: var(--accent); text-decoration: underline; }
 @media (min-width: 74rem) {
-  main.with-contents { padding-left: 18rem; }
+  main.with-contents, .with-contents + footer { padding-left: 18rem; }
   .contents { position: fixed; left: var(--edge); top: 5.4rem; width: 13rem; max-height: calc(100vh - 7rem);
     overflow-y: auto; margin: 0; padding: 0; border: 0; }
   .contents ol { columns: auto; }

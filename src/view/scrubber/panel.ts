@@ -46,7 +46,7 @@ export function panelOf(snapshots: readonly Snapshot[], options: PanelOptions): 
   const registers = here.registers.map((group, number) => {
     const rows = group.map(
       ([name], index) =>
-        `<tr><th scope="row">${name}</th>${fields.value("td", ({ registers }) => registers[number]![index]![1])}</tr>`,
+        `<tr><th scope="row">${name}</th>${fields.cells(({ registers }) => registers[number]![index]![1])}</tr>`,
     );
     return `<div class="registers${number > 0 ? " short" : ""}"><table class="mono"><tbody>${rows.join("")}</tbody></table></div>`;
   });
@@ -82,13 +82,18 @@ class Fields {
     return `<span data-s="t${this.#columns.texts(texts)}" ${attributes}>${escapeHtml(texts[this.start]!)}</span>`;
   }
 
-  /** A text that is marked where it is new; in a table, with what it was beside it. */
-  value(tag: "td" | "span", select: (one: Snapshot) => string): string {
+  /** A text that is marked where it is new. */
+  value(select: (one: Snapshot) => string): string {
     const texts = this.snapshots.map(select);
     const [now, was] = this.#pair(texts);
     const isNew = now === was ? "" : ' class="new"';
-    const cell = `<${tag} data-s="v${this.#columns.texts(texts)}"${isNew}>${escapeHtml(now)}</${tag}>`;
-    return tag === "span" ? cell : `${cell}<td class="was">${isNew && `was ${escapeHtml(was)}`}</td>`;
+    return `<span data-s="v${this.#columns.texts(texts)}"${isNew}>${escapeHtml(now)}</span>`;
+  }
+
+  /** A cell with such a text, and one with what it was. */
+  cells(select: (one: Snapshot) => string): string {
+    const [now, was] = this.#pair(this.snapshots.map(select));
+    return `<td>${this.value(select)}</td><td class="was">${now === was ? "" : `was ${escapeHtml(was)}`}</td>`;
   }
 
   /** A number, with its growth beside it. */
@@ -169,7 +174,7 @@ function flagsRow(fields: Fields, { flags, flagTexts }: Snapshot): string {
   const bits = used.map((index) => fields.bit(flags[index]![0], (one) => one.flags[index]![1]));
   const texts = flagTexts.map(
     ([name], index) =>
-      `<span><span class="dim">${name}</span> ${fields.value("span", (one) => one.flagTexts[index]![1])}</span>`,
+      `<span><span class="dim">${name}</span> ${fields.value((one) => one.flagTexts[index]![1])}</span>`,
   );
   return `<div class="row mono">${texts[0]} &ensp;<span class="flags" title="capitals are set">${bits.join(" ")}</span> &ensp;${texts.slice(1).join(" ")}</div>`;
 }

@@ -65,13 +65,13 @@ const SOURCE = String.raw`
       t: (node, column, place) => {
         node.textContent = texts[column[place]];
       },
-      // A text that is marked when it is new; what it was stands in the next element, if there is one.
+      // A text that is marked when it is new; in a table, what it was stands in the next cell.
       v: (node, column, place) => {
         const isNew = changed(column, place);
         node.textContent = texts[column[place]];
         node.classList.toggle("new", isNew);
-        const was = node.nextElementSibling;
-        if (was !== null) was.textContent = isNew ? "was " + texts[column[place - 1]] : "";
+        const was = node.closest("td")?.nextElementSibling;
+        if (was) was.textContent = isNew ? "was " + texts[column[place - 1]] : "";
       },
       // A number, with its growth in the next element.
       n: (node, column, place) => {

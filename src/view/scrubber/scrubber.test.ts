@@ -37,7 +37,7 @@ function textsOf(html: string, pattern: RegExp): readonly string[] {
   return columnOf(data, Number(pattern.exec(html)![1])).map((text) => data.texts[text]!);
 }
 
-const registerColumn = (name: string): RegExp => new RegExp(`<th scope="row">${name}</th><td data-s="v(\\d+)"`);
+const registerColumn = (name: string): RegExp => new RegExp(`<th scope="row">${name}</th><td><span data-s="v(\\d+)"`);
 const stepsOf = (html: string): readonly number[] =>
   columnOf(dataOf(html), Number(/data-s="n(\d+)" data-is="step"/.exec(html)![1]));
 const labelsOf = (html: string): readonly string[] => textsOf(html, /data-s="t(\d+)" class="label mono"/);
@@ -261,7 +261,7 @@ describe("the script of a scrubber", () => {
         const [value, was] = row.querySelectorAll("td");
         expect(Number.parseInt(value!.textContent!, 16)).toBe(now[name]);
         const isNew = step > 14_430 && before[name] !== now[name];
-        expect([value!.classList.contains("new"), was!.textContent !== ""]).toEqual([isNew, isNew]);
+        expect([value!.firstElementChild!.classList.contains("new"), was!.textContent !== ""]).toEqual([isNew, isNew]);
       }
       const here = box.querySelector(".listing tr.here")!;
       expect(here.querySelectorAll("td")[1]!.textContent).toBe(now.eip.toString(16).padStart(8, "0"));
