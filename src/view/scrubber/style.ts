@@ -7,6 +7,7 @@ const dim = (percent: number): string => `color-mix(in srgb, currentColor ${perc
 const THUMB = "14px";
 
 export const SCRUBBER_STYLE = `${STYLE}<style>
+.vl.vl.vl.vl-scrubber { width: 62rem; max-width: 100%; container-type: inline-size; }
 .vl.vl.vl .scrub { padding: .45rem .8rem .5rem; border-bottom: 1px solid ${dim(14)}; }
 .vl.vl.vl .track { position: relative; padding: 0 calc(${THUMB} / 2); }
 .vl.vl.vl .track svg { height: 28px; }
@@ -62,10 +63,14 @@ export const SCRUBBER_STYLE = `${STYLE}<style>
 .vl.vl.vl .counts { display: flex; flex-wrap: wrap; gap: .1rem 1.6rem; }
 .vl.vl.vl .counts small { display: block; font-size: 11px; color: ${dim(62)}; }
 .vl.vl.vl .counts > span { min-width: 6.5rem; white-space: nowrap; }
-@media (max-width: 40rem) {
+/* What fits depends on the output's width and not on the window's. */
+@container (max-width: 880px) {
+.vl.vl.vl .listing td.bytes { display: none; }
+}
+@container (max-width: 600px) {
 .vl.vl.vl .cols > .grow { border-left: 0; border-top: 1px solid ${dim(12)}; flex-basis: 100%; }
 .vl.vl.vl .legend { margin-left: 0; }
-.vl.vl.vl .registers td.was, .vl.vl.vl .listing td.bytes { display: none; }
+.vl.vl.vl .registers td.was { display: none; }
 .vl.vl.vl .counts > span { min-width: 5.5rem; }
 }
 </style>`;
