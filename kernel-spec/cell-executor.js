@@ -12,7 +12,9 @@ class CellExecutor {
   #value;
   #thrown;
   #diagnostics = [];
-  #publish = () => {};
+  #abort = new AbortController();
+  /** Where the outputs of the cell go that was started last: `publish(messageType, content)`. */
+  publish = () => {};
 
   constructor(rootFolder, converters) {
     // tslab writes to this console only the value of a cell (log, one argument), what a cell threw (error, one
@@ -32,8 +34,9 @@ class CellExecutor {
   begin(executionCount, source, publish) {
     this.#frames.begin(executionCount, source);
     this.executionCount = executionCount;
-    this.#publish = publish;
+    this.publish = publish;
     this.failure = undefined;
+    this.#abort = new AbortController();
   }
 
   /** Runs one cell; false when it failed, and `failure` then holds ename, evalue and traceback. */
@@ -58,7 +61,7 @@ class CellExecutor {
   async #display(value) {
     try {
       const data = await displayBundle(value);
-      this.#publish("execute_result", { execution_count: this.executionCount, data, metadata: {} });
+      this.publish("execute_result", { execution_count: this.executionCount, data, metadata: {} });
       return true;
     } catch (error) {
       this.failure = runtimeError(error, this.#frames);
@@ -72,7 +75,12 @@ class CellExecutor {
   complete(code, position) {
     return this.#inner.complete(code, position);
   }
+  /** Aborted when the cell that runs is interrupted. */
+  get signal() {
+    return this.#abort.signal;
+  }
   interrupt() {
+    this.#abort.abort();
     this.#inner.interrupt();
   }
   close() {

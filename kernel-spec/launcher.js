@@ -16,12 +16,14 @@ function start(connectionFile) {
   const { createConverter } = require("tslab/dist/converter.js");
   const { CellExecutor } = require("./cell-executor.js");
   const { KernelHandler, KernelServer } = require("./kernel-server.js");
+  const { offerNotebook } = require("./notebook-hook.js");
 
   const converter = createConverter({ isJS: false, isBrowser: false });
   const converters = { node: converter, browser: converter, close: () => converter.close() };
   const executor = new CellExecutor(process.cwd(), converters);
   const server = new KernelServer(new KernelHandler(executor, false), connectionFile);
 
+  offerNotebook(() => executor);
   process.on("SIGINT", () => executor.interrupt());
   // A cell may leave promises and timers behind that fail later: that is told as text, and the kernel lives on.
   process.on("uncaughtException", (error) => console.error("Uncaught exception:", error));
