@@ -13,6 +13,8 @@ export interface Progress {
   readonly unit: string;
   /** Ticks of the machine's own clock that went by since it began; only where one machine runs. */
   readonly ticks?: number;
+  /** What else there is to say, in few words: "2 differ". */
+  readonly note?: string;
   /** The last word. It may come before `total` is reached: a machine stops, a search finds. */
   readonly finished: boolean;
 }

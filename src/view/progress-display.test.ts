@@ -19,6 +19,8 @@ const unknown = { done: 950, total: undefined, unit: "", finished: false };
 describe("the text of progress", () => {
   it("has percentage, rate and time left while something goes on", () => {
     expect(progressText(running)).toBe("boot: 41 %, 5,000,000 of 12,000,000 steps, 8.41 M steps/s, 1 s left");
+    const noted = { ...running, progress: { ...running.progress, note: "2 differ" } };
+    expect(progressText(noted)).toBe("boot: 41 %, 5,000,000 of 12,000,000 steps, 2 differ, 8.41 M steps/s, 1 s left");
     expect(progressText({ ...running, rate: undefined })).toBe("boot: 41 %, 5,000,000 of 12,000,000 steps");
     expect(progressText({ ...running, label: "", rate: 950, progress: unknown })).toBe("950, 950/s");
   });

@@ -69,16 +69,17 @@ const withUnit = (amount: string, unit: string): string => (unit === "" ? amount
 
 /** How much is done, of how much, how fast, and how long it will take. */
 function detailsOf({ progress, rate, seconds, phase, timed }: ProgressState): string[] {
-  const { done, total, unit, ticks } = progress;
+  const { done, total, unit, ticks, note } = progress;
+  const notes = note === undefined ? [] : [note];
   const whole = total === undefined || (phase === "finished" && done >= total);
   const amount = withUnit(whole ? grouped(done) : `${grouped(done)} of ${grouped(total)}`, unit);
   if (phase !== "running") {
     const time = timed ? ` in ${duration(seconds)}` : "";
-    return [amount + time, ...(ticks === undefined ? [] : [`${machineTime(ticks)} of machine time`])];
+    return [amount + time, ...notes, ...(ticks === undefined ? [] : [`${machineTime(ticks)} of machine time`])];
   }
-  if (rate === undefined || rate === 0) return [amount];
+  if (rate === undefined || rate === 0) return [amount, ...notes];
   const left = total === undefined || done >= total ? [] : [`${wholeDuration(Math.ceil((total - done) / rate))} left`];
-  return [amount, rateText(rate, unit), ...left];
+  return [amount, ...notes, rateText(rate, unit), ...left];
 }
 
 /** The state in one line. */
@@ -106,9 +107,10 @@ export function progressLine(state: ProgressState, columns: number): string {
 }
 
 /** Characters behind a bar at the most, as long as no rate and no time is out of the ordinary: a bar keeps its length. */
-function longestBehind({ total = 0, unit }: Progress): number {
+function longestBehind({ total = 0, unit, note }: Progress): number {
   const all = grouped(total);
-  return ` 100 %  ${withUnit(`${all} of ${all}`, unit)}, ${rateText(999.4e6, unit)}, ${wholeDuration(3599)} left`
+  const more = note === undefined ? "" : `, ${note}`;
+  return ` 100 %  ${withUnit(`${all} of ${all}`, unit)}${more}, ${rateText(999.4e6, unit)}, ${wholeDuration(3599)} left`
     .length;
 }
 

@@ -29,6 +29,8 @@ export interface TerminalStream {
 
 const NOTEBOOK = Symbol.for("virtlab.notebook");
 const DEFAULT_COLUMNS = 80;
+/** Seconds between two lines of a log. */
+const LOG_PERIOD = 10;
 const CLEAR_TO_END = "\x1b[K";
 
 /** Where this process shows progress now; undefined if nowhere. */
@@ -72,6 +74,23 @@ export function terminalPlace(stream: TerminalStream, { clear = false } = {}): P
       const last = state.phase !== "running";
       const line = last && clear ? "" : progressLine(state, stream.columns ?? DEFAULT_COLUMNS);
       stream.write(`\r${line}${CLEAR_TO_END}${last && !clear ? "\n" : ""}`);
+    },
+  };
+}
+
+/** For a command that has its result to print: a line that is gone at the end; in a log, now and then a line. */
+export function commandPlace(stream: TerminalStream): Place {
+  return stream.isTTY === true ? terminalPlace(stream, { clear: true }) : logPlace(stream);
+}
+
+function logPlace(stream: TerminalStream): Place {
+  let next = LOG_PERIOD;
+  return {
+    saved: false,
+    show: (state) => {
+      if (state.phase !== "running" || state.seconds < next) return;
+      next = state.seconds + LOG_PERIOD;
+      stream.write(`${progressText(state)}\n`);
     },
   };
 }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { terminalPlace } from "./places.js";
+import { commandPlace, terminalPlace } from "./places.js";
 import { type ProgressBar, progress, progressAt } from "./progress.js";
 
 const NOTEBOOK = Symbol.for("virtlab.notebook");
@@ -157,6 +157,27 @@ describe("progress on a terminal", () => {
 
   it("leaves nothing where it is to be cleared", () => {
     expect(written(toTheEnd, { clear: true }).split("\r").at(-1)).toBe("\x1b[K");
+  });
+});
+
+describe("progress of a command", () => {
+  function written(isTTY: boolean): string {
+    let text = "";
+    const stream = { isTTY, write: (more: string) => (text += more) };
+    const bar = progressAt(() => commandPlace(stream), "fuzz");
+    for (let done = 0; done <= 25; done++) {
+      bar({ done, total: 25, finished: done === 25 });
+      wait(1.001);
+    }
+    return text;
+  }
+
+  it("is gone at the end on a terminal", () => {
+    expect(written(true).split("\r").slice(-2)).toEqual([expect.stringContaining(" 96 %  24 of 25"), "\x1b[K"]);
+  });
+
+  it("is a line every ten seconds in a log", () => {
+    expect(written(false)).toBe("fuzz: 40 %, 10 of 25, 1.00/s, 16 s left\nfuzz: 80 %, 20 of 25, 1.00/s, 6 s left\n");
   });
 });
 

@@ -39,11 +39,11 @@ interface Course {
 }
 
 const now = (): number => performance.now() / 1000;
-const beginAt = (place: Place | undefined): Course => ({
+const beginAt = (place: Place | undefined, done: number): Course => ({
   place,
   began: now(),
-  rate: newRate(),
-  done: 0,
+  rate: newRate(done),
+  done,
   next: 0,
   over: false,
 });
@@ -77,8 +77,8 @@ export function progress<T>(
 export function progressAt(placeNow: () => Place | undefined, label = "", options: ProgressOptions = {}): ProgressBar {
   let course: Course | undefined;
   return (word) => {
-    const { done, total = options.total, unit = options.unit ?? "", finished = false, ticks } = word;
-    if (course === undefined || course.over || done < course.done) course = beginAt(placeNow());
+    const { done, finished = false } = word;
+    if (course === undefined || course.over || done < course.done) course = beginAt(placeNow(), done);
     course.done = done;
     course.over = finished;
     if (course.place === undefined) return;
@@ -88,7 +88,12 @@ export function progressAt(placeNow: () => Place | undefined, label = "", option
     const seconds = at - course.began;
     course.place.show({
       label,
-      progress: { done, total, unit, finished, ...(ticks === undefined ? {} : { ticks }) },
+      progress: {
+        ...word,
+        total: word.total ?? options.total,
+        unit: word.unit ?? options.unit ?? "",
+        finished,
+      },
       seconds,
       rate: course.rate.at(done, seconds),
       phase: finished ? "finished" : "running",

@@ -8,20 +8,20 @@ export interface Rate {
   at(done: number, seconds: number): number | undefined;
 }
 
-/** A rate that begins with nothing done. */
-export function newRate(): Rate {
-  let last = { done: 0, seconds: 0 };
+/** A rate that begins now, when so much is done. */
+export function newRate(done: number): Rate {
+  let last = { done, seconds: 0 };
   // Amounts and times, both fading alike, so that their quotient is right from the beginning.
   let amount = 0;
   let time = 0;
   return {
-    at(done, seconds) {
+    at(doneNow, seconds) {
       const passed = seconds - last.seconds;
       if (passed > 0) {
         const fading = Math.exp(-passed / MEMORY);
-        amount = amount * fading + (done - last.done);
+        amount = amount * fading + (doneNow - last.done);
         time = time * fading + passed;
-        last = { done, seconds };
+        last = { done: doneNow, seconds };
       }
       return time === 0 ? undefined : amount / time;
     },
