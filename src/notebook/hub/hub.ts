@@ -13,6 +13,9 @@ export interface HubResponse {
   readonly status: number;
   /** Sent as JSON; undefined is an empty body. */
   readonly body?: unknown;
+  /** Sent as it is, in the place of JSON. */
+  readonly file?: { readonly bytes: Uint8Array; readonly type: string };
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 interface HubSession {
@@ -84,21 +87,21 @@ export class Hub {
 
   /** Answers a request. `target` is path and query; errors are answers too: 404, 400 with a message, 500. */
   async handle(method: string, target: string, body: string): Promise<HubResponse> {
-    const url = new URL(target, "http://hub.invalid");
+    const { pathname, query } = splitTarget(target);
     let known = false;
     for (const [routeMethod, pattern, handler] of this.#routes) {
-      const parts = matchPath(pattern, url.pathname);
+      const parts = matchPath(pattern, pathname);
       if (parts === undefined) continue;
       known = true;
       if (routeMethod !== method) continue;
       try {
-        return await handler({ parameters: parts.map(decodePart), query: url.searchParams, body: parseBody(body) });
+        return await handler({ parameters: parts.map(decodePart), query, body: parseBody(body) });
       } catch (error) {
         const status = error instanceof NotFound ? 404 : error instanceof VirtlabError ? 400 : 500;
         return { status, body: { message: error instanceof Error ? error.message : String(error) } };
       }
     }
-    return { status: known ? 405 : 404, body: { message: `${method} ${url.pathname} is not served` } };
+    return { status: known ? 405 : 404, body: { message: `${method} ${pathname} is not served` } };
   }
 
   /** The kernel with this id, for its channels; undefined when there is none. */
@@ -203,6 +206,13 @@ export class Hub {
       connections: kernels.reduce((sum, { connections }) => sum + connections, 0),
     };
   }
+}
+
+/** Path and query as they came: a URL would take `..` away before anybody sees it. */
+export function splitTarget(target: string): { pathname: string; query: URLSearchParams } {
+  const end = target.indexOf("?");
+  const pathname = end < 0 ? target : target.slice(0, end);
+  return { pathname, query: new URLSearchParams(end < 0 ? "" : target.slice(end + 1)) };
 }
 
 class NotFound extends VirtlabError {}

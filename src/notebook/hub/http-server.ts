@@ -1,0 +1,126 @@
+/**
+ * The hub over HTTP and WebSockets on the loopback address, and the page. Every request must have the token.
+ * Addresses, headers and statuses are those of Jupyter Server. Manual: Jupyter Server, "REST API".
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { type Admit, admission } from "./access.js";
+import { channelSockets } from "./channel-sockets.js";
+import { type Answer, errorAnswer, hubAnswer, send } from "./http-answer.js";
+import { type Hub, splitTarget } from "./hub.js";
+import { PAGE_FOLDER, pageFile, pageIndex } from "./page-files.js";
+import { discardBody, readBody } from "./request-body.js";
+
+const LOOPBACK = "127.0.0.1";
+
+export interface ServerOptions {
+  readonly hub: Hub;
+  /** What requests must have in `Authorization: token …`, in `?token=…` or, from then on, in a cookie. */
+  readonly token: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  /** The folder of the built page. */
+  readonly pageFolder?: string;
+  /** More for the page to know, beside its addresses and the token. */
+  readonly pageConfig?: Readonly<Record<string, unknown>>;
+}
+
+export interface HttpServer {
+  readonly port: number;
+  /** The page's address with the token. */
+  readonly address: string;
+  /** Stops listening and closes all connections; the hub's kernels live on. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts the server.
+ * @throws Error with the code EADDRINUSE or EACCES when the port cannot be had.
+ */
+export async function startHttpServer(options: ServerOptions): Promise<HttpServer> {
+  const { hub, token } = options;
+  const server = createServer();
+  await listen(server, options.port);
+  const { port } = server.address() as AddressInfo;
+  const admit = admission(token, port);
+  const sockets = channelSockets(hub);
+  const answer = (request: IncomingMessage, response: ServerResponse) =>
+    void respond(request, response, { ...options, admit });
+  server.on("request", answer);
+  // Without this a client would be told to go on before anything is checked.
+  server.on("checkContinue", answer);
+  server.on("upgrade", (request, stream, head) => {
+    stream.on("error", () => stream.destroy());
+    const { refusal } = admit(request);
+    if (refusal !== undefined) refuseUpgrade(stream, 403, "Forbidden");
+    else if (!sockets.open(request, stream, head)) refuseUpgrade(stream, 404, "Not Found");
+  });
+  return {
+    port,
+    address: `http://${LOOPBACK}:${port}/lab?token=${encodeURIComponent(token)}`,
+    async close() {
+      sockets.close();
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeIdleConnections();
+      setTimeout(() => server.closeAllConnections(), 500).unref();
+      await closed;
+    },
+  };
+}
+
+async function respond(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: ServerOptions & { readonly admit: Admit },
+): Promise<void> {
+  const { refusal, cookie } = options.admit(request);
+  let answer: Answer;
+  try {
+    answer =
+      refusal === undefined ? await route(request, response, options) : errorAnswer(403, `Forbidden: ${refusal}`);
+  } catch {
+    // The client has gone away in the middle of its request; whatever else happened has no place in an answer.
+    answer = errorAnswer(500, "the server failed to answer");
+  }
+  if (response.destroyed) return;
+  const headers = { ...answer.headers, ...(cookie === undefined ? {} : { "Set-Cookie": cookie }) };
+  send(request, response, { ...answer, headers });
+  discardBody(request);
+}
+
+async function route(request: IncomingMessage, response: ServerResponse, options: ServerOptions): Promise<Answer> {
+  const { hub, token, pageFolder = PAGE_FOLDER, pageConfig } = options;
+  const method = request.method ?? "GET";
+  const target = request.url ?? "/";
+  const { pathname } = splitTarget(target);
+  const reads = method === "GET" || method === "HEAD";
+  if (reads && pathname === "/") return { status: 302, headers: { Location: "/lab" } };
+  const page = /^\/lab(?:\/?|\/tree(?:\/(?<tree>.*))?)$/.exec(pathname);
+  if (reads && page !== null) {
+    const addresses = { baseUrl: "/", appUrl: "/lab", treeUrl: "/lab/tree", fullStaticUrl: "/static/lab" };
+    const treePath = decodeURIComponent(page.groups?.["tree"] ?? "");
+    return pageIndex(pageFolder, { ...addresses, treePath, token, ...pageConfig });
+  }
+  if (reads && pathname.startsWith("/static/lab/")) {
+    const name = decodeURIComponent(pathname.slice("/static/lab/".length));
+    return pageFile(pageFolder, name, String(request.headers["accept-encoding"] ?? ""));
+  }
+  if (request.headers.expect !== undefined) response.writeContinue();
+  const body = await readBody(request);
+  if (body === undefined) return errorAnswer(413, "the request is too large: at most 64 MiB");
+  return hubAnswer(await hub.handle(method, target, body));
+}
+
+function refuseUpgrade(stream: NodeJS.WritableStream, status: number, reason: string): void {
+  stream.end(`HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+}
+
+function listen(server: Server, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, LOOPBACK, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}
