@@ -59,8 +59,11 @@ export class Course {
 
   async #read(model: Contents.IModel): Promise<void> {
     try {
-      const { content, last_modified } = await this.#contents.get(model.path, { type: "notebook", content: true });
-      const summary = summarize((content.cells as object[]).map(factsOfFile));
+      // As text: a file that is no notebook is then no failed request.
+      const file = await this.#contents.get(model.path, { type: "file", format: "text", content: true });
+      const { last_modified } = file;
+      const { cells } = JSON.parse(file.content) as { cells: object[] };
+      const summary = summarize(cells.map(factsOfFile));
       remember({ ...model, last_modified }, summary);
       this.update(model.path, summary);
     } catch {

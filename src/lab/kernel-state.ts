@@ -21,10 +21,13 @@ const WORDS: Readonly<Record<string, KernelStatus>> = {
   disconnected: "disconnected",
 };
 
+const REST_MILLISECONDS = 150;
+
 /** Follows the session; the state lives as long as it. */
 export function watchKernel(session: ISessionContext): Variable<KernelState> {
   const state = new Variable<KernelState>({ status: "starting" });
   let wasReady = false;
+  let resting: ReturnType<typeof setTimeout> | undefined;
   const look = () => {
     const shown = session.kernelDisplayStatus;
     const dead = session.session?.kernel?.status === "dead";
@@ -32,7 +35,11 @@ export function watchKernel(session: ISessionContext): Variable<KernelState> {
     wasReady ||= status === "idle" || status === "busy";
     // Connecting for the first time is a part of starting.
     if (status === "disconnected" && !wasReady) status = "starting";
-    if (status !== state.value.status) state.set({ status });
+    clearTimeout(resting);
+    if (status === state.value.status) return;
+    // Between two cells of a run the kernel is idle for a moment.
+    if (status === "idle" && state.value.status === "busy") resting = setTimeout(() => state.set({ status }), REST_MILLISECONDS);
+    else state.set({ status });
   };
   session.statusChanged.connect(look);
   session.connectionStatusChanged.connect(look);

@@ -6,9 +6,10 @@ import { type KernelState, watchKernel } from "./kernel-state.js";
 import { NotebookFile, readNotebook } from "./notebook-file.js";
 import { KERNEL_NAME, type NotebookViews } from "./notebook-view.js";
 import type { Variable } from "./observable.js";
+import { GO_TO_LINE_EVENT, type LineOfCell } from "./error-output.js";
 import { RUN_CELL_EVENT } from "./run-prompt.js";
 import type { Services } from "./services.js";
-import { trustKnownOutputs } from "./trust.js";
+import { rememberOutputs, trustKnownOutputs } from "./trust.js";
 
 export class OpenNotebook {
   readonly kernel: Variable<KernelState>;
@@ -24,6 +25,8 @@ export class OpenNotebook {
       if (status === "dead" && reason === undefined) void this.#learnReason();
     });
     panel.node.addEventListener(RUN_CELL_EVENT, (event) => this.#runCellAround(event.target as Node));
+    panel.node.addEventListener(GO_TO_LINE_EVENT, (event) => this.#goToLine((event as CustomEvent<LineOfCell>).detail));
+    file.state.observe(({ kind }) => kind === "saved" && void rememberOutputs(path, panel.context.model));
   }
 
   /**
@@ -70,6 +73,14 @@ export class OpenNotebook {
   async #learnReason(): Promise<void> {
     const reason = this.session.session?.kernel?.model?.reason;
     if (reason !== undefined) this.kernel.set({ status: "dead", reason });
+  }
+
+  #goToLine({ count, line }: LineOfCell): void {
+    const index = this.notebook.widgets.findIndex(({ promptNode }) => promptNode?.textContent === count);
+    if (index < 0) return;
+    this.notebook.activeCellIndex = index;
+    this.notebook.mode = "edit";
+    this.notebook.activeCell?.editor?.setCursorPosition({ line: line - 1, column: 0 });
   }
 
   #runCellAround(target: Node): void {

@@ -2,13 +2,14 @@
 import { createMarkdownParser } from "@jupyterlab/markedparser-extension";
 import { RenderMimeRegistry, standardRendererFactories } from "@jupyterlab/rendermime";
 import type { Editors } from "./editors.js";
+import { errorRenderer } from "./error-output.js";
 import { htmlRenderer } from "./html-output.js";
 import { plotlyRenderer } from "./plotly-output.js";
 
 export function createRendering({ languages }: Editors): RenderMimeRegistry {
   const standard = standardRendererFactories.filter(({ mimeTypes }) => !mimeTypes.includes("text/html"));
   return new RenderMimeRegistry({
-    initialFactories: [...standard, htmlRenderer, plotlyRenderer],
+    initialFactories: [...standard, errorRenderer, htmlRenderer, plotlyRenderer],
     markdownParser: createMarkdownParser(languages, {}),
   });
 }

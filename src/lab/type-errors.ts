@@ -1,5 +1,5 @@
 /** Marks under what the compiler has refused, or under the line that threw, in the cell itself. */
-import { type Diagnostic, forEachDiagnostic, setDiagnosticsEffect } from "@codemirror/lint";
+import { type Diagnostic, forEachDiagnostic, setDiagnostics, setDiagnosticsEffect } from "@codemirror/lint";
 import { EditorState, type Extension, type Text } from "@codemirror/state";
 import { type EditorView, ViewPlugin } from "@codemirror/view";
 import { type ICodeCellModel, isCodeCellModel } from "@jupyterlab/cells";
@@ -21,11 +21,14 @@ const followOutputs = (cell: ICodeCellModel): Extension =>
     // An editor cannot be changed while it is being made or updated.
     const mark = () => queueMicrotask(() => alive && show(view, cell));
     outputs.changed.connect(mark);
+    // The count, by which a trace names its cell, comes after the error.
+    cell.stateChanged.connect(mark);
     mark();
     return {
       destroy() {
         alive = false;
         outputs.changed.disconnect(mark);
+        cell.stateChanged.disconnect(mark);
       },
     };
   });
@@ -36,7 +39,7 @@ function show(view: EditorView, cell: ICodeCellModel): void {
   forEachDiagnostic(view.state, () => {
     shown += 1;
   });
-  if (shown > 0 || diagnostics.length > 0) view.dispatch({ effects: setDiagnosticsEffect.of(diagnostics) });
+  if (shown > 0 || diagnostics.length > 0) view.dispatch(setDiagnostics(view.state, diagnostics));
 }
 
 function diagnosticsOf(cell: ICodeCellModel, doc: Text): Diagnostic[] {
