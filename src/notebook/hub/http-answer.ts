@@ -1,6 +1,6 @@
 /** Answers over HTTP: the headers that all of them have, JSON, files and errors. */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { HubResponse } from "./hub.js";
+import { errorResponse, type HubResponse } from "./rest.js";
 
 /** In every answer: no guessing of types, no framing by other pages, no address (with its token) told to other servers. */
 export const COMMON_HEADERS: Readonly<Record<string, string>> = {
@@ -33,5 +33,5 @@ export function hubAnswer({ status, body, file, headers }: HubResponse): Answer 
 
 /** An error in the form of Jupyter Server's. */
 export function errorAnswer(status: number, message: string): Answer {
-  return hubAnswer({ status, body: { message, reason: null } });
+  return hubAnswer(errorResponse(status, message));
 }

@@ -7,9 +7,10 @@ import type { AddressInfo } from "node:net";
 import { type Admit, admission } from "./access.js";
 import { channelSockets } from "./channel-sockets.js";
 import { type Answer, errorAnswer, hubAnswer, send } from "./http-answer.js";
-import { type Hub, splitTarget } from "./hub.js";
+import type { Hub } from "./hub.js";
 import { PAGE_FOLDER, pageFile, pageIndex } from "./page-files.js";
 import { discardBody, readBody } from "./request-body.js";
+import { splitTarget } from "./rest.js";
 
 const LOOPBACK = "127.0.0.1";
 
