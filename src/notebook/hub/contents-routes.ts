@@ -125,8 +125,7 @@ function wanted(query: URLSearchParams): Wanted {
     throw new HubError(400, `${name[0]!.toUpperCase()}${name.slice(1)} '${value}' is invalid`);
   };
   const format = query.get("format") ?? undefined;
-  // @jupyterlab/services asks for notebooks in this format.
-  if (format !== undefined && !["text", "base64", "json"].includes(format)) {
+  if (format !== undefined && format !== "text" && format !== "base64") {
     throw new HubError(400, `Format '${format}' is invalid`);
   }
   return { content: flag("content", "1"), hash: flag("hash", "0"), type: query.get("type") ?? undefined, format };

@@ -85,7 +85,8 @@ export class Contents {
       return this.#folder(relative, stats, wanted.content);
     }
     if (wanted.type === "directory") throw new HubError(400, `${relative} is not a directory`, "bad type");
-    const type = wanted.type === "file" || !relative.endsWith(".ipynb") ? "file" : "notebook";
+    const isNotebook = wanted.type === "notebook" || (relative.endsWith(".ipynb") && wanted.type !== "file");
+    const type = isNotebook ? "notebook" : "file";
     const bytes = wanted.content || wanted.hash === true ? this.#jail.read(relative, FILE_LIMIT) : undefined;
     const hash = wanted.hash === true && bytes !== undefined ? { hash: sha256(bytes), hash_algorithm: "sha256" } : {};
     const content = wanted.content && bytes !== undefined ? this.#content(relative, type, wanted.format, bytes) : {};

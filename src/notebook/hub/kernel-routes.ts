@@ -47,6 +47,7 @@ export function kernelRoutes(kernels: Kernels, sessions: Sessions): readonly Rou
       },
     ],
     ["GET", "/api/kernels/*/channels", () => NO_UPGRADE],
+    ["GET", "/api/events/subscribe", () => NO_UPGRADE],
 
     ["GET", "/api/sessions", () => ok(sessions.models())],
     [

@@ -63,6 +63,10 @@ export class Sessions {
     const kernel = await this.#kernel(body["kernel"], old.path, old.kernel);
     const session = { id, path: text("path"), name: text("name"), type: text("type"), kernel };
     this.#sessions.set(id, session);
+    // A kernel that was exchanged for another is nobody's, unless another document has it, too.
+    if (kernel !== old.kernel && !this.#living().some((other) => other.kernel === old.kernel)) {
+      await this.#kernels.end(old.kernel.id);
+    }
     return modelOf(session);
   }
 
