@@ -27,8 +27,8 @@ function makesDoubleFault(first: number, second: number): boolean {
   return first === VECTOR.PF && (isContributory(second) || second === VECTOR.PF);
 }
 
-/** Exceptions reported before the instruction that raised them: #DE, #BR to #NM, #TS to #PF, #MF, #AC. */
-const FAULT_CLASS = 0b11_0111_1100_1110_0001;
+/** Bit n: exception n is reported before the instruction that raised it: #DE, #BR to #NM, #TS to #PF, #MF, #AC. */
+export const FAULT_CLASS = 0b11_0111_1100_1110_0001;
 const isFaultClass = (vector: number): boolean => vector < 18 && ((FAULT_CLASS >>> vector) & 1) !== 0;
 
 /**

@@ -77,6 +77,8 @@ function processor(eflags: number, system: Partial<SystemState> = {}): Processor
     setShadow: () => {},
     faulted: () => {},
     trap: absent,
+    wentThroughGate: absent,
+    wentBack: () => {},
     unblockNmi: absent,
     repeat: absent,
   };

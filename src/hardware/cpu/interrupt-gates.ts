@@ -8,11 +8,11 @@ import { type Descriptor, descriptorAddress, loadedSegment, SYSTEM_TYPE, selecto
 import { checkRoom, writeFrame } from "./frames.js";
 import { setStackPointer } from "./operands.js";
 import { checkDescriptorLimit, codeAt, isInnerCode, readGateCode } from "./privilege.js";
-import { Fault, type ProcessorPort, VECTOR } from "./processor.js";
+import { Fault, type GateWay, type ProcessorPort, VECTOR } from "./processor.js";
 import type { RuleName } from "./rules.js";
 import { dplOf, FLAG, NULL_SEGMENT } from "./state.js";
 import { readAvailableTask, switchTask } from "./tasks.js";
-import { innerStack } from "./tss.js";
+import { type InnerStack, innerStack } from "./tss.js";
 
 const ESP = 4;
 /** Bit n: type n is a gate of the IDT; and of those, the ones of a 32-bit handler, and the ones that clear IF. */
@@ -36,7 +36,8 @@ export function deliverThroughGate(
   const { system } = port;
   const { idtr, segments } = system;
   if (vector * 8 + 7 > idtr.limit) throw idtFault(VECTOR.GP, vector, "vector-outside-table");
-  port.readPair((idtr.base + vector * 8) >>> 0);
+  const gate = (idtr.base + vector * 8) >>> 0;
+  port.readPair(gate);
   const { low, high } = port;
   const { cpl } = port;
   const way = knownWay(port, vector, low, high, software, cpl) ?? findWay(port, vector, low, high, software, cpl);
@@ -50,6 +51,7 @@ export function deliverThroughGate(
 
   let { ss } = segments;
   let pointer = port.getRegister(ESP);
+  let stack: InnerStack | undefined;
   let count = 0;
   if (errorCode !== undefined) frame[count++] = errorCode;
   frame[count++] = returnEip;
@@ -59,7 +61,7 @@ export function deliverThroughGate(
     frame[count++] = pointer;
     frame[count++] = ss.selector;
     if (virtual) for (const name of DATA) frame[count++] = segments[name].selector;
-    const stack = innerStack(port, level);
+    stack = innerStack(port, level);
     ss = loadedSegment(port, stack.descriptor, stack.descriptor.selector);
     pointer = stack.pointer;
   }
@@ -68,6 +70,7 @@ export function deliverThroughGate(
   const cs = codeAt(port, way.code, level);
   pointer = writeFrame(port, ss, pointer, size, frame, count, level === 3);
 
+  port.wentThroughGate(way, gate, stack?.descriptor);
   port.setEflags(eflags & way.kept);
   port.setSegment("cs", cs);
   if (inner) port.setSegment("ss", ss);
@@ -79,23 +82,8 @@ export function deliverThroughGate(
 /** A frame being put together, lowest word first. */
 const frame = new Int32Array(16);
 
-/** What a gate and the code segment it names say of a delivery from `cpl`, all checks passed. */
-interface Way {
-  readonly low: number;
-  readonly high: number;
-  readonly software: boolean;
-  readonly cpl: number;
-  readonly code: Descriptor;
-  readonly inner: boolean;
-  readonly level: number;
-  readonly size: 2 | 4;
-  readonly handler: number;
-  /** Flags the handler begins with, of those there are. */
-  readonly kept: number;
-}
-
 /** The way each vector went last: the same words lead to the same way. */
-const ways = new Array<Way | undefined>(256).fill(undefined);
+const ways = new Array<GateWay | undefined>(256).fill(undefined);
 
 function knownWay(
   port: ProcessorPort,
@@ -104,7 +92,7 @@ function knownWay(
   high: number,
   software: boolean,
   cpl: number,
-): Way | undefined {
+): GateWay | undefined {
   const way = ways[vector];
   if (way === undefined || way.low !== low || way.high !== high || way.cpl !== cpl || way.software !== software)
     return undefined;
@@ -122,7 +110,7 @@ function findWay(
   high: number,
   software: boolean,
   cpl: number,
-): Way | undefined {
+): GateWay | undefined {
   const type = (high >>> 8) & 0x1f;
   if (type > 15 || ((ALLOWED >>> type) & 1) === 0) throw idtFault(VECTOR.GP, vector, "not-an-idt-gate");
   if (software && ((high >>> 13) & 3) < cpl) throw idtFault(VECTOR.GP, vector, "gate-too-privileged");
@@ -132,7 +120,8 @@ function findWay(
   const inner = isInnerCode(code.access, cpl);
   const wide = ((WIDE >>> type) & 1) !== 0;
   const cleared = FLAG.TF | FLAG.NT | FLAG.RF | FLAG.VM | (((IF_CLEARED >>> type) & 1) !== 0 ? FLAG.IF : 0);
-  const way: Way = {
+  const way: GateWay = {
+    vector,
     low,
     high,
     software,

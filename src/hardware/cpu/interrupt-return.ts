@@ -65,10 +65,12 @@ function returnToCode(port: ProcessorPort, size: 2 | 4, eflags: number): void {
   }
   const descriptor = readReturnCode(port, selector, cpl);
   const target = selector & 3;
-  const loaded = replaceFlags(eflags, popped, returnable(port, cpl, ioplOf(eflags), size));
+  const may = returnable(port, cpl, ioplOf(eflags), size);
+  const loaded = replaceFlags(eflags, popped, may);
   if (target === cpl) {
     checkDescriptorLimit(eip, descriptor);
     const cs = codeAt(port, descriptor, cpl);
+    if (size === 4) port.wentBack(selector, descriptor, undefined, eflags, may);
     release(port, 3 * size);
     port.setEflags(loaded);
     port.setSegment("cs", cs);
@@ -82,6 +84,7 @@ function returnToCode(port: ProcessorPort, size: 2 | 4, eflags: number): void {
   checkDescriptorLimit(eip, descriptor);
   const ss = loadedSegment(port, stack, outerSelector);
   const cs = codeAt(port, descriptor, target);
+  if (size === 4) port.wentBack(selector, descriptor, stack, eflags, may);
   port.setEflags(loaded);
   port.setSegment("cs", cs);
   port.setSegment("ss", ss);

@@ -3,6 +3,7 @@
  * the processor. Every operation makes the checks the hardware makes, and throws `Fault` where the hardware raises an
  * exception.
  */
+import type { Descriptor } from "./descriptors.js";
 import type { RuleName } from "./rules.js";
 import type { Mode, Segment, SegmentName, SystemState } from "./state.js";
 
@@ -47,6 +48,26 @@ export const vectorNames: Readonly<Record<number, string>> = Object.fromEntries(
 );
 
 export type AccessSize = 1 | 2 | 4;
+
+/** What a gate and the code segment it names say of a delivery, all checks passed. */
+export interface GateWay {
+  readonly vector: number;
+  /** The gate's words. */
+  readonly low: number;
+  readonly high: number;
+  /** INT n, from `cpl`. */
+  readonly software: boolean;
+  readonly cpl: number;
+  readonly code: Descriptor;
+  /** The handler runs at an inner level, on another stack. */
+  readonly inner: boolean;
+  readonly level: number;
+  /** Of a word of the frame. */
+  readonly size: 2 | 4;
+  readonly handler: number;
+  /** Flags the handler begins with, of those there are. */
+  readonly kept: number;
+}
 
 export interface ProcessorPort {
   /** General registers by encoding number, unsigned 32-bit. */
@@ -94,6 +115,13 @@ export interface ProcessorPort {
   trap(dr6: number): void;
   /** A fault was met on the way to a handler; it is delivered in place of what was being delivered. */
   faulted(fault: Fault): void;
+  /**
+   * Told of a delivery through the gate at a linear address, and the descriptor of the stack that is switched to, once
+   * nothing can fault any more and before registers change: it goes the same way as long as all of that is the same.
+   */
+  wentThroughGate(way: GateWay, gate: number, stack: Descriptor | undefined): void;
+  /** The same of a return to CS of `selector`, which loads the flags of `may` into `eflags`. */
+  wentBack(selector: number, code: Descriptor, stack: Descriptor | undefined, eflags: number, may: number): void;
   /** IRET: NMIs are let in again. */
   unblockNmi(): void;
   /** A repeated instruction executed in TypeScript has iterations left: the step ends, EIP stays. */

@@ -96,14 +96,27 @@ export function portWrite(devices: DeviceSet, port: number, size: number, value:
   return devices;
 }
 
+/**
+ * Whether a read that left the devices as they were gives the same value until they change: one register of a device
+ * that time does not touch.
+ */
+export function isTimeless(devices: DeviceSet, port: number, size: number): boolean {
+  if (devices !== quietSet) return false;
+  const range = rangeAt(devices.config, port);
+  return range === undefined ? size === 1 : takesWhole(range, port, size) && kindOf(range.device).advance === undefined;
+}
+
+/** The first tick at which time changes something of the devices; 0 where that is not known. */
+export const quietUntil = (devices: DeviceSet): number => (devices === quietSet ? quietTick : 0);
+
 // The set that was brought to a tick last and the first tick at which time changes something of it: made from the set
 // alone, so that no value depends on them. Polling loops look at the same set again and again.
 let quietSet: DeviceSet | undefined;
-let quietUntil = 0;
+let quietTick = 0;
 
 /** Brings every device to `tick`, with every edge of an interrupt pin on the way. */
 export function advance(devices: DeviceSet, tick: number): DeviceSet {
-  if (devices === quietSet && tick < quietUntil) return devices;
+  if (devices === quietSet && tick < quietTick) return devices;
   let until = Number.POSITIVE_INFINITY;
   for (const { device } of TIMED) {
     const kind = kindOf(device);
@@ -117,7 +130,7 @@ export function advance(devices: DeviceSet, tick: number): DeviceSet {
     if (due < until) until = due;
   }
   quietSet = devices;
-  quietUntil = until;
+  quietTick = until;
   return devices;
 }
 

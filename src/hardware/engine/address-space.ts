@@ -16,6 +16,9 @@ import { ACCESS, CR4, type Segment, type SystemState, segmentNumbered } from "..
 import type { RomRange } from "../state.js";
 import {
   EXIT,
+  EXIT_ERROR_CODE,
+  EXIT_VECTOR,
+  NO_VECTOR,
   SEGMENT_READABLE,
   SEGMENT_SIZE,
   SEGMENT_WRITABLE,
@@ -23,6 +26,7 @@ import {
   SLOT_COUNT,
   SLOTS,
   SLOW_EXIT,
+  TLB_BASE,
   TLB_DELTA,
   TLB_ENTRIES,
   TLB_ENTRY_SIZE,
@@ -62,7 +66,6 @@ export interface DecodedCode {
 export class AddressSpace {
   /** Of the open value; the engine keeps both true. */
   system!: SystemState;
-  user = false;
   /** One instruction runs alone: it may store to code and page tables. */
   single = false;
   /** Stores are kept as patches of a single step. */
@@ -135,6 +138,11 @@ export class AddressSpace {
     store: (linear, size, value) => this.#store(linear >>> 0, size, value),
     segment: (segment, offset, access) => this.#segment(segment, offset >>> 0, access),
   };
+
+  /** Whether accesses are those of a program. */
+  get user(): boolean {
+    return this.#i32[TLB_BASE >> 2] === TLB_USER;
+  }
 
   // ---- values -----------------------------------------------------------------------------------------------------
 
@@ -243,15 +251,14 @@ export class AddressSpace {
     if (this.#writeTags.length > 0) this.#writeTags = [];
   }
 
-  /** Physical address of an access, or -1: then `pendingFault` is a #PF. Throwing would cost more than the walk. */
+  /** Physical address of an access, or -1 for a #PF, whose error code `#translation` has. Throwing would cost more than the walk. */
   #physical(linear: number, write: boolean, user: boolean): number {
     this.#access.write = write;
     this.#access.user = user;
     this.#walked = linear >>> 12;
-    const { physical, errorCode } = translate(this.#walker, this.system, linear, this.#access, true, this.#translation);
+    const { physical } = translate(this.#walker, this.system, linear, this.#access, true, this.#translation);
     if (physical < 0) {
       this.#pageFault(linear);
-      this.pendingFault = new Fault(VECTOR.PF, errorCode, pageFaultRule(errorCode));
       return -1;
     }
     return (physical & this.#addressLines) >>> 0;
@@ -261,9 +268,15 @@ export class AddressSpace {
   #translate(linear: number, write: boolean, user: boolean): number {
     const physical = this.#physical(linear, write, user);
     if (physical >= 0) return physical;
-    const fault = this.pendingFault;
-    this.pendingFault = undefined;
-    throw fault;
+    const { errorCode } = this.#translation;
+    throw new Fault(VECTOR.PF, errorCode, pageFaultRule(errorCode));
+  }
+
+  /** EXIT.fault of a #PF just met, as generated code raises it. */
+  #raisePageFault(): number {
+    this.#i32[EXIT_VECTOR >> 2] = VECTOR.PF;
+    this.#i32[EXIT_ERROR_CODE >> 2] = this.#translation.errorCode;
+    return EXIT.fault;
   }
 
   /** Whether there is RAM or ROM. */
@@ -491,7 +504,7 @@ export class AddressSpace {
       if ((linear & 0xfff) + size > PAGE_SIZE) return this.#readAcross(linear, size, forWrite, this.user);
       const physical = this.#physical(linear, forWrite, this.user);
       if (physical < 0) {
-        this.#i32[SLOW_EXIT >> 2] = EXIT.fault;
+        this.#i32[SLOW_EXIT >> 2] = this.#raisePageFault();
         return 0;
       }
       const frame = physical >>> 12;
@@ -523,7 +536,7 @@ export class AddressSpace {
         return !this.patching && this.#storeEntry(linear, size, value) ? 0 : EXIT.bail;
       }
       const physical = this.#physical(linear, true, this.user);
-      if (physical < 0) return EXIT.fault;
+      if (physical < 0) return this.#raisePageFault();
       const frame = physical >>> 12;
       if (!this.#isMemory(frame)) {
         this.#openBus(physical);
@@ -578,6 +591,7 @@ export class AddressSpace {
     if (thrown === BAIL) return EXIT.bail;
     if (!(thrown instanceof Fault)) throw thrown;
     this.pendingFault = thrown;
+    this.#i32[EXIT_VECTOR >> 2] = NO_VECTOR;
     return EXIT.fault;
   }
 

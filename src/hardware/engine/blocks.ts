@@ -119,22 +119,25 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
     return record;
   }
 
-  /** Makes the jump cache of a mode and privilege the current one. */
-  select(mode: Mode, user: boolean): void {
+  /** Makes the jump cache of a mode and privilege the current one. Gives whether another mode had to give its own up. */
+  select(mode: Mode, user: boolean): boolean {
     const owner = mode.key * 2 + (user ? 1 : 0);
-    if (owner === this.#selected) return;
+    if (owner === this.#selected) return false;
+    let taken = false;
     this.#selected = owner;
     let cache = this.#lastCache;
     if (this.#cacheOwners[cache] !== owner) cache = this.#cacheOwners.indexOf(owner);
     if (cache < 0) {
       cache = this.#nextCache;
       this.#nextCache = (cache + 1) % JUMP_CACHE_COUNT;
-      if (this.#cacheOwners[cache] !== -1) this.#clearCache(JUMP_CACHES + cache * JUMP_CACHE_SIZE);
+      taken = this.#cacheOwners[cache] !== -1;
+      if (taken) this.#clearCache(JUMP_CACHES + cache * JUMP_CACHE_SIZE);
       this.#cacheOwners[cache] = owner;
     }
     this.#lastCache = this.#selectedCache;
     this.#selectedCache = cache;
     this.#i32[JUMP_CACHE_BASE >> 2] = JUMP_CACHES + cache * JUMP_CACHE_SIZE;
+    return taken;
   }
 
   #clearCache(address: number): void {
@@ -160,7 +163,7 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
 
   /** The instruction of a record that is executed outside of the generated code. */
   instruction(record: number): DecodedInstruction | InvalidInstruction {
-    return this.#instructions[this.#i32[(record + RECORD.immediate) >> 2]!]!;
+    return this.#instructions[this.#i32[(record + RECORD.link) >> 2]!]!;
   }
 
   /** A copy of a block's first `count` records that stops behind them. */
@@ -326,9 +329,9 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
     this.#u8[record + RECORD.length] = instruction.length;
     if (instruction.row === undefined || instruction.row.semantics === undefined) {
       this.#u16[(record + RECORD.handler) >> 1] = HANDLER.system;
-      this.#i32[(record + RECORD.immediate) >> 2] = this.#instructions.length;
+      this.#i32[(record + RECORD.link) >> 2] = this.#instructions.length;
       this.#instructions.push(instruction);
-      return;
+      if (instruction.row === undefined || instruction.row.replay === undefined) return;
     }
     const { row, size, operands, memory, segment, repeat } = instruction;
     const { forms, memoryForm } = this.#set;

@@ -3,7 +3,8 @@
  * the address space, and exact budgets. An engine of an architecture decides what runs next, and deals with what the
  * generated code leaves for.
  */
-import { Fault } from "../cpu/processor.js";
+import { pageFaultRule } from "../cpu/paging.js";
+import { Fault, VECTOR } from "../cpu/processor.js";
 import { AddressSpace } from "./address-space.js";
 import { Blocks } from "./blocks.js";
 import type { CodeMode, InstructionSet } from "./instruction-set.js";
@@ -15,6 +16,7 @@ import {
   EXIT_TARGET,
   EXIT_VECTOR,
   MEMORY_SIZE,
+  RESERVE,
   SLOW_EXIT,
 } from "./layout.js";
 import type { SlowPaths } from "./slow-paths.js";
@@ -32,6 +34,12 @@ export interface CoreOptions {
   readonly pageFault: (linear: number) => void;
 }
 
+/** What generated code raises: -1 is no error code. */
+export function asFault(vector: number, errorCode: number): Fault {
+  const rule = vector === VECTOR.PF ? pageFaultRule(errorCode) : undefined;
+  return new Fault(vector, errorCode < 0 ? undefined : errorCode, rule);
+}
+
 export class Core<Mode extends CodeMode> {
   readonly buffer: ArrayBuffer;
   readonly space: AddressSpace;
@@ -39,8 +47,6 @@ export class Core<Mode extends CodeMode> {
   readonly #i32: Int32Array;
   readonly #goFlat: Go;
   readonly #goSegmented: Go;
-  /** What of the budget an instruction that runs alone was not given. */
-  #reserve = 0;
 
   constructor(set: InstructionSet<Mode>, { slotLimit, leave, system, pageFault }: CoreOptions) {
     const memory = new WebAssembly.Memory({ initial: MEMORY_SIZE / 65536 });
@@ -62,8 +68,9 @@ export class Core<Mode extends CodeMode> {
    */
   charge(record: number, left: number): number {
     const { space, blocks } = this;
-    this.#reserve = space.single ? left - 1 : 0;
-    const budget = left - this.#reserve;
+    const reserve = space.single ? left - 1 : 0;
+    this.#i32[RESERVE >> 2] = reserve;
+    const budget = left - reserve;
     space.single = budget === 1;
     const count = blocks.count(record);
     if (count <= budget) {
@@ -87,13 +94,13 @@ export class Core<Mode extends CodeMode> {
 
   /** Steps that are left of what `charge` was given. */
   exitLeft(exit: number): number {
-    const left = this.#i32[EXIT_LEFT >> 2]! + this.#reserve;
+    const left = this.#i32[EXIT_LEFT >> 2]! + this.#i32[RESERVE >> 2]!;
     return exit === EXIT.budget ? left + this.blocks.count(this.exitRecord) : left;
   }
 
   /** The same at an instruction that has no generated code, itself included. */
   systemLeft(record: number): number {
-    return this.#i32[EXIT_LEFT >> 2]! + this.#reserve + this.blocks.count(record);
+    return this.#i32[EXIT_LEFT >> 2]! + this.#i32[RESERVE >> 2]! + this.blocks.count(record);
   }
 
   /** Where execution is to go on. */
@@ -109,9 +116,7 @@ export class Core<Mode extends CodeMode> {
 
   /** EXIT.fault: what was raised. */
   takeFault(): Fault {
-    const errorCode = this.#i32[EXIT_ERROR_CODE >> 2]!;
-    const fault =
-      this.space.pendingFault ?? new Fault(this.#i32[EXIT_VECTOR >> 2]!, errorCode < 0 ? undefined : errorCode);
+    const fault = this.space.pendingFault ?? asFault(this.#i32[EXIT_VECTOR >> 2]!, this.#i32[EXIT_ERROR_CODE >> 2]!);
     this.space.pendingFault = undefined;
     this.#i32[SLOW_EXIT >> 2] = 0;
     return fault;

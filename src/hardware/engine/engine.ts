@@ -53,9 +53,8 @@ export class Engine {
   #running = false;
   /** The last instruction that was executed in TypeScript. */
   #lastSystem: string | undefined;
-  /** Which of the two interpreters runs, and RF as it was when it began. */
+  /** Which of the two interpreters runs. */
   #flat = true;
-  #resume = 0;
 
   /** `slotLimit` bounds how many page frames are held at a time; fewer than there are is for tests. */
   constructor(slotLimit?: number) {
@@ -93,7 +92,7 @@ export class Engine {
 
   #recover(): void {
     this.#running = false;
-    this.#i32[REPEATS >> 2] = 0;
+    this.#processor.recover();
     this.#space.recover();
   }
 
@@ -127,11 +126,17 @@ export class Engine {
     const processor = this.#processor;
     this.#running = true;
     processor.observe = observe;
-    if (observe) processor.events = [];
-    if (observe) processor.watchPrivilege();
+    if (observe) {
+      processor.events = [];
+      processor.watched();
+      processor.watchPrivilege();
+    }
     this.#space.patching = limit === 1;
     const stop = this.#runUntil(processor.steps + limit, untilEip, untilSerial);
-    if (observe) processor.notePrivilege();
+    if (observe) {
+      processor.notePrivilege();
+      processor.watched();
+    }
     const events = observe ? processor.events : NO_EVENTS;
     processor.observe = undefined;
     this.#space.patching = false;
@@ -297,6 +302,7 @@ export class Engine {
     processor.budget = processor.left = budget;
     const { shadow } = processor;
     processor.shadow = "none";
+    processor.limitPorts();
     while (processor.left > 0 && processor.attention === undefined) {
       this.#flat = processor.codeMode.flat;
       const record = this.#proceed();
@@ -308,11 +314,7 @@ export class Engine {
     processor.budget = processor.left = 0;
     processor.steps += used;
     processor.ticks += used;
-    const repeats = this.#i32[REPEATS >> 2]!;
-    if (repeats !== 0) {
-      this.#i32[REPEATS >> 2] = 0;
-      processor.counts.repeats += repeats;
-    }
+    processor.collectCounts();
     return (processor.attention as Attention | undefined)?.stop;
   }
 
@@ -337,9 +339,7 @@ export class Engine {
       }
       if (processor.observe?.has("instruction")) this.#observeInstruction(mode);
       // RF lasts until an instruction has been executed.
-      const { rest } = processor.registers;
-      this.#resume = rest & FLAG.RF;
-      if (this.#resume !== 0) processor.registers.rest = rest & ~FLAG.RF;
+      processor.takeResumeFlag();
       return this.#core.charge(record, processor.left);
     }
     return 0;
@@ -349,13 +349,13 @@ export class Engine {
   #leave(exit: number): number {
     const space = this.#space;
     const processor = this.#processor;
-    const { left } = processor;
+    processor.catchUp();
     space.single = false;
     processor.left = this.#core.exitLeft(exit);
     processor.eip = this.#core.exitAddress(exit);
     if (exit === EXIT.fault) this.#exception(this.#core.takeFault());
     else if (exit === EXIT.bail) this.#core.bail();
-    if (this.#resume !== 0 && processor.left === left) processor.registers.rest |= FLAG.RF;
+    processor.giveBackResumeFlag();
     space.settle();
     return this.#proceed();
   }
@@ -365,8 +365,8 @@ export class Engine {
     const processor = this.#processor;
     const blocks = this.#blocks;
     const { generation } = blocks;
-    const left = this.#core.systemLeft(record);
-    processor.left = left;
+    processor.catchUp();
+    processor.left = this.#core.systemLeft(record);
     processor.eip = blocks.eip(record);
     const following = this.#systemInstruction(record);
     this.#space.settle();
@@ -375,12 +375,11 @@ export class Engine {
       blocks.generation === generation &&
       processor.attention === undefined &&
       processor.modeIsKnown &&
-      this.#resume === 0 &&
       !this.#space.single
     )
       return NEXT_RECORD;
     this.#space.single = false;
-    if (this.#resume !== 0 && processor.left === left) processor.registers.rest |= FLAG.RF;
+    processor.giveBackResumeFlag();
     return this.#proceed();
   }
 

@@ -65,15 +65,16 @@ export function formsOf(
   for (const row of rows) {
     const table = new Int16Array(sizes.length * memoryForms.length * repeatForms.length).fill(HANDLER.system);
     byRow.set(row, table);
-    if (!row.semantics) continue;
-    if (!numbers.has(row.semantics)) numbers.set(row.semantics, numbers.size);
+    const meaning = row.semantics ?? row.replay;
+    if (!meaning) continue;
+    if (!numbers.has(meaning)) numbers.set(meaning, numbers.size);
     for (const size of sizesOf(row)) {
       for (const memory of memoryFormsOf(row)) {
         for (const repeat of repeatForms) {
           if (repeat !== "once" && !row.repeat) continue;
           if (repeat === "NE" && row.repeat === "rep") continue;
           const form = { row, size, memory, repeat };
-          const key = sharedKey(form, numbers.get(row.semantics)!);
+          const key = sharedKey(form, numbers.get(meaning)!);
           let handler = shared.get(key);
           if (handler === undefined) {
             handler = FIRST_FORM + handlers.length;

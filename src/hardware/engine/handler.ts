@@ -7,6 +7,7 @@ import { VECTOR } from "../cpu/processor.js";
 import type { CellAccess, Code, FlagSource, ImpliedSegment, MemoryCell, OperandSize } from "../isa/code.js";
 import { add, and, below, eq, i32, isZero, less, ne, or, select, shl, shr, sub, unary, xor } from "../isa/code.js";
 import type { OperandCode } from "../isa/instruction.js";
+import { condition, eflags } from "./flag-code.js";
 import type { Form } from "./forms.js";
 import {
   CODE_LIMIT,
@@ -374,20 +375,7 @@ export class Handler implements Code {
   }
 
   condition(code: number): Expr {
-    const { result, sign, carry, carries } = this.frame;
-    const overflow = (): Expr => xor(shr(carries, i32(31)), carry);
-    const lessThan = (): Expr => xor(shr(xor(sign, carries), i32(31)), carry);
-    const base = [
-      overflow,
-      (): Expr => carry,
-      (): Expr => isZero(result),
-      (): Expr => or(carry, isZero(result)),
-      (): Expr => shr(sign, i32(31)),
-      (): Expr => isZero(and(unary("i32.popcnt", and(sign, i32(0xff))), i32(1))),
-      lessThan,
-      (): Expr => or(lessThan(), isZero(result)),
-    ][code >> 1]!();
-    return (code & 1) === 0 ? base : isZero(base);
+    return condition(this.frame, code);
   }
 
   flags({ result, carry, carries }: FlagSource): void {
@@ -403,19 +391,7 @@ export class Handler implements Code {
   }
 
   eflags(): Expr {
-    const { result, sign, carry, carries } = this.frame;
-    const at = (bit: Expr, position: number): Expr => shl(bit, i32(position));
-    const parts = [
-      carry,
-      i32(2),
-      at(this.condition(10), 2),
-      and(carries, i32(16)),
-      at(isZero(result), 6),
-      at(shr(sign, i32(31)), 7),
-      at(xor(shr(carries, i32(31)), carry), 11),
-      load("i32", i32(EFLAGS_REST)),
-    ];
-    return this.let(parts.reduce((a, b) => or(a, b)));
+    return this.let(eflags(this.frame));
   }
 
   setLowFlags(value: Expr): void {

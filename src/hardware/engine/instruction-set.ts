@@ -3,7 +3,8 @@
  * rows' forms. The engine's core knows no more of an architecture than this.
  */
 import type { DecodedInstruction, InvalidInstruction, Row } from "../isa/instruction.js";
-import type { FormTable, MemoryForm } from "./forms.js";
+import type { MemoryForm } from "./forms.js";
+import type { Interpreted } from "./interpreter.js";
 
 /** How code is read at present: what else than its bytes decides the records. */
 export interface CodeMode {
@@ -15,12 +16,9 @@ export interface CodeMode {
   readonly csLimit: number;
 }
 
-export interface InstructionSet<Mode extends CodeMode = CodeMode> {
+export interface InstructionSet<Mode extends CodeMode = CodeMode> extends Interpreted {
   readonly name: string;
   readonly rows: readonly Row[];
-  readonly forms: FormTable;
-  /** Whether there are segments, and so a second interpreter that checks every access. */
-  readonly segmented: boolean;
   /** The instruction whose bytes `byteAt` gives, at `address` of the code segment. Never asks for a byte it lacks. */
   readonly decode: (
     byteAt: (index: number) => number,

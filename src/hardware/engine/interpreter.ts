@@ -3,8 +3,8 @@
  * handler for every form. Twice: `flat` is for 32-bit segments that all start at 0 and reach to 4 GiB; `segmented` is for
  * everything else: it checks every address and jump, and looks up how wide addresses and the stack pointer are.
  */
-import { add, and, below, belowEqual, eq, i32, shl, shr, sub } from "../isa/code.js";
-import { FIRST_FORM, type FormTable, HANDLER } from "./forms.js";
+import { add, and, below, belowEqual, eq, i32, ne, shl, shr, sub } from "../isa/code.js";
+import { FIRST_FORM, type Form, type FormTable, HANDLER } from "./forms.js";
 import { type Frame, field16, follow, Handler, probe } from "./handler.js";
 import {
   EXIT,
@@ -23,6 +23,7 @@ import {
   SEGMENTS,
   TLB_BASE,
 } from "./layout.js";
+import { Replayer } from "./replay.js";
 import { linearType, NEXT_RECORD, slow, slowNames, slowTypes } from "./slow-paths.js";
 import { encodeModule, FunctionBody, type FunctionType, type Label, type Local, load } from "./wasm.js";
 
@@ -30,7 +31,7 @@ import { encodeModule, FunctionBody, type FunctionType, type Label, type Local, 
  * Writes `go(record, left)`: runs from a record whose block is already charged. Whatever the generated code cannot do by
  * itself it asks `leave` for, which says where to go on; that is cheaper than returning and being called again.
  */
-function writeGo({ forms, handlerCount }: FormTable, flat: boolean): FunctionBody {
+function writeGo({ forms: { forms, handlerCount }, replayException }: Interpreted, flat: boolean): FunctionBody {
   const body = new FunctionBody(["i32", "i32"]);
   const local = (): Local => body.local("i32");
   const frame: Frame = {
@@ -70,20 +71,29 @@ function writeGo({ forms, handlerCount }: FormTable, flat: boolean): FunctionBod
     body.set(frame.exit, i32(code));
     body.br(label);
   };
+  const system = (): void => {
+    saveFlags();
+    body.store("i32", i32(0), frame.left, EXIT_LEFT);
+    body.set(frame.exit, slow("system", frame.ip));
+    body.if(eq(frame.exit, i32(NEXT_RECORD)), () => {
+      loadFlags();
+      next();
+    });
+    body.set(frame.ip, frame.exit);
+    body.br(resume);
+  };
+  const replayed = (form: Form): void => {
+    body.block((otherwise) => {
+      const replayer = new Replayer(frame, form, otherwise, next);
+      form.row.replay!(replayer);
+      replayer.finish();
+    });
+    system();
+  };
   const special: Record<number, () => void> = {
     [HANDLER.miss]: () => probe(frame, load("i32", load("i32", i32(LAST_BRANCH)), RECORD.immediate), true),
     [HANDLER.stop]: () => leave(EXIT.stop, frame.out),
-    [HANDLER.system]: () => {
-      saveFlags();
-      body.store("i32", i32(0), frame.left, EXIT_LEFT);
-      body.set(frame.exit, slow("system", frame.ip));
-      body.if(eq(frame.exit, i32(NEXT_RECORD)), () => {
-        loadFlags();
-        next();
-      });
-      body.set(frame.ip, frame.exit);
-      body.br(resume);
-    },
+    [HANDLER.system]: system,
     [HANDLER.goto]: () => follow(frame),
   };
   body.loop((again) => {
@@ -102,6 +112,10 @@ function writeGo({ forms, handlerCount }: FormTable, flat: boolean): FunctionBod
               const form = forms[number - FIRST_FORM];
               if (form === undefined) {
                 special[number]!();
+                return;
+              }
+              if (form.row.replay) {
+                replayed(form);
                 return;
               }
               const handler = new Handler(frame, form);
@@ -125,6 +139,15 @@ function writeGo({ forms, handlerCount }: FormTable, flat: boolean): FunctionBod
           });
         });
         body.set(frame.left, add(frame.left, field16(frame, RECORD.left)));
+        if (flat && replayException) {
+          body.block((otherwise) => {
+            body.brIf(otherwise, ne(frame.exit, i32(EXIT.fault)));
+            body.block((delivered) => replayException({ ...frame, dispatch: delivered }, otherwise));
+            saveFlags();
+            body.store("i32", i32(0), frame.left, EXIT_LEFT);
+            body.br(resumed);
+          });
+        }
       });
       saveFlags();
       body.store("i32", i32(0), frame.left, EXIT_LEFT);
@@ -156,22 +179,25 @@ function writeLinear(): FunctionBody {
   return body;
 }
 
-/** An interpreter's module: exports `flat` and, where there are segments, `segmented`, both (record, left) -> 0. */
-export function generateInterpreter({
-  forms,
-  segmented,
-}: {
+/** What an interpreter is made from. */
+export interface Interpreted {
   readonly forms: FormTable;
+  /** Whether there are segments, and so a second function that checks every access. */
   readonly segmented: boolean;
-}): Uint8Array {
+  /** Code that may deliver an exception by itself. */
+  readonly replayException?: (frame: Frame, otherwise: Label) => void;
+}
+
+/** An interpreter's module: exports `flat` and, where there are segments, `segmented`, both (record, left) -> 0. */
+export function generateInterpreter(interpreted: Interpreted): Uint8Array {
   const type: FunctionType = { parameters: ["i32", "i32"], results: ["i32"] };
   return encodeModule({
     memoryPages: MEMORY_SIZE / 65536,
     imports: slowNames.map((name) => ({ name, type: slowTypes[name] })),
     functions: [
       { type: linearType, body: writeLinear() },
-      { name: "flat", type, body: writeGo(forms, true) },
-      ...(segmented ? [{ name: "segmented", type, body: writeGo(forms, false) }] : []),
+      { name: "flat", type, body: writeGo(interpreted, true) },
+      ...(interpreted.segmented ? [{ name: "segmented", type, body: writeGo(interpreted, false) }] : []),
     ],
   });
 }

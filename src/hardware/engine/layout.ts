@@ -53,6 +53,32 @@ export const STACK_MASK = 416;
 /** Highest offset in the code segment: what a jump is checked against. */
 export const CODE_LIMIT = 420;
 
+/**
+ * RF that was set when the next instruction began, and the steps that were left then: RF is set again if that instruction
+ * did not come to its end. Steps of the budget that an instruction running alone was not given.
+ */
+export const RESUME = 424;
+export const RESUME_LEFT = 428;
+export const RESERVE = 432;
+/** Exceptions delivered and ports read in generated code since the counts were last collected. */
+export const EXCEPTIONS = 436;
+export const PORT_READS = 440;
+/** Not 0: an interrupt is requested; an NMI or a debug trap waits or is blocked. */
+export const INTERRUPT_WAITS = 444;
+export const EVENTS_WAIT = 448;
+/** A port may be read again in generated code while more steps than this are left. */
+export const PORT_LIMIT = 452;
+/** Current privilege level. */
+export const CPL = 476;
+/** Where the processor is, as `ways.ts` numbers places; 0: nowhere that is known. */
+export const PLACE = 456;
+/** The exception that generated code delivered last: place (0: none since it was asked for), vector, code, EIP, 16 bytes there. */
+export const LOG_PLACE = 460;
+export const LOG_VECTOR = 464;
+export const LOG_ERROR_CODE = 468;
+export const LOG_EIP = 472;
+export const LOG_BYTES = 480;
+
 /** Records of the end of a run: copies of the last few, then a stop record. */
 export const SCRATCH = 1024;
 export const MAX_BLOCK = 48;
@@ -75,8 +101,52 @@ export const JUMP_CACHES = TLB_USER + TLB_ENTRIES * TLB_ENTRY_SIZE;
 export const JUMP_CACHE_COUNT = 8;
 export const JUMP_CACHE_SIZE = JUMP_CACHE_ENTRIES * JUMP_CACHE_ENTRY_SIZE;
 
+/** What generated code may do again by itself: ways through gates by vector, ways back by code selector. */
+export const GATE_WAYS = JUMP_CACHES + JUMP_CACHE_COUNT * JUMP_CACHE_SIZE;
+/** Stands for a fault with more to it than vector and error code: there is never a way for it. */
+export const NO_VECTOR = 256;
+export const RETURN_WAYS = GATE_WAYS + (NO_VECTOR + 1) * 128;
+export const RETURN_WAY_COUNT = 32;
+/** A way: where it begins, where it leads, and the words of memory it depends on. Widths in bytes. */
+export const WAY_SIZE = 128;
+export const WAY = {
+  /** 4: place; of a gate twice that, plus 1 for INT n. */
+  from: 0,
+  /** 4 each: place, TLB half and jump cache behind it. */
+  to: 4,
+  tlb: 8,
+  jumpCache: 12,
+  /** 4: linear address of the gate; of a return the code selector. 4: EFLAGS kept, or loaded. */
+  gate: 16,
+  flags: 20,
+  /** 8: the gate's words. */
+  gateWords: 24,
+  /** 4 each: linear address of the code descriptor; the handler's EIP, or the IOPL that `flags` are loaded with. */
+  code: 32,
+  handler: 36,
+  iopl: 36,
+  /** 8 */
+  codeWords: 40,
+  /** 4 each: CS and SS as pushed. */
+  cs: 48,
+  ss: 52,
+  /** 4 each: where the TSS has the inner stack pointer, 0 if the stack stays; linear address of the new stack's descriptor. */
+  tss: 56,
+  stack: 60,
+  /** 8: its words. 4: its selector. */
+  stackWords: 64,
+  stackSelector: 72,
+  /** 4: privilege level it leads to. */
+  cpl: 76,
+} as const;
+
+/** Ports that read the same until a device changes. Entry: port (2), 1 for known (2), value (4). */
+export const PORTS = RETURN_WAYS + RETURN_WAY_COUNT * WAY_SIZE;
+export const PORT_COUNT = 256;
+export const PORT_SIZE = 8;
+
 /** Decoded instructions. */
-export const ARENA = JUMP_CACHES + JUMP_CACHE_COUNT * JUMP_CACHE_SIZE;
+export const ARENA = PORTS + PORT_COUNT * PORT_SIZE;
 export const ARENA_END = 16 * 1024 * 1024;
 
 /** Page frames of the open value. */
@@ -107,7 +177,7 @@ export const RECORD = {
   /** i32: immediate, or the target of a direct branch. */
   immediate: 20,
   eip: 24,
-  /** Address of the block a direct branch leads to, NO_BLOCK until it is known. */
+  /** Address of the block a direct branch leads to, NO_BLOCK until it is known; of an instruction in TypeScript its number. */
   link: 28,
 } as const;
 

@@ -11,8 +11,9 @@ import {
   portBreakpoints,
   recorded,
 } from "../cpu/debug.js";
+import type { Descriptor } from "../cpu/descriptors.js";
 import { deliver, type EventSource } from "../cpu/exceptions.js";
-import type { AccessSize, ProcessorPort } from "../cpu/processor.js";
+import type { AccessSize, GateWay, ProcessorPort } from "../cpu/processor.js";
 import { Fault, VECTOR, vectorNames } from "../cpu/processor.js";
 import type { RuleName } from "../cpu/rules.js";
 import {
@@ -39,10 +40,32 @@ import type { Counts, EventKind, MachineEvent, MachineState, Stop } from "../sta
 import type { AddressSpace } from "./address-space.js";
 import type { Blocks } from "./blocks.js";
 import { CodeModes } from "./code-modes.js";
+import { asFault } from "./core.js";
 import { ExceptionLog } from "./exception-log.js";
-import { CODE_LIMIT, STACK_MASK, TLB_BASE, TLB_SUPERVISOR, TLB_USER } from "./layout.js";
+import { KnownPorts } from "./known-ports.js";
+import {
+  CODE_LIMIT,
+  CPL,
+  EVENTS_WAIT,
+  EXCEPTIONS,
+  INTERRUPT_WAITS,
+  LOG_BYTES,
+  LOG_EIP,
+  LOG_ERROR_CODE,
+  LOG_PLACE,
+  LOG_VECTOR,
+  PORT_READS,
+  REPEATS,
+  RESUME,
+  RESUME_LEFT,
+  STACK_MASK,
+  TLB_BASE,
+  TLB_SUPERVISOR,
+  TLB_USER,
+} from "./layout.js";
 import { RegisterFile, SAVED_WORDS } from "./register-file.js";
 import { SystemRegisters } from "./system-registers.js";
+import { Ways } from "./ways.js";
 
 /** Why execution came back before its budget was used up. */
 export interface Attention {
@@ -70,8 +93,12 @@ export class Processor implements ProcessorPort {
   #nextEip = 0;
   halted = false;
   shadow: Shadow = "none";
-  pending: PendingEvents = noEvents;
-  devices!: bus.DeviceSet;
+  #pending: PendingEvents = noEvents;
+  #devices!: bus.DeviceSet;
+  readonly #ways: Ways;
+  readonly #ports: KnownPorts;
+  /** The place that segments and code mode are those of. */
+  #place = 0;
   /** Counts of the open machine, changed in place; `sealCounts` makes them a value. */
   readonly counts: { -readonly [K in keyof Counts]: Counts[K] } = { ...NO_COUNTS };
   #countsValue: Counts = NO_COUNTS;
@@ -104,7 +131,29 @@ export class Processor implements ProcessorPort {
     this.registers = new RegisterFile(buffer);
     this.#space = space;
     this.#blocks = blocks;
+    this.#ways = new Ways(buffer);
+    this.#ports = new KnownPorts(buffer);
     space.system = this.#system.live;
+  }
+
+  get devices(): bus.DeviceSet {
+    return this.#devices;
+  }
+
+  set devices(devices: bus.DeviceSet) {
+    if (devices === this.#devices) return;
+    this.#devices = devices;
+    this.#ports.forget();
+    this.#i32[INTERRUPT_WAITS >> 2] = bus.interruptRequested(devices) ? 1 : 0;
+  }
+
+  get pending(): PendingEvents {
+    return this.#pending;
+  }
+
+  set pending(pending: PendingEvents) {
+    this.#pending = pending;
+    this.#i32[EVENTS_WAIT >> 2] = pending === noEvents ? 0 : 1;
   }
 
   // ---- values -----------------------------------------------------------------------------------------------------
@@ -113,6 +162,8 @@ export class Processor implements ProcessorPort {
     const { cpu } = state;
     if (this.#system.value !== cpu.system || ((cpu.eflags ^ this.registers.eflags) & (FLAG.VM | FLAG.AC)) !== 0)
       this.#codeMode = undefined;
+    if (sameTables(this.#system.live, cpu.system)) this.#ways.abandon();
+    else this.#ways.forget();
     this.#system.open(cpu.system);
     this.registers.load(cpu);
     this.registers.eflags = cpu.eflags;
@@ -199,14 +250,89 @@ export class Processor implements ProcessorPort {
     this.#loadSegment(4, segments.fs);
     this.#loadSegment(5, segments.gs);
     const mode = this.#modes.of(system.model, segments.cs, this.#flatSegments, checked);
-    space.user = user;
     this.#i32[TLB_BASE >> 2] = user ? TLB_USER : TLB_SUPERVISOR;
-    this.#blocks.select(mode, user);
+    this.#i32[CPL >> 2] = cpl;
+    // Ways lead to jump caches.
+    if (this.#blocks.select(mode, user)) this.#ways.forget();
     if (!mode.flat) {
       this.#i32[STACK_MASK >> 2] = stackMask(system.segments.ss);
       this.#i32[CODE_LIMIT >> 2] = mode.csLimit;
     }
+    if (mode.flat && this.observe === undefined && !anyBreakpoint(system)) this.#ways.arrive(segments, mode, user);
+    else this.#ways.nowhere();
+    this.#place = this.#ways.place;
     return mode;
+  }
+
+  /** Generated code has been at work: sees where it went, and which exceptions it delivered. */
+  catchUp(): void {
+    if (this.#i32[LOG_PLACE >> 2] !== 0) this.#catchUpWithExceptions();
+    const number = this.#ways.place;
+    if (number === this.#place) return;
+    const { cs, ss, mode, user } = this.#ways.placeOf(number)!;
+    this.#place = number;
+    this.#system.setSegment("cs", cs);
+    this.#system.setSegment("ss", ss);
+    this.#loaded[1] = cs;
+    this.#loaded[2] = ss;
+    this.#codeMode = mode;
+    this.#blocks.select(mode, user);
+  }
+
+  #catchUpWithExceptions(): void {
+    const i32 = this.#i32;
+    const { cs, mode, user } = this.#ways.placeOf(i32[LOG_PLACE >> 2]!)!;
+    i32[LOG_PLACE >> 2] = 0;
+    const log = this.#exceptions;
+    for (let offset = 0; offset < log.bytes.byteLength; offset += 4)
+      log.bytes.setInt32(offset, i32[(LOG_BYTES + offset) >> 2]!, true);
+    log.byteCount = log.bytes.byteLength;
+    const fault = asFault(i32[LOG_VECTOR >> 2]!, i32[LOG_ERROR_CODE >> 2]!);
+    const eip = i32[LOG_EIP >> 2]! >>> 0;
+    const place = { eip, cpl: user ? 3 : cs.selector & 3, mode: "protected", codeBits: mode.bits } as const;
+    log.begin(fault, this.#system.live.cr2, cs.selector, place);
+  }
+
+  /** Counts what generated code did by itself. */
+  collectCounts(): void {
+    const { counts } = this;
+    counts.repeats += this.#take(REPEATS);
+    counts.exceptions += this.#take(EXCEPTIONS);
+    counts.portReads += this.#take(PORT_READS);
+  }
+
+  #take(address: number): number {
+    const value = this.#i32[address >> 2]!;
+    if (value !== 0) this.#i32[address >> 2] = 0;
+    return value;
+  }
+
+  /** RF lasts until an instruction has been executed: the next one may be it. */
+  takeResumeFlag(): void {
+    const { rest } = this.registers;
+    this.#i32[RESUME >> 2] = rest & FLAG.RF;
+    if ((rest & FLAG.RF) === 0) return;
+    this.registers.rest = rest & ~FLAG.RF;
+    this.#i32[RESUME_LEFT >> 2] = this.left;
+  }
+
+  /** None has been executed. */
+  giveBackResumeFlag(): void {
+    if (this.#i32[RESUME >> 2] !== 0 && this.#i32[RESUME_LEFT >> 2] === this.left) this.registers.rest |= FLAG.RF;
+  }
+
+  /** After a run that was left by an error. */
+  recover(): void {
+    this.#i32[LOG_PLACE >> 2] = 0;
+    for (const address of [REPEATS, EXCEPTIONS, PORT_READS]) this.#i32[address >> 2] = 0;
+    this.#codeMode = undefined;
+    this.#ways.forget();
+  }
+
+  /** Somebody begins or ceases to watch: what nobody sees is done in generated code. */
+  watched(): void {
+    this.#ports.forget();
+    this.#codeMode = undefined;
   }
 
   /** Lets the generated code check accesses through a segment register, unless it does so already. */
@@ -364,6 +490,7 @@ export class Processor implements ProcessorPort {
     this.registers.restoreFrom(this.#saved);
     this.#system.restore();
     this.#codeMode = undefined;
+    this.#ways.abandon();
   }
 
   pageFaultAt(linear: number): void {
@@ -414,6 +541,12 @@ export class Processor implements ProcessorPort {
   setSystem(change: Partial<SystemState>): void {
     this.#system.change(change);
     if (change.segments || change.cr0 !== undefined || change.debug) this.#codeMode = undefined;
+    if (change.debug) this.#ports.forget();
+    // No way depends on where pages are.
+    if (change.cr3 === undefined && change.cr2 === undefined) {
+      this.#ways.forget();
+      this.#codeMode = undefined;
+    }
     if (change.debug && anyBreakpoint(this.#system.live)) this.attention ??= LOOK_AROUND;
   }
 
@@ -470,10 +603,34 @@ export class Processor implements ProcessorPort {
   }
 
   portRead(port: number, size: AccessSize): number {
-    const { devices, value } = bus.portRead(this.devices, port, size, this.now);
+    const before = this.devices;
+    const { devices, value } = bus.portRead(before, port, size, this.now);
     this.counts.portReads++;
     this.#portAccessed(devices, "in", port, size, value);
+    if (
+      devices === before &&
+      this.observe === undefined &&
+      !anyBreakpoint(this.#system.live) &&
+      bus.isTimeless(devices, port, size)
+    ) {
+      this.#ports.add(port, size, value);
+      this.limitPorts();
+    }
     return value;
+  }
+
+  /** Known ports hold until the next tick at which time changes a device, told in steps that are left of the budget. */
+  limitPorts(): void {
+    if (!this.#ports.none) this.#ports.limit = this.ticks + this.budget - bus.quietUntil(this.#devices);
+  }
+
+  wentThroughGate(way: GateWay, gate: number, stack: Descriptor | undefined): void {
+    // Behind a change of segments the processor is at a place that is not known yet.
+    if (this.modeIsKnown && this.#ways.throughGate(way, gate, stack, this.#system.live)) this.#codeMode = undefined;
+  }
+
+  wentBack(selector: number, code: Descriptor, stack: Descriptor | undefined, eflags: number, may: number): void {
+    if (this.modeIsKnown && this.#ways.back(selector, code, stack, eflags, may)) this.#codeMode = undefined;
   }
 
   portWrite(port: number, size: AccessSize, value: number): void {
@@ -530,6 +687,18 @@ export class Processor implements ProcessorPort {
     this.repeating = true;
   }
 }
+
+/** Whether ways through gates depend on nothing that is different. */
+const sameTables = (a: SystemState, b: SystemState): boolean =>
+  a.gdtr === b.gdtr &&
+  a.idtr === b.idtr &&
+  a.ldtr === b.ldtr &&
+  a.tr === b.tr &&
+  a.cr0 === b.cr0 &&
+  a.cr4 === b.cr4 &&
+  a.debug === b.debug &&
+  a.msrs === b.msrs &&
+  a.model === b.model;
 
 /** What of ESP is the stack pointer. */
 const stackMask = ({ access }: Segment): number => ((access & (1 << 14)) !== 0 ? -1 : 0xffff);

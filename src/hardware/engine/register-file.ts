@@ -5,7 +5,8 @@
 import { type CpuState, FLAG, type GeneralRegisters } from "../cpu/state.js";
 import { EFLAGS_REST, FLAG_CARRIES, FLAG_CARRY, FLAG_RESULT, FLAG_SIGN, REGISTERS } from "./layout.js";
 
-const ARITHMETIC = FLAG.CF | FLAG.PF | FLAG.AF | FLAG.ZF | FLAG.SF | FLAG.OF | FLAG.RESERVED;
+/** What is not kept as EFLAGS_REST. */
+export const ARITHMETIC_FLAGS: number = FLAG.CF | FLAG.PF | FLAG.AF | FLAG.ZF | FLAG.SF | FLAG.OF | FLAG.RESERVED;
 const FIRST = REGISTERS >> 2;
 /** Bit n is the parity of n: 1 for an even number of ones. */
 const EVEN_PARITY = 0x9669;
@@ -48,7 +49,7 @@ export class RegisterFile {
     words[FLAG_SIGN >> 2] = ((value & FLAG.SF) << 24) | ((value & FLAG.PF) !== 0 ? 0 : 1);
     words[FLAG_CARRY >> 2] = carry;
     words[FLAG_CARRIES >> 2] = (value & FLAG.AF) | ((((value >> 11) & 1) ^ carry) << 31);
-    words[EFLAGS_REST >> 2] = value & ~ARITHMETIC;
+    words[EFLAGS_REST >> 2] = value & ~ARITHMETIC_FLAGS;
   }
 
   /** EFLAGS without the arithmetic flags: cheap to read. */

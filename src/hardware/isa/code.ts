@@ -141,3 +141,20 @@ export interface Code {
   /** Ends one iteration of a repeated instruction: goes on with the next iteration if the condition holds. */
   repeatIf(condition: Expr): void;
 }
+
+/**
+ * What an instruction in TypeScript did the last time, done again by generated code: each part goes on only if all that
+ * decided then is as it was, and else leaves the instruction to TypeScript with nothing done.
+ */
+export interface Replay extends Code {
+  /** At CPL 0 alone. */
+  asSupervisor(): void;
+  /** Ends the instruction: through the gate of a vector, as INT n goes. */
+  interrupt(vector: Expr): void;
+  /** Ends the instruction: as IRET goes. */
+  interruptReturn(): void;
+  /** What IN read of a port, sign-extended. */
+  portRead(port: Expr, size: OperandSize): Expr;
+  /** Ends the instruction. */
+  done(): void;
+}

@@ -7,7 +7,7 @@
  */
 import type { ModelName } from "../cpu/model.js";
 import type { ProcessorPort } from "../cpu/processor.js";
-import type { Code, OperandSize } from "./code.js";
+import type { Code, OperandSize, Replay } from "./code.js";
 
 /** Groups as in SDM Vol. 1, chapter 5 "Instruction Set Summary"; figures count by them. */
 export type InstructionGroup =
@@ -55,6 +55,8 @@ export interface Definition {
   readonly repeated?: (code: Code, while_: "E" | "NE") => void;
   /** Executed in TypeScript through the processor port, with every check the instruction makes. */
   readonly system?: SystemInstruction;
+  /** How generated code repeats what `system` did, where that is the same every time. It decides nothing by itself. */
+  readonly replay?: (code: Replay) => void;
 }
 
 export type AddressingMethod =
@@ -158,7 +160,7 @@ const shape = Object.fromEntries(
   [
     ...["mnemonic", "group", "summary", "spec", "forms"],
     ...["flags", "lock", "repeat", "mandatoryPrefix", "popsBeforeAddress", "sized", "addressSized", "since"],
-    ...["endsBlock", "semantics", "repeated", "system"],
+    ...["endsBlock", "semantics", "repeated", "system", "replay"],
   ].map((name) => [name, undefined]),
 ) as Partial<Definition>;
 

@@ -3,8 +3,9 @@ import { includes, type ModelName } from "../cpu/model.js";
 import { VECTOR } from "../cpu/processor.js";
 import { formsOf, type MemoryForm, memoryForms } from "../engine/forms.js";
 import type { CodeMode, InstructionSet } from "../engine/instruction-set.js";
-import { generateInterpreter } from "../engine/interpreter.js";
+import { generateInterpreter, type Interpreted } from "../engine/interpreter.js";
 import { prebuiltInterpreter } from "../engine/prebuilt.js";
+import { replayException } from "../engine/replay.js";
 import { decode } from "./decoder.js";
 import { type CodeBits, type DecodedInstruction, operandSizes, type Row } from "./instruction.js";
 import { rows } from "./table/index.js";
@@ -37,13 +38,13 @@ function memoryForm({ row, memory, segment, addressSize }: DecodedInstruction, m
 }
 
 const forms = formsOf(rows, operandSizes, memoryFormsOf);
+const interpreted: Interpreted = { forms, segmented: true, replayException };
 let compiled: WebAssembly.Module | undefined;
 
 export const x86: InstructionSet<X86CodeMode> = {
   name: "x86",
   rows,
-  forms,
-  segmented: true,
+  ...interpreted,
   decode: (byteAt, address, { bits, model }) => {
     const instruction = decode(byteAt, address, bits);
     // What the model does not have is no instruction.
@@ -54,7 +55,7 @@ export const x86: InstructionSet<X86CodeMode> = {
   module: () => {
     compiled ??= new WebAssembly.Module(
       prebuiltInterpreter === undefined
-        ? (generateInterpreter({ forms, segmented: true }) as BufferSource)
+        ? (generateInterpreter(interpreted) as BufferSource)
         : Uint8Array.from(atob(prebuiltInterpreter), (c) => c.charCodeAt(0)),
     );
     return compiled;

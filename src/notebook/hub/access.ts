@@ -3,8 +3,9 @@
  * The name in Host is checked because a foreign name can be made to lead here (DNS rebinding); the page of another
  * server on this machine is foreign, too. Manual: Jupyter Server, "Security in the Jupyter Server".
  */
-import { createHash, timingSafeEqual } from "node:crypto";
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
+import { splitTarget } from "./rest.js";
 
 /** undefined when a request is welcome, else why not; `cookie` is to be set on the answer. */
 export interface Admission {
@@ -12,34 +13,54 @@ export interface Admission {
   readonly cookie?: string;
 }
 
-export type Admit = (request: IncomingMessage) => Admission;
+export interface Access {
+  admit(request: IncomingMessage): Admission;
+  /** A token that opens the page once: a browser's command line can be read by all users of the machine. */
+  ticket(): string;
+}
 
 const LOOPBACK_NAMES = ["127.0.0.1", "localhost", "[::1]"];
 const SAFE_METHODS = ["GET", "HEAD", "OPTIONS"];
 
 /** The check for a server with this token on this port. */
-export function admission(token: string, port: number): Admit {
+export function accessWith(token: string, port: number): Access {
   // Browsers keep one jar for all ports of a host, so the port is part of the name.
   const cookieName = `virtlab-${port}`;
   const cookieValue = digest(`cookie ${token}`).toString("hex");
   const cookie = `${cookieName}=${cookieValue}; HttpOnly; SameSite=Strict; Path=/`;
+  const tickets = new Set<string>();
 
-  return (request) => {
-    const refusal = foreign(request);
-    if (refusal !== undefined) return { refusal };
-    const { authorization, cookie: cookies = "" } = request.headers;
-    const given = /^(?:token|bearer)\s+(.+?)\s*$/i.exec(authorization ?? "")?.[1];
-    if (given !== undefined) return equal(given, token) ? {} : { refusal: "the token is wrong" };
-    const asked = new URLSearchParams(/\?(.*)$/.exec(request.url ?? "")?.[1] ?? "").get("token");
-    if (asked !== null) return equal(asked, token) ? { cookie } : { refusal: "the token is wrong" };
-    const kept = cookies.split(/;\s*/).find((entry) => entry.startsWith(`${cookieName}=`));
-    if (kept === undefined || !equal(kept.slice(cookieName.length + 1), cookieValue)) {
-      return { refusal: "the token is missing" };
-    }
-    // A browser sends the cookie along with requests that other pages make; what changes something must say where it is from.
-    const { origin, "sec-fetch-site": site } = request.headers;
-    const saysWhence = origin !== undefined || site === "same-origin";
-    return SAFE_METHODS.includes(request.method ?? "") || saysWhence ? {} : { refusal: "the Origin is missing" };
+  const asked = (request: IncomingMessage): Admission | undefined => {
+    const { query } = splitTarget(request.url ?? "");
+    const ticket = query.get("ticket");
+    if (ticket !== null && tickets.delete(ticket)) return { cookie };
+    const given = query.get("token");
+    if (given === null) return undefined;
+    return equal(given, token) ? { cookie } : { refusal: "the token is wrong" };
+  };
+
+  const kept = ({ headers, method = "" }: IncomingMessage): Admission => {
+    const entry = (headers.cookie ?? "").split(/;\s*/).find((text) => text.startsWith(`${cookieName}=`));
+    if (entry === undefined) return { refusal: "the token is missing" };
+    if (!equal(entry.slice(cookieName.length + 1), cookieValue)) return { refusal: "the token is wrong" };
+    // A browser sends the cookie along with what other pages ask for; a change must say where it is asked from.
+    const saysWhence = headers.origin !== undefined || headers["sec-fetch-site"] === "same-origin";
+    return SAFE_METHODS.includes(method) || saysWhence ? {} : { refusal: "the Origin is missing" };
+  };
+
+  return {
+    admit(request) {
+      const refusal = foreign(request);
+      if (refusal !== undefined) return { refusal };
+      const given = /^(?:token|bearer)\s+(.+?)\s*$/i.exec(request.headers.authorization ?? "")?.[1];
+      if (given !== undefined) return equal(given, token) ? {} : { refusal: "the token is wrong" };
+      return asked(request) ?? kept(request);
+    },
+    ticket() {
+      const ticket = randomBytes(24).toString("hex");
+      tickets.add(ticket);
+      return ticket;
+    },
   };
 }
 

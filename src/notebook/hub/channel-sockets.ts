@@ -5,11 +5,13 @@ import { WebSocket, WebSocketServer } from "ws";
 import { VirtlabError } from "../../state/error.js";
 import { binaryProtocol } from "./binary-protocol.js";
 import { defaultProtocol } from "./channel-protocol.js";
-import { type Hub, splitTarget } from "./hub.js";
+import type { Hub } from "./hub.js";
 import type { HubKernel } from "./hub-kernel.js";
 import { BODY_LIMIT } from "./request-body.js";
+import { splitTarget } from "./rest.js";
 
 /** Close codes. Manual: RFC 6455, "Defined Status Codes". */
+const NORMAL = 1000;
 const GOING_AWAY = 1001;
 const MALFORMED = 1007;
 
@@ -37,7 +39,13 @@ export function channelSockets(hub: Hub): ChannelSockets {
         return true;
       }
       if (pathname !== "/api/events/subscribe") return false;
-      server.handleUpgrade(request, stream, head, (socket) => socket.on("error", () => {}));
+      server.handleUpgrade(request, stream, head, (socket) => {
+        socket.on("error", () => {});
+        socket.on(
+          "close",
+          hub.events.listen((event) => socket.send(JSON.stringify(event))),
+        );
+      });
       return true;
     },
     close() {
@@ -57,6 +65,7 @@ function connect(socket: WebSocket, kernel: HubKernel, session: string): void {
     receive(message) {
       if (socket.readyState === WebSocket.OPEN) socket.send(protocol.encode(message));
     },
+    end: () => socket.close(NORMAL),
   });
   socket.on("close", disconnect);
   // What is wrong with a socket is told by its close.

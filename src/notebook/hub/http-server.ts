@@ -4,12 +4,14 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { type Admit, admission } from "./access.js";
+import type { Duplex } from "node:stream";
+import { type Access, accessWith } from "./access.js";
 import { channelSockets } from "./channel-sockets.js";
-import { type Answer, errorAnswer, hubAnswer, send } from "./http-answer.js";
-import { type Hub, splitTarget } from "./hub.js";
+import { type Answer, errorAnswer, hubAnswer, refusalPage, send } from "./http-answer.js";
+import type { Hub } from "./hub.js";
 import { PAGE_FOLDER, pageFile, pageIndex } from "./page-files.js";
 import { discardBody, readBody } from "./request-body.js";
+import { decodePart, HubError, splitTarget } from "./rest.js";
 
 const LOOPBACK = "127.0.0.1";
 
@@ -29,6 +31,8 @@ export interface HttpServer {
   readonly port: number;
   /** The page's address with the token. */
   readonly address: string;
+  /** The page's address that opens once and does not tell the token. */
+  ticketAddress(): string;
   /** Stops listening and closes all connections; the hub's kernels live on. */
   close(): Promise<void>;
 }
@@ -42,22 +46,24 @@ export async function startHttpServer(options: ServerOptions): Promise<HttpServe
   const server = createServer();
   await listen(server, options.port);
   const { port } = server.address() as AddressInfo;
-  const admit = admission(token, port);
+  const access = accessWith(token, port);
   const sockets = channelSockets(hub);
   const answer = (request: IncomingMessage, response: ServerResponse) =>
-    void respond(request, response, { ...options, admit });
+    void respond(request, response, { ...options, access });
   server.on("request", answer);
   // Without this a client would be told to go on before anything is checked.
   server.on("checkContinue", answer);
   server.on("upgrade", (request, stream, head) => {
     stream.on("error", () => stream.destroy());
-    const { refusal } = admit(request);
+    const { refusal } = access.admit(request);
     if (refusal !== undefined) refuseUpgrade(stream, 403, "Forbidden");
     else if (!sockets.open(request, stream, head)) refuseUpgrade(stream, 404, "Not Found");
   });
+  const page = `http://${LOOPBACK}:${port}/lab`;
   return {
     port,
-    address: `http://${LOOPBACK}:${port}/lab?token=${encodeURIComponent(token)}`,
+    address: `${page}?token=${encodeURIComponent(token)}`,
+    ticketAddress: () => `${page}?ticket=${access.ticket()}`,
     async close() {
       sockets.close();
       const closed = new Promise((resolve) => server.close(resolve));
@@ -71,16 +77,15 @@ export async function startHttpServer(options: ServerOptions): Promise<HttpServe
 async function respond(
   request: IncomingMessage,
   response: ServerResponse,
-  options: ServerOptions & { readonly admit: Admit },
+  options: ServerOptions & { readonly access: Access },
 ): Promise<void> {
-  const { refusal, cookie } = options.admit(request);
+  const { refusal, cookie } = options.access.admit(request);
   let answer: Answer;
   try {
-    answer =
-      refusal === undefined ? await route(request, response, options) : errorAnswer(403, `Forbidden: ${refusal}`);
-  } catch {
-    // The client has gone away in the middle of its request; whatever else happened has no place in an answer.
-    answer = errorAnswer(500, "the server failed to answer");
+    answer = refusal === undefined ? await route(request, response, options) : refuse(request, refusal);
+  } catch (error) {
+    // Beside bad input: the client has gone away in the middle of its request.
+    answer = error instanceof HubError ? errorAnswer(error.status, error.message) : errorAnswer(500, "no answer");
   }
   if (response.destroyed) return;
   const headers = { ...answer.headers, ...(cookie === undefined ? {} : { "Set-Cookie": cookie }) };
@@ -90,19 +95,20 @@ async function respond(
 
 async function route(request: IncomingMessage, response: ServerResponse, options: ServerOptions): Promise<Answer> {
   const { hub, token, pageFolder = PAGE_FOLDER, pageConfig } = options;
-  const method = request.method ?? "GET";
+  const method = request.method === "HEAD" ? "GET" : (request.method ?? "GET");
   const target = request.url ?? "/";
   const { pathname } = splitTarget(target);
-  const reads = method === "GET" || method === "HEAD";
+  const reads = method === "GET";
   if (reads && pathname === "/") return { status: 302, headers: { Location: "/lab" } };
   const page = /^\/lab(?:\/?|\/tree(?:\/(?<tree>.*))?)$/.exec(pathname);
   if (reads && page !== null) {
     const addresses = { baseUrl: "/", appUrl: "/lab", treeUrl: "/lab/tree", fullStaticUrl: "/static/lab" };
-    const treePath = decodeURIComponent(page.groups?.["tree"] ?? "");
+    const treePath = decodePart(page.groups?.["tree"] ?? "");
     return pageIndex(pageFolder, { ...addresses, treePath, token, ...pageConfig });
   }
-  if (reads && pathname.startsWith("/static/lab/")) {
-    const name = decodeURIComponent(pathname.slice("/static/lab/".length));
+  const file = pathname === "/favicon.ico" ? pathname : /^\/static\/lab(\/.+)/.exec(pathname)?.[1];
+  if (reads && file !== undefined) {
+    const name = decodePart(file.slice(1));
     return pageFile(pageFolder, name, String(request.headers["accept-encoding"] ?? ""));
   }
   if (request.headers.expect !== undefined) response.writeContinue();
@@ -111,7 +117,13 @@ async function route(request: IncomingMessage, response: ServerResponse, options
   return hubAnswer(await hub.handle(method, target, body));
 }
 
-function refuseUpgrade(stream: NodeJS.WritableStream, status: number, reason: string): void {
+function refuse({ method, headers, url = "" }: IncomingMessage, why: string): Answer {
+  const isPage = method === "GET" && !url.startsWith("/api") && /\btext\/html\b/.test(headers.accept ?? "");
+  return isPage ? refusalPage(why) : errorAnswer(403, `Forbidden: ${why}`);
+}
+
+function refuseUpgrade(stream: Duplex, status: number, reason: string): void {
+  stream.once("finish", () => stream.destroy());
   stream.end(`HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
 

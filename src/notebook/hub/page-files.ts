@@ -2,43 +2,20 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { type Answer, errorAnswer } from "./http-answer.js";
+import { contentType } from "./media-types.js";
 
 /** The folder of the built page; sources and built files lie equally deep below the package. */
 export const PAGE_FOLDER = path.resolve(__dirname, "../../../dist/lab");
 
-const TYPES: Readonly<Record<string, string>> = {
-  ".css": "text/css; charset=utf-8",
-  ".gif": "image/gif",
-  ".html": "text/html; charset=utf-8",
-  ".ico": "image/x-icon",
-  ".jpg": "image/jpeg",
-  ".js": "text/javascript; charset=utf-8",
-  ".json": "application/json",
-  ".map": "application/json",
-  ".mjs": "text/javascript; charset=utf-8",
-  ".png": "image/png",
-  ".svg": "image/svg+xml",
-  ".ttf": "font/ttf",
-  ".txt": "text/plain; charset=utf-8",
-  ".wasm": "application/wasm",
-  ".woff": "font/woff",
-  ".woff2": "font/woff2",
-};
-
 /** A name with a hash of the content in it, as esbuild makes them: what it names never changes. */
 const HASHED = /[-.][0-9A-Z]{8}\.[^/]+$/i;
-
-/** The media type of a file by its name. */
-export function mediaType(file: string): string {
-  return TYPES[path.extname(file).toLowerCase()] ?? "application/octet-stream";
-}
 
 /** A file of the page by its name below the folder; its compressed twin where the client takes it. */
 export async function pageFile(folder: string, name: string, acceptEncoding: string): Promise<Answer> {
   const file = path.resolve(folder, name);
   if (name.includes("\0") || !file.startsWith(folder + path.sep)) return notFound(name);
   const headers = {
-    "Content-Type": mediaType(file),
+    "Content-Type": contentType(file),
     "Cache-Control": HASHED.test(file) ? "private, max-age=31536000, immutable" : "no-cache",
     Vary: "Accept-Encoding",
   };
@@ -58,7 +35,7 @@ export async function pageIndex(folder: string, config: Readonly<Record<string, 
   const json = JSON.stringify(config).replaceAll("<", "\\u003c");
   const block = `<script id="jupyter-config-data" type="application/json">${json}</script>`;
   const body = String(text).replace(/<head\b[^>]*>/i, (head) => `${head}\n${block}`);
-  return { status: 200, headers: { "Content-Type": TYPES[".html"]! }, body };
+  return { status: 200, headers: { "Content-Type": contentType("index.html") }, body };
 }
 
 async function read(file: string): Promise<Buffer | undefined> {

@@ -7,6 +7,7 @@ import { checkPortPermission } from "../../cpu/io-permission.js";
 import { readOperand, readRegister, writeRegister } from "../../cpu/operands.js";
 import type { AccessSize, ProcessorPort } from "../../cpu/processor.js";
 import { FLAG } from "../../cpu/state.js";
+import { and, i32, type Replay } from "../code.js";
 import { type DecodedInstruction, type Definition, define } from "../instruction.js";
 
 const EDX = 2;
@@ -70,20 +71,39 @@ const outs = stringTransfer((port, { segment, addressSize }, io, size) => {
 });
 
 const io = { group: "input and output" } as const;
+const inputOf = {
+  ...io,
+  mnemonic: "IN",
+  summary: "Reads a port into the accumulator.",
+  spec: "SDM Vol. 2A, IN—Input From Port",
+  system: input,
+} as const;
+
+/** At CPL 0 every port is allowed. */
+const replayInput =
+  (bits: number) =>
+  (code: Replay): void => {
+    code.asSupervisor();
+    code.write(0, code.portRead(and(code.read(1), i32(bits)), code.size));
+    code.done();
+  };
 
 const definitions: readonly Definition[] = [
   {
-    ...io,
-    mnemonic: "IN",
-    summary: "Reads a port into the accumulator.",
-    spec: "SDM Vol. 2A, IN—Input From Port",
+    ...inputOf,
     forms: [
       ["E4", "AL Ib"],
       ["E5", "rAX Ib"],
+    ],
+    replay: replayInput(0xff),
+  },
+  {
+    ...inputOf,
+    forms: [
       ["EC", "AL DX"],
       ["ED", "rAX DX"],
     ],
-    system: input,
+    replay: replayInput(0xffff),
   },
   {
     ...io,

@@ -10,6 +10,7 @@ import { interruptReturn } from "../../cpu/interrupt-return.js";
 import { type ProcessorPort, VECTOR } from "../../cpu/processor.js";
 import { FLAG } from "../../cpu/state.js";
 import { redirectInterrupt } from "../../cpu/virtual-8086.js";
+import { and, i32 } from "../code.js";
 import { type DecodedInstruction, type Definition, define } from "../instruction.js";
 import { privileged, stackSize } from "./common.js";
 
@@ -62,6 +63,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2A, INT n/INTO/INT3/INT1—Call to Interrupt Procedure",
     forms: [["CC"]],
     system: (port) => softwareInterrupt(port, VECTOR.BP),
+    replay: (code) => code.interrupt(i32(VECTOR.BP)),
   },
   {
     mnemonic: "INT1",
@@ -78,6 +80,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2A, INT n/INTO/INT3/INT1—Call to Interrupt Procedure",
     forms: [["CD", "Ib"]],
     system: interrupt,
+    replay: (code) => code.interrupt(and(code.read(0), i32(0xff))),
   },
   {
     mnemonic: "INTO",
@@ -97,6 +100,9 @@ const definitions: readonly Definition[] = [
     forms: [["CF"]],
     sized: true,
     system: (port, instruction) => interruptReturn(port, stackSize(instruction)),
+    replay: (code) => {
+      if (code.size === 32) code.interruptReturn();
+    },
   },
   {
     ...system,

@@ -169,6 +169,11 @@ const definitions: readonly Definition[] = [
     forms: [["0F 01 /7", "Mb"]],
     since: "486",
     system: invalidatePage,
+    // Translations are never stale here: stores to page tables drop what they change.
+    replay: (code) => {
+      code.asSupervisor();
+      code.done();
+    },
   },
   {
     mnemonic: "WAIT",

@@ -1,0 +1,303 @@
+/**
+ * Generated code that goes a known way again (`ways.ts`): through a gate, and back by IRET. It decides nothing: it compares
+ * the words of memory that decided the last time, and repeats what followed from them. Whatever is not as it was, or not
+ * at hand in the TLB, is TypeScript's.
+ */
+import { FAULT_CLASS } from "../cpu/exceptions.js";
+import { FLAG } from "../cpu/state.js";
+import type { OperandSize, Replay } from "../isa/code.js";
+import { add, and, belowEqual, eq, i32, isZero, less, ne, or, shl, shr, sub, xor } from "../isa/code.js";
+import { eflags, setArithmeticFlags } from "./flag-code.js";
+import type { Form } from "./forms.js";
+import { type Frame, Handler, probe } from "./handler.js";
+import {
+  CPL,
+  EFLAGS_REST,
+  EVENTS_WAIT,
+  EXCEPTIONS,
+  EXIT_ERROR_CODE,
+  EXIT_VECTOR,
+  GATE_WAYS,
+  INTERRUPT_WAITS,
+  JUMP_CACHE_BASE,
+  LOG_BYTES,
+  LOG_EIP,
+  LOG_ERROR_CODE,
+  LOG_PLACE,
+  LOG_VECTOR,
+  PLACE,
+  PORT_COUNT,
+  PORT_LIMIT,
+  PORT_READS,
+  PORT_SIZE,
+  PORTS,
+  RECORD,
+  REGISTER_SIZE,
+  REGISTERS,
+  RESERVE,
+  RESUME,
+  RESUME_LEFT,
+  RETURN_WAY_COUNT,
+  RETURN_WAYS,
+  SLOW_EXIT,
+  TLB_BASE,
+  TLB_DELTA,
+  TLB_ENTRIES,
+  TLB_ENTRY_SIZE,
+  TLB_SUPERVISOR,
+  TLB_WRITE_TAG,
+  WAY,
+  WAY_SIZE,
+} from "./layout.js";
+import { ARITHMETIC_FLAGS } from "./register-file.js";
+import { type Expr, type Label, type Local, load } from "./wasm.js";
+
+const ESP = REGISTERS + 4 * REGISTER_SIZE;
+const PAGE = 4096;
+/** Bytes of code that are kept of an exception. */
+const LOGGED = 16;
+const word = (address: number): Expr => load("i32", i32(0), address);
+/** Flags with which an event or an IRET is nothing to repeat. */
+const WATCHED = FLAG.TF | FLAG.VM;
+
+/** Writes ways into a dispatch loop; leaves for `otherwise` as long as nothing has happened. */
+class WayCode {
+  readonly #temporaries: Local[] = [];
+
+  constructor(
+    readonly frame: Frame,
+    readonly otherwise: Label,
+  ) {}
+
+  release(): void {
+    for (const local of this.#temporaries) this.frame.body.release(local);
+  }
+
+  #let(value: Expr): Local {
+    const local = this.frame.body.temporary(value.type);
+    this.#temporaries.push(local);
+    this.frame.body.set(local, value);
+    return local;
+  }
+
+  require(condition: Expr): void {
+    this.frame.body.brIf(this.otherwise, isZero(condition));
+  }
+
+  #set(address: number, value: Expr): void {
+    this.frame.body.store("i32", i32(0), value, address);
+  }
+
+  /** Where bytes that lie on one page are in the engine's memory, if the TLB knows. */
+  #resident(half: Expr, linear: Local, bytes: Expr, tag: number): Local {
+    const entry = this.#let(
+      add(half, and(shr(linear, i32(12 - Math.log2(TLB_ENTRY_SIZE))), i32((TLB_ENTRIES - 1) * TLB_ENTRY_SIZE))),
+    );
+    this.require(eq(load("i32", entry, tag), and(linear, i32(-PAGE))));
+    this.require(belowEqual(add(and(linear, i32(PAGE - 1)), bytes), i32(PAGE)));
+    return this.#let(add(linear, load("i32", entry, TLB_DELTA)));
+  }
+
+  readable(half: Expr, linear: Local, bytes: number): Local {
+    return this.#resident(half, linear, i32(bytes), 0);
+  }
+
+  /** The descriptor or gate whose address the way has is still the one it has. */
+  #requireWords(way: Local, address: number, words: number): void {
+    const host = this.readable(i32(TLB_SUPERVISOR), this.#let(load("i32", way, address)), 8);
+    this.require(eq(load("i64", host), load("i64", way, words)));
+  }
+
+  /** Nothing watches single instructions, and this is a known way from here. */
+  #way(table: number, index: Expr, from: Expr): Local {
+    const way = this.#let(add(shl(index, i32(Math.log2(WAY_SIZE))), i32(table)));
+    this.require(eq(load("i32", way, WAY.from), from));
+    this.require(isZero(and(word(EFLAGS_REST), i32(WATCHED))));
+    this.#requireWords(way, WAY.code, WAY.codeWords);
+    return way;
+  }
+
+  #arrive(way: Local, stackTop: Expr, rest: Expr): void {
+    const { body, tlb } = this.frame;
+    this.#set(ESP, stackTop);
+    this.#set(EFLAGS_REST, rest);
+    this.#set(PLACE, load("i32", way, WAY.to));
+    this.#set(CPL, load("i32", way, WAY.cpl));
+    this.#set(JUMP_CACHE_BASE, load("i32", way, WAY.jumpCache));
+    body.set(tlb, load("i32", way, WAY.tlb));
+    this.#set(TLB_BASE, tlb);
+  }
+
+  /**
+   * Pushes the frame and goes to the handler. `errorCode` is -1 where there is none. `before` is done when nothing can
+   * come between any more. Spec: see `cpu/interrupt-gates.ts`.
+   */
+  interrupt(
+    vector: Expr,
+    {
+      software,
+      returnEip,
+      resumeFlag,
+      errorCode,
+      before,
+    }: {
+      readonly software: 0 | 1;
+      readonly returnEip: Expr;
+      readonly resumeFlag: number;
+      readonly errorCode?: Expr;
+      readonly before?: () => void;
+    },
+  ): void {
+    const { body } = this.frame;
+    const way = this.#way(GATE_WAYS, vector, or(shl(word(PLACE), i32(1)), i32(software)));
+    this.#requireWords(way, WAY.gate, WAY.gateWords);
+    const codeBytes = this.#let(errorCode === undefined ? i32(0) : shl(ne(errorCode, i32(-1)), i32(2)));
+    const esp = this.#let(word(ESP));
+    const bytes = this.#let(add(codeBytes, i32(12)));
+    const pointer = this.#let(esp);
+    const tss = this.#let(load("i32", way, WAY.tss));
+    body.if(tss, () => {
+      const host = this.readable(i32(TLB_SUPERVISOR), tss, 8);
+      this.require(eq(load("i16u", host, 4), load("i32", way, WAY.stackSelector)));
+      this.#requireWords(way, WAY.stack, WAY.stackWords);
+      body.set(pointer, load("i32", host));
+      body.set(bytes, add(bytes, i32(8)));
+    });
+    this.require(belowEqual(bytes, pointer));
+    const top = this.#let(sub(pointer, bytes));
+    const frame = this.#resident(i32(TLB_SUPERVISOR), top, bytes, TLB_WRITE_TAG);
+    before?.();
+    if (errorCode !== undefined) body.store("i32", frame, errorCode);
+    const at = this.#let(add(frame, codeBytes));
+    body.store("i32", at, returnEip);
+    body.store("i32", at, load("i32", way, WAY.cs), 4);
+    body.store("i32", at, or(eflags(this.frame), i32(resumeFlag)), 8);
+    body.if(tss, () => {
+      body.store("i32", at, esp, 12);
+      body.store("i32", at, load("i32", way, WAY.ss), 16);
+    });
+    this.#arrive(way, top, and(word(EFLAGS_REST), load("i32", way, WAY.flags)));
+    const handler = this.#let(load("i32", way, WAY.handler));
+    probe(this.frame, handler, false);
+  }
+
+  /** Pops the frame and goes back. Spec: see `cpu/interrupt-return.ts`. */
+  interruptReturn(): void {
+    const { body, tlb, left } = this.frame;
+    const esp = this.#let(word(ESP));
+    const host = this.readable(tlb, esp, 12);
+    const cs = this.#let(load("i16u", host, 4));
+    const way = this.#way(RETURN_WAYS, and(shr(cs, i32(3)), i32(RETURN_WAY_COUNT - 1)), word(PLACE));
+    this.require(eq(load("i32", way, WAY.gate), cs));
+    const popped = this.#let(load("i32", host, 8));
+    this.require(isZero(and(popped, i32(WATCHED | FLAG.AC))));
+    const rest = this.#let(word(EFLAGS_REST));
+    this.require(isZero(and(rest, i32(FLAG.NT))));
+    this.require(eq(and(rest, i32(FLAG.IOPL)), load("i32", way, WAY.iopl)));
+    const may = load("i32", way, WAY.flags);
+    body.set(rest, and(xor(rest, and(xor(rest, popped), may)), i32(~ARITHMETIC_FLAGS)));
+    this.require(isZero(or(word(EVENTS_WAIT), and(word(INTERRUPT_WAITS), shr(and(rest, i32(FLAG.IF)), i32(9))))));
+    const top = this.#let(add(esp, i32(12)));
+    body.if(load("i32", way, WAY.stack), () => {
+      this.readable(tlb, esp, 20);
+      this.require(eq(load("i16u", host, 16), load("i32", way, WAY.stackSelector)));
+      this.#requireWords(way, WAY.stack, WAY.stackWords);
+      body.set(top, load("i32", host, 12));
+    });
+    const eip = this.#let(load("i32", host));
+    setArithmeticFlags(this.frame, popped);
+    body.if(and(rest, i32(FLAG.RF)), () => {
+      this.#set(RESUME, i32(FLAG.RF));
+      this.#set(RESUME_LEFT, add(left, word(RESERVE)));
+      body.set(rest, and(rest, i32(~FLAG.RF)));
+    });
+    this.#arrive(way, top, rest);
+    probe(this.frame, eip, false);
+  }
+
+  /** Notes where an exception comes from, with the code there. */
+  logException(vector: Expr, errorCode: Expr, eip: Expr, code: Local): void {
+    const { body } = this.frame;
+    this.#set(LOG_PLACE, word(PLACE));
+    this.#set(LOG_VECTOR, vector);
+    this.#set(LOG_ERROR_CODE, errorCode);
+    this.#set(LOG_EIP, eip);
+    for (const offset of [0, 8]) body.store("i64", i32(0), load("i64", code, offset), LOG_BYTES + offset);
+  }
+}
+
+/**
+ * Delivers the exception that the instruction at `ip` raised, what its block was charged given back. Leaves the loop
+ * for `otherwise` if there is no known way.
+ */
+export function replayException(frame: Frame, otherwise: Label): void {
+  const { body, ip, left } = frame;
+  const code = new WayCode(frame, otherwise);
+  const vector = word(EXIT_VECTOR);
+  const errorCode = word(EXIT_ERROR_CODE);
+  const eip = load("i32", ip, RECORD.eip);
+  code.require(and(shr(i32(FAULT_CLASS), vector), i32(1)));
+  const linear = body.temporary("i32");
+  body.set(linear, eip);
+  const bytes = code.readable(frame.tlb, linear, LOGGED);
+  body.release(linear);
+  code.interrupt(vector, {
+    software: 0,
+    returnEip: eip,
+    resumeFlag: FLAG.RF,
+    errorCode,
+    before: () => {
+      code.logException(vector, errorCode, eip, bytes);
+      body.store("i32", i32(0), i32(0), SLOW_EXIT);
+      body.store("i32", i32(0), add(word(EXCEPTIONS), i32(1)), EXCEPTIONS);
+      body.set(left, sub(left, i32(1)));
+    },
+  });
+  code.release();
+}
+
+/** The code of an instruction that has `replay`. */
+export class Replayer extends Handler implements Replay {
+  readonly #otherwise: Label;
+
+  constructor(
+    frame: Frame,
+    form: Form,
+    otherwise: Label,
+    readonly done: () => void,
+  ) {
+    super(frame, form);
+    this.#otherwise = otherwise;
+  }
+
+  #ways(write: (code: WayCode) => void): void {
+    // Ways lead from flat segments to flat ones.
+    if (!this.frame.flat) return;
+    const code = new WayCode(this.frame, this.#otherwise);
+    write(code);
+    code.release();
+  }
+
+  asSupervisor(): void {
+    this.frame.body.brIf(this.#otherwise, word(CPL));
+  }
+
+  interrupt(vector: Expr): void {
+    this.#ways((code) => code.interrupt(vector, { software: 1, returnEip: this.nextEip(), resumeFlag: 0 }));
+  }
+
+  interruptReturn(): void {
+    this.#ways((code) => code.interruptReturn());
+  }
+
+  portRead(port: Expr, size: OperandSize): Expr {
+    const { body, left, ip } = this.frame;
+    const number = this.let(port);
+    const entry = this.let(add(shl(and(number, i32(PORT_COUNT - 1)), i32(Math.log2(PORT_SIZE))), i32(PORTS)));
+    body.brIf(this.#otherwise, ne(load("i32", entry), or(number, i32(size << 16))));
+    const stepsLeft = add(left, load("i16u", ip, RECORD.left));
+    body.brIf(this.#otherwise, isZero(less(word(PORT_LIMIT), stepsLeft)));
+    body.store("i32", i32(0), add(word(PORT_READS), i32(1)), PORT_READS);
+    return this.let(load("i32", entry, 4));
+  }
+}
