@@ -125,7 +125,7 @@ export class NotebookFile {
         this.state.set({ kind: "conflict" });
         return false;
       }
-      const content = withoutTrust(this.#model);
+      const content = this.#model.toJSON();
       const saved = await this.#contents.save(this.path, { type: "notebook", format: "json", content });
       this.#modified = saved.last_modified;
       this.#onDisk = text;
@@ -179,18 +179,12 @@ export class NotebookFile {
   }
 }
 
-/** The notebook as it is stored. Whether its outputs are trusted is nothing that a file can say of itself. */
-function withoutTrust(model: INotebookModel): INotebookContent {
-  const notebook = model.toJSON() as INotebookContent;
-  for (const { metadata } of notebook.cells) delete metadata.trusted;
-  return notebook;
-}
-
-/** The notebook as text, without the metadata that front ends and kernels write by themselves. */
+/** The notebook as text, without what front ends, kernels and servers write into it by themselves. */
 function essence(model: INotebookModel): string {
-  const { metadata, cells } = withoutTrust(model);
+  const { metadata, cells } = model.toJSON() as INotebookContent;
   const { kernelspec: _, language_info: __, ...rest } = metadata;
-  return JSON.stringify([rest, cells]);
+  const own = cells.map((cell) => ({ ...cell, metadata: { ...cell.metadata, trusted: undefined } }));
+  return JSON.stringify([rest, own]);
 }
 
 /** Why a request failed, in words for the reader. */

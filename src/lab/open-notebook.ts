@@ -9,7 +9,6 @@ import type { Variable } from "./observable.js";
 import { GO_TO_LINE_EVENT, type LineOfCell } from "./error-output.js";
 import { RUN_CELL_EVENT } from "./run-prompt.js";
 import type { Services } from "./services.js";
-import { rememberOutputs, trustKnownOutputs } from "./trust.js";
 
 export class OpenNotebook {
   readonly kernel: Variable<KernelState>;
@@ -26,7 +25,6 @@ export class OpenNotebook {
     });
     panel.node.addEventListener(RUN_CELL_EVENT, (event) => this.#runCellAround(event.target as Node));
     panel.node.addEventListener(GO_TO_LINE_EVENT, (event) => this.#goToLine((event as CustomEvent<LineOfCell>).detail));
-    file.state.observe(({ kind }) => kind === "saved" && void rememberOutputs(path, panel.context.model));
   }
 
   /**
@@ -37,7 +35,6 @@ export class OpenNotebook {
     const loaded = await readNotebook(services.contents, path);
     const { context, panel } = views.open(path);
     await context.initialize(false);
-    await trustKnownOutputs(path, context.model);
     const file = new NotebookFile(path, loaded, services.contents, context.model);
     return new OpenNotebook(path, file, panel, context.sessionContext);
   }
