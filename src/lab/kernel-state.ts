@@ -38,7 +38,8 @@ export function watchKernel(session: ISessionContext): Variable<KernelState> {
     clearTimeout(resting);
     if (status === state.value.status) return;
     // Between two cells of a run the kernel is idle for a moment.
-    if (status === "idle" && state.value.status === "busy") resting = setTimeout(() => state.set({ status }), REST_MILLISECONDS);
+    if (status === "idle" && state.value.status === "busy")
+      resting = setTimeout(() => state.set({ status }), REST_MILLISECONDS);
     else state.set({ status });
   };
   session.statusChanged.connect(look);

@@ -2,11 +2,11 @@
 
 import type { ISessionContext } from "@jupyterlab/apputils";
 import { type Notebook, NotebookActions, type NotebookPanel } from "@jupyterlab/notebook";
+import { GO_TO_LINE_EVENT, type LineOfCell } from "./error-output.js";
 import { type KernelState, watchKernel } from "./kernel-state.js";
 import { NotebookFile, readNotebook } from "./notebook-file.js";
 import { KERNEL_NAME, type NotebookViews } from "./notebook-view.js";
 import type { Variable } from "./observable.js";
-import { GO_TO_LINE_EVENT, type LineOfCell } from "./error-output.js";
 import { RUN_CELL_EVENT } from "./run-prompt.js";
 import type { Services } from "./services.js";
 
