@@ -54,6 +54,7 @@ function template({ font, ink, line, axis: axisColor, raised }: PlotlyLook): Plo
       yaxis: axis,
       hoverlabel: { bgcolor: raised, bordercolor: axisColor, font: { color: ink } },
       legend: { bgcolor: "rgba(0,0,0,0)" },
+      modebar: { bgcolor: "rgba(0,0,0,0)", color: axisColor, activecolor: ink },
     },
   } as unknown as Plotly.Template;
 }
