@@ -84,10 +84,18 @@ export const SCRATCH = 1024;
 export const MAX_BLOCK = 48;
 
 export const TLB_ENTRIES = 1024;
-/** Entry: read tag (8), write tag (8), host address minus linear address (4), spare. Tags are linear page addresses. */
+/**
+ * Entry: read tag (8), write tag (8), host address minus linear address (4), and of a page that may be written with care
+ * a tag (4) and, where it is a page table of 4-byte entries, the number of the linear page that the first one is for (4).
+ * Tags are linear page addresses.
+ */
 export const TLB_ENTRY_SIZE = 32;
 export const TLB_WRITE_TAG = 8;
 export const TLB_DELTA = 16;
+export const TLB_CARE_TAG = 20;
+export const TLB_TABLE_OF = 24;
+/** There: more depends on the page than one page for each entry. */
+export const TABLE_OF_MANY = -0x200000;
 /** A tag no address matches: its low bits are not zero. */
 export const TLB_INVALID = 1;
 export const TLB_SUPERVISOR = 4096;
@@ -145,8 +153,11 @@ export const PORTS = RETURN_WAYS + RETURN_WAY_COUNT * WAY_SIZE;
 export const PORT_COUNT = 256;
 export const PORT_SIZE = 8;
 
+/** A byte for each linear page: whether code was looked up there since all was forgotten. */
+export const CODE_PAGES = PORTS + PORT_COUNT * PORT_SIZE;
+
 /** Decoded instructions. */
-export const ARENA = PORTS + PORT_COUNT * PORT_SIZE;
+export const ARENA = CODE_PAGES + 2 ** 20;
 export const ARENA_END = 16 * 1024 * 1024;
 
 /** Page frames of the open value. */
