@@ -14,11 +14,11 @@ const { displayBundle, encodedBundle } = require("./display-bundle.js");
 
 const NOTEBOOK = Symbol.for("virtlab.notebook");
 
-/** Offers the functions above; `cell()` is the present cell with its `publish(messageType, content)` and `signal`. */
-function offerNotebook(cell) {
+/** Offers the functions above; `cells` has `publish(messageType, content)` and `signal` of the cell started last. */
+function offerNotebook(cells) {
   const send = (type, data, { id } = {}) => {
     const transient = id === undefined ? {} : { display_id: String(id) };
-    cell().publish(type, { data, metadata: {}, transient });
+    cells.publish(type, { data, metadata: {}, transient });
   };
   const notebook = {
     display: (bundle, options) => send("display_data", encodedBundle(bundle), options),
@@ -26,14 +26,12 @@ function offerNotebook(cell) {
       if (options?.id === undefined) throw new TypeError("update needs the id of what was displayed");
       send("update_display_data", encodedBundle(bundle), options);
     },
-    clear: ({ wait = false } = {}) => cell().publish("clear_output", { wait: wait === true }),
+    clear: ({ wait = false } = {}) => cells.publish("clear_output", { wait: wait === true }),
     show: async (value) => {
-      // The cell that asks, which need not be the last one when the bundle is made.
-      const { publish } = cell();
-      publish("display_data", { data: await displayBundle(value), metadata: {}, transient: {} });
+      cells.publish("display_data", { data: await displayBundle(value), metadata: {}, transient: {} });
     },
     get signal() {
-      return cell().signal;
+      return cells.signal;
     },
   };
   Object.defineProperty(globalThis, NOTEBOOK, { value: Object.freeze(notebook), configurable: true });

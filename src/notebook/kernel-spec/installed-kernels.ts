@@ -93,10 +93,10 @@ function specToInstall(): unknown {
   const text = (file: string) => readFileSync(path.join(PACKAGE, file), "utf8");
   const spec = JSON.parse(text("kernel-spec/kernel.json")) as InstalledSpec;
   const { version } = JSON.parse(text("package.json")) as { version: string };
-  const launcher = path.join(PACKAGE, "kernel-spec/launcher.js");
+  const [, ...parts] = spec.argv.map((part) => part.replace("{resource_dir}", path.join(PACKAGE, "kernel-spec")));
   return {
     ...spec,
-    argv: [process.execPath, launcher, "{connection_file}"],
+    argv: [process.execPath, ...parts],
     metadata: { ...spec.metadata, virtlab: { version } },
   };
 }
