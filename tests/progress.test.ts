@@ -9,7 +9,7 @@ import { ToyMachine, type ToyUntil } from "../src/hardware/toy/machine.js";
 import { firstDivergence } from "../src/state/divergence.js";
 import type { Progress } from "../src/state/progress.js";
 import { Timeline } from "../src/state/timeline.js";
-import { profileRun } from "../src/view/run-profile.js";
+import { profileRun } from "../src/view/plot/run-profile.js";
 import { images } from "./support/guests.js";
 
 /** Steps of a piece: so few that the ends of pieces lie everywhere. Undefined: as they are. */

@@ -13,12 +13,12 @@ import { Machine, type MachineDifference } from "../hardware/machine.js";
 import { ToyMachine } from "../hardware/toy/machine.js";
 import { VirtlabError } from "../state/error.js";
 import { Timeline } from "../state/timeline.js";
-import { differenceDisplay } from "./diff-display.js";
 import { DISPLAY, Display, type Displayable, type MimeBundle } from "./display.js";
-import { type MachineDisplayOptions, machineDisplay } from "./machine-display.js";
+import { differenceDisplay } from "./displays/diff-display.js";
+import { type MachineDisplayOptions, machineDisplay } from "./displays/machine-display.js";
+import { type ToyDisplayOptions, toyDisplay } from "./displays/toy-display.js";
+import { walkDisplay } from "./displays/walk-display.js";
 import { timelineDisplay } from "./timeline-display.js";
-import { type ToyDisplayOptions, toyDisplay } from "./toy-display.js";
-import { walkDisplay } from "./walk-display.js";
 
 /** What `show` knows how to show. */
 export type Showable = Machine | Timeline<Machine> | Timeline<ToyMachine> | MachineDifference | PageWalk | Inspection;
