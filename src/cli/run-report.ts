@@ -1,8 +1,9 @@
 /** What a run of a notebook tells while it goes on: how far it is, and which cell failed. */
 import path from "node:path";
-import { SingleBar } from "cli-progress";
 import type { NotebookDocument } from "../notebook/document/notebook-document.js";
 import { type CellFailure, type NotebookRun, runNotebook } from "../notebook/document/run-notebook.js";
+import { terminalPlace } from "../notebook/progress/places.js";
+import { progressAt } from "../notebook/progress/progress.js";
 import { VirtlabError } from "../state/error.js";
 
 /** Where progress and errors are told; a bar is drawn when it is a terminal. */
@@ -46,23 +47,18 @@ function startProgress(
   file: string,
   report: Report,
 ): { update: (done: number, total: number) => void; stop: () => void } {
-  let counts = "";
-  if (report.isTTY !== true) {
-    return {
-      update: (done, total) => {
-        counts = `${done} of ${total} cells run`;
-      },
-      stop: () => report.write(`${file}: ${counts}\n`),
-    };
-  }
-  const bar = new SingleBar({ format: `${file} [{bar}] {value}/{total} cells`, stream: report });
-  bar.start(1, 0);
+  const place = report.isTTY === true ? terminalPlace(report) : undefined;
+  const bar = progressAt(() => place, file, { unit: "cells" });
+  let cells = { done: 0, total: 0 };
   return {
     update: (done, total) => {
-      bar.setTotal(total);
-      bar.update(done);
+      cells = { done, total };
+      bar(cells);
     },
-    stop: () => bar.stop(),
+    stop: () => {
+      bar({ ...cells, finished: true });
+      if (place === undefined) report.write(`${file}: ${cells.done} of ${cells.total} cells run\n`);
+    },
   };
 }
 
