@@ -6,6 +6,7 @@ import { rows } from "../../hardware/isa/table/index.js";
 import { Machine } from "../../hardware/machine.js";
 import { type EventKind, eventKinds, type MachineEvent } from "../../hardware/state.js";
 import { VirtlabError } from "../../state/error.js";
+import type { Tally } from "../../state/progress.js";
 import type { Steppable } from "../../state/steppable.js";
 import type { Timeline } from "../../state/timeline.js";
 import { address, grouped, hex } from "../text.js";
@@ -26,6 +27,8 @@ export interface PlacesOptions<M> {
   readonly limit: number;
   /** A step that is among the places if all steps are wanted. */
   readonly cursor: number;
+  /** Steps that were searched; all but "instruction" search every step. */
+  readonly work: Tally;
 }
 
 /** A step at which a scrubber can stand; the value is the one that `timeline.goto(steps)` gives. */
@@ -115,11 +118,12 @@ function withEnds(places: readonly Place[], from: number, to: number): readonly 
 function whereHolds<M extends Steppable<M>>(
   timeline: Timeline<M>,
   predicate: (machine: M) => boolean,
-  { from, to }: PlacesOptions<M>,
+  { from, to, work }: PlacesOptions<M>,
 ): readonly Place[] {
   const places: Place[] = [];
   timeline.find(
     (machine) => {
+      if (machine.steps > from) work.add(1);
       if (predicate(machine)) places.push({ steps: machine.steps, label: "" });
       return false;
     },
@@ -137,7 +141,7 @@ interface Wanted {
 function eventPlaces<M extends Steppable<M>>(
   timeline: Timeline<M>,
   names: readonly string[],
-  { from, to }: PlacesOptions<M>,
+  { from, to, work }: PlacesOptions<M>,
 ): readonly [readonly Place[], string] {
   const start = timeline.goto(from);
   if (!(start instanceof Machine))
@@ -150,6 +154,7 @@ function eventPlaces<M extends Steppable<M>>(
     const cut = cuts.find((step) => step > steps);
     if (cut === undefined) break;
     const next: Machine = collect(machine, Math.min(STRIDE, cut - steps), wanted, places);
+    work.add(next.steps - steps);
     // At an edit the machine goes on as the edit has made it.
     machine = next.steps === steps ? undefined : next.steps === cut ? (timeline.goto(cut) as unknown as Machine) : next;
   }

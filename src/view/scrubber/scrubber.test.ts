@@ -1,6 +1,7 @@
 import { JSDOM } from "jsdom";
 import { describe, expect, it } from "vitest";
 import { assemble, guest, Machine, scrubber, show, Timeline, ToyMachine, VirtlabError } from "../../index.js";
+import type { Progress } from "../../state/progress.js";
 import type { ScrubberData } from "./columns.js";
 import { inertJson } from "./inert-json.js";
 import { outputTails } from "./output-tail.js";
@@ -180,6 +181,22 @@ describe("the data of a scrubber", () => {
     expect([timeline.position, timeline.end, timeline.current.steps]).toEqual([777, 20_000, 777]);
   });
 
+  it("are gathered with words on how far that is, up to all steps, searched and shown", () => {
+    const short = new Timeline(rings);
+    short.forward(20_000);
+    for (const [at, times] of [
+      ["instruction", 1],
+      ["exception", 2],
+      [() => false, 2],
+    ] as const) {
+      const told: Progress[] = [];
+      scrubber(short, { at, limit: 10, onProgress: (progress) => told.push(progress) });
+      expect(told.map(({ finished }) => finished)).toEqual([...told.slice(1).map(() => false), true]);
+      expect(told.length).toBeGreaterThan(3);
+      expect([told[0]!.done, told.at(-1)!.done, told.at(-1)!.total]).toEqual([0, times * 20_000, times * 20_000]);
+    }
+  });
+
   it("hold output that a guest printed as text, whatever it is", () => {
     const hostile = "</script><img src=x onerror=alert(1)><!-- \u001b[2J\u202e";
     const timeline = new Timeline(rings);
@@ -293,8 +310,11 @@ describe("the script of a scrubber", () => {
     const { html } = scrubber(toyTimeline());
     const broken = html.replace(/(<script type="application\/json">)[^<]*/, '$1{"places":1e9,"columns":[[0,1e9]]}');
     const { window } = new JSDOM(`<body>${broken}${html}${html}</body>`, { runScripts: "outside-only" });
+    const complaints: string[] = [];
+    window.console.warn = (text: string) => complaints.push(text);
     window.eval(SCRUBBER_SCRIPT);
     window.eval(SCRUBBER_SCRIPT);
+    expect(complaints).toEqual(["virtlab: this scrubber cannot be moved: RangeError: places: 1000000000"]);
     const boxes = [...window.document.querySelectorAll(".vl-scrubber")];
     expect(boxes.map((box) => box.querySelectorAll("input").length)).toEqual([0, 1, 1]);
   });

@@ -3,6 +3,7 @@
  * what differs, with one constant script that shows them. Without scripts it shows the place of the cursor.
  */
 import { VirtlabError } from "../../state/error.js";
+import { type OnProgress, type Tally, tally } from "../../state/progress.js";
 import type { Steppable } from "../../state/steppable.js";
 import type { Timeline } from "../../state/timeline.js";
 import { Display } from "../display.js";
@@ -26,6 +27,8 @@ export interface ScrubberOptions<M> {
   readonly to?: number;
   /** Places at the most, from 2 to 2,000; 400 unless given. Of more they are chosen at equal distances. */
   readonly limit?: number;
+  /** Told how many steps were searched for places, and gone through to show them. */
+  readonly onProgress?: OnProgress;
 }
 
 const LIMIT = 400;
@@ -45,11 +48,14 @@ const NAMED = 12;
  * String(scrubber(timeline, { at: "exception" })).split("\n")[0] // => 'scrubber over steps 0 to 377,345: 8 exceptions'
  */
 export function scrubber<M extends Steppable<M>>(timeline: Timeline<M>, options: ScrubberOptions<M> = {}): Display {
-  const { at = "instruction", from = timeline.start, to = timeline.end, limit = LIMIT } = options;
+  const { at = "instruction", from = timeline.start, to = timeline.end, limit = LIMIT, onProgress } = options;
   check(timeline, from, to, limit);
+  const work = tally(onProgress, (to - from) * (at === "instruction" ? 1 : 2));
   const copy = copyOf(timeline);
-  const places = placesOf(copy, { at, from, to, limit, cursor: timeline.position });
-  return displayOf(timeline, places, snapshotsOf(copy, places));
+  const places = placesOf(copy, { at, from, to, limit, cursor: timeline.position, work });
+  const snapshots = snapshotsOf(copy, places, work);
+  work.end();
+  return displayOf(timeline, places, snapshots);
 }
 
 /** A timeline of its own with the same past, to run about in: the cursor and the kept values stay as they are. */
@@ -68,13 +74,18 @@ function check<M extends Steppable<M>>({ start, end }: Timeline<M>, from: number
     throw new VirtlabError(`scrubber: a limit of ${limit} places is not a whole number from 2 to ${MOST}`);
 }
 
-function snapshotsOf<M extends Steppable<M>>(timeline: Timeline<M>, { list }: Places): readonly Snapshot[] {
+function snapshotsOf<M extends Steppable<M>>(
+  timeline: Timeline<M>,
+  { list }: Places,
+  work: Tally,
+): readonly Snapshot[] {
   const anatomy = anatomyOf(timeline.current);
   const snapshots: Snapshot[] = [];
   let before: M | undefined;
   for (const { steps } of list) {
     const machine = timeline.goto(steps);
     snapshots.push(anatomy.snapshot(machine, before, snapshots.at(-1)));
+    work.add(steps - (before?.steps ?? steps));
     before = machine;
   }
   return snapshots;
