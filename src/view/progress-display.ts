@@ -152,5 +152,5 @@ function barHtml({ label, seconds }: ProgressState, part: number | undefined): s
     part === undefined ? [SHUTTLE.width, (phase < 1 ? phase : 2 - phase) * (100 - SHUTTLE.width)] : [part * 100, 0];
   const value = part === undefined ? "" : ` aria-valuenow="${Math.floor(width)}"`;
   const name = label === "" ? "progress" : escapeHtml(label);
-  return `<span role="progressbar" aria-label="${name}" aria-valuemin="0" aria-valuemax="100"${value} style="flex:1 1 8rem;max-width:20rem;height:6px;border-radius:3px;overflow:hidden;background:color-mix(in srgb,currentColor 16%,transparent)"><span style="display:block;height:100%;border-radius:3px;width:${width.toFixed(1)}%;margin-left:${left.toFixed(1)}%;background:${ACCENT}"></span></span>`;
+  return `<span role="progressbar" aria-label="${name}" aria-valuemin="0" aria-valuemax="100"${value} style="flex:0 1 16rem;min-width:4rem;height:6px;border-radius:3px;overflow:hidden;background:color-mix(in srgb,currentColor 16%,transparent)"><span style="display:block;height:100%;border-radius:3px;width:${width.toFixed(1)}%;margin-left:${left.toFixed(1)}%;background:${ACCENT}"></span></span>`;
 }
