@@ -51,7 +51,7 @@ function isWhole(text: string): boolean {
   const end = text.indexOf("\r\n\r\n");
   if (end < 0) return false;
   const length = /^content-length: (\d+)\r?$/im.exec(text.slice(0, end))?.[1];
-  return text.startsWith("HTTP/1.1 101") || (length !== undefined && text.length >= end + 4 + Number(length));
+  return /^HTTP\/1.1 1/.test(text) || (length !== undefined && text.length >= end + 4 + Number(length));
 }
 
 function parse(text: string): RawResponse | undefined {

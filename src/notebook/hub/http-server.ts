@@ -112,8 +112,7 @@ async function route(request: IncomingMessage, response: ServerResponse, options
     const name = decodePart(file.slice(1));
     return pageFile(pageFolder, name, String(request.headers["accept-encoding"] ?? ""));
   }
-  if (request.headers.expect !== undefined) response.writeContinue();
-  const body = await readBody(request);
+  const body = await readBody(request, response);
   if (body === undefined) return errorAnswer(413, "the request is too large: at most 64 MiB");
   return hubAnswer(await hub.handle(method, target, body));
 }
