@@ -88,14 +88,17 @@ describe("a notebook that is being saved", () => {
     await firstSave(writer);
     const versions = new Set<string>();
     const end = Date.now() + 5_000;
-    while (Date.now() < end || versions.size < 3) {
-      const text = readFileSync(file, "utf8");
-      expect(() => JSON.parse(text)).not.toThrow();
-      versions.add(createHash("sha256").update(text).digest("hex"));
-      await new Promise(setImmediate);
+    try {
+      while (Date.now() < end || versions.size < 3) {
+        const text = readFileSync(file, "utf8");
+        expect(() => JSON.parse(text)).not.toThrow();
+        versions.add(createHash("sha256").update(text).digest("hex"));
+        await new Promise(setImmediate);
+      }
+    } finally {
+      writer.kill("SIGKILL");
+      await ended(writer);
     }
-    writer.kill("SIGKILL");
-    await ended(writer);
   });
 
   it("stays what it was when the disk takes no more", async () => {
