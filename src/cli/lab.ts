@@ -81,13 +81,16 @@ function parsePort(text: string): number {
 
 /** @throws VirtlabError when it is no folder whose files can be read. */
 function checkFolder(folder: string): string {
-  const stats = statSync(folder, { throwIfNoEntry: false });
-  if (stats === undefined) throw new VirtlabError(`--notebook-dir ${folder}: no such folder`);
-  if (!stats.isDirectory()) throw new VirtlabError(`--notebook-dir ${folder}: not a folder`);
+  const refuse = (why: string): never => {
+    throw new VirtlabError(`--notebook-dir ${folder}: ${why}`);
+  };
   try {
+    if (!statSync(folder).isDirectory()) refuse("not a folder");
     accessSync(folder, constants.R_OK | constants.X_OK);
-  } catch {
-    throw new VirtlabError(`--notebook-dir ${folder}: permission denied`);
+  } catch (error) {
+    if (error instanceof VirtlabError) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    refuse(code === "EACCES" || code === "EPERM" ? "permission denied" : "no such folder");
   }
   return path.resolve(folder);
 }
