@@ -6,7 +6,14 @@ const { createRequire } = require("node:module");
 
 const fromTslab = createRequire(require.resolve("tslab"));
 const packageRoot = path.dirname(__dirname);
-const { name, types } = require("../package.json");
+const { name, exports: entries } = require("../package.json");
+
+/** Where the types are of `virtlab` and of its parts, such as `virtlab/plot`. */
+const ownPaths = Object.fromEntries(
+  Object.entries(entries)
+    .filter(([, { types }]) => types !== undefined)
+    .map(([part, { types }]) => [name + part.slice(1), [path.join(packageRoot, types)]]),
+);
 
 /** The options of a cell, made from those that tslab sets. */
 function cellOptions(ts, options) {
@@ -17,7 +24,7 @@ function cellOptions(ts, options) {
     // Node10 resolution does not read the "exports" of a package.json, so most ESM packages would have no types.
     moduleResolution: ts.ModuleResolutionKind.Bundler,
     // `import … from "virtlab"` means the package this launcher belongs to, in whatever folder the notebook lies.
-    paths: { ...options.paths, [name]: [path.join(packageRoot, types)] },
+    paths: { ...options.paths, ...ownPaths },
     typeRoots: withNodeTypes(options.typeRoots),
   };
 }

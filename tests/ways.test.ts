@@ -27,6 +27,7 @@ start:  lgdt [gdtr]
         mov ax, 0x23
         mov ds, ax
         mov es, ax
+        mov ebx, stack3 + 1
         push dword 0x23
         push dword stack3
         push dword 0x3002
@@ -43,6 +44,7 @@ user:   int 0x40
         mov al, [0x300000]
         int 0x41
         in al, 0x21
+        mov edi, [ebx]
         pushfd
         push dword 0x1b
         push dword within
