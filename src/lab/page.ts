@@ -9,7 +9,6 @@ import { askForText, confirm } from "./dialogs.js";
 import { element } from "./element.js";
 import { Header } from "./header.js";
 import { listenToKeys } from "./keys.js";
-import { watchSummary } from "./live-summary.js";
 import { emptyNotebook } from "./new-notebook.js";
 import { NotANotebook, reasonOf } from "./notebook-file.js";
 import { createNotebookViews, type NotebookViews } from "./notebook-view.js";
@@ -198,7 +197,7 @@ export class Page implements PageActions {
     this.#opened.set(path, open);
     assist(open.panel);
     showCellTools(open.notebook, this);
-    watchSummary(open.panel.context.model, (summary) => {
+    open.summary.observe((summary) => {
       this.#course.update(path, summary);
       if (this.open === open) document.title = `${titleOf({ path, summary })} · virtlab`;
     });
