@@ -1,4 +1,5 @@
 /** The whole page: bar, course, the notebook that is shown, and what is said about it. */
+import { MessageLoop } from "@lumino/messaging";
 import { Widget } from "@lumino/widgets";
 import { addressOf, folderOf, nameOf, pathOfAddress } from "./address.js";
 import { assist, complete, inspect, selectCompletion } from "./assistance.js";
@@ -201,8 +202,10 @@ export class Page implements PageActions {
       this.#course.update(path, summary);
       if (this.open === open) document.title = `${titleOf({ path, summary })} · virtlab`;
     });
-    const fit = new ResizeObserver(() => open.panel.isAttached && open.panel.update());
-    fit.observe(this.#stage);
+    open.panel.toolbar.hide();
+    // Lumino lays out what is inside of a notebook by itself, when it is told that its room has changed.
+    const tell = () => open.panel.isAttached && MessageLoop.sendMessage(open.panel, Widget.ResizeMessage.UnknownSize);
+    new ResizeObserver(tell).observe(open.panel.node);
     return open;
   }
 
