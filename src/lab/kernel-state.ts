@@ -1,6 +1,7 @@
-/** What a notebook's kernel is doing, as one word for the reader, from what the session, kernel and connection report. */
+/** What a notebook's kernel is doing, as one word for the reader, from what session, kernel, connection and cells report. */
 import type { ISessionContext } from "@jupyterlab/apputils";
-import { Variable } from "./observable.js";
+import { type Observable, Variable } from "./observable.js";
+import type { Progress } from "./sections.js";
 
 export type KernelStatus = "starting" | "idle" | "busy" | "restarting" | "dead" | "disconnected";
 
@@ -23,29 +24,33 @@ const WORDS: Readonly<Record<string, KernelStatus>> = {
 
 const REST_MILLISECONDS = 150;
 
-/** Follows the session; the state lives as long as it. */
-export function watchKernel(session: ISessionContext): Variable<KernelState> {
+/** Follows the session and the cells; the state lives as long as they do. */
+export function watchKernel(session: ISessionContext, cells: Observable<Progress>): Variable<KernelState> {
   const state = new Variable<KernelState>({ status: "starting" });
   let wasReady = false;
   let resting: ReturnType<typeof setTimeout> | undefined;
   const look = () => {
-    const shown = session.kernelDisplayStatus;
-    const dead = session.session?.kernel?.status === "dead";
-    let status: KernelStatus = dead ? "dead" : (WORDS[shown] ?? "starting");
+    let status = statusOf(session);
     wasReady ||= status === "idle" || status === "busy";
     // Connecting for the first time is a part of starting.
     if (status === "disconnected" && !wasReady) status = "starting";
+    // The kernel calls itself idle after each cell, also when others wait.
+    if (status === "idle" && cells.value.running > 0) status = "busy";
     clearTimeout(resting);
     if (status === state.value.status) return;
-    // Between two cells of a run the kernel is idle for a moment.
-    if (status === "idle" && state.value.status === "busy")
+    if (status === "idle" && state.value.status === "busy") {
       resting = setTimeout(() => state.set({ status }), REST_MILLISECONDS);
-    else state.set({ status });
+    } else state.set({ status });
   };
   session.statusChanged.connect(look);
   session.connectionStatusChanged.connect(look);
   session.kernelChanged.connect(look);
   session.sessionChanged.connect(look);
-  look();
+  cells.observe(look);
   return state;
+}
+
+function statusOf(session: ISessionContext): KernelStatus {
+  if (session.session?.kernel?.status === "dead") return "dead";
+  return WORDS[session.kernelDisplayStatus] ?? "starting";
 }

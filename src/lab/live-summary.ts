@@ -1,16 +1,18 @@
 /** The summary of an open notebook, as it is edited and run. */
 import { isCodeCellModel } from "@jupyterlab/cells";
 import type { INotebookModel } from "@jupyterlab/notebook";
+import { type Observable, Variable } from "./observable.js";
 import { type CellFacts, type NotebookSummary, summarize } from "./sections.js";
 
-const TELL_AFTER_MILLISECONDS = 150;
+const TELL_AFTER_MILLISECONDS = 100;
 
-/** Tells the summary now and whenever it may have changed, but not for each line of output. */
-export function watchSummary(model: INotebookModel, tell: (summary: NotebookSummary) => void): void {
+/** The summary now and as it changes, but not for each line of output. */
+export function watchSummary(model: INotebookModel): Observable<NotebookSummary> {
+  const summary = new Variable(summaryOf(model));
   let waiting = false;
   const look = () => {
     waiting = false;
-    if (!model.isDisposed) tell(summarize([...model.cells].map(factsOf)));
+    if (!model.isDisposed) summary.set(summaryOf(model));
   };
   const change = () => {
     if (waiting) return;
@@ -28,8 +30,10 @@ export function watchSummary(model: INotebookModel, tell: (summary: NotebookSumm
   };
   model.cells.changed.connect(watchCells);
   watchCells();
-  look();
+  return summary;
 }
+
+const summaryOf = (model: INotebookModel): NotebookSummary => summarize([...model.cells].map(factsOf));
 
 function factsOf(cell: ReturnType<INotebookModel["cells"]["get"]>): CellFacts {
   const facts = { id: cell.id, type: cell.type, source: cell.sharedModel.getSource() };

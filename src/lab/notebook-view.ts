@@ -50,7 +50,7 @@ export function createNotebookViews(services: Services): NotebookViews {
     }
   })({ editorFactory });
   const { code, markdown, raw } = StaticNotebook.defaultEditorConfig;
-  const editing = { autoClosingBrackets: true, indentUnit: "2", cursorBlinkRate: 1200 };
+  const editing = { autoClosingBrackets: true, indentUnit: "2", cursorBlinkRate: 1200, lineWrap: true };
   const widgets = new NotebookWidgetFactory({
     name: "Notebook",
     modelName: "notebook",

@@ -4,13 +4,16 @@ import type { ISessionContext } from "@jupyterlab/apputils";
 import { type Notebook, NotebookActions, type NotebookPanel } from "@jupyterlab/notebook";
 import { GO_TO_LINE_EVENT, type LineOfCell } from "./error-output.js";
 import { type KernelState, watchKernel } from "./kernel-state.js";
+import { watchSummary } from "./live-summary.js";
 import { NotebookFile, readNotebook } from "./notebook-file.js";
 import { KERNEL_NAME, type NotebookViews } from "./notebook-view.js";
-import type { Variable } from "./observable.js";
+import type { Observable, Variable } from "./observable.js";
 import { RUN_CELL_EVENT } from "./run-prompt.js";
+import type { NotebookSummary } from "./sections.js";
 import type { Services } from "./services.js";
 
 export class OpenNotebook {
+  readonly summary: Observable<NotebookSummary>;
   readonly kernel: Variable<KernelState>;
 
   private constructor(
@@ -19,7 +22,8 @@ export class OpenNotebook {
     readonly panel: NotebookPanel,
     readonly session: ISessionContext,
   ) {
-    this.kernel = watchKernel(session);
+    this.summary = watchSummary(panel.context.model);
+    this.kernel = watchKernel(session, this.summary);
     this.kernel.observe(({ status, reason }) => {
       if (status === "dead" && reason === undefined) void this.#learnReason();
     });

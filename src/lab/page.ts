@@ -1,4 +1,5 @@
 /** The whole page: bar, course, the notebook that is shown, and what is said about it. */
+import { MessageLoop } from "@lumino/messaging";
 import { Widget } from "@lumino/widgets";
 import { addressOf, folderOf, nameOf, pathOfAddress } from "./address.js";
 import { assist, complete, inspect, selectCompletion } from "./assistance.js";
@@ -9,7 +10,6 @@ import { askForText, confirm } from "./dialogs.js";
 import { element } from "./element.js";
 import { Header } from "./header.js";
 import { listenToKeys } from "./keys.js";
-import { watchSummary } from "./live-summary.js";
 import { emptyNotebook } from "./new-notebook.js";
 import { NotANotebook, reasonOf } from "./notebook-file.js";
 import { createNotebookViews, type NotebookViews } from "./notebook-view.js";
@@ -198,12 +198,14 @@ export class Page implements PageActions {
     this.#opened.set(path, open);
     assist(open.panel);
     showCellTools(open.notebook, this);
-    watchSummary(open.panel.context.model, (summary) => {
+    open.summary.observe((summary) => {
       this.#course.update(path, summary);
       if (this.open === open) document.title = `${titleOf({ path, summary })} · virtlab`;
     });
-    const fit = new ResizeObserver(() => open.panel.isAttached && open.panel.update());
-    fit.observe(this.#stage);
+    open.panel.toolbar.hide();
+    // Lumino lays out what is inside of a notebook by itself, when it is told that its room has changed.
+    const tell = () => open.panel.isAttached && MessageLoop.sendMessage(open.panel, Widget.ResizeMessage.UnknownSize);
+    new ResizeObserver(tell).observe(open.panel.node);
     return open;
   }
 

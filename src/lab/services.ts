@@ -2,17 +2,17 @@
  * The server's parts that the page uses. JupyterLab's own ServiceManager also asks for terminals, settings and
  * workspaces, which the hub does not have.
  */
-import type { ServiceManager } from "@jupyterlab/services";
+import type { ServerConnection, ServiceManager } from "@jupyterlab/services";
 import {
   type Contents,
   ContentsManager,
   KernelManager,
   KernelSpecManager,
-  ServerConnection,
   SessionManager,
 } from "@jupyterlab/services";
+import { gatheringSettings } from "./gathering-socket.js";
 
-/** The hub keeps no checkpoints; a document that has one asks for no other. */
+/** A document that has a checkpoint asks for no other, and a folder of notebooks stays free of copies. */
 class ContentsWithoutCheckpoints extends ContentsManager {
   override listCheckpoints(): Promise<Contents.ICheckpointModel[]> {
     return Promise.resolve([{ id: "none", last_modified: "" }]);
@@ -31,7 +31,7 @@ export interface Services {
 
 /** Connects to the server the page came from; address and token stand in the page's configuration. */
 export function connectServices(): Services {
-  const serverSettings = ServerConnection.makeSettings({ appendToken: true });
+  const serverSettings = gatheringSettings({ appendToken: true });
   const contents = new ContentsWithoutCheckpoints({ serverSettings });
   const kernels = new KernelManager({ serverSettings, standby: "when-hidden" });
   const sessions = new SessionManager({ kernelManager: kernels, serverSettings, standby: "when-hidden" });

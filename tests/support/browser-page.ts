@@ -26,8 +26,8 @@ export interface Lab {
   readonly folder: string;
   /** Writes a notebook into the folder. */
   write(name: string, cells: readonly object[]): void;
-  /** What the file says now. */
-  read(name: string): { cells: { id: string; source: string | string[]; outputs: unknown[] }[] };
+  /** What the file says now, texts in one piece. */
+  read(name: string): { cells: { id: string; source: string; outputs: unknown[] }[] };
   /** A new window on a notebook, once its kernel is ready. */
   open(name: string, options?: WindowOptions): Promise<LabWindow>;
   close(): Promise<void>;
@@ -46,6 +46,10 @@ export interface LabWindow {
   readonly troubles: string[];
 }
 
+/** Notebook files have long texts as lists of lines. */
+const joined = (_: string, value: unknown): unknown =>
+  Array.isArray(value) && value.length > 0 && value.every((line) => typeof line === "string") ? value.join("") : value;
+
 export async function startLab(browser: Browser): Promise<Lab> {
   const folder = mkdtempSync(path.join(tmpdir(), "virtlab-lab-"));
   const hub = new Hub(folder);
@@ -61,7 +65,7 @@ export async function startLab(browser: Browser): Promise<Lab> {
       const notebook = { cells, metadata, nbformat: 4, nbformat_minor: 5 };
       writeFileSync(path.join(folder, name), JSON.stringify(notebook, null, 1));
     },
-    read: (name) => JSON.parse(readFileSync(path.join(folder, name), "utf8")),
+    read: (name) => JSON.parse(readFileSync(path.join(folder, name), "utf8"), joined),
     async open(name, { colorScheme = "light", width = 1366, height = 768 } = {}) {
       const context = await browser.newContext({ viewport: { width, height }, colorScheme });
       const page = await context.newPage();
