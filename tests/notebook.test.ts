@@ -7,12 +7,12 @@ import { Writable } from "node:stream";
 import { KernelAPI, KernelConnection } from "@jupyterlab/services";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runNotebooks } from "../src/cli/notebook.js";
-import { formatNotebook, type NotebookDocument } from "../src/notebook/document/notebook-document.js";
 import { runNotebook } from "../src/notebook/document/run-notebook.js";
 import { newConnection, writeConnectionFile } from "../src/notebook/hub/connection-file.js";
 import { Hub } from "../src/notebook/hub/hub.js";
 import { inProcessSettings } from "../src/notebook/hub/in-process-transport.js";
 import { kernelSpec } from "../src/notebook/hub/kernel-spec.js";
+import { formatNotebook, newNotebook } from "./support/notebooks.js";
 
 const PACKAGE = path.resolve(__dirname, "..");
 const folder = mkdtempSync(path.join(tmpdir(), "virtlab-notebook-"));
@@ -21,20 +21,8 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-function document(...sources: string[]): NotebookDocument {
-  const cells = sources.map((source, index) => ({
-    id: `c${index}`,
-    cell_type: "code" as const,
-    metadata: {},
-    source,
-    execution_count: null,
-    outputs: [],
-  }));
-  return { cells, metadata: {} };
-}
-
 async function outputsOf(...sources: string[]): Promise<(readonly unknown[] | undefined)[]> {
-  const { notebook } = await runNotebook(document(...sources), { folder });
+  const { notebook } = await runNotebook(newNotebook(...sources), { folder });
   return notebook.cells.map((cell) => cell.outputs);
 }
 
@@ -90,7 +78,7 @@ describe("a cell", () => {
 
   it("that throws gives an error output whose traceback names cells and lines, and ends the run", async () => {
     const { notebook, failure } = await runNotebook(
-      document(
+      newNotebook(
         "function fail(x: number) {\n  if (x > 1)\n    throw new RangeError('too big');\n}",
         "1\n\nfail(2)",
         "3",
@@ -113,7 +101,7 @@ describe("a cell", () => {
   });
 
   it("is checked strictly, and what the compiler says is an error output with lines of the cell", async () => {
-    const { failure } = await runNotebook(document('let a = 1;\nconst s: string = null;\na = "x";'), { folder });
+    const { failure } = await runNotebook(newNotebook('let a = 1;\nconst s: string = null;\na = "x";'), { folder });
     expect(failure).toMatchObject({
       ename: "TypeScriptError",
       evalue: "Type 'null' is not assignable to type 'string'.",
@@ -129,13 +117,13 @@ describe("a cell", () => {
   });
 
   it("that ends the kernel or takes too long fails with a word about it", async () => {
-    const ended = await runNotebook(document("process.exit(3)"), { folder });
+    const ended = await runNotebook(newNotebook("process.exit(3)"), { folder });
     expect(ended.failure).toMatchObject({
       cell: 1,
       ename: "DeadKernelError",
       evalue: "the kernel ended with status 3",
     });
-    const late = await runNotebook(document("for (;;) {}"), { folder, cellTimeout: 1000 });
+    const late = await runNotebook(newNotebook("for (;;) {}"), { folder, cellTimeout: 1000 });
     expect(late.failure).toMatchObject({ cell: 1, ename: "Timeout", evalue: "the cell ran longer than 1 s" });
   });
 
@@ -163,7 +151,7 @@ describe("a cell", () => {
     const spec = kernelSpec(path.join(installed, "kernel-spec"));
     // Beside the installation and where no package can be seen.
     for (const place of [path.join(folder, "installed"), folder]) {
-      const { notebook, failure } = await runNotebook(document(...sources), { folder: place, spec });
+      const { notebook, failure } = await runNotebook(newNotebook(...sources), { folder: place, spec });
       expect(failure).toBeUndefined();
       const result = { data: { "text/plain": "installed" } };
       expect(notebook.cells.map((cell) => cell.outputs)).toMatchObject([[], [result], [result]]);
@@ -174,7 +162,7 @@ describe("a cell", () => {
 describe("virtlab notebook run", () => {
   it("saves outputs up to the cell that fails, names it, and gives status 1", async () => {
     const file = path.join(folder, "fails.ipynb");
-    writeFileSync(file, formatNotebook(document("1", "throw new Error('no')", "3")));
+    writeFileSync(file, formatNotebook(newNotebook("1", "throw new Error('no')", "3")));
     const { status, told } = await run([file]);
     expect(status).toBe(1);
     expect(told()).toContain(`virtlab: ${file}: cell 2 [2] failed: Error: no\n`);
@@ -189,7 +177,7 @@ describe("virtlab notebook run", () => {
 
   it("saves into --output-dir, leaves the file as it was, and gives status 0", async () => {
     const file = path.join(folder, "works.ipynb");
-    const text = formatNotebook(document("1 + 1"));
+    const text = formatNotebook(newNotebook("1 + 1"));
     writeFileSync(file, text);
     const outputDir = path.join(folder, "new/out");
     const { status, told } = await run([file], { outputDir });
@@ -204,7 +192,7 @@ describe("virtlab notebook run", () => {
   it("gives status 2 and one line for bad input, before any notebook is run", async () => {
     const good = path.join(folder, "good.ipynb");
     const bad = path.join(folder, "bad.ipynb");
-    writeFileSync(good, formatNotebook(document("1")));
+    writeFileSync(good, formatNotebook(newNotebook("1")));
     writeFileSync(bad, "{");
     const missing = path.join(folder, "missing.ipynb");
     for (const file of [bad, missing, folder]) {
