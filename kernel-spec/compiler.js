@@ -8,7 +8,14 @@ const { LineMap } = require("./line-map.js");
 const fromTslab = createRequire(require.resolve("tslab"));
 const COMPILER = "@tslab/typescript-for-tslab";
 const packageRoot = path.dirname(__dirname);
-const { name, types } = require("../package.json");
+const { name, exports: entries } = require("../package.json");
+
+/** Where the types are of `virtlab` and of its parts, such as `virtlab/plot`. */
+const ownPaths = Object.fromEntries(
+  Object.entries(entries)
+    .filter(([, { types }]) => types !== undefined)
+    .map(([part, { types }]) => [name + part.slice(1), [path.join(packageRoot, types)]]),
+);
 
 /** Compiled text -> the way back to its source, until it is asked for. */
 const lineMaps = new Map();
@@ -22,7 +29,7 @@ function cellOptions(ts, options) {
     // Node10 resolution does not read the "exports" of a package.json, so most ESM packages would have no types.
     moduleResolution: ts.ModuleResolutionKind.Bundler,
     // `import … from "virtlab"` means the package this launcher belongs to, in whatever folder the notebook lies.
-    paths: { ...options.paths, [name]: [path.join(packageRoot, types)] },
+    paths: { ...options.paths, ...ownPaths },
     typeRoots: withNodeTypes(options.typeRoots),
     // Else all of node_modules/@types is read at the start, for seconds. What a cell imports is found without this.
     types: ["node"],

@@ -17,6 +17,7 @@ import {
   surroundings,
   userDataFolder,
 } from "../notebook/kernel-spec/jupyter-folders.js";
+import { installPlotlyExtension, removePlotlyExtension } from "../notebook/kernel-spec/plotly-extension.js";
 import { VirtlabError } from "../state/error.js";
 
 /** Which of Jupyter's data folders is meant; the user's own when nothing is said. */
@@ -33,9 +34,11 @@ export function kernelspecCommand(): Command {
     .exitOverride();
   withPlace(command.command("install"))
     .description("install the kernel where Jupyter finds it")
-    .action((flags: PlaceFlags) => {
-      const folder = installKernel(dataFolder(flags));
-      tell(`installed: ${folder}`);
+    .option("--with-plotly", "and an extension that draws Plotly figures in JupyterLab 4 and Notebook 7")
+    .action((flags: PlaceFlags & { readonly withPlotly?: true }) => {
+      const data = dataFolder(flags);
+      tell(`installed: ${installKernel(data)}`);
+      if (flags.withPlotly) tell(`installed: ${installPlotlyExtension(data)}`);
       tell('Choose the kernel "virtlab (TypeScript)" in JupyterLab, Notebook or VS Code.');
       // npm empties this cache when it likes, and the kernel with it.
       if (__dirname.split(path.sep).includes("_npx")) {
@@ -56,8 +59,13 @@ export function kernelspecCommand(): Command {
       else tell(`no kernels in ${folders.join(", ")}`);
     });
   withPlace(command.command("remove"))
-    .description("remove the kernel that install has installed")
-    .action((flags: PlaceFlags) => tell(`removed: ${removeKernel(dataFolder(flags))}`));
+    .description("remove what install has installed")
+    .action((flags: PlaceFlags) => {
+      const data = dataFolder(flags);
+      tell(`removed: ${removeKernel(data)}`);
+      const extension = removePlotlyExtension(data);
+      if (extension !== undefined) tell(`removed: ${extension}`);
+    });
   return command;
 }
 

@@ -109,14 +109,18 @@ export const JUMP_CACHES = TLB_USER + TLB_ENTRIES * TLB_ENTRY_SIZE;
 export const JUMP_CACHE_COUNT = 8;
 export const JUMP_CACHE_SIZE = JUMP_CACHE_ENTRIES * JUMP_CACHE_ENTRY_SIZE;
 
-/** What generated code may do again by itself: ways through gates by vector, ways back by code selector. */
+/**
+ * What generated code may do again by itself: ways through gates by vector and whether they begin at CPL 2 or 3, ways
+ * back by code selector and place.
+ */
 export const GATE_WAYS = JUMP_CACHES + JUMP_CACHE_COUNT * JUMP_CACHE_SIZE;
 /** Stands for a fault with more to it than vector and error code: there is never a way for it. */
 export const NO_VECTOR = 256;
-export const RETURN_WAYS = GATE_WAYS + (NO_VECTOR + 1) * 128;
-export const RETURN_WAY_COUNT = 32;
+export const GATE_WAY_COUNT = 2 * (NO_VECTOR + 1);
 /** A way: where it begins, where it leads, and the words of memory it depends on. Widths in bytes. */
 export const WAY_SIZE = 128;
+export const RETURN_WAYS = GATE_WAYS + GATE_WAY_COUNT * WAY_SIZE;
+export const RETURN_WAY_COUNT = 64;
 export const WAY = {
   /** 4: place; of a gate twice that, plus 1 for INT n. */
   from: 0,
