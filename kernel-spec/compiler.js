@@ -55,6 +55,21 @@ function transpileModule(ts, input, options) {
 }
 
 /**
+ * tslab lets the compiler have one timer, for the next compilation, and no cell can run any more when it wants another:
+ * as soon as a package is installed into a folder where it has looked for one.
+ */
+function withRealTimers(host) {
+  const { setTimeout: compileSoon, clearTimeout: compileLater } = host;
+  return Object.assign(host, {
+    setTimeout: (callback, milliseconds) =>
+      callback.name === "updateProgramWithWatchStatus"
+        ? compileSoon(callback, milliseconds)
+        : setTimeout(callback, milliseconds),
+    clearTimeout: (timer) => (typeof timer.refresh === "function" ? clearTimeout(timer) : compileLater(timer)),
+  });
+}
+
+/**
  * Makes tslab compile cells with `cellOptions` and source maps.
  * The compiler's exports are read-only getters, so what `require` answers is replaced by a copy with two functions wrapped.
  */
@@ -64,7 +79,7 @@ function adjustCompiler() {
   require.cache[file].exports = {
     ...ts,
     createWatchCompilerHost: (rootFiles, options, ...rest) =>
-      ts.createWatchCompilerHost(rootFiles, cellOptions(ts, options), ...rest),
+      withRealTimers(ts.createWatchCompilerHost(rootFiles, cellOptions(ts, options), ...rest)),
     transpileModule: (input, options) => transpileModule(ts, input, options),
   };
 }

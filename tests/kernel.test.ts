@@ -5,6 +5,7 @@ import path from "node:path";
 import { KernelAPI } from "@jupyterlab/services";
 import { Hub } from "../src/notebook/hub/hub.js";
 import { inProcessSettings } from "../src/notebook/hub/in-process-transport.js";
+import { startHubServer } from "./support/hub-server.js";
 import { kernelPromises } from "./support/kernel-promises.js";
 
 kernelPromises("the hub in this process", async () => {
@@ -21,4 +22,10 @@ kernelPromises("the hub in this process", async () => {
       rmSync(folder, { recursive: true });
     },
   };
+});
+
+kernelPromises("http and WebSockets", async () => {
+  const { root, settings, end } = await startHubServer();
+  const model = await KernelAPI.startNew({}, settings());
+  return { model, settings: settings(), folder: root, close: end };
 });

@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { type Kernel, KernelConnection, type KernelMessage, type ServerConnection } from "@jupyterlab/services";
-import { afterAll, describe, expect, it, type TestContext } from "vitest";
+import { afterAll, describe, expect, it, type TestContext, vi } from "vitest";
 import { CellOutputs } from "../../src/notebook/document/cell-outputs.js";
 
 /** A running kernel and a way to end it and its server. */
@@ -182,16 +182,26 @@ function outputPromises(client: GiveClient): void {
     ]);
   });
 
-  it("finds types through the exports of a package, and checks strictly", async (context) => {
+  it("finds types through the exports of a package, also of one that is installed later, and checks strictly", async (context) => {
     const kernel = await client(context);
-    const folder = path.join(kernel.open.folder, "node_modules", "with-exports");
-    mkdirSync(folder, { recursive: true });
-    const exported = { "./part": { types: "./p.d.ts", default: "./p.js" } };
-    writeFileSync(path.join(folder, "package.json"), JSON.stringify({ name: "with-exports", exports: exported }));
-    writeFileSync(path.join(folder, "p.d.ts"), 'export declare const answer: "known";');
-    writeFileSync(path.join(folder, "p.js"), 'exports.answer = "known";');
-    const code = 'import { answer } from "with-exports/part"; const same: "known" = answer; same';
-    expect(await kernel.outputs(code)).toMatchObject([result("known")]);
+    const install = (name: string) => {
+      const folder = path.join(kernel.open.folder, "node_modules", name);
+      mkdirSync(folder, { recursive: true });
+      const exported = { "./part": { types: "./p.d.ts", default: "./p.js" } };
+      writeFileSync(path.join(folder, "p.js"), 'exports.answer = "known";');
+      writeFileSync(path.join(folder, "p.d.ts"), 'export declare const answer: "known";');
+      writeFileSync(path.join(folder, "package.json"), JSON.stringify({ name, exports: exported }));
+    };
+    const use = (name: string) => `import { answer } from "${name}/part"; const same: "known" = answer; same`;
+    install("installed");
+    expect(await kernel.outputs(use("installed"))).toMatchObject([result("known")]);
+    expect((await kernel.run(use("later"))).reply).toMatchObject({ ename: "TypeScriptError" });
+    install("later");
+    // The compiler hears of new files in its own time.
+    await vi.waitFor(async () => expect(await kernel.outputs(use("later"))).toMatchObject([result("known")]), {
+      timeout: 40_000,
+      interval: 200,
+    });
     expect(await kernel.outputs("const text: string = null;")).toMatchObject([
       { output_type: "error", ename: "TypeScriptError", evalue: "Type 'null' is not assignable to type 'string'." },
     ]);
