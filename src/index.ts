@@ -81,12 +81,14 @@ export {
   type ToyUntil,
 } from "./hardware/toy/machine.js";
 export type { ToyRegisterName, ToyStop } from "./hardware/toy/state.js";
+export { type ProgressBar, type ProgressOptions, type ProgressWord, progress } from "./notebook/progress/progress.js";
 export type { BytesDifference, StateDifference } from "./state/diff.js";
 export { type Divergence, type DivergenceOptions, firstDivergence } from "./state/divergence.js";
 export { VirtlabError } from "./state/error.js";
 export type { PlainData } from "./state/plain-data.js";
+export type { OnProgress, Progress } from "./state/progress.js";
 export type { Steppable } from "./state/steppable.js";
-export { type Change, type FindOptions, Timeline } from "./state/timeline.js";
+export { type Change, type FindOptions, type LastChangeOptions, type MoveOptions, Timeline } from "./state/timeline.js";
 export { guest } from "./systems/packaged-guest.js";
 export { DISPLAY, type Display, type Displayable, type MimeBundle } from "./view/display.js";
 export type { MachineDisplayOptions } from "./view/displays/machine-display.js";
@@ -107,6 +109,8 @@ export { type PlotOptions, plot } from "./view/plot/plot.js";
 export { type FigureSources, type Hashed, type Provenance, provenanceOf } from "./view/plot/provenance.js";
 export { figureOfRun } from "./view/plot/run-figure.js";
 export type { ProfileOptions } from "./view/plot/run-profile.js";
+export type { ScrubberAt } from "./view/scrubber/places.js";
+export { type ScrubberOptions, scrubber } from "./view/scrubber/scrubber.js";
 export { type Inspection, type Showable, show } from "./view/show.js";
 export { type CellMark, type TableOptions, type TableRecord, tableOf } from "./view/table/table-display.js";
 

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { Dealer, Subscriber } from "zeromq";
+import type { Dealer, Subscriber } from "zeromq";
 import { VirtlabError } from "../../state/error.js";
 import { type Connection, newConnection, writeConnectionFile } from "./connection-file.js";
 import { type Channel, createMessage, decodeFrames, encodeFrames, type JupyterMessage } from "./jupyter-message.js";
@@ -14,18 +14,27 @@ const READY_MILLISECONDS = 60_000;
 const ASK_AGAIN_MILLISECONDS = 200;
 const SHUTDOWN_MILLISECONDS = 2_000;
 const STARTS = 3;
+/** What a kernel said last is still on its way when its end is seen. */
+const LAST_WORDS_MILLISECONDS = 100;
 const KEPT_STDERR_CHARACTERS = 2_000;
+
+/** Loading its native part takes a while, and what only serves files has no use for it. */
+type ZeroMq = typeof import("zeromq");
 
 export class KernelProcess {
   readonly #child: ChildProcess;
   readonly #key: string;
+  readonly #interruptMode: string;
   readonly #removeConnectionFile: () => void;
-  readonly #shell = new Dealer();
-  readonly #control = new Dealer();
-  readonly #stdin = new Dealer();
-  readonly #iopub = new Subscriber();
+  readonly #shell: Dealer;
+  readonly #control: Dealer;
+  readonly #stdin: Dealer;
+  readonly #iopub: Subscriber;
   readonly #listeners = new Set<(message: JupyterMessage) => void>();
   #sending: Promise<unknown> = Promise.resolve();
+  /** Of the questions that find out when the kernel is ready; the answers still to come are nobody's. */
+  readonly #session = randomUUID();
+  #isReady = false;
   #stderr = "";
   #ended: string | undefined;
 
@@ -37,8 +46,9 @@ export class KernelProcess {
    * @throws VirtlabError when it ends or stays silent instead.
    */
   static async start(spec: KernelSpec, name: string, folder: string): Promise<KernelProcess> {
+    const zeroMq = await import("zeromq");
     for (let attempt = 1; ; attempt += 1) {
-      const kernel = new KernelProcess(spec, await newConnection(name), folder);
+      const kernel = new KernelProcess(zeroMq, spec, await newConnection(name), folder);
       try {
         await kernel.#ready();
         // The kernel has read it, and the key should not lie about longer than needed.
@@ -52,13 +62,21 @@ export class KernelProcess {
     }
   }
 
-  private constructor(spec: KernelSpec, connection: Connection, folder: string) {
+  private constructor(zeroMq: ZeroMq, spec: KernelSpec, connection: Connection, folder: string) {
+    this.#shell = new zeroMq.Dealer();
+    this.#control = new zeroMq.Dealer();
+    this.#stdin = new zeroMq.Dealer();
+    this.#iopub = new zeroMq.Subscriber();
     this.#key = connection.key;
+    this.#interruptMode = spec.interrupt_mode;
     const { file, remove } = writeConnectionFile(connection);
     this.#removeConnectionFile = remove;
     const { command, args } = kernelCommand(spec, file);
     this.#child = spawn(command, args, {
       cwd: folder,
+      // Ctrl-C in a terminal is for the program that started the kernel, not for the cell that runs.
+      detached: process.platform !== "win32",
+      windowsHide: true,
       stdio: ["ignore", "ignore", "pipe"],
       env: { ...process.env, JPY_PARENT_PID: String(process.pid) },
     });
@@ -69,8 +87,10 @@ export class KernelProcess {
       const end = (reason: string) => {
         this.#ended ??= reason;
         remove();
-        this.#close();
-        resolve(this.#ended);
+        setTimeout(() => {
+          this.#close();
+          resolve(reason);
+        }, LAST_WORDS_MILLISECONDS);
       };
       this.#child.once("error", (error) => end(`the kernel could not be started: ${error.message}`));
       this.#child.once("close", (status, signal) =>
@@ -83,7 +103,7 @@ export class KernelProcess {
     const sockets = { shell: this.#shell, control: this.#control, stdin: this.#stdin, iopub: this.#iopub };
     for (const [channel, socket] of Object.entries(sockets) as [Channel, Dealer | Subscriber][]) {
       // What has not been sent when the kernel is gone never will be.
-      if (socket instanceof Dealer) socket.linger = 0;
+      if (socket instanceof zeroMq.Dealer) socket.linger = 0;
       socket.connect(`tcp://${connection.ip}:${connection[`${channel}_port`]}`);
       void this.#receive(channel, socket);
     }
@@ -112,9 +132,10 @@ export class KernelProcess {
       .catch(() => {});
   }
 
-  /** Interrupts the cell that runs; a signal also reaches a busy loop. */
+  /** Interrupts the cell that runs, as the kernelspec says. */
   interrupt(): void {
-    this.#child.kill("SIGINT");
+    if (this.#interruptMode === "message") this.send(createMessage("control", "interrupt_request", {}, randomUUID()));
+    else this.#child.kill("SIGINT");
   }
 
   /** Ends the kernel: it is asked first, and killed when it does not listen. */
@@ -138,9 +159,8 @@ export class KernelProcess {
    */
   async #ready(): Promise<void> {
     const seen = new Set<Channel>();
-    const session = randomUUID();
     await new Promise<void>((resolve, reject) => {
-      const ask = () => this.send(createMessage("shell", "kernel_info_request", {}, session));
+      const ask = () => this.send(createMessage("shell", "kernel_info_request", {}, this.#session));
       const asking = setInterval(ask, ASK_AGAIN_MILLISECONDS);
       const finish = (settle: () => void) => {
         clearInterval(asking);
@@ -154,7 +174,9 @@ export class KernelProcess {
       );
       const stop = this.onMessage((message) => {
         seen.add(message.channel);
-        if (seen.has("shell") && seen.has("iopub")) finish(resolve);
+        if (!seen.has("shell") || !seen.has("iopub")) return;
+        this.#isReady = true;
+        finish(resolve);
       });
       void this.ended.then((reason) => finish(() => reject(new VirtlabError(reason))));
       ask();
@@ -172,6 +194,7 @@ export class KernelProcess {
           if (error instanceof VirtlabError) continue;
           throw error;
         }
+        if (this.#isReady && message.parent_header.session === this.#session) continue;
         for (const listener of this.#listeners) listener(message);
       }
     } catch {

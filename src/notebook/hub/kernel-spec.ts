@@ -17,10 +17,10 @@ export interface KernelSpec {
 }
 
 /** The folder of kernel.json and the launcher; sources and built files lie equally deep below the package. */
-const FOLDER = path.resolve(__dirname, "../../../kernel-spec");
+export const KERNEL_FOLDER = path.resolve(__dirname, "../../../kernel-spec");
 
 /** The kernelspec with its real paths; `{connection_file}` is still to be filled in. */
-export function kernelSpec(folder: string = FOLDER): KernelSpec {
+export function kernelSpec(folder: string = KERNEL_FOLDER): KernelSpec {
   const spec = JSON.parse(readFileSync(path.join(folder, "kernel.json"), "utf8")) as KernelSpec;
   return { ...spec, argv: spec.argv.map((part) => part.replace("{resource_dir}", folder)) };
 }

@@ -247,11 +247,9 @@ describe("a timeline's display", () => {
     timeline.edit((machine) => machine.type("x"));
     timeline.forward(1000);
     timeline.back(2000);
-    const { text, html } = show(timeline);
+    const { text } = show(timeline);
     expect(text).toMatch(/^timeline at step 4,000 of 0 to 6,000; [\d,]+ values kept, 1 edit$/);
-    expectHarmless(html);
     expect((await bundleOf(timeline))["text/plain"]).toBe(text);
-    expectHarmless(show(new Timeline(rings)).html);
   });
 });
 

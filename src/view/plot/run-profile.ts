@@ -6,12 +6,15 @@
 import type { Machine } from "../../hardware/machine.js";
 import type { MachineEvent } from "../../hardware/state.js";
 import { VirtlabError } from "../../state/error.js";
+import type { OnProgress, Progress } from "../../state/progress.js";
 
 export interface ProfileOptions {
   /** Steps to look at; fewer if the machine stops before. Default 1,000,000. */
   readonly steps?: number;
   /** Windows to divide them into. Default 160. */
   readonly windows?: number;
+  /** Is told how many steps were looked at, of how many. What it throws ends it. */
+  readonly onProgress?: OnProgress;
 }
 
 /** A step that is not an ordinary instruction. */
@@ -44,23 +47,38 @@ export interface RunProfile {
 }
 
 const OBSERVED = ["instruction", "exception", "interrupt"] as const;
+const NOTHING = { done: 0 };
 const eipText = (eip: number): string => `EIP 0x${(eip >>> 0).toString(16)}`;
 
 /** Runs the machine (the value itself stays) and looks at every step: about a million steps take a second. */
-export function profileRun(machine: Machine, { steps = 1_000_000, windows = 160 }: ProfileOptions = {}): RunProfile {
+export function profileRun(machine: Machine, options: ProfileOptions = {}): RunProfile {
+  const { steps = 1_000_000, windows = 160, onProgress } = options;
   for (const [name, value] of Object.entries({ steps, windows })) {
     if (!Number.isSafeInteger(value) || value < 1)
       throw new VirtlabError(`figure of a run: ${name} is ${value}, but must be a whole number, 1 or greater`);
   }
+  const tell = (at: Machine, beyond: Pick<Progress, "done" | "ticks">, total: number, finished = false): void => {
+    const done = at.steps - machine.steps + beyond.done;
+    onProgress?.({ done, total, unit: "steps", ticks: at.ticks - machine.ticks + (beyond.ticks ?? 0), finished });
+  };
+  tell(machine, NOTHING, steps);
   const end = machine.run({ maxInstructions: steps });
-  const windowSteps = Math.max(1, Math.ceil((end.steps - machine.steps) / windows));
+  const total = end.steps - machine.steps;
+  const windowSteps = Math.max(1, Math.ceil(total / windows));
   const profile = new ProfileBuilder();
-  for (let current = machine; current.steps < end.steps; ) {
-    const next = current.run({ maxInstructions: Math.min(windowSteps, end.steps - current.steps), observe: OBSERVED });
-    if (next.steps === current.steps) break;
-    profile.addWindow(current.steps, next.events);
+  let current = machine;
+  while (current.steps < end.steps) {
+    const at = current;
+    const next = at.run({
+      maxInstructions: Math.min(windowSteps, end.steps - at.steps),
+      observe: OBSERVED,
+      ...(onProgress ? { onProgress: (piece) => tell(at, piece, total) } : {}),
+    });
+    if (next.steps === at.steps) break;
+    profile.addWindow(at.steps, next.events);
     current = next;
   }
+  tell(current, NOTHING, total, true);
   return { from: machine.steps, to: end.steps, windowSteps, ...profile };
 }
 

@@ -1,0 +1,94 @@
+/** A notebook that is open: its file, its view, its kernel, and what one can do with them. */
+
+import type { ISessionContext } from "@jupyterlab/apputils";
+import { type Notebook, NotebookActions, type NotebookPanel } from "@jupyterlab/notebook";
+import { GO_TO_LINE_EVENT, type LineOfCell } from "./error-output.js";
+import { type KernelState, watchKernel } from "./kernel-state.js";
+import { watchSummary } from "./live-summary.js";
+import { NotebookFile, readNotebook } from "./notebook-file.js";
+import { KERNEL_NAME, type NotebookViews } from "./notebook-view.js";
+import type { Observable, Variable } from "./observable.js";
+import { RUN_CELL_EVENT } from "./run-prompt.js";
+import type { NotebookSummary } from "./sections.js";
+import type { Services } from "./services.js";
+
+export class OpenNotebook {
+  readonly summary: Observable<NotebookSummary>;
+  readonly kernel: Variable<KernelState>;
+
+  private constructor(
+    readonly path: string,
+    readonly file: NotebookFile,
+    readonly panel: NotebookPanel,
+    readonly session: ISessionContext,
+  ) {
+    this.summary = watchSummary(panel.context.model);
+    this.kernel = watchKernel(session, this.summary);
+    this.kernel.observe(({ status, reason }) => {
+      if (status === "dead" && reason === undefined) void this.#learnReason();
+    });
+    panel.node.addEventListener(RUN_CELL_EVENT, (event) => this.#runCellAround(event.target as Node));
+    panel.node.addEventListener(GO_TO_LINE_EVENT, (event) => this.#goToLine((event as CustomEvent<LineOfCell>).detail));
+  }
+
+  /**
+   * Opens the notebook at a path; its kernel is still starting when it is shown.
+   * @throws NotANotebook, or what the server says when it cannot be read.
+   */
+  static async open(path: string, services: Services, views: NotebookViews): Promise<OpenNotebook> {
+    const loaded = await readNotebook(services.contents, path);
+    const { context, panel } = views.open(path);
+    await context.initialize(false);
+    const file = new NotebookFile(path, loaded, services.contents, context.model);
+    return new OpenNotebook(path, file, panel, context.sessionContext);
+  }
+
+  get notebook(): Notebook {
+    return this.panel.content;
+  }
+
+  async runAll(): Promise<void> {
+    await NotebookActions.runAll(this.notebook, this.session);
+  }
+
+  async interrupt(): Promise<void> {
+    await this.session.session?.kernel?.interrupt();
+  }
+
+  /** A dead kernel is replaced by a new one. */
+  async restart(): Promise<void> {
+    const dead = this.kernel.value.status === "dead";
+    if (dead) await this.session.changeKernel({ name: KERNEL_NAME });
+    else await this.session.restartKernel();
+  }
+
+  async reconnect(): Promise<void> {
+    await this.session.session?.kernel?.reconnect();
+  }
+
+  dispose(): void {
+    this.file.dispose();
+    this.panel.dispose();
+  }
+
+  async #learnReason(): Promise<void> {
+    const reason = this.session.session?.kernel?.model?.reason;
+    if (reason !== undefined) this.kernel.set({ status: "dead", reason });
+  }
+
+  #goToLine({ count, line }: LineOfCell): void {
+    const index = this.notebook.widgets.findIndex(({ promptNode }) => promptNode?.textContent === count);
+    if (index < 0) return;
+    this.notebook.activeCellIndex = index;
+    this.notebook.mode = "edit";
+    this.notebook.activeCell?.editor?.setCursorPosition({ line: line - 1, column: 0 });
+  }
+
+  #runCellAround(target: Node): void {
+    const index = this.notebook.widgets.findIndex(({ node }) => node.contains(target));
+    if (index < 0) return;
+    this.notebook.activeCellIndex = index;
+    this.notebook.deselectAll();
+    void NotebookActions.run(this.notebook, this.session);
+  }
+}
