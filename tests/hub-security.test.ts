@@ -299,6 +299,8 @@ describe("a path that leads out of the root", () => {
     "dangling.txt/x",
     "circle",
     "circle/x",
+    "a%0ab.txt",
+    "a%7f",
     "file:///etc/passwd",
     "~/.ssh/id_rsa",
     "a.txt/../../outside/secret.txt",
@@ -327,7 +329,16 @@ describe("a path that leads out of the root", () => {
 
   const named = [
     ...["..", "../outside/secret.txt", "sub/../../outside/secret.txt", "/etc/passwd", "a\0", "..\\outside\\secret.txt"],
-    ...["link.txt", "linked/secret.txt", "sub/relative/secret.txt", "dangling.txt", "circle", "%2e%2e%2foutside"],
+    ...[
+      "link.txt",
+      "linked/secret.txt",
+      "sub/relative/secret.txt",
+      "dangling.txt",
+      "circle",
+      "%2e%2e%2foutside",
+      "a\ud800",
+      "a\nb",
+    ],
     ...[outside, path.join(outside, "secret.txt")],
   ];
 

@@ -50,7 +50,8 @@ export async function startHttpServer(options: ServerOptions): Promise<HttpServe
   const access = accessWith(token, port);
   const sockets = channelSockets(hub);
   const answer = (request: IncomingMessage, response: ServerResponse) =>
-    void respond(request, response, { ...options, access });
+    // Nobody is left to tell of what goes wrong while an answer is sent.
+    respond(request, response, { ...options, access }).catch(() => response.destroy());
   server.on("request", answer);
   // Without this a client would be told to go on before anything is checked.
   server.on("checkContinue", answer);
