@@ -74,29 +74,37 @@ function receive(frames, reply, key) {
 /** Stops the code of a cell that keeps the kernel from taking this message. Then the kernel answers it as usual. */
 function insist(number, isLast) {
   const start = Date.now();
-  let signalled = process.platform === "win32";
+  let isFirst = true;
   let busySince = process.cpuUsage();
   const timer = setInterval(() => {
-    const now = Date.now();
-    const thread = Atomics.load(flags, THREAD);
-    if (acknowledged >= number) clearInterval(timer);
-    else if (isLast && now > start + LAST_RESORT_MILLISECONDS) process.kill(process.pid, "SIGKILL");
-    else if (thread === BREAKABLE && !signalled) {
-      signalled = true;
-      Atomics.store(flags, SIGNALLED, 1);
-      process.kill(process.pid, "SIGINT");
-    } else if (thread === FREE && process.cpuUsage(busySince).user > BUSY_MICROSECONDS) {
-      busySince = process.cpuUsage();
-      stopCell();
+    if (acknowledged >= number) {
+      clearInterval(timer);
+      return;
     }
+    if (isLast && Date.now() > start + LAST_RESORT_MILLISECONDS) process.kill(process.pid, "SIGKILL");
+    const stop = STOP[Atomics.load(flags, THREAD)];
+    const isBusy = process.cpuUsage(busySince).user > BUSY_MICROSECONDS;
+    if (stop === undefined || !(isBusy || (isFirst && stop === signal))) return;
+    isFirst = false;
+    busySince = process.cpuUsage();
+    stop();
   }, LOOK_MILLISECONDS);
 }
 
+/** A signal breaks what runs without an await behind it, and leaves everything else as it was (vm, breakOnSigint). */
+function signal() {
+  Atomics.store(flags, SIGNALLED, 1);
+  process.kill(process.pid, "SIGINT");
+}
+
 /** What a debugger's "terminate execution" does. It also stops what runs behind an await, and nothing can catch it. */
-function stopCell() {
+function terminate() {
   const { Session } = require("node:inspector");
   Atomics.store(flags, STOPPED_BY_FORCE, 1);
   const session = new Session();
   session.connectToMainThread();
   session.post("Runtime.terminateExecution", () => session.disconnect());
 }
+
+/** How to stop what the kernel's thread does; a compilation never is. */
+const STOP = { [BREAKABLE]: signal, [FREE]: terminate };
