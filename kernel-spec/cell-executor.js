@@ -1,83 +1,166 @@
-// Runs cells with tslab's executor and keeps apart what stock tslab prints as text: the value of a cell's last
-// expression, an exception, and compiler messages. What is then published, kernel-server.js decides.
+// Runs cells with tslab's converter and executor and keeps apart what stock tslab prints as text: the value of a cell's
+// last expression, what it threw, and what the compiler said. What is then published, cells.js decides.
 
-const { createExecutor } = require("tslab/dist/executor.js");
+const vm = require("node:vm");
+const { adjustCompiler, takeLineMap } = require("./compiler.js");
 const { CellFrames } = require("./cell-frames.js");
-const { compilerError, runtimeError } = require("./cell-error.js");
-const { displayBundle } = require("./display-bundle.js");
+const { compilerError, interruption, runtimeError } = require("./cell-error.js");
+
+/** Code that hears of the interrupt (through the hook's `signal`) has so long to end before it counts as going on. */
+const END_MILLISECONDS = 100;
 
 class CellExecutor {
+  #control;
   #frames = new CellFrames();
-  #inner;
-  #value;
-  #thrown;
-  #diagnostics = [];
-  #publish = () => {};
+  #tslab;
+  #outcome = {};
+  /** What earlier cells have declared. tslab forgets it of a cell that fails, whose variables are there all the same. */
+  #declarations = "";
+  #running;
+  #stop;
+  #abort = new AbortController();
 
-  constructor(rootFolder, converters) {
-    // tslab writes to this console only the value of a cell (log, one argument), what a cell threw (error, one
-    // argument) and compiler messages (error: format, file, line, column, message). Here they stay values.
-    this.#inner = createExecutor(rootFolder, converters, {
+  constructor(control) {
+    this.#control = control;
+    const run = vm.runInThisContext;
+    // This is how tslab runs a cell, and how it runs nothing else.
+    vm.runInThisContext = (code, options) =>
+      options?.breakOnSigint === true && options.filename === undefined
+        ? this.#runCode(run, code, options)
+        : run(code, options);
+  }
+
+  /** Loads the compiler, which takes most of a second; done by the first request that needs it if not before. */
+  load() {
+    if (this.#tslab !== undefined) return this.#tslab;
+    adjustCompiler();
+    const { createConverter } = require("tslab/dist/converter.js");
+    const { createExecutor } = require("tslab/dist/executor.js");
+    const converter = createConverter({ isJS: false, isBrowser: false });
+    const noted = (diagnostics) => {
+      this.#outcome.diagnostics = diagnostics;
+      return diagnostics;
+    };
+    const node = {
+      ...converter,
+      convert: (_, source) => {
+        const converted = converter.convert(this.#declarations, source);
+        this.#outcome.declarations = converted.declOutput;
+        noted(converted.diagnostics);
+        return converted;
+      },
+      inspect: (_, ...args) => converter.inspect(this.#declarations, ...args),
+      complete: (_, ...args) => converter.complete(this.#declarations, ...args),
+      addModule: (...args) => noted(converter.addModule(...args)),
+    };
+    // tslab writes to this console the value of a cell, what it threw, and, in a form of its own, what was noted above.
+    const outcome = {
       log: (value) => {
-        this.#value = { value };
+        this.#outcome.value = { value };
       },
       error: (...args) => {
-        if (args.length === 1) this.#thrown = { error: args[0] };
-        else this.#diagnostics.push({ file: args[1], line: args[2], column: args[3], message: args[4] });
+        if (args.length === 1) this.#outcome.thrown = { error: args[0] };
       },
+    };
+    const converters = { node, browser: node, close: () => converter.close() };
+    this.#tslab = createExecutor(process.cwd(), converters, outcome);
+    return this.#tslab;
+  }
+
+  /**
+   * Runs one cell. The result has `failure` (ename, evalue, traceback) when it failed, else `value` (in an object) when
+   * it has one, and `warning` with what the compiler said of a cell that runs all the same.
+   */
+  async execute(number, source) {
+    this.#outcome = {};
+    this.#running = undefined;
+    this.#abort = new AbortController();
+    this.#control.takeStoppedByForce();
+    this.number = number;
+    this.#frames.begin(number, source);
+    const outcome = this.#outcome;
+    try {
+      const succeeded = await this.#untilStopped(() => this.load().execute(source));
+      if (!succeeded) return { failure: await this.#failure(outcome) };
+    } catch (error) {
+      return { failure: error === STOPPED ? await this.#interruption() : runtimeError(error, this.#frames) };
+    } finally {
+      this.#stop = undefined;
+      this.#control.setCellRuns(false);
+      this.#declarations = outcome.declarations ?? this.#declarations;
+    }
+    const { diagnostics = [], value } = outcome;
+    // A cell that defines a module counts as run, whatever the compiler says of it.
+    const warning = diagnostics.length > 0 ? compilerError(diagnostics, number, this.#frames).traceback : undefined;
+    return { value, warning };
+  }
+
+  /** An error as the content of an `error` message. */
+  describe(error) {
+    return runtimeError(error, this.#frames);
+  }
+
+  /** Ends the wait for the cell that runs. Code that keeps the thread busy is stopped by the control thread. */
+  interrupt() {
+    if (this.#stop === undefined) return;
+    this.#abort.abort();
+    this.#tslab.interrupt();
+    this.#stop();
+  }
+
+  /** Aborted when the cell that runs is interrupted. */
+  get signal() {
+    return this.#abort.signal;
+  }
+
+  /** Asks the compiler, amid which nothing may be stopped by force. */
+  ask(question) {
+    const runs = this.#control.setCellRuns(false);
+    try {
+      return question(this.load());
+    } finally {
+      this.#control.setCellRuns(runs);
+    }
+  }
+
+  #runCode(run, code, options) {
+    const filename = this.#frames.compiled(this.number, code, takeLineMap);
+    this.#control.setCellRuns(true);
+    // Without displayErrors the stack is the error's own and not headed by a line of compiled code.
+    this.#running = run(code, { ...options, filename, displayErrors: false });
+    return this.#running;
+  }
+
+  /** What is stopped by force leaves promises behind that never settle, so it runs as a microtask of its own. */
+  #untilStopped(action) {
+    return new Promise((resolve, reject) => {
+      // tslab's executor, if it still can, ends first and keeps its records right.
+      this.#stop = () => setImmediate(() => reject(STOPPED));
+      queueMicrotask(() => action().then(resolve, reject));
     });
   }
 
-  /** Names the cell that runs next and says where its messages go: `publish(messageType, content)`. */
-  begin(executionCount, source, publish) {
-    this.#frames.begin(executionCount, source);
-    this.executionCount = executionCount;
-    this.#publish = publish;
-    this.failure = undefined;
+  async #failure({ thrown, diagnostics }) {
+    if (thrown === undefined) return compilerError(diagnostics ?? [], this.number, this.#frames);
+    const { error } = thrown;
+    const interrupted = this.signal.aborted || error?.code === "ERR_SCRIPT_EXECUTION_INTERRUPTED";
+    return interrupted ? this.#interruption() : runtimeError(error, this.#frames);
   }
 
-  /** Runs one cell; false when it failed, and `failure` then holds ename, evalue and traceback. */
-  async execute(code) {
-    this.#value = undefined;
-    this.#thrown = undefined;
-    this.#diagnostics = [];
-    const succeeded = await this.#inner.execute(code);
-    if (!succeeded) {
-      this.failure = this.#thrown
-        ? runtimeError(this.#thrown.error, this.#frames)
-        : compilerError(this.#diagnostics, this.executionCount);
-      return false;
-    }
-    // A cell that defines a module reports its messages, yet counts as run.
-    if (this.#diagnostics.length > 0) {
-      process.stderr.write(`${compilerError(this.#diagnostics, this.executionCount).traceback.join("\n")}\n`);
-    }
-    return this.#value === undefined || this.#display(this.#value.value);
-  }
-
-  async #display(value) {
-    try {
-      const data = await displayBundle(value);
-      this.#publish("execute_result", { execution_count: this.executionCount, data, metadata: {} });
-      return true;
-    } catch (error) {
-      this.failure = runtimeError(error, this.#frames);
-      return false;
-    }
-  }
-
-  inspect(code, position) {
-    return this.#inner.inspect(code, position);
-  }
-  complete(code, position) {
-    return this.#inner.complete(code, position);
-  }
-  interrupt() {
-    this.#inner.interrupt();
-  }
-  close() {
-    this.#inner.close();
+  async #interruption() {
+    this.#abort.abort();
+    const forced = this.#control.takeStoppedByForce();
+    const promise = this.#running;
+    if (forced || typeof promise?.then !== "function") return interruption(this.number, false);
+    const ended = promise.then(
+      () => true,
+      () => true,
+    );
+    const limit = new Promise((resolve) => setTimeout(resolve, END_MILLISECONDS, false));
+    return interruption(this.number, !(await Promise.race([ended, limit])));
   }
 }
+
+const STOPPED = new Error("stopped");
 
 module.exports = { CellExecutor };

@@ -1,69 +1,71 @@
-// Gives the code of each cell a name in stack traces and finds the line of the cell behind a line of the compiled code.
-// tslab makes no source map: a line is found by its text, and left out when the text is not found exactly once.
+// Gives the code of each cell a name in stack traces, and turns the places of such traces back into lines of the cell.
 
-const vm = require("node:vm");
+const { excerpt } = require("./excerpt.js");
 
 const OWN_FRAME = /^\s+at .*(node:internal|node:vm|tslab[\\/]dist[\\/]|kernel-spec[\\/])/;
-const CELL_PLACE = /\[cell (\d+)\]:(\d+):\d+/;
-/** tslab makes a cell a function; this line calls it. */
-const CALL_OF_CELL = "})(__tslab__";
+const FRAME = /^\s+at /;
+const CELL_PLACE = /\[cell (\d+)\]:(\d+):(\d+)/;
+/** tslab makes a cell a function: what stands before its code, and the line that calls it. */
+const BEFORE_CODE = /^\((?:async )?function\(exports, require\) \{ /;
+const CALL_OF_CELL = "\n})(__tslab__.exports, __tslab__.require)";
+
+/** What stands before the place of an error is shown with it. */
+const LINES_BEFORE = 2;
 
 class CellFrames {
   #cells = new Map();
-  #current = 0;
 
-  constructor() {
-    const run = vm.runInThisContext;
-    // tslab compiles cells without a file name, so that all of them are called evalmachine.<anonymous>.
-    vm.runInThisContext = (code, options) => {
-      if (options?.breakOnSigint !== true || options.filename !== undefined) return run(code, options);
-      const cell = this.#cells.get(this.#current);
-      if (cell) cell.compiled = code.split("\n");
-      // Without displayErrors the stack is the error's own and not headed by a line of compiled code.
-      return run(code, { ...options, filename: `[cell ${this.#current}]`, displayErrors: false });
-    };
+  /** Remembers the source of a cell, before it is compiled. */
+  begin(number, source) {
+    this.#cells.set(number, { lines: source.split("\n"), columnsBefore: 0, lastLine: 0, map: undefined });
   }
 
-  begin(executionCount, source) {
-    this.#current = executionCount;
-    this.#cells.set(executionCount, { source: source.split("\n"), compiled: [] });
+  /** Remembers what became of the cell, and gives the name under which it is to be run. */
+  compiled(number, code, takeLineMap) {
+    const before = BEFORE_CODE.exec(code)?.[0] ?? "";
+    const body = code.slice(before.length, code.lastIndexOf(CALL_OF_CELL));
+    const cell = this.#cells.get(number);
+    cell.columnsBefore = before.length;
+    cell.lastLine = body.split("\n").length;
+    cell.map = takeLineMap(body);
+    return `[cell ${number}]`;
   }
 
-  /** The lines of a stack trace with the kernel's own frames left out and cells named by number and line. */
+  /** The lines of a stack trace with the kernel's own frames left out and places given in lines of the cells. */
   clean(stack) {
     return stack.split("\n").flatMap((line) => (OWN_FRAME.test(line) ? [] : this.#named(line)));
+  }
+
+  /** The innermost place of a cleaned trace that is in a cell, as lines to show; empty when there is none. */
+  excerpt(trace) {
+    const frame = trace.find((line) => FRAME.test(line) && CELL_PLACE.test(line));
+    const match = CELL_PLACE.exec(frame ?? "");
+    if (match === null) return [];
+    const [number, line, column] = match.slice(1).map(Number);
+    return this.excerptAt(number, { line, column, before: LINES_BEFORE });
+  }
+
+  /** A place of a cell (see excerpt.js) as lines to show. */
+  excerptAt(number, place) {
+    const cell = this.#cells.get(number);
+    return cell === undefined ? [] : excerpt(cell.lines, place);
   }
 
   #named(line) {
     const match = CELL_PLACE.exec(line);
     if (match === null) return [line];
-    const [place, number, compiledLine] = match;
+    const [place, number] = match;
     const cell = this.#cells.get(Number(number));
-    const text = cell?.compiled[Number(compiledLine) - 1] ?? "";
-    if (text.startsWith(CALL_OF_CELL)) return [];
-    const found = sourceLine(cell, text);
+    const [compiledLine, compiledColumn] = [Number(match[2]), Number(match[3])];
+    // The line that calls the cell.
+    if (cell !== undefined && compiledLine > cell.lastLine) return [];
+    const column = compiledLine === 1 ? compiledColumn - cell.columnsBefore : compiledColumn;
+    const source = cell?.map?.source(compiledLine, column);
     // Names of earlier cells are properties of tslab's exports, which is a Proxy.
     const called = line.replace(/^(\s+at (?:async )?)Proxy\./, "$1");
-    return [called.replace(place, found === undefined ? `[cell ${number}]` : `[cell ${number}]:${found}`)];
+    const found = source === undefined ? `[cell ${number}]` : `[cell ${number}]:${source.line}:${source.column}`;
+    return [called.replace(place, found)];
   }
-}
-
-/** The number of the one line of the cell that holds this compiled line. */
-function sourceLine(cell, compiledText) {
-  const text = normalized(compiledText);
-  if (text === "") return undefined;
-  const lines = cell.source.flatMap((line, index) => (normalized(line).includes(text) ? [index + 1] : []));
-  return lines.length === 1 ? lines[0] : undefined;
-}
-
-/** A line without what the compiler adds, drops or lays out anew. */
-function normalized(line) {
-  return line
-    .replace(/^\(async function\(exports, require\) \{ |^\(function\(exports, require\) \{ /, "")
-    .replace(/^(exports\.)?(const )?tsLastExpr\d* = /, "")
-    .replace(/\(0, (\w+\.\w+)\)/g, "$1")
-    .replace(/\bexports\.|\b\w+_\d+\./g, "")
-    .replace(/[\s;]/g, "");
 }
 
 module.exports = { CellFrames };

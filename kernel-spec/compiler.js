@@ -1,12 +1,24 @@
-// Compiler options for cells: what stock tslab does not let a user choose.
-// The compiler itself stays the one that tslab carries. Manual: TypeScript, "TSConfig Reference".
+// The compiler that tslab carries, with options for cells that stock tslab does not let a user choose, and with source
+// maps, which tslab does not make. Manual: TypeScript, "TSConfig Reference"; tslab's converter.ts for the two steps.
 
 const path = require("node:path");
 const { createRequire } = require("node:module");
+const { LineMap } = require("./line-map.js");
 
 const fromTslab = createRequire(require.resolve("tslab"));
+const COMPILER = "@tslab/typescript-for-tslab";
 const packageRoot = path.dirname(__dirname);
-const { name, types } = require("../package.json");
+const { name, exports: entries } = require("../package.json");
+
+/** Where the types are of `virtlab` and of its parts, such as `virtlab/plot`. */
+const ownPaths = Object.fromEntries(
+  Object.entries(entries)
+    .filter(([, { types }]) => types !== undefined)
+    .map(([part, { types }]) => [name + part.slice(1), [path.join(packageRoot, types)]]),
+);
+
+/** Compiled text -> the way back to its source, until it is asked for. */
+const lineMaps = new Map();
 
 /** The options of a cell, made from those that tslab sets. */
 function cellOptions(ts, options) {
@@ -17,8 +29,9 @@ function cellOptions(ts, options) {
     // Node10 resolution does not read the "exports" of a package.json, so most ESM packages would have no types.
     moduleResolution: ts.ModuleResolutionKind.Bundler,
     // `import … from "virtlab"` means the package this launcher belongs to, in whatever folder the notebook lies.
-    paths: { ...options.paths, [name]: [path.join(packageRoot, types)] },
+    paths: { ...options.paths, ...ownPaths },
     typeRoots: withNodeTypes(options.typeRoots),
+    inlineSourceMap: true,
   };
 }
 
@@ -28,16 +41,43 @@ function withNodeTypes(typeRoots = []) {
   return typeRoots.includes(node) ? typeRoots : [...typeRoots, node];
 }
 
-/**
- * Makes tslab compile cells with `cellOptions`.
- * The compiler's exports are read-only getters, so what `require` answers is replaced by a copy with one function wrapped.
- */
-function adjustCompiler() {
-  const file = fromTslab.resolve("@tslab/typescript-for-tslab");
-  const ts = fromTslab(file);
-  const createWatchCompilerHost = (rootFiles, options, ...rest) =>
-    ts.createWatchCompilerHost(rootFiles, cellOptions(ts, options), ...rest);
-  require.cache[file].exports = { ...ts, createWatchCompilerHost };
+/** tslab's second step, from ES modules to CommonJS. The first has left its source map at the end of the text. */
+function transpileModule(ts, input, options) {
+  const end = input.lastIndexOf("//# sourceMappingURL=");
+  if (end < 0) return ts.transpileModule(input, options);
+  const compilerOptions = { ...options.compilerOptions, sourceMap: true };
+  const result = ts.transpileModule(input.slice(0, end), { ...options, compilerOptions });
+  const outputText = result.outputText.slice(0, result.outputText.lastIndexOf("//# sourceMappingURL="));
+  lineMaps.set(outputText.trimEnd(), new LineMap(result.sourceMapText, input.slice(end)));
+  return { ...result, outputText };
 }
 
-module.exports = { adjustCompiler, compilerVersion: () => fromTslab("@tslab/typescript-for-tslab").version };
+/**
+ * Makes tslab compile cells with `cellOptions` and source maps.
+ * The compiler's exports are read-only getters, so what `require` answers is replaced by a copy with two functions wrapped.
+ */
+function adjustCompiler() {
+  const file = fromTslab.resolve(COMPILER);
+  const ts = fromTslab(file);
+  require.cache[file].exports = {
+    ...ts,
+    createWatchCompilerHost: (rootFiles, options, ...rest) =>
+      ts.createWatchCompilerHost(rootFiles, cellOptions(ts, options), ...rest),
+    transpileModule: (input, options) => transpileModule(ts, input, options),
+  };
+}
+
+/** The way from a compiled text back to its source; undefined when tslab did not compile it. */
+function takeLineMap(compiled) {
+  const text = compiled.trimEnd();
+  const map = lineMaps.get(text);
+  lineMaps.delete(text);
+  return map;
+}
+
+module.exports = {
+  adjustCompiler,
+  compiler: () => fromTslab(COMPILER),
+  compilerVersion: () => fromTslab(`${COMPILER}/package.json`).version,
+  takeLineMap,
+};

@@ -1,130 +1,126 @@
-// tslab's Jupyter server with the messages that it does not send or sends wrongly. Sockets, signing, queueing and
-// completion are tslab's. Left out: comms, input requests, debugging. Manual: Messaging in Jupyter.
+// The kernel's sockets: takes requests, publishes busy and idle around each, sends replies.
+// Left out: comms (refused), input requests, debugging, subshells. Manual: Messaging in Jupyter.
 
-const { randomUUID } = require("node:crypto");
-const { JupyterHandlerImpl, ZmqServer } = require("tslab/dist/jupyter.js");
-const { compilerVersion } = require("./compiler.js");
+const { messageFrames, parseMessage } = require("./message.js");
+const { requestHandlers } = require("./requests.js");
 
-class KernelHandler extends JupyterHandlerImpl {
-  /** What belongs to a waiting or running request: publish(messageType, content) and, in the end, its failure. */
-  #cells = new WeakMap();
+class KernelServer {
+  #connection;
+  #control;
+  #cells;
+  #handlers;
+  #iopub;
+  #shell;
+  #sending = Promise.resolve();
+  /** The request whose cell runs. */
+  #running;
 
-  /** Clients ask `status` and show the language's version; tslab leaves out the one and has a fixed text for the other. */
-  handleKernel() {
-    const info = super.handleKernel();
-    const version = compilerVersion();
-    return {
-      ...info,
-      status: "ok",
-      banner: `virtlab: TypeScript ${version} on tslab`,
-      language_info: { ...info.language_info, version },
+  constructor(connection, { control, executor, cells }) {
+    this.#connection = connection;
+    this.#control = control;
+    this.#cells = cells;
+    this.#handlers = requestHandlers({ executor, cells, connection });
+  }
+
+  /** Listens on all ports of the connection; rejects when one is taken. */
+  async listen() {
+    const { Publisher, Router } = require("zeromq");
+    const { transport, ip, iopub_port, shell_port, stdin_port } = this.#connection;
+    this.#iopub = new Publisher();
+    // ZeroMQ for Node queues only some hundred sends of one turn of the event loop: the rest of a burst of output would
+    // be lost, with it the `idle` status, and clients would wait for ever. Without a high-water mark a publisher can
+    // always take a message, and without a timeout it takes it at once.
+    this.#iopub.sendHighWaterMark = 0;
+    this.#iopub.sendTimeout = 0;
+    this.#shell = new Router();
+    this.#shell.sendHighWaterMark = 0;
+    const stdin = new Router();
+    const bind = (socket, port) => socket.bind(`${transport}://${ip}:${port}`);
+    await Promise.all([
+      bind(this.#iopub, iopub_port),
+      bind(this.#shell, shell_port),
+      bind(stdin, stdin_port),
+      this.#control.bind(this.#connection, (frames, send) => this.#receive(frames, send)),
+    ]);
+    this.#publish({ header: {} }, "status", { execution_state: "starting" });
+    void this.#receiveShell();
+  }
+
+  async #receiveShell() {
+    const send = (frames) => {
+      // ZeroMQ for Node allows one waiting send for a socket.
+      this.#sending = this.#sending.then(() => this.#shell.send(frames)).catch(() => {});
     };
+    for await (const frames of this.#shell) this.#receive(frames, send);
   }
 
-  /** Runs a cell. The reply tells the error too, and says "aborted" for cells behind a failed one, as the protocol does. */
-  async handleExecute(request, writeStream, writeDisplayData, publish) {
-    const cell = { publish, failure: undefined };
-    this.#cells.set(request, cell);
-    const reply = await super.handleExecute(request, writeStream, writeDisplayData);
-    if (cell.failure) return { ...reply, ...cell.failure, status: "error" };
-    if (reply.status === "abort") return { ...reply, status: "aborted" };
-    if (reply.status === "ok") return { ...reply, user_expressions: {} };
-    return { ...reply, ename: "Error", evalue: "the kernel failed", traceback: [] };
-  }
-
-  /** tslab's queue comes here when it is the request's turn. */
-  async handleExecuteImpl(request, writeStream, writeDisplayData) {
-    const cell = this.#cells.get(request);
-    const executionCount = this.execCount + 1;
-    cell.publish("execute_input", { code: request.code, execution_count: executionCount });
-    this.executor.begin(executionCount, request.code, cell.publish);
+  #receive(frames, send) {
+    let request;
     try {
-      return await super.handleExecuteImpl(request, writeStream, writeDisplayData);
-    } catch (thrown) {
-      cell.failure = this.executor.failure;
-      // tslab prints errors to stderr, where no client can tell them from output, so runs of a notebook never fail.
-      if (cell.failure) cell.publish("error", cell.failure);
-      // Throwing makes tslab cancel the cells that wait; a client that says stop_on_error: false wants them run.
-      // tslab throws the execution count, which is also what it expects to be returned.
-      if (cell.failure && request.stop_on_error === false) return thrown;
-      throw thrown;
+      request = parseMessage(frames, this.#connection.key);
+    } catch {
+      // Anyone on this machine can connect to a port; only signed messages count.
+      return;
     }
+    const type = request.header.msg_type;
+    const reply = (content) => {
+      const replyType = type.replace(/_request$/, "_reply");
+      send(messageFrames(request.identities, request.header, replyType, content, this.#connection.key));
+    };
+    if (type === "execute_request") void this.#execute(request, reply);
+    else this.#answer(request, type, reply);
   }
 
-  handleShutdown(request) {
-    return { status: "ok", restart: request.restart === true };
-  }
-}
-
-class KernelServer extends ZmqServer {
-  #session = randomUUID();
-
-  async bindSocket(socket, port) {
-    if (socket === this.iopub) {
-      // tslab sends without waiting, and ZeroMQ for Node queues only some hundred sends of one turn of the event loop:
-      // the rest of a burst of output is lost, with it the `idle` status, and clients wait for ever. Without a
-      // high-water mark a publisher can always take a message, and without a timeout it takes it at once.
-      socket.sendHighWaterMark = 0;
-      socket.sendTimeout = 0;
+  #answer(request, type, reply) {
+    const handler = this.#handlers[type];
+    this.#status(request, "busy");
+    if (handler !== undefined) reply(attempt(handler, request.content));
+    // Nothing here takes part in comms, and who opens one is told so by closing it.
+    else if (type === "comm_open") {
+      this.#publish(request, "comm_close", { comm_id: request.content.comm_id, data: {} });
     }
-    await super.bindSocket(socket, port);
+    this.#status(request, "idle");
+    // Completions are answered while a cell waits for a promise; what a client shows is the last status it heard of.
+    if (this.#running !== undefined) this.#status(this.#running, "busy");
+    if (type === "shutdown_request") end();
   }
 
-  async handleShellMessage(socket, ...frames) {
-    try {
-      await super.handleShellMessage(socket, ...frames);
-    } catch (error) {
-      // A message that is not signed with our key, or not a message at all, is nobody's business here.
-      process.stderr.write(`Message ignored: ${error.message}\n`);
-    }
-  }
-
-  /**
-   * tslab gives its messages the session of the client that asked; the header's session is the sender's own, and clients
-   * take a change of it for a restarted kernel. The status "busy" is the first thing sent for any request.
-   */
-  publishStatus(status, parent) {
-    if (status === "busy") {
-      const createReply = parent.createReply;
-      parent.createReply = () => {
-        const reply = createReply.call(parent);
-        reply.header.session = this.#session;
-        return reply;
-      };
-    }
-    super.publishStatus(status, parent);
-  }
-
-  async handleExecute(socket, message) {
-    const send = (type, content) => this.#reply(this.iopub, message, type, content);
-    const publish = message.content.silent === true ? () => {} : send;
-    const reply = await this.handler.handleExecute(
-      message.content,
-      (name, text) => publish("stream", { name, text }),
-      (content, update) => publish(update ? "update_display_data" : "display_data", content),
-      publish,
+  async #execute(request, reply) {
+    const content = await this.#cells.execute(
+      request.content,
+      (type, output) => this.#publish(request, type, output),
+      () => {
+        this.#running = request;
+        this.#status(request, "busy");
+      },
     );
-    this.#reply(socket, message, "execute_reply", reply);
+    this.#running = undefined;
+    reply(content);
+    this.#status(request, "idle");
   }
 
-  /** tslab answers with the type of another message. */
-  handleCommInfoRequest(socket, message) {
-    this.#reply(socket, message, "comm_info_reply", { status: "ok", comms: {} });
+  #status(request, state) {
+    this.#publish(request, "status", { execution_state: state });
   }
 
-  /** The process ends even when a cell left timers or sockets behind. */
-  close() {
-    super.close();
-    // The reply is still on its way out.
-    setTimeout(() => process.exit(0), 100);
-  }
-
-  #reply(socket, message, type, content) {
-    const reply = message.createReply();
-    reply.header.msg_type = type;
-    reply.content = content;
-    reply.signAndSend(this.connInfo.key, socket);
+  #publish(request, type, content) {
+    const topic = [Buffer.from(type)];
+    void this.#iopub.send(messageFrames(topic, request.header, type, content, this.#connection.key)).catch(() => {});
   }
 }
 
-module.exports = { KernelHandler, KernelServer };
+/** The reply of a handler; a failure is a reply too. */
+function attempt(handler, content) {
+  try {
+    return handler(content);
+  } catch (error) {
+    return { status: "error", ename: String(error.name), evalue: String(error.message), traceback: [] };
+  }
+}
+
+/** The process ends even when a cell left timers or sockets behind, as soon as the reply is out. */
+function end() {
+  setTimeout(() => process.exit(0), 100);
+}
+
+module.exports = { KernelServer };

@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
+import { buildJupyterExtension } from "./build-jupyter-extension.mjs";
 import { buildLab } from "./build-lab.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -22,3 +23,4 @@ const bytes = Buffer.from(generateInterpreter(x86)).toString("base64");
 writeFileSync(`${root}dist/hardware/engine/prebuilt.js`, `"use strict";\nexports.prebuiltInterpreter = "${bytes}";\n`);
 
 await buildLab(root);
+await buildJupyterExtension(root);

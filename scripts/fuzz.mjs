@@ -59,25 +59,28 @@ function fuzz({ cases, seed, native, unicorn, json }) {
   const { compareCases } = require(`${root}tests/support/native-comparison.ts`);
   const { openHost } = require(`${root}tests/support/native-host.ts`);
   const { openUnicorn } = require(`${root}tests/support/unicorn-judge.ts`);
-  const { SingleBar } = require("cli-progress");
+  const { commandPlace } = require(`${root}src/notebook/progress/places.ts`);
+  const { progressAt } = require(`${root}src/notebook/progress/progress.ts`);
   const both = native === unicorn;
   const openers = [...(native || both ? [openHost] : []), ...(unicorn || both ? [openUnicorn] : [])];
   const results = openers.map((open) => {
     const judge = open();
     if (typeof judge === "string") throw new UsageError(judge);
     const share = Math.ceil(cases / openers.length);
-    const format = `${judge.name} {bar} {value}/{total}, {differences} differ, {eta_formatted} left`;
-    const bar = new SingleBar({ format, noTTYOutput: false, clearOnComplete: true });
+    const bar = progressAt(() => (json ? undefined : commandPlace(process.stderr)), judge.name, {
+      unit: "cases",
+      total: share,
+    });
     const started = performance.now();
-    if (!json) bar.start(share, 0, { differences: 0 });
+    bar({ done: 0 });
     try {
       const figures = compareCases({
         ...{ judge, count: share, seed },
-        progress: (done, differences) => bar.update(done, { differences }),
+        progress: (done, differences) => bar({ done, note: `${differences} differ` }),
       });
       return { judge: judge.name, seed, ...figures, seconds: Math.round(performance.now() - started) / 1000 };
     } finally {
-      bar.stop();
+      bar({ done: share, finished: true });
       judge.close();
     }
   });

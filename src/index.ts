@@ -81,15 +81,18 @@ export {
   type ToyUntil,
 } from "./hardware/toy/machine.js";
 export type { ToyRegisterName, ToyStop } from "./hardware/toy/state.js";
+export { type ProgressBar, type ProgressOptions, type ProgressWord, progress } from "./notebook/progress/progress.js";
 export type { BytesDifference, StateDifference } from "./state/diff.js";
 export { type Divergence, type DivergenceOptions, firstDivergence } from "./state/divergence.js";
 export { VirtlabError } from "./state/error.js";
 export type { PlainData } from "./state/plain-data.js";
+export type { OnProgress, Progress } from "./state/progress.js";
 export type { Steppable } from "./state/steppable.js";
-export { type Change, type FindOptions, Timeline } from "./state/timeline.js";
+export { type Change, type FindOptions, type LastChangeOptions, type MoveOptions, Timeline } from "./state/timeline.js";
 export { guest } from "./systems/packaged-guest.js";
 export { DISPLAY, type Display, type Displayable, type MimeBundle } from "./view/display.js";
-export { Figure, type PlotlyFigure } from "./view/figure.js";
+export type { MachineDisplayOptions } from "./view/displays/machine-display.js";
+export type { ToyDisplayOptions } from "./view/displays/toy-display.js";
 export {
   descriptorTable,
   explain,
@@ -100,12 +103,15 @@ export {
   taskState,
   why,
 } from "./view/inspections.js";
-export type { MachineDisplayOptions } from "./view/machine-display.js";
-export { type PlotOptions, plot } from "./view/plot.js";
-export { figureOfRun } from "./view/run-figure.js";
-export type { ProfileOptions } from "./view/run-profile.js";
+export type { Axis, AxisLike } from "./view/plot/axis.js";
+export { Figure, type FigureWords, type PlotlyFigure } from "./view/plot/figure.js";
+export { type PlotOptions, plot } from "./view/plot/plot.js";
+export { type FigureSources, type Hashed, type Provenance, provenanceOf } from "./view/plot/provenance.js";
+export { figureOfRun } from "./view/plot/run-figure.js";
+export type { ProfileOptions } from "./view/plot/run-profile.js";
+export type { ScrubberAt } from "./view/scrubber/places.js";
+export { type ScrubberOptions, scrubber } from "./view/scrubber/scrubber.js";
 export { type Inspection, type Showable, show } from "./view/show.js";
-export { type CellMark, type TableOptions, tableOf } from "./view/table-display.js";
-export type { ToyDisplayOptions } from "./view/toy-display.js";
+export { type CellMark, type TableOptions, type TableRecord, tableOf } from "./view/table/table-display.js";
 
 installDisplays();

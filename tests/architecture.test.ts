@@ -18,7 +18,7 @@ const browserLevels = ["state", "hardware", "systems", "view"];
 /** Files of those levels that only Node runs, and why. */
 const nodeOnly: Readonly<Record<string, string>> = {
   "systems/packaged-guest.ts": "reads the guests of the installed package",
-  "view/plotly-svg.ts": "draws in a page of its own for a terminal's notebook; a browser has Plotly itself",
+  "view/plot/plotly-svg.ts": "draws in a page of its own for a terminal's notebook; a browser has Plotly itself",
 };
 
 /** Source files of more than 400 lines, and why they are one file. */

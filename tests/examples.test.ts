@@ -8,6 +8,8 @@ import { inspect } from "node:util";
 import ts from "typescript";
 import { describe, expect, it } from "vitest";
 import * as virtlab from "../src/index.js";
+import * as view from "../src/view/index.js";
+import * as plot from "../src/view/plot/index.js";
 import { packageRoot } from "./support/virtlab.js";
 
 interface Example {
@@ -53,9 +55,16 @@ describe("examples", () => {
   for (const { title, code } of examples) {
     it(`${relative(".", title)} does what it says`, () => {
       const shows = (actual: unknown, expected: string): void => expect(inspect(actual)).toBe(expected);
-      const names = { ...virtlab, readFileSync: (file: string) => readFileSync(join(packageRoot, file)), shows };
+      const names = {
+        ...view,
+        ...plot,
+        ...virtlab,
+        readFileSync: (file: string) => readFileSync(join(packageRoot, file)),
+        shows,
+      };
       const script = ts.transpile(checked(code), { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.None });
-      new Function(...Object.keys(names), script)(...Object.values(names));
+      // In a block of its own, so that an example may give its values any name.
+      new Function(...Object.keys(names), `{\n${script}\n}`)(...Object.values(names));
     });
   }
 });

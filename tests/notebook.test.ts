@@ -97,7 +97,15 @@ describe("a cell", () => {
       ),
       { folder },
     );
-    const traceback = ["RangeError: too big", "    at fail ([cell 1]:3)", "    at [cell 2]:3"];
+    const traceback = [
+      "RangeError: too big",
+      "  1 | function fail(x: number) {",
+      "  2 |   if (x > 1)",
+      "> 3 |     throw new RangeError('too big');",
+      "    |           ^",
+      "    at fail ([cell 1]:3:11)",
+      "    at [cell 2]:3:1",
+    ];
     const error = { ename: "RangeError", evalue: "too big", traceback };
     expect(failure).toEqual({ cell: 2, executionCount: 2, ...error });
     expect(notebook.cells.map((cell) => cell.execution_count)).toEqual([1, 2, null]);
@@ -110,8 +118,12 @@ describe("a cell", () => {
       ename: "TypeScriptError",
       evalue: "Type 'null' is not assignable to type 'string'.",
       traceback: [
-        "TypeScriptError: [cell 1]:2:7 - Type 'null' is not assignable to type 'string'.",
-        "[cell 1]:3:1 - Type 'string' is not assignable to type 'number'.",
+        "TypeScriptError: [cell 1]:2:7 - Type 'null' is not assignable to type 'string'. (TS2322)",
+        "> 2 | const s: string = null;",
+        "    |       ^",
+        "[cell 1]:3:1 - Type 'string' is not assignable to type 'number'. (TS2322)",
+        '> 3 | a = "x";',
+        "    | ^",
       ],
     });
   });

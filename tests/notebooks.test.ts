@@ -56,6 +56,7 @@ describe("10-rings", () => {
     expect(
       text("stairs-figure")
         .split("\n")
+        .slice(0, -1)
         .map((line) => line.split(": ")[1]),
     ).toEqual(["INT", "IRET", "CALL", "RETF", "CALL", "INT", "IRET", "RETF", "HLT (#GP)"]);
     expect(forms("stairs-figure")).toEqual(figureForms);

@@ -34,6 +34,21 @@ describe("the published types", () => {
     expect(checkTypes(user, consumer)).toEqual([]);
   });
 
+  it.each(["virtlab/plot", "virtlab/view"])("of %s are so as well", (part) => {
+    const user = install(part, packageRoot);
+    const consumer = consumerOf(user, part);
+    expect(consumer.split("\n").length).toBeGreaterThan(20);
+    expect(checkTypes(user, consumer)).toEqual([]);
+  });
+
+  it("of the parts are found by compilers that do not read exports", () => {
+    const source = `import { lines } from "virtlab/plot";\nimport { tableOf } from "virtlab/view";
+      export const hash: string = lines([1]).provenance.data;\nexport const text: number = tableOf([]).text;`;
+    expect(checkTypes(install("older", packageRoot), source, { older: true })).toEqual([
+      expect.stringContaining("Type 'string' is not assignable to type 'number'"),
+    ]);
+  });
+
   it.each([
     {
       what: "a newer generic type that would become any",
@@ -58,6 +73,29 @@ describe("the published types", () => {
 });
 
 describe("the package", () => {
+  it("has parts that mean the same by the same names, by require and by import", async () => {
+    const user = install("parts", packageRoot);
+    const names = ["virtlab", "virtlab/plot", "virtlab/view"];
+    const report = `
+      const [whole, ...parts] = all;
+      const names = parts.map((part) => Object.keys(part).filter((name) => !/^(default|__esModule)$/.test(name)));
+      const differing = parts.flatMap((part, i) => names[i].filter((name) => name in whole && whole[name] !== part[name]));
+      const twice = names[0].filter((name) => names[1].includes(name));
+      const figure = parts[0].lines([1, 2], { from: whole.Machine.create({ memory: "1M" }) });
+      console.log(JSON.stringify({ names, differing, twice, isFigure: figure instanceof whole.Figure }));`;
+    writeFileSync(join(user, "user.cjs"), `const all = [${names.map((name) => `require("${name}")`)}];${report}\n`);
+    const imports = names.map((name, index) => `import * as part${index} from "${name}";`).join("\n");
+    writeFileSync(join(user, "user.mjs"), `${imports}\nconst all = [part0, part1, part2];${report}\n`);
+    for (const file of ["user.cjs", "user.mjs"]) {
+      const { status, stdout, stderr } = await runProcess(process.execPath, [file], { cwd: user });
+      expect([file, status, stderr]).toEqual([file, 0, ""]);
+      const told = JSON.parse(stdout);
+      expect(told).toMatchObject({ differing: [], twice: [], isFigure: true });
+      expect(told.names[0]).toEqual(expect.arrayContaining(["lines", "axis", "figureOfRun", "plot"]));
+      expect(told.names[1]).toEqual(expect.arrayContaining(["show", "tableOf", "DISPLAY"]));
+    }
+  });
+
   it("gives require and import the same names and the same classes", async () => {
     const user = install("modules", packageRoot);
     const compare = `

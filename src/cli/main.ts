@@ -5,13 +5,15 @@ import path from "node:path";
 import { Command, CommanderError } from "commander";
 import { VirtlabError } from "../state/error.js";
 import { bootCommand } from "./boot.js";
+import { kernelspecCommand } from "./kernelspec.js";
 import { labCommand } from "./lab.js";
 import { notebookCommand } from "./notebook.js";
+import { reproduceCommand } from "./reproduce.js";
 import { EXIT_STATUS } from "./status.js";
 import { tourCommand } from "./tour.js";
 
 /** Subcommands in the order help shows them. */
-const commands = [bootCommand, labCommand, notebookCommand, tourCommand];
+const commands = [bootCommand, labCommand, notebookCommand, reproduceCommand, kernelspecCommand, tourCommand];
 
 async function main(): Promise<void> {
   const { version } = JSON.parse(readFileSync(path.join(__dirname, "../../package.json"), "utf8")) as {

@@ -1,18 +1,16 @@
 /**
- * `virtlab notebook run FILE…`: runs notebooks and saves their outputs.
- * Exit status: 0 all ran, 1 a cell failed, 2 bad input.
+ * `virtlab notebook`: runs notebooks and saves their outputs, exports them as pages, and starts new ones.
+ * Exit status: 0 all went well, 1 a cell failed, 2 bad input.
  */
-import { mkdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { SingleBar } from "cli-progress";
-import { Command, InvalidArgumentError } from "commander";
-import { writeAtomically } from "../notebook/atomic-file.js";
-import { formatNotebook, type NotebookDocument, parseNotebook } from "../notebook/document/notebook-document.js";
-import { type CellFailure, type NotebookRun, runNotebook } from "../notebook/document/run-notebook.js";
-import { VirtlabError } from "../state/error.js";
-
-/** Where progress and errors are told; a bar is drawn when it is a terminal. */
-export type Report = NodeJS.WritableStream & { readonly isTTY?: boolean };
+import { Command, InvalidArgumentError, Option } from "commander";
+import { formatNotebook, type NotebookDocument } from "../notebook/document/notebook-document.js";
+import type { NotebookRun } from "../notebook/document/run-notebook.js";
+import { templateNames, templates } from "../notebook/document/templates.js";
+import { checkDistinct, checkWritable, makeFolder, readNotebook, writeFile } from "./files.js";
+import { type ExportFlags, exportNotebooks } from "./notebook-export.js";
+import { type NewFlags, newNotebook } from "./notebook-new.js";
+import { type Report, reportErrors, runTelling } from "./run-report.js";
 
 export interface RunFlags {
   readonly outputDir?: string;
@@ -29,7 +27,7 @@ interface Job {
 export function notebookCommand(): Command {
   // commander ends with 1 for a wrong call, which here means that a cell failed.
   const command = new Command("notebook")
-    .description("run notebooks")
+    .description("run notebooks, export them as pages, start new ones")
     .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2));
   command
     .command("run")
@@ -37,12 +35,35 @@ export function notebookCommand(): Command {
     .argument("<file...>", "notebooks (.ipynb, format 4)")
     .option("--output-dir <dir>", "save the notebooks here and leave the given files as they are")
     .option("--cell-timeout <seconds>", "fail when one cell runs longer", positiveNumber)
-    .action(async (files: string[], flags: RunFlags) => {
-      const status = await runNotebooks(files, flags);
-      // @jupyterlab/services keeps timers that would hold the process for ever.
-      process.stderr.write("", () => process.exit(status));
-    });
+    .action(async (files: string[], flags: RunFlags) => end(await runNotebooks(files, flags)));
+  command
+    .command("export")
+    .description("make a page of each notebook that needs nothing else, with what it takes to run it again")
+    .argument("<file...>", "notebooks (.ipynb, format 4)")
+    .addOption(
+      new Option("--to <form>", "one HTML file, or Markdown with its pictures beside it")
+        .choices(["html", "md"])
+        .default("html"),
+    )
+    .option("--out <dir>", "write the pages here instead of beside the notebooks")
+    .option("--run", "run the notebooks first; their files stay as they are")
+    .option("--cell-timeout <seconds>", "with --run: fail when one cell runs longer", positiveNumber)
+    .option("--force", "replace files that are no pages of virtlab")
+    .action(async (files: string[], flags: ExportFlags) => end(await exportNotebooks(files, flags)));
+  command
+    .command("new")
+    .description("start a notebook from a template; it runs as it is")
+    .argument("<name>", "its file; .ipynb is added")
+    .addOption(new Option("--template <name>", templateHelp()).choices(templateNames).default(templateNames[0]))
+    .action(async (name: string, flags: NewFlags) => end(await newNotebook(name, flags)));
   return command;
+}
+
+const templateHelp = (): string => templateNames.map((name) => `${name}: ${templates[name].summary}`).join("; ");
+
+/** @jupyterlab/services keeps timers that would hold the process for ever. */
+function end(status: number): void {
+  process.stdout.write("", () => process.stderr.write("", () => process.exit(status)));
 }
 
 /** Runs the notebooks one after the other and returns the exit status. Nothing is run when one of them is bad input. */
@@ -63,116 +84,26 @@ export async function runNotebooks(
  */
 export async function runAndSave(files: readonly string[], flags: RunFlags, report: Report): Promise<NotebookRun[]> {
   const runs: NotebookRun[] = [];
-  for (const job of readJobs(files, flags.outputDir)) runs.push(await runJob(job, flags, report));
+  for (const { file, target, notebook } of readJobs(files, flags.outputDir)) {
+    const run = await runTelling(file, notebook, report, flags.cellTimeout);
+    writeFile(target, formatNotebook(run.notebook));
+    runs.push(run);
+  }
   return runs;
 }
 
-/** Tells a VirtlabError in one line; its status is 2. */
-export async function reportErrors(report: Report, action: () => Promise<number>): Promise<number> {
-  try {
-    return await action();
-  } catch (error) {
-    if (!(error instanceof VirtlabError)) throw error;
-    report.write(`virtlab: ${error.message}\n`);
-    return 2;
-  }
-}
-
-/** Reads all notebooks before the first is run. */
+/** Reads all notebooks, and sees that all can be saved, before the first is run. */
 function readJobs(files: readonly string[], outputFolder: string | undefined): Job[] {
   const jobs = files.map((file) => ({
     file,
     target: outputFolder === undefined ? file : path.join(outputFolder, path.basename(file)),
-    notebook: parseNotebook(readText(file), file),
+    notebook: readNotebook(file),
   }));
-  const targets = new Map<string, string>();
-  for (const { file, target } of jobs) {
-    const other = targets.get(path.resolve(target));
-    if (other !== undefined) throw new VirtlabError(`${file}: would be saved over ${other} as ${target}`);
-    targets.set(path.resolve(target), file);
-  }
-  if (outputFolder !== undefined) {
-    attempt(outputFolder, "cannot be made a folder", () => mkdirSync(outputFolder, { recursive: true }));
-  }
+  checkDistinct(jobs);
+  if (outputFolder !== undefined) makeFolder(outputFolder);
+  for (const { target } of jobs) checkWritable(target);
   return jobs;
 }
-
-async function runJob({ file, target, notebook }: Job, flags: RunFlags, report: Report): Promise<NotebookRun> {
-  const progress = startProgress(file, report);
-  const { cellTimeout } = flags;
-  const folder = path.dirname(path.resolve(file));
-  let run: NotebookRun;
-  try {
-    run = await runNotebook(notebook, {
-      folder,
-      onProgress: progress.update,
-      ...(cellTimeout === undefined ? {} : { cellTimeout: cellTimeout * 1000 }),
-    });
-  } finally {
-    progress.stop();
-  }
-  writeFile(target, formatNotebook(run.notebook));
-  if (run.failure !== undefined) report.write(failureText(file, run.failure));
-  return run;
-}
-
-/** A bar where it can move, one line at the end elsewhere. */
-function startProgress(
-  file: string,
-  report: Report,
-): { update: (done: number, total: number) => void; stop: () => void } {
-  let counts = "";
-  if (report.isTTY !== true) {
-    return {
-      update: (done, total) => {
-        counts = `${done} of ${total} cells run`;
-      },
-      stop: () => report.write(`${file}: ${counts}\n`),
-    };
-  }
-  const bar = new SingleBar({ format: `${file} [{bar}] {value}/{total} cells`, stream: report });
-  bar.start(1, 0);
-  return {
-    update: (done, total) => {
-      bar.setTotal(total);
-      bar.update(done);
-    },
-    stop: () => bar.stop(),
-  };
-}
-
-function failureText(file: string, { cell, executionCount, ename, evalue, traceback }: CellFailure): string {
-  const number = executionCount === undefined ? "" : ` [${executionCount}]`;
-  const firstLine = `virtlab: ${file}: cell ${cell}${number} failed: ${ename}: ${evalue.split("\n")[0]}\n`;
-  return firstLine + traceback.map((line) => `  ${line}\n`).join("");
-}
-
-/** @throws VirtlabError */
-export function writeFile(file: string, text: string): void {
-  attempt(file, "cannot be written", () => writeAtomically(file, text));
-}
-
-function readText(file: string): string {
-  return attempt(file, "cannot be read", () => readFileSync(file, "utf8"));
-}
-
-function attempt<T>(file: string, what: string, action: () => T): T {
-  try {
-    return action();
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new VirtlabError(`${file}: ${what}: ${REASONS[code ?? ""] ?? message}`);
-  }
-}
-
-/** errno(3) in words; other errors tell themselves. */
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: "no such file or folder",
-  EISDIR: "it is a folder",
-  EACCES: "permission denied",
-  ENOTDIR: "a part of its path is not a folder",
-  EEXIST: "a file of that name exists",
-};
 
 function positiveNumber(text: string): number {
   const value = Number(text);

@@ -2,12 +2,14 @@
  * `virtlab tour`: runs the tour notebook of this package and leaves it as a notebook with outputs and as a page to read.
  * Exit status: 0 all cells passed, 1 a cell failed, 2 the folder cannot be written.
  */
-import { readFileSync } from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { Command } from "commander";
 import type { NotebookDocument } from "../notebook/document/notebook-document.js";
-import { type Report, reportErrors, runAndSave, writeFile } from "./notebook.js";
+import { versionsOf } from "../notebook/document/versions.js";
+import { writeFile } from "./files.js";
+import { runAndSave } from "./notebook.js";
+import { type Report, reportErrors } from "./run-report.js";
 
 const PACKAGE = path.join(__dirname, "../..");
 const NOTEBOOK = path.join(PACKAGE, "notebooks/00-tour.ipynb");
@@ -40,8 +42,8 @@ export async function runTour(
     const { notebook, failure } = run!;
     const name = path.basename(file);
     const target = path.resolve(outputDir, "tour.html");
-    const note = `Executed by virtlab ${packageVersion()} on Node.js ${process.version} in ${seconds} s`;
-    writeFile(target, (await page).notebookPage(notebook, { name, note }));
+    const note = `Executed in ${seconds} s`;
+    writeFile(target, (await page).notebookPage(notebook, { name, note, versions: versionsOf(notebook) }));
     const cells = countCells(notebook);
     const result = failure === undefined ? `all passed in ${seconds} s` : `cell ${failure.cell} failed`;
     text = `${name}: ${cells} ${cells === 1 ? "cell" : "cells"}, ${result}\n${pathToFileURL(target).href}\n`;
@@ -53,8 +55,4 @@ export async function runTour(
 /** Cells that can be run. */
 function countCells({ cells }: NotebookDocument): number {
   return cells.filter(({ cell_type, source }) => cell_type === "code" && source.trim() !== "").length;
-}
-
-function packageVersion(): string {
-  return (JSON.parse(readFileSync(path.join(PACKAGE, "package.json"), "utf8")) as { version: string }).version;
 }

@@ -7,6 +7,7 @@
 import { produce } from "immer";
 import { VirtlabError } from "../state/error.js";
 import { PAGE_SIZE } from "../state/pages.js";
+import type { OnProgress } from "../state/progress.js";
 import { type BootOptions, bootState, type CreateOptions, createState } from "./boot/start.js";
 import { checkedModel } from "./cpu/model.js";
 import { type PageWalk, type PhysicalMemory, walk } from "./cpu/paging.js";
@@ -28,22 +29,12 @@ import {
   saveState,
   withBytes,
 } from "./machine-content.js";
-import { type EventKind, eventKinds, type MachineEvent, type MachineState, type Stop } from "./state.js";
+import { pieceOf, runInPieces } from "./run-in-pieces.js";
+import { checkRun, type RunOptions, type RunTask } from "./run-options.js";
+import type { EventKind, MachineEvent, MachineState, Stop } from "./state.js";
 
 export type { MachineDifference } from "./machine-content.js";
-
-/** Run until this EIP, until the serial port has put out a text, or until a predicate holds after a step. */
-export type Until = number | { readonly serial: string } | ((machine: Machine) => boolean);
-
-export interface RunOptions {
-  /**
-   * Steps at the most: instructions, REP iterations, and deliveries of exceptions and interrupts. Default: no limit.
-   */
-  readonly maxInstructions?: number;
-  readonly until?: Until;
-  /** Kinds of events to collect in `events` of the resulting machine. */
-  readonly observe?: readonly EventKind[];
-}
+export type { RunOptions, Until } from "./run-options.js";
 
 export interface Registers extends GeneralRegisters {
   readonly eip: number;
@@ -163,23 +154,41 @@ export class Machine {
    * machine.run({ observe: ["exception"] }).events.length // => 8
    */
   run(options: RunOptions = {}): Machine {
-    const { maxInstructions = Number.POSITIVE_INFINITY, until, observe } = options;
-    if (!(maxInstructions >= 0 && (Number.isInteger(maxInstructions) || maxInstructions === Number.POSITIVE_INFINITY)))
-      throw new VirtlabError(`run: maxInstructions ${maxInstructions} is not a number of steps`);
-    for (const kind of observe ?? []) {
-      if (!eventKinds.includes(kind))
-        throw new VirtlabError(`run: unknown kind of event "${kind}" in observe (known: ${eventKinds.join(", ")})`);
-    }
-    if (typeof until === "function") return this.#runUntil(until, maxInstructions, observe);
+    const { maxInstructions = Number.POSITIVE_INFINITY, until, observe, onProgress } = options;
+    checkRun(maxInstructions, observe);
+    const task: RunTask = { until, observe, serialFrom: this.#state.devices.uart.output.length };
+    return onProgress === undefined
+      ? this.#run(task, maxInstructions)
+      : this.#runTelling(task, maxInstructions, onProgress);
+  }
+
+  #run({ until, observe, serialFrom }: RunTask, limit: number): Machine {
+    if (typeof until === "function") return this.#runUntil(until, limit, observe);
     const shared = sharedEngine();
     shared.open(this.#state);
     const { stop, events } = shared.run({
-      limit: maxInstructions,
+      limit,
       untilEip: typeof until === "number" ? until >>> 0 : undefined,
       untilSerial: typeof until === "object" ? asBytes(until.serial) : undefined,
+      serialFrom,
       observe: observe && observe.length > 0 ? new Set(observe) : undefined,
     });
     return this.#next(shared.seal(), stop, events);
+  }
+
+  #runTelling(task: RunTask, limit: number, onProgress: OnProgress): Machine {
+    const events: (readonly MachineEvent[])[] = [];
+    const last = runInPieces<Machine>(this, {
+      limit,
+      every: pieceOf(task.until, task.observe?.includes("instruction")),
+      onProgress,
+      run: (machine, steps) => {
+        const next = machine.#run(task, steps);
+        if (next.#events.length > 0) events.push(next.#events);
+        return next;
+      },
+    });
+    return events.length === 0 ? last : new Machine(last.#state, last.#stop, events.flat());
   }
 
   #runUntil(until: (machine: Machine) => boolean, limit: number, observe: readonly EventKind[] | undefined): Machine {

@@ -1,120 +1,33 @@
-/**
- * Plotly figures, drawn by Plotly itself, which is loaded when the first figure is met. A figure takes its colours from
- * the page unless it names its own, follows the page's theme, and is drawn anew when its room changes.
- */
-import type { IRenderMime } from "@jupyterlab/rendermime-interfaces";
-import type { Message } from "@lumino/messaging";
-import { Widget } from "@lumino/widgets";
+/** Plotly figures in the lab page: with its colours, and Plotly from its own files. */
 import type * as Plotly from "plotly.js-dist-min";
+import { plotlyRendererAt } from "./plotly-renderer.js";
 import { theme } from "./theme.js";
-
-const MIME_TYPE = "application/vnd.plotly.v1+json";
-
-interface FigureData {
-  readonly data?: Plotly.Data[];
-  readonly layout?: Partial<Plotly.Layout>;
-  readonly config?: Partial<Plotly.Config>;
-  readonly frames?: Plotly.Frame[];
-}
 
 const loadPlotly = async (): Promise<typeof Plotly> => {
   const loaded = (await import("plotly.js-dist-min")) as { default?: typeof Plotly } & typeof Plotly;
   return loaded.default ?? loaded;
 };
 
-/** What a figure that says nothing about colours gets from the page. */
-function template(): Plotly.Template {
+function look() {
   const style = getComputedStyle(document.documentElement);
-  const color = (name: string) => style.getPropertyValue(name).trim();
-  const axis = {
-    gridcolor: color("--line"),
-    linecolor: color("--line-strong"),
-    zerolinecolor: color("--line-strong"),
-    tickcolor: color("--line-strong"),
-    automargin: true,
-  };
+  const value = (name: string) => style.getPropertyValue(name).trim();
   return {
-    layout: {
-      paper_bgcolor: "rgba(0,0,0,0)",
-      plot_bgcolor: "rgba(0,0,0,0)",
-      font: { family: color("--sans"), size: 12.5, color: color("--ink") },
-      colorway: ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8a8f98"],
-      xaxis: axis,
-      yaxis: axis,
-      hoverlabel: { bgcolor: color("--raised"), bordercolor: color("--line-strong"), font: { color: color("--ink") } },
-      legend: { bgcolor: "rgba(0,0,0,0)" },
-    },
-  } as unknown as Plotly.Template;
+    font: value("--sans"),
+    ink: value("--ink"),
+    line: value("--line"),
+    axis: value("--line-strong"),
+    raised: value("--raised"),
+  };
 }
 
-class PlotlyOutput extends Widget implements IRenderMime.IRenderer {
-  #figure: FigureData | undefined;
-  #plotly: typeof Plotly | undefined;
-  #endThemeWatch: (() => void) | undefined;
-  readonly #sizes = new ResizeObserver(() => this.#resize());
-  #width = 0;
-
-  constructor() {
-    super();
-    this.addClass("plotly-output");
-    this.node.setAttribute("role", "figure");
-  }
-
-  async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
-    this.#figure = model.data[MIME_TYPE] as FigureData;
-    const height = this.#figure.layout?.height;
-    if (height !== undefined) this.node.style.minHeight = `${height}px`;
-    const words = model.data["text/plain"];
-    if (typeof words === "string") this.node.setAttribute("aria-label", words.slice(0, 300));
-    this.#plotly ??= await loadPlotly();
-    if (this.isDisposed) return;
-    await this.#draw();
-    this.#endThemeWatch ??= theme.shown.observe(() => void this.#draw());
-  }
-
-  override dispose(): void {
-    if (this.isDisposed) return;
-    this.#endThemeWatch?.();
-    this.#sizes.disconnect();
-    this.#plotly?.purge(this.node);
-    super.dispose();
-  }
-
-  protected override onAfterAttach(message: Message): void {
-    super.onAfterAttach(message);
-    this.#sizes.observe(this.node);
-  }
-
-  protected override onBeforeDetach(message: Message): void {
-    this.#sizes.disconnect();
-    super.onBeforeDetach(message);
-  }
-
-  async #draw(): Promise<void> {
-    if (this.isDisposed || this.#plotly === undefined || this.#figure === undefined) return;
-    // Plotly writes into what it is given, and the figure is part of the notebook.
-    const { data = [], layout = {}, frames, config } = structuredClone(this.#figure);
-    const { width: _, ...free } = layout;
-    await this.#plotly.newPlot(this.node, {
-      data,
-      layout: { ...free, template: layout.template ?? template(), autosize: true },
-      config: { displaylogo: false, responsive: false, ...config },
-      ...(frames === undefined ? {} : { frames }),
-    } as never);
-    this.#width = this.node.clientWidth;
-  }
-
-  #resize(): void {
-    const width = this.node.clientWidth;
-    if (width === 0 || width === this.#width || this.#plotly === undefined || this.node.firstChild === null) return;
-    this.#width = width;
-    void this.#plotly.Plots.resize(this.node);
-  }
-}
-
-export const plotlyRenderer: IRenderMime.IRendererFactory = {
-  safe: true,
-  mimeTypes: [MIME_TYPE],
-  defaultRank: 0,
-  createRenderer: () => new PlotlyOutput(),
-};
+export const plotlyRenderer = plotlyRendererAt({
+  load: loadPlotly,
+  look,
+  onLook: (listener) => {
+    let shown = theme.shown.value;
+    return theme.shown.observe((next) => {
+      if (next !== shown) listener();
+      shown = next;
+    });
+  },
+});

@@ -6,6 +6,7 @@
  * that lasts, such as the output so far, or compare step by step).
  */
 import { VirtlabError } from "./error.js";
+import { type OnProgress, tally } from "./progress.js";
 import { runTo, type Steppable } from "./steppable.js";
 
 /** Where two machines part. */
@@ -27,6 +28,8 @@ export interface DivergenceOptions<M> {
   readonly maxInstructions?: number;
   /** Whether two values count as the same; unless given, whether their hashes are equal. */
   readonly same?: (a: M, b: M) => boolean;
+  /** Is told how many steps both were run, of how many at the most. What it throws ends the search. */
+  readonly onProgress?: OnProgress;
 }
 
 const WIDEST_CHUNK = 2 ** 18;
@@ -48,11 +51,25 @@ export function firstDivergence<M extends Steppable<M>>(
   b: M,
   options: DivergenceOptions<M> = {},
 ): Divergence<M> | undefined {
-  const { maxInstructions = 10_000_000, same = (one, other) => one.hash === other.hash } = options;
+  const { maxInstructions = 10_000_000, same = (one, other) => one.hash === other.hash, onProgress } = options;
   if (!Number.isSafeInteger(maxInstructions) || maxInstructions < 0) {
     throw new VirtlabError(`${maxInstructions} is not a number of instructions: it must be whole`);
   }
-  if (a === b) return undefined;
+  const work = tally(onProgress, maxInstructions);
+  const found = a === b ? undefined : search(a, b, { maxInstructions, same, add: work.add });
+  work.end();
+  return found;
+}
+
+interface SearchOptions<M> {
+  readonly maxInstructions: number;
+  readonly same: (a: M, b: M) => boolean;
+  /** Called with the steps that have been found to be alike. */
+  readonly add: (steps: number) => void;
+}
+
+function search<M extends Steppable<M>>(a: M, b: M, options: SearchOptions<M>): Divergence<M> | undefined {
+  const { maxInstructions, same, add } = options;
   const advance = (pair: Pair<M>, count: number): Pair<M> => ({
     step: pair.step + count,
     values: [runTo(pair.values[0], a.steps + pair.step + count), runTo(pair.values[1], b.steps + pair.step + count)],
@@ -69,6 +86,7 @@ export function firstDivergence<M extends Steppable<M>>(
     let after = advance(before, Math.min(chunk, maxInstructions - before.step));
     if (alike(after)) {
       if (distance(after)[0] < after.step) return undefined;
+      add(after.step - before.step);
       before = after;
       continue;
     }

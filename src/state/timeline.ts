@@ -9,7 +9,22 @@
 import { samePlain } from "./diff.js";
 import { VirtlabError } from "./error.js";
 import { KeptValues, nextToKeep } from "./kept-values.js";
+import { type OnProgress, type Tally, tally } from "./progress.js";
 import { notRepeatable, rerunTo, type Steppable, stoppedByItself } from "./steppable.js";
+
+/** How `Timeline` moves. */
+export interface MoveOptions {
+  /** Is told how many steps are run, of how many. What it throws ends the way, and the cursor stays. */
+  readonly onProgress?: OnProgress;
+}
+
+/** How `Timeline.lastChange` searches. */
+export interface LastChangeOptions {
+  /** Whether every step is looked at, which is so unless `false` is given. */
+  readonly exact?: boolean;
+  /** Is told how many steps are searched, of how many. What it throws ends the search. */
+  readonly onProgress?: OnProgress;
+}
 
 /** Where and how `Timeline.find` searches. */
 export interface FindOptions {
@@ -19,6 +34,8 @@ export interface FindOptions {
   readonly to?: number;
   /** "backward" (unless given): the last step at which the predicate holds; "forward": the first. */
   readonly direction?: "backward" | "forward";
+  /** Is told how many steps are searched, of how many. What it throws ends the search. */
+  readonly onProgress?: OnProgress;
 }
 
 /** A step that changed what was selected. */
@@ -95,11 +112,11 @@ export class Timeline<M extends Steppable<M>> {
    * earlier where the machine stops by itself; called again it goes on from there if the machine can.
    * Throws a VirtlabError if `count` is not a whole number, 0 or greater.
    */
-  forward(count = 1): M {
+  forward(count = 1, { onProgress }: MoveOptions = {}): M {
     checkWhole(count, "count of steps");
     const from = this.position;
     const stop = this.#stops.find((steps) => steps > from) ?? Number.POSITIVE_INFINITY;
-    this.#current = this.#reach(Math.min(from + count, stop), from);
+    this.#current = this.#reach(Math.min(from + count, stop), from, onProgress);
     return this.#current;
   }
 
@@ -107,9 +124,9 @@ export class Timeline<M extends Steppable<M>> {
    * Moves `count` steps back, at most to the start, and returns the value there.
    * Throws a VirtlabError if `count` is not a whole number, 0 or greater.
    */
-  back(count = 1): M {
+  back(count = 1, options: MoveOptions = {}): M {
     checkWhole(count, "count of steps");
-    return this.goto(Math.max(this.start, this.position - count));
+    return this.goto(Math.max(this.start, this.position - count), options);
   }
 
   /**
@@ -117,10 +134,10 @@ export class Timeline<M extends Steppable<M>> {
    * runs the machine, past places where it stops, and ends earlier only where it cannot be run on.
    * Throws a VirtlabError if `steps` is not a whole number or before the start.
    */
-  goto(steps: number): M {
+  goto(steps: number, { onProgress }: MoveOptions = {}): M {
     checkWhole(steps, "step");
     if (steps < this.start) throw new VirtlabError(`step ${steps} is before the timeline's start at ${this.start}`);
-    this.#current = this.#reach(steps, Number.POSITIVE_INFINITY);
+    this.#current = this.#reach(steps, Number.POSITIVE_INFINITY, onProgress);
     return this.#current;
   }
 
@@ -166,7 +183,10 @@ export class Timeline<M extends Steppable<M>> {
     if (from < this.start || to > this.#end || from > to) {
       throw new VirtlabError(`cannot search steps ${from} to ${to}: the timeline has ${this.start} to ${this.#end}`);
     }
-    return forward ? this.#findFirst(predicate, from, to) : this.#findLast(predicate, from, to);
+    const work = tally(options.onProgress, to - from);
+    const found = forward ? this.#findFirst(predicate, from, to, work) : this.#findLast(predicate, from, to, work);
+    work.end();
+    return found;
   }
 
   /**
@@ -179,7 +199,14 @@ export class Timeline<M extends Steppable<M>> {
    * halved, which takes about 20 runs and finds a change that may not be the last if something changed and
    * changed back.
    */
-  lastChange(select: (machine: M) => unknown, options: { readonly exact?: boolean } = {}): Change<M> | undefined {
+  lastChange(select: Select<M>, { exact = true, onProgress }: LastChangeOptions = {}): Change<M> | undefined {
+    const work = tally(onProgress, this.position - this.start);
+    const change = this.#lastChange(select, exact ? stepThrough : halve, work);
+    work.end();
+    return change;
+  }
+
+  #lastChange(select: Select<M>, search: Search, work: Tally): Change<M> | undefined {
     let high = this.position;
     let valueAtHigh = this.#current;
     for (;;) {
@@ -192,8 +219,7 @@ export class Timeline<M extends Steppable<M>> {
       }
       if (high === this.start) return undefined;
       const base = this.#kept.atOrBefore(high - 1);
-      const search = options.exact === false ? halve : stepThrough;
-      const change = search(base.value, valueAtHigh, select);
+      const change = search(base.value, valueAtHigh, select, work);
       if (change !== undefined) {
         this.#kept.add(change.before);
         this.#kept.add(change.after);
@@ -205,22 +231,23 @@ export class Timeline<M extends Steppable<M>> {
   }
 
   /** The value at `target`; an earlier one if the machine stops there after the step `stopAfter` or cannot go on. */
-  #reach(target: number, stopAfter: number): M {
+  #reach(target: number, stopAfter: number, onProgress?: OnProgress): M {
     let value = this.#kept.atOrBefore(target).value;
+    const work = tally(onProgress, target - value.steps);
     while (value.steps < target) {
       const next = value.run({ maxInstructions: nextToKeep(value.steps, target) - value.steps });
-      if (next.steps <= value.steps) {
-        if (value.steps < this.#end) throw notRepeatable(value.steps, target);
-        return next;
-      }
+      const count = next.steps - value.steps;
+      if (count <= 0 && value.steps < this.#end) throw notRepeatable(value.steps, target);
       value = next;
+      if (count <= 0) break;
       this.#kept.add(value);
       this.#end = Math.max(this.#end, value.steps);
-      if (stoppedByItself(value)) {
-        this.#recordStop(value.steps);
-        if (value.steps > stopAfter) break;
-      }
+      const stopped = stoppedByItself(value);
+      if (stopped) this.#recordStop(value.steps);
+      work.add(count);
+      if (stopped && value.steps > stopAfter) break;
     }
+    work.end();
     return value;
   }
 
@@ -228,7 +255,7 @@ export class Timeline<M extends Steppable<M>> {
     if (!this.#stops.includes(steps)) this.#stops = [...this.#stops, steps].sort((a, b) => a - b);
   }
 
-  #findFirst(predicate: (machine: M) => boolean, from: number, to: number): number | undefined {
+  #findFirst(predicate: (machine: M) => boolean, from: number, to: number, work: Tally): number | undefined {
     let value = this.#reach(from, Number.POSITIVE_INFINITY);
     for (;;) {
       if (predicate(value)) {
@@ -238,16 +265,18 @@ export class Timeline<M extends Steppable<M>> {
       if (value.steps >= to) return undefined;
       const next = value.steps + 1;
       value = this.#kept.at(next)?.value ?? rerunTo(value, next);
+      work.add(1);
     }
   }
 
-  #findLast(predicate: (machine: M) => boolean, from: number, to: number): number | undefined {
+  #findLast(predicate: (machine: M) => boolean, from: number, to: number, work: Tally): number | undefined {
     for (let high = to; high >= from; ) {
       const low = this.#kept.atOrBefore(high).steps;
       let value = low >= from ? this.#kept.atOrBefore(high).value : this.#reach(from, Number.POSITIVE_INFINITY);
       let found = predicate(value) ? value : undefined;
       while (value.steps < high) {
         value = rerunTo(value, value.steps + 1);
+        work.add(1);
         if (predicate(value)) found = value;
       }
       if (found !== undefined) {
@@ -261,12 +290,19 @@ export class Timeline<M extends Steppable<M>> {
 }
 
 type Select<M> = (machine: M) => unknown;
+/** A search between two values for a step that changed the selection; gives the values around it. */
+type Search = <M extends Steppable<M>>(
+  base: M,
+  end: M,
+  select: Select<M>,
+  work: Tally,
+) => { before: M; after: M } | undefined;
 
-/** The last of the steps from `base` to `end` that changed the selection, with the values around it. */
-function stepThrough<M extends Steppable<M>>(base: M, end: M, select: Select<M>): { before: M; after: M } | undefined {
-  let change: { before: M; after: M } | undefined;
+/** The last of the steps from `base` to `end` that changed the selection. */
+const stepThrough: Search = (base, end, select, work) => {
+  let change: { before: typeof base; after: typeof base } | undefined;
   let selected = select(base);
-  for (let value = base; value.steps < end.steps; ) {
+  for (let value = base; value.steps < end.steps; work.add(1)) {
     const next = rerunTo(value, value.steps + 1);
     const nextSelected = select(next);
     if (!samePlain(selected, nextSelected)) change = { before: value, after: next };
@@ -274,10 +310,11 @@ function stepThrough<M extends Steppable<M>>(base: M, end: M, select: Select<M>)
     selected = nextSelected;
   }
   return change;
-}
+};
 
 /** The step that brought the selection to what it is at `end`, found by halving; undefined if it was so at `base`. */
-function halve<M extends Steppable<M>>(base: M, end: M, select: Select<M>): { before: M; after: M } | undefined {
+const halve: Search = (base, end, select, work) => {
+  work.add(end.steps - base.steps);
   const last = select(end);
   if (samePlain(select(base), last)) return undefined;
   let before = base;
@@ -288,7 +325,7 @@ function halve<M extends Steppable<M>>(base: M, end: M, select: Select<M>): { be
     else before = middle;
   }
   return { before, after };
-}
+};
 
 function checkWhole(value: number, what: string): void {
   if (!Number.isSafeInteger(value) || value < 0) throw new VirtlabError(`${value} is not a ${what}: it must be whole`);

@@ -12,13 +12,13 @@ import * as selectors from "../hardware/inspect/selector.js";
 import * as tasks from "../hardware/inspect/task-state.js";
 import * as causes from "../hardware/inspect/why.js";
 import type { Machine } from "../hardware/machine.js";
-import { descriptorTableDisplay, selectorDisplay } from "./descriptor-display.js";
 import { displayable } from "./display.js";
-import { explanationDisplay } from "./explain-display.js";
-import { interruptControllersDisplay } from "./interrupt-display.js";
-import { flagsDisplay, registersDisplay } from "./register-display.js";
-import { taskStateDisplay } from "./task-display.js";
-import { whyDisplay } from "./why-display.js";
+import { descriptorTableDisplay, selectorDisplay } from "./displays/descriptor-display.js";
+import { explanationDisplay } from "./displays/explain-display.js";
+import { interruptControllersDisplay } from "./displays/interrupt-display.js";
+import { flagsDisplay, registersDisplay } from "./displays/register-display.js";
+import { taskStateDisplay } from "./displays/task-display.js";
+import { whyDisplay } from "./displays/why-display.js";
 
 /** The machine's registers as a list; with `since`, what changed from another machine. */
 export const registersOf = (

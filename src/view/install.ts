@@ -6,13 +6,13 @@ import { stackChange } from "../hardware/inspect/stack-change.js";
 import { Machine } from "../hardware/machine.js";
 import { ToyMachine } from "../hardware/toy/machine.js";
 import { Timeline } from "../state/timeline.js";
-import { differenceDisplay } from "./diff-display.js";
 import { DISPLAY, type Displayable, displayable } from "./display.js";
-import { explanationDisplay } from "./explain-display.js";
-import { machineDisplay } from "./machine-display.js";
+import { differenceDisplay } from "./displays/diff-display.js";
+import { explanationDisplay } from "./displays/explain-display.js";
+import { machineDisplay } from "./displays/machine-display.js";
+import { toyDisplay } from "./displays/toy-display.js";
+import { walkDisplay } from "./displays/walk-display.js";
 import { timelineDisplay } from "./timeline-display.js";
-import { toyDisplay } from "./toy-display.js";
-import { walkDisplay } from "./walk-display.js";
 
 function give<T extends object>(prototype: T, display: (value: T) => Displayable): void {
   Object.defineProperty(prototype, DISPLAY, {

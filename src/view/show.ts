@@ -13,12 +13,12 @@ import { Machine, type MachineDifference } from "../hardware/machine.js";
 import { ToyMachine } from "../hardware/toy/machine.js";
 import { VirtlabError } from "../state/error.js";
 import { Timeline } from "../state/timeline.js";
-import { differenceDisplay } from "./diff-display.js";
 import { DISPLAY, Display, type Displayable, type MimeBundle } from "./display.js";
-import { type MachineDisplayOptions, machineDisplay } from "./machine-display.js";
+import { differenceDisplay } from "./displays/diff-display.js";
+import { type MachineDisplayOptions, machineDisplay } from "./displays/machine-display.js";
+import { type ToyDisplayOptions, toyDisplay } from "./displays/toy-display.js";
+import { walkDisplay } from "./displays/walk-display.js";
 import { timelineDisplay } from "./timeline-display.js";
-import { type ToyDisplayOptions, toyDisplay } from "./toy-display.js";
-import { walkDisplay } from "./walk-display.js";
 
 /** What `show` knows how to show. */
 export type Showable = Machine | Timeline<Machine> | Timeline<ToyMachine> | MachineDifference | PageWalk | Inspection;
@@ -38,6 +38,10 @@ export type Inspection =
  * The value's display, as HTML and text. With `since`, what changed in a machine is marked.
  *
  * @throws VirtlabError for a value that has no display.
+ *
+ * @example
+ * const machine = Machine.create({ memory: "1M" });
+ * show(machine.walk(0x1234)).text.split("\n")[1] // => '  → physical 0x00001234 (paging is off)'
  */
 export function show(value: Showable, options?: MachineDisplayOptions): Display;
 export function show(value: ToyMachine, options?: ToyDisplayOptions): Display;

@@ -1,6 +1,7 @@
 /** What the browser test runs, in the browser and in Node: everything a machine does, told in plain values. */
 import { diff } from "../../src/hardware/diff.js";
 import { Machine } from "../../src/hardware/machine.js";
+import { progress } from "../../src/notebook/progress/progress.js";
 import { firstDivergence } from "../../src/state/divergence.js";
 import { Timeline } from "../../src/state/timeline.js";
 
@@ -23,8 +24,12 @@ export function exercise(image: Uint8Array): Exercise {
   const timeline = new Timeline(some);
   timeline.forward(1000);
   timeline.back(10);
+  // There is nowhere to show it here, or a terminal nobody looks at: it must not matter.
+  const told = some.run({ maxInstructions: 10_000, onProgress: progress("told") });
   return {
-    hashes: [start, stepped, some, loaded, loaded.run({ maxInstructions: 2_000_000 }), end].map(({ hash }) => hash),
+    hashes: [start, stepped, some, loaded, loaded.run({ maxInstructions: 2_000_000 }), end, told].map(
+      ({ hash }) => hash,
+    ),
     serial: end.serial,
     stop: end.stop,
     savedLength: saved.length,

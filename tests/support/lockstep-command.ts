@@ -2,6 +2,8 @@
 import { accessSync, constants, readFileSync, statSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { Machine } from "../../src/hardware/machine.js";
+import { commandPlace } from "../../src/notebook/progress/places.js";
+import { progressAt } from "../../src/notebook/progress/progress.js";
 import { VirtlabError } from "../../src/state/error.js";
 import { parseMemorySize } from "../../src/state/memory-size.js";
 import { lockstep } from "./lockstep.js";
@@ -26,9 +28,6 @@ reports the first difference in registers or memory. Interrupts are off on both 
 
 Exit status: 0 no difference, 1 a difference, 2 bad usage or no QEMU.
 `;
-
-const FIRST_PROGRESS_MILLISECONDS = 1000;
-const PROGRESS_MILLISECONDS = { terminal: 250, file: 10_000 } as const;
 
 interface Arguments {
   readonly image: string;
@@ -101,41 +100,24 @@ function readImage(file: string): Uint8Array {
   }
 }
 
-/** One line on standard error; overwritten on a terminal, and seldom in a file. */
-function progressLine(total: number) {
-  const terminal = process.stderr.isTTY === true;
-  const pause = terminal ? PROGRESS_MILLISECONDS.terminal : PROGRESS_MILLISECONDS.file;
-  let next = performance.now() + FIRST_PROGRESS_MILLISECONDS;
-  let shown = false;
-  return {
-    show(steps: number): void {
-      const now = performance.now();
-      if (now < next) return;
-      next = now + pause;
-      shown = true;
-      const text = `lockstep: ${steps.toLocaleString("en-US")} of ${total.toLocaleString("en-US")} steps`;
-      process.stderr.write(terminal ? `\r\x1b[K${text}` : `${text}\n`);
-    },
-    clear(): void {
-      if (terminal && shown) process.stderr.write("\r\x1b[K");
-    },
-  };
-}
-
 async function compare(args: Arguments): Promise<number> {
   const { image, steps, cpu, from, memory, append, json } = args;
   const options = { imageName: image, memory, ...(append === undefined ? {} : { append }) };
   const machine = Machine.boot({ image: readImage(image), ...options });
   const program = findPeer("qemu-system-i386") ?? bad("qemu-system-i386 is not installed");
-  const progress = progressLine(steps);
+  const bar = progressAt(() => commandPlace(process.stderr), "lockstep", { unit: "steps", total: steps });
+  let done = 0;
+  const progress = (now: number): void => {
+    done = now;
+    bar({ done });
+  };
   const qemu = await Qemu.start({ program, image, cpu, memory, append });
   try {
-    const outcome = await lockstep(qemu, machine, { steps, from, progress: progress.show });
-    progress.clear();
+    const end = (): void => bar({ done, finished: true });
+    const outcome = await lockstep(qemu, machine, { steps, from, progress }).finally(end);
     process.stdout.write(json ? reportJson(image, outcome) : reportText(image, outcome));
     return outcome.difference === undefined ? LOCKSTEP_STATUS.same : LOCKSTEP_STATUS.different;
   } finally {
-    progress.clear();
     await qemu.close();
   }
 }

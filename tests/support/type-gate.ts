@@ -20,9 +20,12 @@ const options: TypeScript.CompilerOptions = {
   types: [],
 };
 
-function programOf(user: string, source: string): TypeScript.Program {
+/** As compilers look for packages that do not read `exports` in a package.json. */
+const olderOptions: TypeScript.CompilerOptions = { ...options, moduleResolution: ts.ModuleResolutionKind.NodeJs };
+
+function programOf(user: string, source: string, chosen = options): TypeScript.Program {
   const file = join(user, "consumer.ts");
-  const host = ts.createCompilerHost(options);
+  const host = ts.createCompilerHost(chosen);
   const { getSourceFile, fileExists } = host;
   host.fileExists = (name) => name === file || fileExists.call(host, name);
   host.getSourceFile = (name, ...rest) =>
@@ -30,12 +33,12 @@ function programOf(user: string, source: string): TypeScript.Program {
       ? ts.createSourceFile(name, source, ts.ScriptTarget.ES2022, true)
       : getSourceFile.call(host, name, ...rest);
   host.writeFile = () => undefined;
-  return ts.createProgram([file], options, host);
+  return ts.createProgram([file], chosen, host);
 }
 
 /** Compiles a user's source; gives the errors in it and in the package's declarations, one line each. */
-export function checkTypes(user: string, source: string): string[] {
-  const program = programOf(user, source);
+export function checkTypes(user: string, source: string, { older = false } = {}): string[] {
+  const program = programOf(user, source, older ? olderOptions : options);
   const diagnostics = [...ts.getPreEmitDiagnostics(program), ...program.emit().diagnostics];
   const lines = diagnostics.map(({ file, start, messageText }) => {
     const text = ts.flattenDiagnosticMessageText(messageText, " ");
@@ -46,16 +49,16 @@ export function checkTypes(user: string, source: string): string[] {
   return [...new Set(lines)];
 }
 
-/** A source that declares a value for everything that can be got from the package: results, members, arguments. */
-export function consumerOf(user: string): string {
-  const program = programOf(user, 'import * as virtlab from "virtlab";\nexport { virtlab };\n');
+/** A source that declares a value for everything that can be got from the package, or a part of it: results, members, arguments. */
+export function consumerOf(user: string, part = "virtlab"): string {
+  const program = programOf(user, `import * as virtlab from "${part}";\nexport { virtlab };\n`);
   const checker = program.getTypeChecker();
-  const file = program.getSourceFiles().find(({ fileName }) => fileName.endsWith("/dist/index.d.ts"));
-  const module = file && checker.getSymbolAtLocation(file);
-  if (module === undefined) throw new Error(`no virtlab with types can be found from ${user}`);
-  const lines = ['import * as virtlab from "virtlab";', 'import type { Machine } from "virtlab";'];
+  const imported = program.getSourceFile(join(user, "consumer.ts"))?.statements.find(ts.isImportDeclaration);
+  const module = imported && checker.getSymbolAtLocation(imported.moduleSpecifier);
+  if (module === undefined) throw new Error(`no ${part} with types can be found from ${user}`);
+  const lines = [`import * as virtlab from "${part}";`, 'import type { Machine } from "virtlab";'];
   const exported = checker.getExportsOfModule(module);
-  if (!exported.some(({ name }) => name === "Machine")) lines.pop();
+  if (part === "virtlab" && !exported.some(({ name }) => name === "Machine")) lines.pop();
   for (const symbol of exported) lines.push(...usesOf(symbol, checker));
   return `${lines.join("\n")}\n`;
 }

@@ -119,6 +119,8 @@ export interface Translation {
   physical: number;
   /** Error code of the #PF when it does. */
   errorCode: number;
+  /** The entry that led to the page table, once it is marked as accessed; 0 if there is none, or it has 8 bytes. */
+  directoryEntry: number;
 }
 
 /** What a walk depends on. */
@@ -132,8 +134,9 @@ function refuse(out: Translation, { write, user }: Access, why: number): Transla
 
 /**
  * Translates one access. With `setFlags` the accessed and dirty flags are set as the processor does; `visit` sees each
- * entry as it was read, the high word of a 4-byte one as 0. Fills and returns `out`, which the caller owns (no allocation
- * on the way).
+ * entry as it was read, the high word of a 4-byte one as 0. With `directoryEntry`, which a walk for the same range has
+ * given before, the walk begins at the page table. Fills and returns `out`, which the caller owns (no allocation on the
+ * way). Spec: SDM Vol. 3A, "Paging-Structure Caches".
  */
 export function translate(
   memory: PhysicalMemory,
@@ -143,7 +146,9 @@ export function translate(
   setFlags: boolean,
   out: Translation,
   visit?: (level: Level, address: number, low: number, high: number) => void,
+  directoryEntry = 0,
 ): Translation {
+  out.directoryEntry = 0;
   if ((system.cr0 & CR0.PG) === 0) {
     out.physical = linear >>> 0;
     out.errorCode = 0;
@@ -165,6 +170,11 @@ export function translate(
   // The entry above the leaf, to be marked as accessed. There is one at the most: PDPTEs have no such flag.
   let upperAddress = 0;
   let upper = PTE.A as number;
+  if (directoryEntry !== 0) {
+    rights &= directoryEntry;
+    table = upper = directoryEntry;
+    step = step.next;
+  }
   for (;;) {
     const address = (table & 0xfffff000) | ((linear >>> step.shift) & step.mask);
     const entry = tableHigh === 0 ? memory.read32(address >>> 0, step.level) | 0 : OPEN_BUS;
@@ -191,6 +201,7 @@ export function translate(
       const wanted = access.write ? PTE.A | PTE.D : PTE.A;
       if ((entry & wanted) !== wanted) memory.write32(address >>> 0, entry | wanted);
     }
+    if (setFlags && !wide && step.level === 1) out.directoryEntry = upper | PTE.A;
     const page = high === 0 ? entry : NOWHERE;
     out.physical = ((page & ~step.offset) | (linear & step.offset)) >>> 0;
     out.errorCode = 0;
@@ -282,7 +293,7 @@ export function walk(memory: PhysicalMemory, system: PagingState, linear: number
     linear,
     access,
     false,
-    { physical: 0, errorCode: 0 },
+    { physical: 0, errorCode: 0, directoryEntry: 0 },
     (step, address, low, high) => {
       entries.push(entryOf(step, linear, address, low, high));
       offset = step.offset;

@@ -26,12 +26,15 @@ import {
   SLOT_COUNT,
   SLOTS,
   SLOW_EXIT,
+  TABLE_OF_MANY,
   TLB_BASE,
+  TLB_CARE_TAG,
   TLB_DELTA,
   TLB_ENTRIES,
   TLB_ENTRY_SIZE,
   TLB_INVALID,
   TLB_SUPERVISOR,
+  TLB_TABLE_OF,
   TLB_USER,
   TLB_WRITE_TAG,
 } from "./layout.js";
@@ -44,8 +47,6 @@ const OPEN_BUS = -1;
 const MOST_LISTED = 512;
 /** Thrown where the walker would change decoded instructions in the middle of a block. */
 const BAIL = Symbol("the instruction must run alone");
-/** A table that is not the page table of just one range of linear addresses: all depends on it. */
-const TABLE_OF_MANY = -0x200000;
 /** A page of these is never written without asking. */
 const SPECIAL = SLOT.CODE | SLOT.TABLE | SLOT.ROM;
 
@@ -87,7 +88,9 @@ export class AddressSpace {
   readonly #slots: PageSlots;
   readonly #code: DecodedCode;
   readonly #walker: PhysicalMemory;
-  readonly #translation: Translation = { physical: 0, errorCode: 0 };
+  readonly #translation: Translation = { physical: 0, errorCode: 0, directoryEntry: 0 };
+  /** The page-directory entries that walks have used, by the range of linear addresses they are for; 0: none is known. */
+  readonly #directory = new Int32Array(1024);
   readonly #access = { write: false, user: false };
   /** What the translations follow from, beside memory. */
   readonly #translationsOf = { cr0: 0, cr3: 0, cr4: 0, pdptes: [] as readonly number[] };
@@ -104,7 +107,7 @@ export class AddressSpace {
   #wantsRoom = false;
   /** The generated code asks, and more instructions of its block may follow. */
   #inBlock = false;
-  /** TLB entries in use, unless they are too many to list; of these the ones with a write tag since the last seal. */
+  /** TLB entries in use, unless they are too many to list; of these the ones that let stores through since the last seal. */
   #filled: number[] | undefined;
   #writeTags: number[] = [];
   /** Slots the walker has read since the last flush. */
@@ -209,13 +212,21 @@ export class AddressSpace {
       this.#translationsOf.pdptes = system.pdptes;
     }
     if (this.#filled) {
-      for (const entry of this.#filled) this.#i32[entry >> 2] = this.#i32[(entry + TLB_WRITE_TAG) >> 2] = TLB_INVALID;
+      for (const entry of this.#filled) this.#invalidate(entry >> 2);
     } else this.#i32.fill(TLB_INVALID, TLB_SUPERVISOR >> 2, (TLB_USER + TLB_ENTRIES * TLB_ENTRY_SIZE) >> 2);
     this.#filled = [];
+    this.#directory.fill(0);
     if (this.#writeTags.length > 0) this.#writeTags = [];
     for (const slot of this.#tableSlots) this.#slots.flags[slot]! &= ~SLOT.TABLE;
     if (this.#tableSlots.length > 0) this.#tableSlots = [];
     this.#code.forget();
+  }
+
+  /** Empties the TLB entry at a word index. */
+  #invalidate(entry: number): void {
+    this.#i32[entry] = TLB_INVALID;
+    this.#i32[entry + (TLB_WRITE_TAG >> 2)] = TLB_INVALID;
+    this.#i32[entry + (TLB_CARE_TAG >> 2)] = TLB_INVALID;
   }
 
   /** The A20 gate: whether address line 20 is let through. */
@@ -247,7 +258,10 @@ export class AddressSpace {
   }
 
   #dropWriteTags(): void {
-    for (const entry of this.#writeTags) this.#i32[(entry + TLB_WRITE_TAG) >> 2] = TLB_INVALID;
+    for (const entry of this.#writeTags) {
+      this.#i32[(entry + TLB_WRITE_TAG) >> 2] = TLB_INVALID;
+      this.#i32[(entry + TLB_CARE_TAG) >> 2] = TLB_INVALID;
+    }
     if (this.#writeTags.length > 0) this.#writeTags = [];
   }
 
@@ -256,12 +270,30 @@ export class AddressSpace {
     this.#access.write = write;
     this.#access.user = user;
     this.#walked = linear >>> 12;
-    const { physical } = translate(this.#walker, this.system, linear, this.#access, true, this.#translation);
+    const { physical } = this.#walk(linear, true);
     if (physical < 0) {
       this.#pageFault(linear);
       return -1;
     }
     return (physical & this.#addressLines) >>> 0;
+  }
+
+  /** The walk for `#access`, from the page table on if the way there is known. */
+  #walk(linear: number, setFlags: boolean): Translation {
+    const range = linear >>> 22;
+    const known = this.#stale ? 0 : this.#directory[range]!;
+    const out = translate(
+      this.#walker,
+      this.system,
+      linear,
+      this.#access,
+      setFlags,
+      this.#translation,
+      undefined,
+      known,
+    );
+    if (known === 0 && out.directoryEntry !== 0 && !this.#stale) this.#directory[range] = out.directoryEntry;
+    return out;
   }
 
   /** The same; throws #PF. */
@@ -312,7 +344,10 @@ export class AddressSpace {
       this.#watch(slot, SLOT.TABLE);
       this.#tableSlots.push(slot);
       this.#tableOf[slot] = base;
-    } else if (this.#tableOf[slot] !== base) this.#tableOf[slot] = TABLE_OF_MANY;
+    } else if (this.#tableOf[slot] !== base && this.#tableOf[slot] !== TABLE_OF_MANY) {
+      this.#tableOf[slot] = TABLE_OF_MANY;
+      this.#dropWriteTags();
+    }
     return this.#i32[(SLOTS + slot * PAGE_SIZE + (physical & 0xfff)) >> 2]!;
   }
 
@@ -321,35 +356,32 @@ export class AddressSpace {
     return (this.system.cr4 & CR4.PAE) !== 0 ? 3 : 2;
   }
 
-  /**
-   * Stores to a page-table entry of a page that holds no code in use: the one translation is dropped and execution goes
-   * on. False where more may depend on it.
-   */
-  #storeEntry(linear: number, size: number, value: number): boolean {
-    this.#access.write = true;
-    this.#access.user = this.user;
-    this.#walked = linear >>> 12;
-    const { physical } = translate(this.#walker, this.system, linear, this.#access, false, this.#translation);
-    const lines = physical & this.#addressLines;
-    const frame = lines >>> 12;
-    if (physical < 0 || !this.#isMemory(frame)) return false;
-    const slot = this.#slot(frame);
-    const shift = this.#entryShift;
-    const offset = lines & 0xfff;
-    if ((this.#slots.flags[slot]! & SPECIAL) !== SLOT.TABLE || offset >> shift !== (offset + size - 1) >> shift)
-      return false;
+  /** Number of the one page that depends on these bytes of a page table; -1 if more does, or code in use lies there. */
+  #pageOfEntry(slot: number, offset: number, size: number): number {
     const base = this.#tableOf[slot]!;
+    const shift = this.#entryShift;
+    if ((this.#slots.flags[slot]! & SPECIAL) !== SLOT.TABLE || base === TABLE_OF_MANY) return -1;
     const page = base + (offset >> shift);
-    if (base === TABLE_OF_MANY || this.#code.isFoundOn(page)) return false;
-    // Only now that the store is certain: the instruction is executed again otherwise, and may have read the dirty flag.
-    translate(this.#walker, this.system, linear, this.#access, true, this.#translation);
-    this.#storeInSlot(lines >>> 0, size, value);
-    for (const half of [TLB_SUPERVISOR, TLB_USER]) {
-      const entry = (half + (page & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE) >> 2;
-      if (this.#i32[entry] !== page << 12) continue;
-      this.#i32[entry] = this.#i32[entry + (TLB_WRITE_TAG >> 2)] = TLB_INVALID;
-    }
-    return true;
+    return offset >> shift !== (offset + size - 1) >> shift || this.#code.isFoundOn(page) ? -1 : page;
+  }
+
+  /** Stores to a page-table entry, and drops the one translation that depends on it. */
+  #storeEntry(slot: number, offset: number, size: number, value: number, page: number): void {
+    this.#slots.write(slot, offset, size, value, false);
+    const entry = (page & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE;
+    const supervisor = (TLB_SUPERVISOR + entry) >> 2;
+    const user = (TLB_USER + entry) >> 2;
+    if (this.#i32[supervisor] === page << 12) this.#invalidate(supervisor);
+    if (this.#i32[user] === page << 12) this.#invalidate(user);
+  }
+
+  /** The slot of a page that may be written with care, if the TLB knows it; else -1. */
+  #slotToWrite(linear: number, size: number): number {
+    const entry = this.#tlbEntry(linear, this.user);
+    const page = linear & 0xfffff000;
+    if (this.#i32[entry + (TLB_CARE_TAG >> 2)] !== page || this.#stale || (linear & 0xfff) + size > PAGE_SIZE)
+      return -1;
+    return (page + this.#i32[entry + (TLB_DELTA >> 2)]! - SLOTS) >> 12;
   }
 
   /** Takes a slot out of what stores reach without asking. */
@@ -365,12 +397,16 @@ export class AddressSpace {
     const entry = (user ? TLB_USER : TLB_SUPERVISOR) + ((linear >>> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE;
     const page = linear & 0xfffff000;
     const at = entry >> 2;
-    if (write && (this.#slots.flags[slot]! & SPECIAL) === 0) {
-      this.#i32[at + (TLB_WRITE_TAG >> 2)] = page;
+    if (this.#i32[at] !== page) {
+      this.#i32[at + (TLB_WRITE_TAG >> 2)] = TLB_INVALID;
+      this.#i32[at + (TLB_CARE_TAG >> 2)] = TLB_INVALID;
+    }
+    const special = this.#slots.flags[slot]! & SPECIAL;
+    if (write && (special === 0 || special === SLOT.TABLE)) {
+      this.#i32[at + ((special === 0 ? TLB_WRITE_TAG : TLB_CARE_TAG) >> 2)] = page;
+      this.#i32[at + (TLB_TABLE_OF >> 2)] = this.#entryShift === 2 ? this.#tableOf[slot]! : TABLE_OF_MANY;
       this.#writeTags.push(entry);
       this.#slots.markDirty(slot);
-    } else if (this.#i32[at] !== page) {
-      this.#i32[at + (TLB_WRITE_TAG >> 2)] = TLB_INVALID;
     }
     if (this.#i32[at] === TLB_INVALID && this.#filled && this.#filled.push(entry) > MOST_LISTED)
       this.#filled = undefined;
@@ -498,6 +534,8 @@ export class AddressSpace {
   // ---- slow paths of the generated code ---------------------------------------------------------------------------
 
   #load(linear: number, size: number, forWrite: boolean): number {
+    const known = forWrite ? this.#slotToWrite(linear, size) : -1;
+    if (known >= 0) return this.#readSlot(known, linear & 0xfff, size);
     try {
       this.#inBlock = !this.single;
       if (!this.single && this.#slots.full) return this.#bail();
@@ -521,6 +559,12 @@ export class AddressSpace {
   }
 
   #store(linear: number, size: number, value: number): number {
+    const known = this.single || this.patching ? -1 : this.#slotToWrite(linear, size);
+    const page = known < 0 ? -1 : this.#pageOfEntry(known, linear & 0xfff, size);
+    if (page >= 0) {
+      this.#storeEntry(known, linear & 0xfff, size, value, page);
+      return 0;
+    }
     try {
       this.#inBlock = !this.single;
       if (!this.single && this.#slots.full) {
@@ -532,8 +576,15 @@ export class AddressSpace {
         this.#writeAcross(linear, size, value, this.user);
         return 0;
       }
-      if (!this.single && this.#mustRunAlone(linear, size)) {
-        return !this.patching && this.#storeEntry(linear, size, value) ? 0 : EXIT.bail;
+      const special = this.single ? -1 : this.#slotToCareFor(linear, size);
+      if (special >= 0) {
+        const page = this.patching ? -1 : this.#pageOfEntry(special, linear & 0xfff, size);
+        if (page < 0) return EXIT.bail;
+        // Only now that the store is certain: the instruction is executed again otherwise, and may have read the dirty flag.
+        this.#physical(linear, true, this.user);
+        this.#fill(linear, special, true, this.user);
+        this.#storeEntry(special, linear & 0xfff, size, value, page);
+        return 0;
       }
       const physical = this.#physical(linear, true, this.user);
       if (physical < 0) return this.#raisePageFault();
@@ -543,9 +594,9 @@ export class AddressSpace {
         return 0;
       }
       const slot = this.#slot(frame);
-      const special = this.#slots.flags[slot]! & SPECIAL;
+      const ordinary = (this.#slots.flags[slot]! & SPECIAL) === 0;
       this.#storePhysical(physical, size, value);
-      if (special === 0 && !this.patching) this.#fill(linear, slot, true, this.user);
+      if (ordinary && !this.patching) this.#fill(linear, slot, true, this.user);
       return 0;
     } catch (thrown) {
       return this.#exitFor(thrown);
@@ -555,21 +606,22 @@ export class AddressSpace {
   }
 
   /**
-   * Whether a store hits page tables or decoded instructions. Decided before the dirty flag is set: the instruction is
-   * executed again, and may have read that very flag before its store.
+   * The slot that a store changes where page tables or decoded instructions are, else -1. Found before the dirty flag is
+   * set: the instruction may have to be executed again, and may have read that very flag before its store.
    */
-  #mustRunAlone(linear: number, size: number): boolean {
+  #slotToCareFor(linear: number, size: number): number {
     this.#access.write = true;
     this.#access.user = this.user;
     this.#walked = linear >>> 12;
-    const { physical } = translate(this.#walker, this.system, linear, this.#access, false, this.#translation);
-    const frame = (physical & this.#addressLines) >>> 12;
-    if (physical < 0 || !this.#isMemory(frame)) return false;
-    const slot = this.#slot(frame);
+    const { physical } = this.#walk(linear, false);
+    const lines = physical & this.#addressLines;
+    if (physical < 0 || !this.#isMemory(lines >>> 12)) return -1;
+    const slot = this.#slot(lines >>> 12);
     const special = this.#slots.flags[slot]! & SPECIAL;
-    if ((special & SLOT.ROM) !== 0) return false;
+    if ((special & SLOT.ROM) !== 0) return -1;
     // Data beside code may be written inside of a block: nothing decoded is hit.
-    return (special & SLOT.TABLE) !== 0 || (special !== 0 && this.#code.hits(slot, physical & 0xfff, size));
+    const hits = (special & SLOT.TABLE) !== 0 || (special !== 0 && this.#code.hits(slot, lines & 0xfff, size));
+    return hits ? slot : -1;
   }
 
   #segment(segment: number, offset: number, access: number): number {

@@ -11,6 +11,7 @@ import type { CodeMode, InstructionSet } from "./instruction-set.js";
 import {
   ARENA,
   ARENA_END,
+  CODE_PAGES,
   JUMP_CACHE_BASE,
   JUMP_CACHE_COUNT,
   JUMP_CACHE_ENTRIES,
@@ -80,7 +81,7 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
   /** Entries of the jump caches in use, as word indices; none when there are too many to list. */
   #filled: number[] | undefined = [];
   /** Linear pages that code was looked up on since all was forgotten. */
-  readonly #foundOn = new Set<number>();
+  #foundPages: number[] = [];
   #instructions: (DecodedInstruction | InvalidInstruction)[] = [];
   #next = ARENA;
 
@@ -110,9 +111,9 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
     if (eip > mode.csLimit) throw new Fault(VECTOR.GP, 0);
     const linear = (mode.csBase + eip) >>> 0;
     const slot = source.codeSlot(linear);
-    this.#foundOn.add(linear >>> 12);
+    this.#found(linear);
     const record = this.#known(slot, eip, mode, linear, source) ?? this.#decodeBlock(slot, eip, mode, source);
-    if (this.#second.has(record)) this.#foundOn.add(nextPage(linear) >>> 12);
+    if (this.#second.has(record)) this.#found(nextPage(linear));
     this.#i32[entry] = eip | 0;
     this.#i32[entry + 1] = record;
     if (this.#filled && this.#filled.push(entry) > MOST_LISTED) this.#filled = undefined;
@@ -229,11 +230,19 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
       for (let cache = 0; cache < JUMP_CACHE_COUNT; cache++) this.#clearCache(JUMP_CACHES + cache * JUMP_CACHE_SIZE);
     }
     this.#filled = [];
-    this.#foundOn.clear();
+    for (const page of this.#foundPages) this.#u8[CODE_PAGES + page] = 0;
+    if (this.#foundPages.length > 0) this.#foundPages = [];
+  }
+
+  #found(linear: number): void {
+    const page = linear >>> 12;
+    if (this.isFoundOn(page)) return;
+    this.#u8[CODE_PAGES + page] = 1;
+    this.#foundPages.push(page);
   }
 
   isFoundOn(page: number): boolean {
-    return this.#foundOn.has(page);
+    return this.#u8[CODE_PAGES + page] === 1;
   }
 
   dropAll(): void {

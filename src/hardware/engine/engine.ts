@@ -29,6 +29,8 @@ export interface EngineRunOptions {
   readonly untilEip?: number | undefined;
   /** Stop once the serial port has put out this text. */
   readonly untilSerial?: string | undefined;
+  /** The place in the output from which that text counts: where it ends now unless given. */
+  readonly serialFrom?: number | undefined;
   readonly observe?: ReadonlySet<EventKind> | undefined;
 }
 
@@ -122,7 +124,7 @@ export class Engine {
   // ---- running ----------------------------------------------------------------------------------------------------
 
   /** Runs the open value. */
-  run({ limit, untilEip, untilSerial, observe }: EngineRunOptions): EngineRunResult {
+  run({ limit, untilEip, untilSerial, serialFrom, observe }: EngineRunOptions): EngineRunResult {
     const processor = this.#processor;
     this.#running = true;
     processor.observe = observe;
@@ -132,7 +134,7 @@ export class Engine {
       processor.watchPrivilege();
     }
     this.#space.patching = limit === 1;
-    const stop = this.#runUntil(processor.steps + limit, untilEip, untilSerial);
+    const stop = this.#runUntil(processor.steps + limit, untilEip, untilSerial, serialFrom);
     if (observe) {
       processor.notePrivilege();
       processor.watched();
@@ -144,11 +146,16 @@ export class Engine {
     return { stop, events };
   }
 
-  #runUntil(end: number, untilEip: number | undefined, untilSerial: string | undefined): Stop {
+  #runUntil(
+    end: number,
+    untilEip: number | undefined,
+    untilSerial: string | undefined,
+    serialFrom: number | undefined,
+  ): Stop {
     const processor = this.#processor;
     const oneByOne = untilEip !== undefined || (processor.observe?.has("instruction") ?? false);
-    const start = processor.devices.uart.output.length;
-    let seen = start;
+    let seen = processor.devices.uart.output.length;
+    const start = serialFrom ?? seen;
     while (processor.steps < end) {
       const stop = this.#advance(oneByOne ? 1 : end - processor.steps);
       if (stop) return stop;

@@ -32,7 +32,7 @@ import {
   TLB_ENTRY_SIZE,
   TLB_WRITE_TAG,
 } from "./layout.js";
-import { linearAddress, slow } from "./slow-paths.js";
+import { linearAddress, loadToModify, slow, storeWithCare } from "./slow-paths.js";
 import { type Expr, type FunctionBody, type Label, type Local, load } from "./wasm.js";
 /** Locals of the dispatch loop and where its parts leave to. */
 export interface Frame {
@@ -262,7 +262,7 @@ export class Handler implements Code {
     const hit = (tag: number): Expr => eq(load("i32", entry, tag), page);
     const host = add(linear, load("i32", entry, TLB_DELTA));
     const storeSlowly = (value: Expr): void => {
-      body.set(exit, slow("store", linear, i32(bytes), value));
+      body.set(exit, storeWithCare(linear, i32(bytes), value));
       body.brIf(refund, exit);
     };
     if (access === "write") {
@@ -301,7 +301,7 @@ export class Handler implements Code {
         body.set(value, load(loadOps[size], place));
       },
       () => {
-        body.set(value, slow("loadForWrite", linear, i32(bytes)));
+        body.set(value, loadToModify(linear, i32(bytes)));
         this.#checkSlow();
         // The slow path has let the page in, unless it is a special one: then the store asks again.
         body.set(place, select(hit(TLB_WRITE_TAG), host, i32(0)));

@@ -3,9 +3,10 @@
  * handler for every form. Twice: `flat` is for 32-bit segments that all start at 0 and reach to 4 GiB; `segmented` is for
  * everything else: it checks every address and jump, and looks up how wide addresses and the stack pointer are.
  */
-import { add, and, below, belowEqual, eq, i32, ne, shl, shr, sub } from "../isa/code.js";
+import { add, eq, i32, ne } from "../isa/code.js";
 import { FIRST_FORM, type Form, type FormTable, HANDLER } from "./forms.js";
 import { type Frame, field16, follow, Handler, probe } from "./handler.js";
+import { innerBodies } from "./inner-functions.js";
 import {
   EXIT,
   EXIT_LEFT,
@@ -18,13 +19,10 @@ import {
   MEMORY_SIZE,
   RECORD,
   RECORD_SIZE,
-  SEGMENT_READABLE,
-  SEGMENT_SIZE,
-  SEGMENTS,
   TLB_BASE,
 } from "./layout.js";
 import { Replayer } from "./replay.js";
-import { linearType, NEXT_RECORD, slow, slowNames, slowTypes } from "./slow-paths.js";
+import { innerNames, innerType, NEXT_RECORD, slow, slowNames, slowTypes } from "./slow-paths.js";
 import { encodeModule, FunctionBody, type FunctionType, type Label, type Local, load } from "./wasm.js";
 
 /**
@@ -162,23 +160,6 @@ function writeGo({ forms: { forms, handlerCount }, replayException }: Interprete
   return body;
 }
 
-/** `linear(segment, offset, access)`: the checks that nearly always hold; what they do not settle is asked for. */
-function writeLinear(): FunctionBody {
-  const body = new FunctionBody(["i32", "i32", "i32"]);
-  const [segment, offset, access] = [0, 1, 2].map((index) => body.parameter(index, "i32")) as [Local, Local, Local];
-  const entry = body.local("i32");
-  const last = body.local("i32");
-  body.set(entry, shl(segment, i32(Math.log2(SEGMENT_SIZE))));
-  body.set(last, add(offset, sub(and(access, i32(15)), i32(1))));
-  const allowed = load("i32", add(entry, shr(and(access, i32(16)), i32(2))), SEGMENTS + SEGMENT_READABLE);
-  body.if(and(below(last, allowed), belowEqual(offset, last)), () =>
-    body.return(add(load("i32", entry, SEGMENTS), offset)),
-  );
-  body.return(slow("segment", segment, offset, access));
-  body.unreachable();
-  return body;
-}
-
 /** What an interpreter is made from. */
 export interface Interpreted {
   readonly forms: FormTable;
@@ -195,7 +176,7 @@ export function generateInterpreter(interpreted: Interpreted): Uint8Array {
     memoryPages: MEMORY_SIZE / 65536,
     imports: slowNames.map((name) => ({ name, type: slowTypes[name] })),
     functions: [
-      { type: linearType, body: writeLinear() },
+      ...innerNames.map((name) => ({ type: innerType(name), body: innerBodies[name]() })),
       { name: "flat", type, body: writeGo(interpreted, true) },
       ...(interpreted.segmented ? [{ name: "segmented", type, body: writeGo(interpreted, false) }] : []),
     ],

@@ -84,10 +84,18 @@ export const SCRATCH = 1024;
 export const MAX_BLOCK = 48;
 
 export const TLB_ENTRIES = 1024;
-/** Entry: read tag (8), write tag (8), host address minus linear address (4), spare. Tags are linear page addresses. */
+/**
+ * Entry: read tag (8), write tag (8), host address minus linear address (4), and of a page that may be written with care
+ * a tag (4) and, where it is a page table of 4-byte entries, the number of the linear page that the first one is for (4).
+ * Tags are linear page addresses.
+ */
 export const TLB_ENTRY_SIZE = 32;
 export const TLB_WRITE_TAG = 8;
 export const TLB_DELTA = 16;
+export const TLB_CARE_TAG = 20;
+export const TLB_TABLE_OF = 24;
+/** There: more depends on the page than one page for each entry. */
+export const TABLE_OF_MANY = -0x200000;
 /** A tag no address matches: its low bits are not zero. */
 export const TLB_INVALID = 1;
 export const TLB_SUPERVISOR = 4096;
@@ -101,14 +109,18 @@ export const JUMP_CACHES = TLB_USER + TLB_ENTRIES * TLB_ENTRY_SIZE;
 export const JUMP_CACHE_COUNT = 8;
 export const JUMP_CACHE_SIZE = JUMP_CACHE_ENTRIES * JUMP_CACHE_ENTRY_SIZE;
 
-/** What generated code may do again by itself: ways through gates by vector, ways back by code selector. */
+/**
+ * What generated code may do again by itself: ways through gates by vector and whether they begin at CPL 2 or 3, ways
+ * back by code selector and place.
+ */
 export const GATE_WAYS = JUMP_CACHES + JUMP_CACHE_COUNT * JUMP_CACHE_SIZE;
 /** Stands for a fault with more to it than vector and error code: there is never a way for it. */
 export const NO_VECTOR = 256;
-export const RETURN_WAYS = GATE_WAYS + (NO_VECTOR + 1) * 128;
-export const RETURN_WAY_COUNT = 32;
+export const GATE_WAY_COUNT = 2 * (NO_VECTOR + 1);
 /** A way: where it begins, where it leads, and the words of memory it depends on. Widths in bytes. */
 export const WAY_SIZE = 128;
+export const RETURN_WAYS = GATE_WAYS + GATE_WAY_COUNT * WAY_SIZE;
+export const RETURN_WAY_COUNT = 64;
 export const WAY = {
   /** 4: place; of a gate twice that, plus 1 for INT n. */
   from: 0,
@@ -145,8 +157,11 @@ export const PORTS = RETURN_WAYS + RETURN_WAY_COUNT * WAY_SIZE;
 export const PORT_COUNT = 256;
 export const PORT_SIZE = 8;
 
+/** A byte for each linear page: whether code was looked up there since all was forgotten. */
+export const CODE_PAGES = PORTS + PORT_COUNT * PORT_SIZE;
+
 /** Decoded instructions. */
-export const ARENA = PORTS + PORT_COUNT * PORT_SIZE;
+export const ARENA = CODE_PAGES + 2 ** 20;
 export const ARENA_END = 16 * 1024 * 1024;
 
 /** Page frames of the open value. */

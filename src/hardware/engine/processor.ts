@@ -481,6 +481,8 @@ export class Processor implements ProcessorPort {
   /** Remembers the registers in front of an instruction; one memory is enough, because deliveries do not nest. */
   checkpoint(): void {
     this.#exceptions.close();
+    // A way whose end nobody has seen would seem to end where this leads.
+    this.#ways.abandon();
     this.registers.saveTo(this.#saved);
     this.#system.mark();
   }

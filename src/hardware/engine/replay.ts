@@ -149,7 +149,8 @@ class WayCode {
     },
   ): void {
     const { body } = this.frame;
-    const way = this.#way(GATE_WAYS, vector, or(shl(word(PLACE), i32(1)), i32(software)));
+    const index = add(shl(vector, i32(1)), shr(word(CPL), i32(1)));
+    const way = this.#way(GATE_WAYS, index, or(shl(word(PLACE), i32(1)), i32(software)));
     this.#requireWords(way, WAY.gate, WAY.gateWords);
     const codeBytes = this.#let(errorCode === undefined ? i32(0) : shl(ne(errorCode, i32(-1)), i32(2)));
     const esp = this.#let(word(ESP));
@@ -187,7 +188,8 @@ class WayCode {
     const esp = this.#let(word(ESP));
     const host = this.readable(tlb, esp, 12);
     const cs = this.#let(load("i16u", host, 4));
-    const way = this.#way(RETURN_WAYS, and(shr(cs, i32(3)), i32(RETURN_WAY_COUNT - 1)), word(PLACE));
+    const index = and(xor(shr(cs, i32(3)), shl(word(PLACE), i32(2))), i32(RETURN_WAY_COUNT - 1));
+    const way = this.#way(RETURN_WAYS, index, word(PLACE));
     this.require(eq(load("i32", way, WAY.gate), cs));
     const popped = this.#let(load("i32", host, 8));
     this.require(isZero(and(popped, i32(WATCHED | FLAG.AC))));

@@ -12,11 +12,24 @@ export const slowTypes = {
 } as const satisfies Record<string, FunctionType>;
 type SlowName = keyof typeof slowTypes;
 export const slowNames = Object.keys(slowTypes) as SlowName[];
-/** The one function of the module that is not for the outside: the checks of an access through a segment. */
-export const linearType: FunctionType = slowTypes.segment;
+/** Functions of the module that are not for the outside, in their order: what nearly always holds, before a slow path. */
+const innerTypes = {
+  linear: slowTypes.segment,
+  modify: slowTypes.loadForWrite,
+  write: slowTypes.store,
+} as const;
+type InnerName = keyof typeof innerTypes;
+export const innerNames = Object.keys(innerTypes) as InnerName[];
+export const innerType = (name: InnerName): FunctionType => innerTypes[name];
+const inner = (name: InnerName, ...args: Expr[]): Expr =>
+  call(slowNames.length + innerNames.indexOf(name), innerTypes[name], args);
+
 /** Linear address of an access through a segment; `access` is the size in bytes, plus 16 for a write. */
 export const linearAddress = (segment: Expr, offset: Expr, access: Expr): Expr =>
-  call(slowNames.length, linearType, [segment, offset, access]);
+  inner("linear", segment, offset, access);
+/** `loadForWrite` and `store` where the TLB has no write tag: they know pages that may be written with care. */
+export const loadToModify = (linear: Expr, size: Expr): Expr => inner("modify", linear, size);
+export const storeWithCare = (linear: Expr, size: Expr, value: Expr): Expr => inner("write", linear, size, value);
 /** A call of one of them. */
 export const slow = (name: SlowName, ...args: Expr[]): Expr => call(slowNames.indexOf(name), slowTypes[name], args);
 

@@ -10,9 +10,9 @@ import { ACCESS, FLAG, type Segment, type SystemState } from "../cpu/state.js";
 import type { X86CodeMode } from "../isa/x86.js";
 import {
   CPL,
+  GATE_WAY_COUNT,
   GATE_WAYS,
   JUMP_CACHE_BASE,
-  NO_VECTOR,
   PLACE,
   RETURN_WAY_COUNT,
   RETURN_WAYS,
@@ -62,10 +62,8 @@ export class Ways {
     if (this.#empty) return;
     this.#empty = true;
     this.#places.length = 1;
-    for (let way = GATE_WAYS; way < GATE_WAYS + (NO_VECTOR + 1) * WAY_SIZE; way += WAY_SIZE)
-      this.#i32[(way + WAY.from) >> 2] = NOWHERE;
-    for (let index = 0; index < RETURN_WAY_COUNT; index++)
-      this.#i32[(RETURN_WAYS + index * WAY_SIZE + WAY.from) >> 2] = NOWHERE;
+    for (let index = 0; index < GATE_WAY_COUNT + RETURN_WAY_COUNT; index++)
+      this.#i32[(GATE_WAYS + index * WAY_SIZE + WAY.from) >> 2] = NOWHERE;
   }
 
   /** Where no way begins or ends: segments are not flat, or somebody watches. */
@@ -119,7 +117,7 @@ export class Ways {
     const { vector, code } = way;
     if (this.place === 0 || way.size !== 4 || way.level !== 0 || !isAccessed(code)) return false;
     if (stack !== undefined && ((tr.access & 15) !== SYSTEM_TYPE.BUSY_TSS32 || !isAccessed(stack))) return false;
-    const at = this.#begin(GATE_WAYS + vector * WAY_SIZE, code, stack);
+    const at = this.#begin(GATE_WAYS + (vector * 2 + (way.cpl >> 1)) * WAY_SIZE, code, stack);
     this.#software = way.software ? 1 : 0;
     this.#set(at, WAY.gate, gate);
     this.#setWords(at, WAY.gateWords, way);
@@ -135,7 +133,8 @@ export class Ways {
   /** The same for IRET, which loads the flags of `may` into `eflags`. */
   back(selector: number, code: Descriptor, stack: Descriptor | undefined, eflags: number, may: number): boolean {
     if (this.place === 0 || !isAccessed(code) || (stack !== undefined && !isAccessed(stack))) return false;
-    const at = this.#begin(RETURN_WAYS + ((selector >>> 3) & (RETURN_WAY_COUNT - 1)) * WAY_SIZE, code, stack);
+    const index = ((selector >>> 3) ^ (this.place << 2)) & (RETURN_WAY_COUNT - 1);
+    const at = this.#begin(RETURN_WAYS + index * WAY_SIZE, code, stack);
     this.#set(at, WAY.gate, selector);
     this.#set(at, WAY.iopl, eflags & FLAG.IOPL);
     this.#set(at, WAY.flags, may);

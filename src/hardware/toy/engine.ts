@@ -21,6 +21,8 @@ export interface ToyRunOptions {
   readonly untilPc?: number | undefined;
   /** Stop once this text was printed, a character a byte. */
   readonly untilOutput?: string | undefined;
+  /** The place in the output from which that text counts: where it ends now unless given. */
+  readonly outputFrom?: number | undefined;
 }
 
 /** Steps a call into the generated code runs at the most: V8 replaces a function by its optimized form between calls. */
@@ -115,11 +117,11 @@ export class ToyEngine {
   }
 
   /** Runs the open value. */
-  run({ limit, untilPc, untilOutput }: ToyRunOptions): ToyStop {
+  run({ limit, untilPc, untilOutput, outputFrom }: ToyRunOptions): ToyStop {
     this.#running = true;
     this.#core.space.patching = limit === 1;
     this.#wanted = untilOutput;
-    this.#printed = this.#output.length;
+    this.#printed = outputFrom ?? this.#output.length;
     const stop = this.#runUntil(this.#steps + limit, untilPc);
     this.#core.space.patching = false;
     this.#running = false;

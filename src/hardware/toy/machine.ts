@@ -7,6 +7,7 @@ import { VirtlabError } from "../../state/error.js";
 import { parseMemorySize } from "../../state/memory-size.js";
 import { PersistentMap } from "../../state/persistent-map.js";
 import { isBytes } from "../../state/plain-data.js";
+import type { OnProgress } from "../../state/progress.js";
 import {
   deepFreeze,
   differenceOf,
@@ -18,6 +19,8 @@ import {
   saveState,
   withBytes,
 } from "../machine-content.js";
+import { pieceOf, runInPieces } from "../run-in-pieces.js";
+import { checkRun } from "../run-options.js";
 import { assembleToy } from "./assembler.js";
 import { ToyEngine } from "./engine.js";
 import { type ToyRegisterName, type ToyState, type ToyStop, toyRegisterNames } from "./state.js";
@@ -43,6 +46,11 @@ export interface ToyMachineRunOptions {
   /** Instructions at the most. Default: no limit. */
   readonly maxInstructions?: number;
   readonly until?: ToyUntil;
+  /**
+   * Called at the start, every 2^20 steps (2^16 with an address, 2^12 with a predicate), and at the end, with the steps of
+   * this run. What it throws ends the run. The result is the same with and without it.
+   */
+  readonly onProgress?: OnProgress;
 }
 
 /** Registers as unsigned 32-bit numbers. */
@@ -128,16 +136,27 @@ export class ToyMachine {
 
   /** Goes on until a limit, a condition, HALT, or what cannot be executed; `stop` of the result says which. */
   run(options: ToyMachineRunOptions = {}): ToyMachine {
-    const { maxInstructions = Number.POSITIVE_INFINITY, until } = options;
-    if (!(maxInstructions >= 0 && (Number.isInteger(maxInstructions) || maxInstructions === Number.POSITIVE_INFINITY)))
-      throw new VirtlabError(`run: maxInstructions ${maxInstructions} is not a number of steps`);
-    if (typeof until === "function") return this.#runUntil(until, maxInstructions);
+    const { maxInstructions = Number.POSITIVE_INFINITY, until, onProgress } = options;
+    checkRun(maxInstructions);
+    const outputFrom = this.#state.output.length;
+    if (onProgress === undefined) return this.#run(until, maxInstructions, outputFrom);
+    return runInPieces<ToyMachine>(this, {
+      limit: maxInstructions,
+      every: pieceOf(until),
+      onProgress,
+      run: (machine, limit) => machine.#run(until, limit, outputFrom),
+    });
+  }
+
+  #run(until: ToyUntil | undefined, limit: number, outputFrom: number): ToyMachine {
+    if (typeof until === "function") return this.#runUntil(until, limit);
     const shared = sharedEngine();
     shared.open(this.#state);
     const stop = shared.run({
-      limit: maxInstructions,
+      limit,
       untilPc: typeof until === "number" ? until >>> 0 : undefined,
       untilOutput: typeof until === "object" ? asBytes(until.output) : undefined,
+      outputFrom,
     });
     return this.#next(shared.seal(), stop);
   }

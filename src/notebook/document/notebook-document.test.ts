@@ -41,8 +41,9 @@ describe("a notebook file", () => {
   it.each([
     ["{", "a.ipynb: not JSON"],
     ["[]", "a.ipynb: not a notebook: no JSON object"],
-    ["{}", "a.ipynb: nbformat undefined, only 4 can be run"],
-    [notebook({ nbformat: 3 }), "a.ipynb: nbformat 3, only 4 can be run"],
+    ["{}", "a.ipynb: not a notebook: it has no nbformat"],
+    [notebook({ nbformat: 3 }), 'a.ipynb: nbformat 3, older than the 4 that can be run; "jupyter nbconvert'],
+    [notebook({ nbformat: 5 }), "a.ipynb: nbformat 5, newer than the 4 that can be run"],
     [notebook({ cells: undefined }), "a.ipynb: not a notebook: cells is not a list"],
     [notebook({ metadata: 1 }), "a.ipynb: not a notebook: metadata is not an object"],
     [notebook({ cells: [code, 1] }), "a.ipynb: cell 2: not an object"],

@@ -38,6 +38,7 @@ export interface NotebookDocument {
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
+const FORMAT = 4;
 const LANGUAGE = "typescript";
 const KNOWN_KERNELS = ["virtlab", "tslab"];
 const CELL_TYPES = ["code", "markdown", "raw"];
@@ -57,9 +58,7 @@ export function parseNotebook(text: string, file: string): NotebookDocument {
     throw new VirtlabError(`${file}: not JSON: ${(error as Error).message}`);
   }
   if (!isRecord(value)) throw new VirtlabError(`${file}: not a notebook: no JSON object`);
-  if (value["nbformat"] !== 4) {
-    throw new VirtlabError(`${file}: nbformat ${JSON.stringify(value["nbformat"])}, only 4 can be run`);
-  }
+  checkFormat(value["nbformat"], file);
   const metadata = value["metadata"] ?? {};
   if (!isRecord(metadata)) throw new VirtlabError(`${file}: not a notebook: metadata is not an object`);
   checkLanguage(metadata, file);
@@ -100,6 +99,25 @@ function parseCell(cell: unknown, index: number, ids: Set<string>, file: string)
   while (ids.has(id)) id += "-";
   ids.add(id);
   return { ...cell, id, cell_type: type as NotebookCell["cell_type"], metadata, source };
+}
+
+/** Older formats are converted by Jupyter, newer ones may mean anything. */
+function checkFormat(format: unknown, file: string): void {
+  if (format === FORMAT) return;
+  if (typeof format !== "number") throw new VirtlabError(`${file}: not a notebook: it has no nbformat`);
+  const advice =
+    format < FORMAT
+      ? `older than the ${FORMAT} that can be run; "jupyter nbconvert --to notebook" converts it`
+      : `newer than the ${FORMAT} that can be run`;
+  throw new VirtlabError(`${file}: nbformat ${format}, ${advice}`);
+}
+
+/** The notebook as nobody has run it. */
+export function withoutOutputs({ cells, metadata }: NotebookDocument): NotebookDocument {
+  return {
+    cells: cells.map((cell) => (cell.cell_type === "code" ? { ...cell, execution_count: null, outputs: [] } : cell)),
+    metadata,
+  };
 }
 
 /** A notebook that names no language is taken for one of ours. */

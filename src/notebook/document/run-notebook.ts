@@ -9,7 +9,8 @@ import type { HubKernel } from "../hub/hub-kernel.js";
 import { inProcessSettings } from "../hub/in-process-transport.js";
 import { KERNEL_NAME, type KernelSpec, kernelSpec } from "../hub/kernel-spec.js";
 import { CellOutputs } from "./cell-outputs.js";
-import type { NotebookCell, NotebookDocument } from "./notebook-document.js";
+import { type NotebookCell, type NotebookDocument, withoutOutputs } from "./notebook-document.js";
+import { stampedMetadata } from "./versions.js";
 
 export interface RunOptions {
   /** The folder in which the kernel runs. */
@@ -86,7 +87,7 @@ class Runner {
 
   async run(): Promise<NotebookRun> {
     const { onProgress } = this.#options;
-    const cells = this.#notebook.cells.map(withoutOutputs);
+    const cells = [...withoutOutputs(this.#notebook).cells];
     const total = cells.filter(isRunnable).length;
     let done = 0;
     let failure: CellFailure | undefined;
@@ -151,7 +152,7 @@ class Runner {
   async #metadata(kernelLives: boolean): Promise<Readonly<Record<string, unknown>>> {
     const { display_name, language } = this.#options.spec ?? kernelSpec();
     const metadata = {
-      ...this.#notebook.metadata,
+      ...stampedMetadata(this.#notebook),
       kernelspec: { display_name, language, name: KERNEL_NAME },
     };
     return kernelLives ? { ...metadata, language_info: (await this.#connection.info).language_info } : metadata;
@@ -163,10 +164,6 @@ type Failure = Pick<CellFailure, "ename" | "evalue" | "traceback">;
 interface CellResult {
   readonly executionCount?: number | undefined;
   readonly failure?: Failure;
-}
-
-function withoutOutputs(cell: NotebookCell): NotebookCell {
-  return cell.cell_type === "code" ? { ...cell, execution_count: null, outputs: [] } : cell;
 }
 
 function isRunnable(cell: NotebookCell): boolean {

@@ -124,7 +124,7 @@ pre code { font-size: inherit; }
 .contents a { color: var(--faint); text-decoration: none; }
 .contents a:hover { color: var(--accent); text-decoration: underline; }
 @media (min-width: 74rem) {
-  main.with-contents { padding-left: 18rem; }
+  main.with-contents, .with-contents + footer { padding-left: 18rem; }
   .contents { position: fixed; left: var(--edge); top: 5.4rem; width: 13rem; max-height: calc(100vh - 7rem);
     overflow-y: auto; margin: 0; padding: 0; border: 0; }
   .contents ol { columns: auto; }
@@ -134,7 +134,17 @@ pre code { font-size: inherit; }
   .count + pre { padding-top: .35rem; }
   .outputs { padding-left: .75rem; }
 }
-footer { padding: 1.25rem var(--edge); border-top: 1px solid var(--line); color: var(--faint); font-size: .8125rem; text-align: center; }
+footer { padding: 1.25rem var(--edge); border-top: 1px solid var(--line); color: var(--faint); font-size: .8125rem; line-height: 1.6; }
+footer > details { max-width: var(--text); margin: 0 auto; }
+summary { cursor: pointer; }
+footer dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .15rem 1rem; margin: .9rem 0; }
+footer dl > div { display: contents; }
+footer dd { margin: 0; font-family: var(--mono); font-size: .93em; overflow-wrap: anywhere; }
+footer table { border-collapse: collapse; }
+footer th, footer td { padding: .2rem 1.2rem .2rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); white-space: nowrap; }
+footer th { font-weight: 600; }
+footer td.hash { font-family: var(--mono); font-size: .93em; }
+footer p { margin: .9rem 0 0; }
 @media print {
   :root {${LIGHT}}
   .source, .outputs > *, img { break-inside: avoid; }

@@ -1,4 +1,8 @@
+import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
+import { Machine, plot, scrubber, Timeline, ToyMachine } from "../../index.js";
+import { SCRUBBER_SCRIPT } from "../../view/scrubber/script.js";
+import { sourceHash } from "../document/fingerprint.js";
 import type { NotebookCell, NotebookDocument } from "../document/notebook-document.js";
 import { notebookPage } from "./page.js";
 
@@ -29,7 +33,52 @@ describe("a notebook page", () => {
       code("1", display({ "text/html": "<b>x</b>" })),
     );
     expect(html).toContain("default-src 'none'; style-src 'unsafe-inline'; img-src data:");
-    expect(html).not.toMatch(/<script|<link|<iframe|\bsrc="(?!data:)|@import|url\(/);
+    expect(html).not.toContain("script-src");
+    expect(html).not.toMatch(/<script(?! type="application\/json")|<link|<iframe|\bsrc="(?!data:)|@import|url\(/);
+  });
+
+  it("with a scrubber allows exactly the scrubber's script, once, and keeps its data apart from markup", () => {
+    const timeline = new Timeline(ToyMachine.boot({ program: "set r1, 'A'\nout r1\nhalt" }));
+    timeline.forward(10);
+    const shown = display({ "text/html": scrubber(timeline).html });
+    const html = page(code("1", shown), code("2", shown));
+    const scripts = [...html.matchAll(/<script>([\s\S]*?)<\/script>/g)].map(([, text]) => text!);
+    expect(scripts).toEqual([SCRUBBER_SCRIPT]);
+    const hash = createHash("sha256").update(scripts[0]!).digest("base64");
+    expect(html).toContain(`script-src 'sha256-${hash}'">`);
+    const own =
+      '<div class="vl-scrubber"><script type="application/json">["</p>", 1]</script><script>x()</script></div>';
+    const cleaned = body(code("1", display({ "text/html": own })));
+    expect(cleaned).toContain('<script type="application/json">["\\u003c/p\\u003e",1]</script></div>');
+    for (const other of [
+      '<script type="application/json">{}</script>',
+      '<div class="vl-scrubber"><script type="application/json">{</script>a</div>',
+      '<div class="vl-scrubber"><script type="module">1</script>a</div>',
+      '<svg class="vl-scrubber"><script type="application/json">1</script></svg>',
+    ])
+      expect(body(code("1", display({ "text/html": other })))).not.toContain("<script");
+  });
+
+  it("ends with what ran it, the hash of its source, and the hashes of its figures", () => {
+    const figure = plot([{ y: [1, 2] }], { title: "Two <points>", from: Machine.create({ memory: "1M" }) });
+    const { data, layout, provenance } = figure;
+    const notebook = {
+      cells: [code("1", display({ "application/vnd.plotly.v1+json": { data, layout } }))],
+      metadata: {},
+    };
+    const html = notebookPage(notebook, {
+      name: "a.ipynb",
+      versions: { virtlab: "1.2.3", node: "v20.1.0" },
+      note: "n & m",
+    });
+    const footer = /<footer>([\s\S]*)<\/footer>/.exec(html)![1]!;
+    expect(footer).toContain(
+      `n &amp; m · virtlab 1.2.3, Node.js v20.1.0 · source ${sourceHash(notebook).slice(0, 12)}`,
+    );
+    expect(footer).toContain(`<dd>${sourceHash(notebook)}</dd>`);
+    expect(footer).toContain(`<td class="hash">${provenance.states[0]!.slice(0, 12)}</td>`);
+    expect(footer).toContain(`<td class="hash">${provenance.data.slice(0, 12)}</td>`);
+    expect(page(code("1"))).toContain("versions not known");
   });
 
   it("takes its title from the first heading of depth 1, and from the file's name where there is none", () => {

@@ -1,19 +1,26 @@
 /**
- * An executed notebook as one page to read: a single HTML file that loads nothing, runs no script, and needs no server.
- * Running cells and interactive charts are left out. Manual: "The Notebook file format" (nbformat).
+ * An executed notebook as one page to read: a single HTML file that loads nothing and needs no server. The one script
+ * that it may run is that of scrubbers. It carries the notebook and the hashes of its displays, so that it can be run
+ * again. Running cells and interactive charts are left out. Manual: "The Notebook file format" (nbformat).
  */
-
+import { createHash } from "node:crypto";
+import { SCRUBBER_SCRIPT } from "../../view/scrubber/script.js";
+import type { Versions } from "../document/fingerprint.js";
 import type { NotebookCell, NotebookDocument } from "../document/notebook-document.js";
 import { highlight } from "./highlight.js";
 import { escapeHtml } from "./html-text.js";
 import { type Heading, MarkdownRenderer } from "./markdown.js";
 import { isError, outputHtml } from "./page-outputs.js";
 import { PAGE_STYLE } from "./page-style.js";
+import { footerHtml } from "./provenance-footer.js";
+import { recordOf, sealPage } from "./record.js";
 
 export interface PageOptions {
   /** Name of the notebook file, shown in the header and as the title of a notebook without one. */
   readonly name: string;
-  /** A line at the end, such as what ran the notebook. */
+  /** What ran the notebook, where that is known. */
+  readonly versions?: Versions | undefined;
+  /** A line at the end, such as how long it took. */
   readonly note?: string;
 }
 
@@ -24,13 +31,16 @@ const HEADINGS_WITHOUT_CONTENTS = 6;
 const CONTENT_SECURITY_POLICY =
   "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
 
+/** Exactly this text may run, where there is a scrubber. Spec: Content Security Policy Level 3, "script-src". */
+const SCRIPT_POLICY = `; script-src 'sha256-${createHash("sha256").update(SCRUBBER_SCRIPT).digest("base64")}'`;
+
 // A value and the ones that were made from it.
 const MARK = `<svg class="mark" viewBox="0 0 20 20" aria-hidden="true">
 <rect x="7.5" y="1.5" width="11" height="11" rx="2.5" opacity=".35"/><rect x="4.5" y="4.5" width="11" height="11" rx="2.5" opacity=".6"/>
 <rect x="1.5" y="7.5" width="11" height="11" rx="2.5" class="front"/></svg>`;
 
 /** The page as the text of an HTML file. */
-export function notebookPage(notebook: NotebookDocument, { name, note }: PageOptions): string {
+export function notebookPage(notebook: NotebookDocument, { name, versions, note }: PageOptions): string {
   const markdown = new MarkdownRenderer();
   // Outputs may hold markdown too, but their headings are not the notebook's.
   const outputMarkdown = new MarkdownRenderer("_output-");
@@ -42,11 +52,17 @@ export function notebookPage(notebook: NotebookDocument, { name, note }: PageOpt
   const place = Math.max(0, notebook.cells.findIndex(isMarkdown)) + 1;
   const contents =
     headings.length > HEADINGS_WITHOUT_CONTENTS ? contentsHtml(headings.filter((one) => one !== title)) : "";
-  return `<!doctype html>
+  const main = sections
+    .toSpliced(place, 0, contents)
+    .filter((section) => section !== "")
+    .join("\n");
+  const hasScrubber = main.includes("vl-scrubber");
+  const record = recordOf(notebook, name, versions);
+  const page = `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${CONTENT_SECURITY_POLICY}">
+<meta http-equiv="Content-Security-Policy" content="${CONTENT_SECURITY_POLICY}${hasScrubber ? SCRIPT_POLICY : ""}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>${escapeHtml(title?.text ?? name)} · virtlab</title>
@@ -55,14 +71,11 @@ export function notebookPage(notebook: NotebookDocument, { name, note }: PageOpt
 <body>
 <header class="bar"><span class="brand">${MARK}virtlab</span><span class="file">${escapeHtml(name)}</span>${statusHtml(notebook)}</header>
 <main${contents === "" ? "" : ' class="with-contents"'}>
-${ownTitle}${sections
-  .toSpliced(place, 0, contents)
-  .filter((section) => section !== "")
-  .join("\n")}
+${ownTitle}${main}
 </main>
-${note === undefined ? "" : `<footer>${escapeHtml(note)}</footer>\n`}</body>
-</html>
-`;
+${footerHtml(record, note)}
+${hasScrubber ? `<script>${SCRUBBER_SCRIPT}</script>\n` : ""}`;
+  return sealPage(page, "\n</body>\n</html>\n", record, "html");
 }
 
 function cellHtml(

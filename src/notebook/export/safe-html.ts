@@ -1,9 +1,10 @@
 /**
  * HTML of displays made harmless: parsed as a browser does, reduced to elements and attributes that only show something,
  * and written again, so that it is well-formed too. Scripts, frames, forms and whatever loads from elsewhere are left
- * out. Manual: HTML Standard, "Parsing HTML documents".
+ * out, but for the data of scrubbers. Manual: HTML Standard, "Parsing HTML documents".
  */
 import { JSDOM } from "jsdom";
+import { inertJson } from "../../view/scrubber/inert-json.js";
 
 const words = (text: string): ReadonlySet<string> => new Set(text.split(/\s+/));
 
@@ -71,6 +72,10 @@ function clean(node: ChildNode): void {
     for (const child of children) clean(child);
     return;
   }
+  if (keepsData(element)) {
+    for (const { name: own } of [...element.attributes]) if (own !== "type") element.removeAttribute(own);
+    return;
+  }
   if (!isAllowed(element)) {
     element.remove();
     return;
@@ -85,6 +90,18 @@ function clean(node: ChildNode): void {
   }
   if (name === "a" && element.hasAttribute("href")) element.setAttribute("rel", "noopener noreferrer");
   for (const child of [...element.childNodes]) clean(child);
+}
+
+/** Data of a scrubber: JSON, which no browser runs. It is written again so that no end of an element can be in it. */
+function keepsData(element: Element): boolean {
+  if (element.namespaceURI !== HTML_NAMESPACE || element.localName !== "script") return false;
+  if (element.getAttribute("type") !== "application/json" || element.closest(".vl-scrubber") === null) return false;
+  try {
+    element.textContent = inertJson(JSON.parse(element.textContent ?? ""));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function isAllowed(element: Element): boolean {

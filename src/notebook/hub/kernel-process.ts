@@ -24,6 +24,7 @@ type ZeroMq = typeof import("zeromq");
 export class KernelProcess {
   readonly #child: ChildProcess;
   readonly #key: string;
+  readonly #interruptMode: string;
   readonly #removeConnectionFile: () => void;
   readonly #shell: Dealer;
   readonly #control: Dealer;
@@ -67,6 +68,7 @@ export class KernelProcess {
     this.#stdin = new zeroMq.Dealer();
     this.#iopub = new zeroMq.Subscriber();
     this.#key = connection.key;
+    this.#interruptMode = spec.interrupt_mode;
     const { file, remove } = writeConnectionFile(connection);
     this.#removeConnectionFile = remove;
     const { command, args } = kernelCommand(spec, file);
@@ -130,9 +132,10 @@ export class KernelProcess {
       .catch(() => {});
   }
 
-  /** Interrupts the cell that runs; a signal also reaches a busy loop. */
+  /** Interrupts the cell that runs, as the kernelspec says. */
   interrupt(): void {
-    this.#child.kill("SIGINT");
+    if (this.#interruptMode === "message") this.send(createMessage("control", "interrupt_request", {}, randomUUID()));
+    else this.#child.kill("SIGINT");
   }
 
   /** Ends the kernel: it is asked first, and killed when it does not listen. */

@@ -1,0 +1,98 @@
+// The thread beside the kernel's own. A cell may keep the kernel busy for ever; here the parent is watched, heartbeats
+// are answered, and interrupt and shutdown requests are seen all the same.
+// Manual: Messaging in Jupyter, control channel and heartbeat; Jupyter client, kernel provisioning (JPY_PARENT_PID).
+
+const { parentPort, workerData } = require("node:worker_threads");
+const { CELL_RUNS, STOPPED_BY_FORCE } = require("./control-flags.js");
+const { parseMessage } = require("./message.js");
+const { listen } = require("./zmtp-server.js");
+
+const { parent, watched, flags } = workerData;
+const PARENT_PERIOD_MILLISECONDS = 500;
+const LOOK_MILLISECONDS = 50;
+const FORCE_MILLISECONDS = 500;
+const LAST_RESORT_MILLISECONDS = 1500;
+
+let received = 0;
+let acknowledged = 0;
+/** Requests that are not answered yet: number -> function of the reply's frames. */
+const unanswered = new Map();
+
+const commands = {
+  bind: ({ connection }) => {
+    bind(connection).then(
+      () => parentPort.postMessage({ bound: true }),
+      ({ message }) => parentPort.postMessage({ bound: false, message }),
+    );
+  },
+  reply: ({ number, frames }) => {
+    unanswered.get(number)?.(frames);
+    unanswered.delete(number);
+  },
+  acknowledge: ({ number }) => {
+    acknowledged = number;
+  },
+};
+
+parentPort.on("message", (message) => commands[message.command](message));
+
+// Where a process keeps the id of a dead parent (Windows), only the signal 0 tells; elsewhere the id changes.
+setInterval(() => {
+  if (process.ppid !== parent || !watched.every(isAlive)) process.kill(process.pid, "SIGKILL");
+}, PARENT_PERIOD_MILLISECONDS);
+
+function isAlive(pid) {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return error.code === "EPERM";
+  }
+}
+
+async function bind(connection) {
+  await listen(connection, connection.control_port, "ROUTER", (frames, reply) =>
+    receive(frames, reply, connection.key),
+  );
+  await listen(connection, connection.hb_port, "REP", (frames, reply) => reply(frames));
+}
+
+function receive(frames, reply, key) {
+  let type;
+  try {
+    type = parseMessage(frames, key).header.msg_type;
+  } catch {
+    // Anyone on this machine can connect to a port; only signed messages count.
+    return;
+  }
+  received += 1;
+  unanswered.set(received, reply);
+  parentPort.postMessage({ frames, number: received });
+  if (type === "interrupt_request" || type === "shutdown_request") insist(received, type === "shutdown_request");
+}
+
+/** Stops the code of a cell that keeps the kernel from taking this message. Then the kernel answers it as usual. */
+function insist(number, isLast) {
+  const start = Date.now();
+  let force = start + FORCE_MILLISECONDS;
+  // A signal stops what runs without an await behind it, and leaves everything else as it was (vm, breakOnSigint).
+  if (process.platform !== "win32") process.kill(process.pid, "SIGINT");
+  const timer = setInterval(() => {
+    const now = Date.now();
+    if (acknowledged >= number) clearInterval(timer);
+    else if (isLast && now > start + LAST_RESORT_MILLISECONDS) process.kill(process.pid, "SIGKILL");
+    // Never amid a compilation: the compiler would be left with half of its records.
+    else if (now > force && Atomics.load(flags, CELL_RUNS) === 1) {
+      force = now + FORCE_MILLISECONDS;
+      stopCell();
+    }
+  }, LOOK_MILLISECONDS);
+}
+
+/** What a debugger's "terminate execution" does. It also stops what runs behind an await, and nothing can catch it. */
+function stopCell() {
+  const { Session } = require("node:inspector");
+  Atomics.store(flags, STOPPED_BY_FORCE, 1);
+  const session = new Session();
+  session.connectToMainThread();
+  session.post("Runtime.terminateExecution", () => session.disconnect());
+}
