@@ -2,6 +2,7 @@
 
 import type { ISessionContext } from "@jupyterlab/apputils";
 import { type Notebook, NotebookActions, type NotebookPanel } from "@jupyterlab/notebook";
+import { KernelAPI } from "@jupyterlab/services";
 import { GO_TO_LINE_EVENT, type LineOfCell } from "./error-output.js";
 import { type KernelState, watchKernel } from "./kernel-state.js";
 import { watchSummary } from "./live-summary.js";
@@ -71,9 +72,14 @@ export class OpenNotebook {
     this.panel.dispose();
   }
 
+  /** The connection has forgotten its kernel by now; the server knows how it ended. */
   async #learnReason(): Promise<void> {
-    const reason = this.session.session?.kernel?.model?.reason;
-    if (reason !== undefined) this.kernel.set({ status: "dead", reason });
+    const id = this.session.session?.kernel?.id;
+    if (id === undefined) return;
+    const model = await KernelAPI.getKernelModel(id, this.session.sessionManager.serverSettings).catch(() => undefined);
+    if (model?.reason !== undefined && this.kernel.value.status === "dead") {
+      this.kernel.set({ status: "dead", reason: model.reason });
+    }
   }
 
   #goToLine({ count, line }: LineOfCell): void {

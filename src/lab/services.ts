@@ -3,13 +3,7 @@
  * workspaces, which the hub does not have.
  */
 import type { ServerConnection, ServiceManager } from "@jupyterlab/services";
-import {
-  type Contents,
-  ContentsManager,
-  KernelManager,
-  KernelSpecManager,
-  SessionManager,
-} from "@jupyterlab/services";
+import { type Contents, ContentsManager, KernelManager, KernelSpecManager, SessionManager } from "@jupyterlab/services";
 import { gatheringSettings } from "./gathering-socket.js";
 
 /** A document that has a checkpoint asks for no other, and a folder of notebooks stays free of copies. */
