@@ -37,7 +37,7 @@ export class OpenNotebook {
    * @throws NotANotebook, or what the server says when it cannot be read.
    */
   static async open(path: string, services: Services, views: NotebookViews): Promise<OpenNotebook> {
-    const loaded = await readNotebook(services.contents, path);
+    const [loaded] = await Promise.all([readNotebook(services.contents, path), endDeadSession(path, services)]);
     const { context, panel } = views.open(path);
     await context.initialize(false);
     const file = new NotebookFile(path, loaded, services.contents, context.model);
@@ -59,8 +59,8 @@ export class OpenNotebook {
   /** A dead kernel is replaced by a new one. */
   async restart(): Promise<void> {
     const dead = this.kernel.value.status === "dead";
-    if (dead) await this.session.changeKernel({ name: KERNEL_NAME });
-    else await this.session.restartKernel();
+    if (!dead) await this.session.restartKernel();
+    else await this.#replaceKernel();
   }
 
   async reconnect(): Promise<void> {
@@ -70,6 +70,16 @@ export class OpenNotebook {
   dispose(): void {
     this.file.dispose();
     this.panel.dispose();
+  }
+
+  async #replaceKernel(): Promise<void> {
+    try {
+      await this.session.changeKernel({ name: KERNEL_NAME });
+    } catch {
+      // A server that has been started anew does not know the session either.
+      await this.session.shutdown().catch(() => {});
+      await this.session.changeKernel({ name: KERNEL_NAME });
+    }
   }
 
   /** The connection has forgotten its kernel by now; the server knows how it ended. */
@@ -97,4 +107,10 @@ export class OpenNotebook {
     this.notebook.deselectAll();
     void NotebookActions.run(this.notebook, this.session);
   }
+}
+
+/** A kernel that has ended while nobody looked is not waited for; the notebook gets a new one. */
+async function endDeadSession(path: string, { sessions }: Services): Promise<void> {
+  const session = await sessions.findByPath(path).catch(() => undefined);
+  if (session?.kernel?.execution_state === "dead") await sessions.shutdown(session.id).catch(() => {});
 }

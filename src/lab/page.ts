@@ -26,7 +26,7 @@ import { watchTrouble } from "./trouble.js";
 
 const OUTLINE_STORED = "virtlab.outline";
 /** Below it the course lies over the notebook and is closed at first. */
-const WIDE = matchMedia("(min-width: 64rem)");
+const WIDE = matchMedia("(min-width: 60rem)");
 
 export class Page implements PageActions {
   open: OpenNotebook | undefined;

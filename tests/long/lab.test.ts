@@ -200,7 +200,7 @@ describe("the lab page", () => {
     await page.keyboard.press("Control+Enter");
     const notice = page.locator('[data-notice="kernel"]');
     await notice.waitFor(LONG);
-    expect(await notice.textContent()).toContain("The kernel has ended");
+    expect(await notice.textContent()).toContain("The kernel ended with status 3");
     await notice.getByRole("button", { name: "Start a new one" }).click();
     await page.waitForSelector(".kernel-state.idle", LONG);
     await expect.poll(() => notice.count()).toBe(0);
