@@ -7,11 +7,12 @@ import { GO_TO_LINE_EVENT, type LineOfCell } from "./error-output.js";
 import { type KernelState, watchKernel } from "./kernel-state.js";
 import { watchSummary } from "./live-summary.js";
 import { NotebookFile, readNotebook } from "./notebook-file.js";
-import { KERNEL_NAME, type NotebookViews } from "./notebook-view.js";
+import type { NotebookViews } from "./notebook-view.js";
 import type { Observable, Variable } from "./observable.js";
 import { RUN_CELL_EVENT } from "./run-prompt.js";
 import type { NotebookSummary } from "./sections.js";
 import type { Services } from "./services.js";
+import { KERNEL_NAME } from "./sessions.js";
 
 export class OpenNotebook {
   readonly summary: Observable<NotebookSummary>;
@@ -37,7 +38,8 @@ export class OpenNotebook {
    * @throws NotANotebook, or what the server says when it cannot be read.
    */
   static async open(path: string, services: Services, views: NotebookViews): Promise<OpenNotebook> {
-    const [loaded] = await Promise.all([readNotebook(services.contents, path), endDeadSession(path, services)]);
+    const loaded = await readNotebook(services.contents, path);
+    services.sessions.begin(path);
     const { context, panel } = views.open(path);
     await context.initialize(false);
     const file = new NotebookFile(path, loaded, services.contents, context.model);
@@ -107,10 +109,4 @@ export class OpenNotebook {
     this.notebook.deselectAll();
     void NotebookActions.run(this.notebook, this.session);
   }
-}
-
-/** A kernel that has ended while nobody looked is not waited for; the notebook gets a new one. */
-async function endDeadSession(path: string, { sessions }: Services): Promise<void> {
-  const session = await sessions.findByPath(path).catch(() => undefined);
-  if (session?.kernel?.execution_state === "dead") await sessions.shutdown(session.id).catch(() => {});
 }

@@ -208,7 +208,7 @@ export class Page implements PageActions {
     assist(open.panel);
     showCellTools(open.notebook, this);
     open.summary.observe((summary) => {
-      this.#course.update(path, summary);
+      this.#course.tell(path, summary);
       if (this.open === open) document.title = `${titleOf({ path, summary })} · virtlab`;
     });
     open.panel.toolbar.hide();
