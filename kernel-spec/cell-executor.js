@@ -4,6 +4,8 @@
 const vm = require("node:vm");
 const { adjustCompiler, takeLineMap } = require("./compiler.js");
 const { CellFrames } = require("./cell-frames.js");
+const { awaitsAtTopLevel, withoutExports } = require("./cell-source.js");
+const { BREAKABLE, COMPILES, FREE } = require("./control-flags.js");
 const { compilerError, interruption, runtimeError } = require("./cell-error.js");
 
 /** Code that hears of the interrupt (through the hook's `signal`) has so long to end before it counts as going on. */
@@ -44,10 +46,10 @@ class CellExecutor {
     const node = {
       ...converter,
       convert: (_, source) => {
-        const converted = converter.convert(this.#declarations, source);
+        const converted = converter.convert(this.#declarations, withoutExports(source));
         this.#outcome.declarations = converted.declOutput;
         noted(converted.diagnostics);
-        return converted;
+        return { ...converted, hasToplevelAwait: converted.hasToplevelAwait || awaitsAtTopLevel(source) };
       },
       inspect: (_, ...args) => converter.inspect(this.#declarations, ...args),
       complete: (_, ...args) => converter.complete(this.#declarations, ...args),
@@ -79,6 +81,7 @@ class CellExecutor {
     this.number = number;
     this.#frames.begin(number, source);
     const outcome = this.#outcome;
+    this.#control.setThread(COMPILES);
     try {
       const succeeded = await this.#untilStopped(() => this.load().execute(source));
       if (!succeeded) return { failure: await this.#failure(outcome) };
@@ -86,7 +89,7 @@ class CellExecutor {
       return { failure: error === STOPPED ? await this.#interruption() : runtimeError(error, this.#frames) };
     } finally {
       this.#stop = undefined;
-      this.#control.setCellRuns(false);
+      this.#control.setThread(FREE);
       this.#declarations = outcome.declarations ?? this.#declarations;
     }
     const { diagnostics = [], value } = outcome;
@@ -115,20 +118,29 @@ class CellExecutor {
 
   /** Asks the compiler, amid which nothing may be stopped by force. */
   ask(question) {
-    const runs = this.#control.setCellRuns(false);
+    const before = this.#control.setThread(COMPILES);
     try {
       return question(this.load());
     } finally {
-      this.#control.setCellRuns(runs);
+      this.#control.setThread(before);
     }
   }
 
   #runCode(run, code, options) {
     const filename = this.#frames.compiled(this.number, code, takeLineMap);
-    this.#control.setCellRuns(true);
-    // Without displayErrors the stack is the error's own and not headed by a line of compiled code.
-    this.#running = run(code, { ...options, filename, displayErrors: false });
-    return this.#running;
+    // A signal can break this code from when `run` has begun until it returns. On Windows there are none.
+    this.#control.setThread(process.platform === "win32" ? FREE : BREAKABLE);
+    try {
+      // Without displayErrors the stack is the error's own and not headed by a line of compiled code.
+      this.#running = run(code, { ...options, filename, displayErrors: false });
+      return this.#running;
+    } catch (error) {
+      // The control thread's request for the same is still to come, and is then nobody's.
+      if (error?.code === "ERR_SCRIPT_EXECUTION_INTERRUPTED") this.#control.takeSignal();
+      throw error;
+    } finally {
+      this.#control.setThread(FREE);
+    }
   }
 
   /** What is stopped by force leaves promises behind that never settle, so it runs as a microtask of its own. */

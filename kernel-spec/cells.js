@@ -5,8 +5,8 @@ const { displayBundle } = require("./display-bundle.js");
 const { History } = require("./history.js");
 const { OutputStreams } = require("./output-streams.js");
 
-/** So long a failed cell waits for requests that a client sent before it could know: they are aborted too. */
-const ABORT_MILLISECONDS = 20;
+/** So long a failed cell waits for what was sent before its failure was known: cells, which are aborted too, and interrupts. */
+const SETTLE_MILLISECONDS = 20;
 
 class Cells {
   history = new History();
@@ -49,9 +49,9 @@ class Cells {
       if (aborts !== this.#aborts) return { status: "aborted", execution_count: this.#executionCount };
       const reply = await this.#run(request, send);
       this.#streams.flush();
-      if (reply.status === "error" && request.stop_on_error !== false) {
-        await new Promise((resolve) => setTimeout(resolve, ABORT_MILLISECONDS));
-        this.#aborts += 1;
+      if (reply.status === "error") {
+        await new Promise((resolve) => setTimeout(resolve, SETTLE_MILLISECONDS));
+        if (request.stop_on_error !== false) this.#aborts += 1;
       }
       return reply;
     } finally {

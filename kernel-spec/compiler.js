@@ -31,6 +31,8 @@ function cellOptions(ts, options) {
     // `import … from "virtlab"` means the package this launcher belongs to, in whatever folder the notebook lies.
     paths: { ...options.paths, ...ownPaths },
     typeRoots: withNodeTypes(options.typeRoots),
+    // Else all of node_modules/@types is read at the start, for seconds. What a cell imports is found without this.
+    types: ["node"],
     inlineSourceMap: true,
   };
 }
@@ -53,6 +55,21 @@ function transpileModule(ts, input, options) {
 }
 
 /**
+ * tslab lets the compiler have one timer, for the next compilation, and no cell can run any more when it wants another:
+ * as soon as a package is installed into a folder where it has looked for one.
+ */
+function withRealTimers(host) {
+  const { setTimeout: compileSoon, clearTimeout: compileLater } = host;
+  return Object.assign(host, {
+    setTimeout: (callback, milliseconds) =>
+      callback.name === "updateProgramWithWatchStatus"
+        ? compileSoon(callback, milliseconds)
+        : setTimeout(callback, milliseconds),
+    clearTimeout: (timer) => (typeof timer.refresh === "function" ? clearTimeout(timer) : compileLater(timer)),
+  });
+}
+
+/**
  * Makes tslab compile cells with `cellOptions` and source maps.
  * The compiler's exports are read-only getters, so what `require` answers is replaced by a copy with two functions wrapped.
  */
@@ -62,7 +79,7 @@ function adjustCompiler() {
   require.cache[file].exports = {
     ...ts,
     createWatchCompilerHost: (rootFiles, options, ...rest) =>
-      ts.createWatchCompilerHost(rootFiles, cellOptions(ts, options), ...rest),
+      withRealTimers(ts.createWatchCompilerHost(rootFiles, cellOptions(ts, options), ...rest)),
     transpileModule: (input, options) => transpileModule(ts, input, options),
   };
 }

@@ -2,7 +2,7 @@
 
 const path = require("node:path");
 const { Worker } = require("node:worker_threads");
-const { CELL_RUNS, COUNT, STOPPED_BY_FORCE } = require("./control-flags.js");
+const { COUNT, SIGNALLED, STOPPED_BY_FORCE, THREAD } = require("./control-flags.js");
 
 class ControlChannel {
   #flags = new Int32Array(new SharedArrayBuffer(COUNT * Int32Array.BYTES_PER_ELEMENT));
@@ -39,12 +39,17 @@ class ControlChannel {
     });
   }
 
-  /** Whether code of a cell may be running, which an interrupt may stop by force; returns what was said before. */
-  setCellRuns(runs) {
-    return Atomics.exchange(this.#flags, CELL_RUNS, runs ? 1 : 0) === 1;
+  /** Says what the kernel's thread may be stopped in (see control-flags.js), and gives what was said before. */
+  setThread(state) {
+    return Atomics.exchange(this.#flags, THREAD, state);
   }
 
-  /** Whether code was stopped by force since this was asked last. */
+  /** Whether the thread has sent a signal that was not met yet. */
+  takeSignal() {
+    return Atomics.exchange(this.#flags, SIGNALLED, 0) === 1;
+  }
+
+  /** Whether the thread has stopped code by force since this was asked last. */
   takeStoppedByForce() {
     return Atomics.exchange(this.#flags, STOPPED_BY_FORCE, 0) === 1;
   }

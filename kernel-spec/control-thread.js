@@ -3,14 +3,15 @@
 // Manual: Messaging in Jupyter, control channel and heartbeat; Jupyter client, kernel provisioning (JPY_PARENT_PID).
 
 const { parentPort, workerData } = require("node:worker_threads");
-const { CELL_RUNS, STOPPED_BY_FORCE } = require("./control-flags.js");
+const { BREAKABLE, FREE, SIGNALLED, STOPPED_BY_FORCE, THREAD } = require("./control-flags.js");
 const { parseMessage } = require("./message.js");
 const { listen } = require("./zmtp-server.js");
 
 const { parent, watched, flags } = workerData;
 const PARENT_PERIOD_MILLISECONDS = 500;
-const LOOK_MILLISECONDS = 50;
-const FORCE_MILLISECONDS = 500;
+const LOOK_MILLISECONDS = 25;
+/** Who computes for so long without taking a message is in a loop. On a loaded computer one that waits is slow, too. */
+const BUSY_MICROSECONDS = 300_000;
 const LAST_RESORT_MILLISECONDS = 1500;
 
 let received = 0;
@@ -73,16 +74,19 @@ function receive(frames, reply, key) {
 /** Stops the code of a cell that keeps the kernel from taking this message. Then the kernel answers it as usual. */
 function insist(number, isLast) {
   const start = Date.now();
-  let force = start + FORCE_MILLISECONDS;
-  // A signal stops what runs without an await behind it, and leaves everything else as it was (vm, breakOnSigint).
-  if (process.platform !== "win32") process.kill(process.pid, "SIGINT");
+  let signalled = process.platform === "win32";
+  let busySince = process.cpuUsage();
   const timer = setInterval(() => {
     const now = Date.now();
+    const thread = Atomics.load(flags, THREAD);
     if (acknowledged >= number) clearInterval(timer);
     else if (isLast && now > start + LAST_RESORT_MILLISECONDS) process.kill(process.pid, "SIGKILL");
-    // Never amid a compilation: the compiler would be left with half of its records.
-    else if (now > force && Atomics.load(flags, CELL_RUNS) === 1) {
-      force = now + FORCE_MILLISECONDS;
+    else if (thread === BREAKABLE && !signalled) {
+      signalled = true;
+      Atomics.store(flags, SIGNALLED, 1);
+      process.kill(process.pid, "SIGINT");
+    } else if (thread === FREE && process.cpuUsage(busySince).user > BUSY_MICROSECONDS) {
+      busySince = process.cpuUsage();
       stopCell();
     }
   }, LOOK_MILLISECONDS);

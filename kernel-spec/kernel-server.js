@@ -4,6 +4,11 @@
 const { messageFrames, parseMessage } = require("./message.js");
 const { requestHandlers } = require("./requests.js");
 
+/** The first byte of what a socket says that wants messages of a topic. Manual: ZeroMQ RFC 29, XPUB. */
+const SUBSCRIBE = 1;
+/** The reply to a shutdown is on its way out for so long. */
+const END_MILLISECONDS = 50;
+
 class KernelServer {
   #connection;
   #control;
@@ -24,9 +29,10 @@ class KernelServer {
 
   /** Listens on all ports of the connection; rejects when one is taken. */
   async listen() {
-    const { Publisher, Router } = require("zeromq");
+    const { Router, XPublisher } = require("zeromq");
     const { transport, ip, iopub_port, shell_port, stdin_port } = this.#connection;
-    this.#iopub = new Publisher();
+    this.#iopub = new XPublisher();
+    this.#iopub.verbosity = "allSubs";
     // ZeroMQ for Node queues only some hundred sends of one turn of the event loop: the rest of a burst of output would
     // be lost, with it the `idle` status, and clients would wait for ever. Without a high-water mark a publisher can
     // always take a message, and without a timeout it takes it at once.
@@ -42,8 +48,18 @@ class KernelServer {
       bind(stdin, stdin_port),
       this.#control.bind(this.#connection, (frames, send) => this.#receive(frames, send)),
     ]);
-    this.#publish({ header: {} }, "status", { execution_state: "starting" });
     void this.#receiveShell();
+    void this.#welcome();
+  }
+
+  /** Tells each subscriber that what is published from now on will reach it (Jupyter Enhancement Proposal 65). */
+  async #welcome() {
+    for await (const [frame] of this.#iopub) {
+      if (frame[0] !== SUBSCRIBE) continue;
+      const topic = frame.subarray(1);
+      const content = { subscription: topic.toString() };
+      this.#publish({ header: {} }, "iopub_welcome", content, topic);
+    }
   }
 
   async #receiveShell() {
@@ -103,9 +119,8 @@ class KernelServer {
     this.#publish(request, "status", { execution_state: state });
   }
 
-  #publish(request, type, content) {
-    const topic = [Buffer.from(type)];
-    void this.#iopub.send(messageFrames(topic, request.header, type, content, this.#connection.key)).catch(() => {});
+  #publish(request, type, content, topic = Buffer.from(type)) {
+    void this.#iopub.send(messageFrames([topic], request.header, type, content, this.#connection.key)).catch(() => {});
   }
 }
 
@@ -120,7 +135,7 @@ function attempt(handler, content) {
 
 /** The process ends even when a cell left timers or sockets behind, as soon as the reply is out. */
 function end() {
-  setTimeout(() => process.exit(0), 100);
+  setTimeout(() => process.exit(0), END_MILLISECONDS);
 }
 
 module.exports = { KernelServer };

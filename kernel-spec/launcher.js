@@ -19,7 +19,10 @@ async function start(connectionFile) {
   const cells = new Cells(executor);
   offerNotebook(cells);
 
-  process.on("SIGINT", () => executor.interrupt());
+  process.on("SIGINT", () => {
+    // The control thread's own signal is followed by the request that it was sent for.
+    if (!control.takeSignal()) executor.interrupt();
+  });
   // A cell may leave promises and timers behind that fail later: that is told as text, and the kernel lives on.
   const tell = (what) => (error) => console.error(`${what}:\n${executor.describe(error).traceback.join("\n")}`);
   process.on("uncaughtException", tell("Uncaught exception"));
@@ -34,7 +37,7 @@ async function start(connectionFile) {
     process.exit(1);
   }
   // While clients connect, the compiler is loaded.
-  executor.load();
+  executor.ask(() => {});
 }
 
 if (process.argv.length !== 3) {

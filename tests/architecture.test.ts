@@ -57,13 +57,27 @@ function importsOf(file: string): string[] {
   return found.map(([, name]) => name!);
 }
 
+/** The notebook page: browser code that reaches the rest over HTTP alone. */
+const page = "lab";
+
 const levelOf = (file: string): string => file.split("/")[0]!;
 const resolved = (file: string, name: string): string => path.posix.join(path.posix.dirname(file), name);
 
 describe("the sources", () => {
   it("are in levels that exist", () => {
-    const outside = files.filter((file) => !levels.includes(levelOf(file)));
+    const outside = files.filter((file) => !levels.includes(levelOf(file)) && levelOf(file) !== page);
     expect(outside).toEqual(["index.ts"]);
+  });
+
+  it("of the page know nothing of the package's other levels, and are known by none of them", () => {
+    const crossing = files.flatMap((file) =>
+      importsOf(file)
+        .filter((name) => name.startsWith("."))
+        .map((name) => resolved(file, name))
+        .filter((target) => (levelOf(file) === page) !== (levelOf(target) === page))
+        .map((target) => `${file} imports ${target}`),
+    );
+    expect(crossing).toEqual([]);
   });
 
   it("import from their own level and lower ones only; the command may import all", () => {
@@ -73,6 +87,7 @@ describe("the sources", () => {
         .map((name) => resolved(file, name))
         .filter((target) => {
           const own = levels.indexOf(levelOf(file));
+          if (levelOf(file) === page) return false;
           // The public surface stands above everything but the command and the notebook's launcher.
           if (levelOf(file) === "index.ts") return levelOf(target) === "cli";
           if (target === "index.js") return levelOf(file) !== "cli";
@@ -86,7 +101,7 @@ describe("the sources", () => {
   it("import nothing of Node where a browser is to run them", () => {
     const used = files.filter(
       (file) =>
-        browserLevels.includes(levelOf(file)) &&
+        [...browserLevels, page].includes(levelOf(file)) &&
         importsOf(file).some(
           (name) => name.startsWith("node:") || ["ws", "zeromq", "jsdom", "commander"].includes(name),
         ),

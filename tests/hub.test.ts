@@ -1,81 +1,146 @@
-// The hub over HTTP and WebSockets, as @jupyterlab/services uses it, with both protocols of the channels.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+// The server over HTTP: the page and its files, and what @jupyterlab/services asks of it apart from kernels.
+import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { type Kernel, KernelManager, ServerConnection } from "@jupyterlab/services";
+import { gzipSync } from "node:zlib";
+import { ContentsManager, EventManager, KernelSpecManager, ServerConnection } from "@jupyterlab/services";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { WebSocket as NodeWebSocket } from "ws";
-import { type HttpServer, startHttpServer } from "../src/notebook/hub/http-server.js";
-import { Hub } from "../src/notebook/hub/hub.js";
+import { type HubServer, startHubServer, TOKEN } from "./support/hub-server.js";
 
-const TOKEN = "a token";
-const folder = mkdtempSync(path.join(tmpdir(), "virtlab-server-"));
-const pageFolder = path.join(folder, "page");
-const root = path.join(folder, "root");
-let hub: Hub;
-let server: HttpServer;
-
+let lab: HubServer;
 beforeAll(async () => {
-  console.debug = () => {};
-  mkdirSync(pageFolder);
-  mkdirSync(root);
-  writeFileSync(path.join(pageFolder, "index.html"), "<!doctype html><html><head><title>t</title></head></html>");
-  hub = new Hub(root);
-  server = await startHttpServer({ hub, token: TOKEN, port: 0, pageFolder });
+  lab = await startHubServer();
 });
-afterAll(async () => {
-  await server.close();
-  await hub.dispose();
-  rmSync(folder, { recursive: true });
-});
+afterAll(() => lab.end());
 
-/** A WebSocket class that offers no subprotocol, as clients of older servers do. */
-class PlainWebSocket extends NodeWebSocket {
-  constructor(address: string) {
-    super(address);
-  }
-}
-
-function settings(socket: unknown): ServerConnection.ISettings {
-  return ServerConnection.makeSettings({
-    baseUrl: `http://127.0.0.1:${server.port}/`,
-    wsUrl: `ws://127.0.0.1:${server.port}/`,
-    token: TOKEN,
-    appendToken: true,
-    WebSocket: socket as typeof WebSocket,
-  });
-}
-
-async function textOf(kernel: Kernel.IKernelConnection, code: string): Promise<string> {
-  let text = "";
-  const future = kernel.requestExecute({ code });
-  future.onIOPub = ({ content }) => {
-    if ("evalue" in content) text += String(content.evalue);
-    if ("text" in content) text += String(content.text);
-    if ("data" in content) text += String((content.data as Record<string, unknown>)["text/plain"]);
+describe("the page", () => {
+  const config = async (target: string): Promise<Record<string, string>> => {
+    const text = await (await lab.ask("GET", target)).text();
+    const block = /<head>\n<script id="jupyter-config-data" type="application\/json">(.*)<\/script>/.exec(text);
+    return JSON.parse(block?.[1] ?? "{}");
   };
-  await future.done;
-  return text;
-}
 
-describe.each([
-  ["v1.kernel.websocket.jupyter.org", NodeWebSocket],
-  ["the default protocol", PlainWebSocket],
-])("a kernel over %s", (_, socket) => {
-  it("runs cells, gives all of a burst of output, restarts and goes on", async () => {
-    const manager = new KernelManager({ serverSettings: settings(socket) });
-    try {
-      const kernel = await manager.startNew({ name: "virtlab" });
-      expect(await textOf(kernel, "const x = 'ünï'; x")).toBe("ünï");
-      const lines = Array.from({ length: 20_000 }, (_, index) => `${index}\n`).join("");
-      expect(await textOf(kernel, "for (let i = 0; i < 20000; i++) console.log(i)")).toBe(lines);
-      const { id } = kernel;
-      await kernel.restart();
-      expect(await textOf(kernel, "typeof x")).toContain("Cannot find name 'x'");
-      expect(kernel.id).toBe(id);
-      await kernel.shutdown();
-    } finally {
-      manager.dispose();
+  it("is at /lab, with its configuration where JupyterLab's components look for it", async () => {
+    const response = await lab.ask("GET", "/lab");
+    expect(response.headers.get("content-type")).toBe("text/html; charset=utf-8");
+    // It has the token in it.
+    expect(response.headers.get("cache-control")).toBe("no-store");
+    expect(await config("/lab")).toMatchObject({
+      baseUrl: "/",
+      appUrl: "/lab",
+      treeUrl: "/lab/tree",
+      treePath: "",
+      fullStaticUrl: "/static/lab",
+      token: TOKEN,
+      appVersion: expect.stringMatching(/^\d+\.\d+\.\d+/),
+    });
+    const root = await lab.ask("GET", "/");
+    expect([root.status, root.headers.get("location")]).toEqual([302, "/lab"]);
+  });
+
+  it("is told the file that its address names, which cannot end the configuration", async () => {
+    expect((await config("/lab/tree/sub/a%20b.ipynb"))["treePath"]).toBe("sub/a b.ipynb");
+    expect((await config("/lab/tree/%3C%2Fscript%3E%3Cscript%3Ealert(1)"))["treePath"]).toBe(
+      "</script><script>alert(1)",
+    );
+    const text = await (await lab.ask("GET", "/lab/tree/%3C%2Fscript%3E%3Cscript%3Ealert(1)")).text();
+    expect(text).not.toContain("</script><script>alert");
+    expect((await lab.ask("GET", "/lab/other")).status).toBe(404);
+  });
+
+  it("loads files that may be kept for ever when their names tell their content, and asked for again when not", async () => {
+    const script = "export {};\n".repeat(1000);
+    mkdirSync(path.join(lab.pageFolder, "chunks"));
+    writeFileSync(path.join(lab.pageFolder, "chunks/main-AB12CD34.js"), script);
+    writeFileSync(path.join(lab.pageFolder, "chunks/main-AB12CD34.js.gz"), gzipSync(script));
+    writeFileSync(path.join(lab.pageFolder, "theme.css"), "a{}");
+    const hashed = await lab.ask("GET", "/static/lab/chunks/main-AB12CD34.js");
+    expect(Object.fromEntries(hashed.headers)).toMatchObject({
+      "content-type": "text/javascript; charset=utf-8",
+      "content-encoding": "gzip",
+      "cache-control": "private, max-age=31536000, immutable",
+      vary: "Accept-Encoding",
+    });
+    expect(await hashed.text()).toBe(script);
+    const theme = await lab.ask("GET", "/static/lab/theme.css");
+    expect(theme.headers.get("cache-control")).toBe("no-cache");
+    expect(theme.headers.get("content-type")).toBe("text/css; charset=utf-8");
+    expect(await theme.text()).toBe("a{}");
+    expect((await lab.ask("GET", "/static/lab/none.js")).status).toBe(404);
+  });
+
+  it("may ask by HEAD, which has the headers and no body", async () => {
+    const response = await lab.ask("HEAD", "/static/lab/theme.css");
+    expect([response.status, response.headers.get("content-length"), await response.text()]).toEqual([200, "3", ""]);
+  });
+});
+
+describe("@jupyterlab/services", () => {
+  it("finds the kernelspec, and its logos where the server says they are", async () => {
+    const manager = new KernelSpecManager({ serverSettings: lab.settings() });
+    await manager.ready;
+    const spec = manager.specs?.kernelspecs["virtlab"];
+    expect([manager.specs?.default, spec?.language]).toEqual(["virtlab", "typescript"]);
+    for (const address of Object.values(spec?.resources ?? {})) {
+      const response = await lab.ask("GET", address);
+      expect(response.status).toBe(200);
+      expect(response.headers.get("content-type")).toMatch(/^image\//);
     }
+    manager.dispose();
+  });
+
+  it("makes, saves, copies, renames and removes files, and keeps checkpoints of them", async () => {
+    const contents = new ContentsManager({ serverSettings: lab.settings() });
+    const made = await contents.newUntitled({ type: "notebook", path: "" });
+    const content = { cells: [], metadata: { kernelspec: { name: "virtlab" } }, nbformat: 4, nbformat_minor: 5 };
+    await contents.save(made.path, { type: "notebook", format: "json", content });
+    const read = await contents.get(made.path, { type: "notebook", content: true, hash: true });
+    expect(read.content).toEqual(content);
+    expect(read.hash).toMatch(/^[0-9a-f]{64}$/);
+    const point = await contents.createCheckpoint(made.path);
+    expect(await contents.listCheckpoints(made.path)).toEqual([point]);
+    await contents.restoreCheckpoint(made.path, point.id);
+    await contents.deleteCheckpoint(made.path, point.id);
+    const copy = await contents.copy(made.path, "");
+    const moved = await contents.rename(copy.path, "ünï #1?.ipynb");
+    expect((await contents.get("")).content.map(({ name }: { name: string }) => name)).toEqual([
+      ...["Untitled.ipynb", "ünï #1?.ipynb"],
+    ]);
+    const download = await contents.getDownloadUrl(moved.path);
+    expect((await fetch(download, { headers: { Authorization: `token ${TOKEN}` } })).status).toBe(200);
+    for (const file of [made.path, moved.path]) await contents.delete(file);
+    await expect(contents.get(made.path)).rejects.toThrow("file or directory '/Untitled.ipynb' does not exist");
+    contents.dispose();
+  });
+
+  it("hears of what happens to files, and of what other pages tell", async () => {
+    const events = new EventManager({ serverSettings: lab.settings() });
+    const heard = (async () => {
+      const all: Record<string, unknown>[] = [];
+      for await (const event of events.stream) {
+        all.push(event as Record<string, unknown>);
+        if (event.schema_id === "https://example.org/test") return all;
+      }
+      return all;
+    })();
+    // The subscription takes a moment; events are told until the first has come.
+    const telling = setInterval(() => {
+      void lab.ask("PUT", "/api/contents/told.txt", { type: "file", format: "text", content: "x" });
+      void events.emit({ schema_id: "https://example.org/test", version: "1", data: { a: 1 } } as never);
+    }, 50);
+    const all = await heard;
+    clearInterval(telling);
+    expect(all.at(-1)).toMatchObject({ a: 1, schema_version: "1" });
+    events.dispose();
+  });
+
+  it("is refused with the server's own words", async () => {
+    const contents = new ContentsManager({ serverSettings: { ...lab.settings(), token: "wrong" } });
+    await expect(contents.get("")).rejects.toThrow("Forbidden: the token is wrong");
+    contents.dispose();
+    const { ResponseError, makeRequest } = ServerConnection;
+    const settings = lab.settings();
+    const response = await makeRequest(`${settings.baseUrl}api/terminals`, {}, settings);
+    const error = await ResponseError.create(response);
+    expect([response.status, error.message]).toEqual([404, "/api/terminals is not served"]);
   });
 });

@@ -1,18 +1,25 @@
-// Notebooks on the real kernel: stock tslab in the launcher, reached through @jupyterlab/services as any client would.
+// Runs of notebooks on the real kernel, and how a kernel ends. What the kernel does in a cell is in kernel.test.ts.
 import { type ChildProcess, spawn } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { Writable } from "node:stream";
-import { KernelAPI, KernelConnection } from "@jupyterlab/services";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runNotebooks } from "../src/cli/notebook.js";
-import { formatNotebook, type NotebookDocument } from "../src/notebook/document/notebook-document.js";
 import { runNotebook } from "../src/notebook/document/run-notebook.js";
 import { newConnection, writeConnectionFile } from "../src/notebook/hub/connection-file.js";
-import { Hub } from "../src/notebook/hub/hub.js";
-import { inProcessSettings } from "../src/notebook/hub/in-process-transport.js";
 import { kernelSpec } from "../src/notebook/hub/kernel-spec.js";
+import { formatNotebook, newNotebook } from "./support/notebooks.js";
 
 const PACKAGE = path.resolve(__dirname, "..");
 const folder = mkdtempSync(path.join(tmpdir(), "virtlab-notebook-"));
@@ -20,23 +27,6 @@ beforeAll(() => {
   console.debug = () => {};
 });
 afterAll(() => rmSync(folder, { recursive: true }));
-
-function document(...sources: string[]): NotebookDocument {
-  const cells = sources.map((source, index) => ({
-    id: `c${index}`,
-    cell_type: "code" as const,
-    metadata: {},
-    source,
-    execution_count: null,
-    outputs: [],
-  }));
-  return { cells, metadata: {} };
-}
-
-async function outputsOf(...sources: string[]): Promise<(readonly unknown[] | undefined)[]> {
-  const { notebook } = await runNotebook(document(...sources), { folder });
-  return notebook.cells.map((cell) => cell.outputs);
-}
 
 /** Runs the command on these notebooks and gives its status and what it told. */
 async function run(files: string[], flags: { outputDir?: string; cellTimeout?: number } = {}) {
@@ -51,46 +41,9 @@ async function run(files: string[], flags: { outputDir?: string; cellTimeout?: n
 }
 
 describe("a cell", () => {
-  it("gives its last expression as execute_result, keeps what it prints apart, and may await", async () => {
-    const outputs = await outputsOf(
-      "const x: number = 20;\nconsole.log('out'); console.error('err');\nx * 2",
-      "await new Promise<string>((resolve) => setTimeout(() => resolve('late'), 10))",
-      "undefined",
-      'for (let i = 0; i < 20000; i++) console.log("line " + i);',
-    );
-    expect(outputs[0]).toEqual([
-      { output_type: "stream", name: "stdout", text: "out\n" },
-      { output_type: "stream", name: "stderr", text: "err\n" },
-      { output_type: "execute_result", execution_count: 1, data: { "text/plain": "40" }, metadata: {} },
-    ]);
-    expect(outputs[1]).toMatchObject([{ data: { "text/plain": "late" } }]);
-    expect(outputs[2]).toEqual([]);
-    // A burst in one turn of the event loop: nothing is lost, and nothing comes out of order.
-    const lines = Array.from({ length: 20_000 }, (_, index) => `line ${index}\n`);
-    expect(outputs[3]).toEqual([{ output_type: "stream", name: "stdout", text: lines.join("") }]);
-  });
-
-  it("whose value has the display symbol gives one mime bundle", async () => {
-    const bundle = `{
-      "text/html": "<b>m</b>", "text/plain": "m", "application/vnd.plotly.v1+json": { data: [{ y: [1] }] } }`;
-    const outputs = await outputsOf(
-      `({ [Symbol.for("Jupyter.display")]() { return ${bundle}; } })`,
-      `({ async [Symbol.for("Jupyter.display")]() { return { "image/png": Uint8Array.of(1, 2, 3) }; } })`,
-      `import { display } from "tslab"; display.html("<i>t</i>");`,
-    );
-    const data = {
-      "text/html": "<b>m</b>",
-      "text/plain": "m",
-      "application/vnd.plotly.v1+json": { data: [{ y: [1] }] },
-    };
-    expect(outputs[0]).toEqual([{ output_type: "execute_result", execution_count: 1, data, metadata: {} }]);
-    expect(outputs[1]).toMatchObject([{ data: { "image/png": "AQID", "text/plain": expect.stringContaining("{") } }]);
-    expect(outputs[2]).toEqual([{ output_type: "display_data", data: { "text/html": "<i>t</i>" }, metadata: {} }]);
-  });
-
   it("that throws gives an error output whose traceback names cells and lines, and ends the run", async () => {
     const { notebook, failure } = await runNotebook(
-      document(
+      newNotebook(
         "function fail(x: number) {\n  if (x > 1)\n    throw new RangeError('too big');\n}",
         "1\n\nfail(2)",
         "3",
@@ -112,30 +65,14 @@ describe("a cell", () => {
     expect(notebook.cells[1]?.outputs).toEqual([{ output_type: "error", ...error }]);
   });
 
-  it("is checked strictly, and what the compiler says is an error output with lines of the cell", async () => {
-    const { failure } = await runNotebook(document('let a = 1;\nconst s: string = null;\na = "x";'), { folder });
-    expect(failure).toMatchObject({
-      ename: "TypeScriptError",
-      evalue: "Type 'null' is not assignable to type 'string'.",
-      traceback: [
-        "TypeScriptError: [cell 1]:2:7 - Type 'null' is not assignable to type 'string'. (TS2322)",
-        "> 2 | const s: string = null;",
-        "    |       ^",
-        "[cell 1]:3:1 - Type 'string' is not assignable to type 'number'. (TS2322)",
-        '> 3 | a = "x";',
-        "    | ^",
-      ],
-    });
-  });
-
   it("that ends the kernel or takes too long fails with a word about it", async () => {
-    const ended = await runNotebook(document("process.exit(3)"), { folder });
+    const ended = await runNotebook(newNotebook("process.exit(3)"), { folder });
     expect(ended.failure).toMatchObject({
       cell: 1,
       ename: "DeadKernelError",
       evalue: "the kernel ended with status 3",
     });
-    const late = await runNotebook(document("for (;;) {}"), { folder, cellTimeout: 1000 });
+    const late = await runNotebook(newNotebook("for (;;) {}"), { folder, cellTimeout: 1000 });
     expect(late.failure).toMatchObject({ cell: 1, ename: "Timeout", evalue: "the cell ran longer than 1 s" });
   });
 
@@ -163,7 +100,7 @@ describe("a cell", () => {
     const spec = kernelSpec(path.join(installed, "kernel-spec"));
     // Beside the installation and where no package can be seen.
     for (const place of [path.join(folder, "installed"), folder]) {
-      const { notebook, failure } = await runNotebook(document(...sources), { folder: place, spec });
+      const { notebook, failure } = await runNotebook(newNotebook(...sources), { folder: place, spec });
       expect(failure).toBeUndefined();
       const result = { data: { "text/plain": "installed" } };
       expect(notebook.cells.map((cell) => cell.outputs)).toMatchObject([[], [result], [result]]);
@@ -174,7 +111,7 @@ describe("a cell", () => {
 describe("virtlab notebook run", () => {
   it("saves outputs up to the cell that fails, names it, and gives status 1", async () => {
     const file = path.join(folder, "fails.ipynb");
-    writeFileSync(file, formatNotebook(document("1", "throw new Error('no')", "3")));
+    writeFileSync(file, formatNotebook(newNotebook("1", "throw new Error('no')", "3")));
     const { status, told } = await run([file]);
     expect(status).toBe(1);
     expect(told()).toContain(`virtlab: ${file}: cell 2 [2] failed: Error: no\n`);
@@ -189,7 +126,7 @@ describe("virtlab notebook run", () => {
 
   it("saves into --output-dir, leaves the file as it was, and gives status 0", async () => {
     const file = path.join(folder, "works.ipynb");
-    const text = formatNotebook(document("1 + 1"));
+    const text = formatNotebook(newNotebook("1 + 1"));
     writeFileSync(file, text);
     const outputDir = path.join(folder, "new/out");
     const { status, told } = await run([file], { outputDir });
@@ -204,7 +141,7 @@ describe("virtlab notebook run", () => {
   it("gives status 2 and one line for bad input, before any notebook is run", async () => {
     const good = path.join(folder, "good.ipynb");
     const bad = path.join(folder, "bad.ipynb");
-    writeFileSync(good, formatNotebook(document("1")));
+    writeFileSync(good, formatNotebook(newNotebook("1")));
     writeFileSync(bad, "{");
     const missing = path.join(folder, "missing.ipynb");
     for (const file of [bad, missing, folder]) {
@@ -217,41 +154,11 @@ describe("virtlab notebook run", () => {
 });
 
 describe("the kernel", () => {
-  it("interrupts a busy loop, aborts what waits behind an error unless told otherwise, and restarts", async () => {
-    const hub = new Hub(folder);
-    const serverSettings = inProcessSettings(hub);
-    const connection = new KernelConnection({ model: await KernelAPI.startNew({}, serverSettings), serverSettings });
-    try {
-      const busy = connection.requestExecute({ code: "let kept = 1; for (;;) {}" });
-      await new Promise((resolve) => setTimeout(resolve, 1500));
-      await connection.interrupt();
-      expect((await busy.done).content).toMatchObject({ status: "error", ename: "Interrupted" });
-      const [, skipped, forced] = [
-        connection.requestExecute({ code: "throw 1", stop_on_error: true }),
-        connection.requestExecute({ code: "2" }),
-        connection.requestExecute({ code: "3", stop_on_error: false }),
-      ];
-      expect((await skipped!.done).content.status).toBe("aborted");
-      expect((await forced!.done).content.status).toBe("aborted");
-      await new Promise((resolve) => setTimeout(resolve, 300));
-      const [failing, next] = [
-        connection.requestExecute({ code: "throw 1", stop_on_error: false }),
-        connection.requestExecute({ code: "2" }),
-      ];
-      expect((await failing!.done).content).toMatchObject({ status: "error", ename: "Thrown value", evalue: "1" });
-      expect((await next!.done).content.status).toBe("ok");
-      await connection.restart();
-      const after = await connection.requestExecute({ code: "kept" }).done;
-      expect(after.content).toMatchObject({ status: "error", ename: "TypeScriptError", execution_count: 1 });
-    } finally {
-      connection.dispose();
-      await hub.dispose();
-    }
-  });
-
   it("ends when the process that started it is killed, even while a cell keeps it busy", async () => {
     const busy = path.join(folder, "busy.cjs");
-    writeFileSync(busy, "setTimeout(() => { for (;;) {} }, 1500);");
+    const sign = path.join(folder, "is-busy");
+    const loop = `require("node:fs").writeFileSync(${JSON.stringify(sign)}, ""); for (;;) {}`;
+    writeFileSync(busy, `setTimeout(() => { ${loop} }, 500);`);
     const { file, remove } = writeConnectionFile(await newConnection("virtlab"));
     const launcher = path.join(PACKAGE, "kernel-spec/launcher.js");
     const script = `
@@ -261,15 +168,21 @@ describe("the kernel", () => {
       setInterval(() => {}, 1000);`;
     const parent = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] });
     const kernel = await firstNumber(parent);
-    await new Promise((resolve) => setTimeout(resolve, 2500));
+    await until(() => existsSync(sign));
     expect(isAlive(kernel)).toBe(true);
     parent.kill("SIGKILL");
-    const limit = Date.now() + 10_000;
-    while (isAlive(kernel) && Date.now() < limit) await new Promise((resolve) => setTimeout(resolve, 100));
-    expect(isAlive(kernel)).toBe(false);
+    await until(() => !isAlive(kernel));
     remove();
   });
 });
+
+async function until(isSo: () => boolean): Promise<void> {
+  const limit = Date.now() + 40_000;
+  while (!isSo()) {
+    if (Date.now() > limit) throw new Error("waited too long");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
 
 function firstNumber(child: ChildProcess): Promise<number> {
   return new Promise((resolve) => child.stdout?.once("data", (text) => resolve(Number(text))));

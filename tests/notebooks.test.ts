@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type NotebookCell, parseNotebook } from "../src/notebook/document/notebook-document.js";
 import { runNotebook } from "../src/notebook/document/run-notebook.js";
+import { provenanceOf } from "../src/view/plot/provenance.js";
 import { packageRoot } from "./support/virtlab.js";
 
 const folder = join(packageRoot, "notebooks");
@@ -22,22 +23,32 @@ async function run(name: string) {
   expect(failure).toBeUndefined();
   const outputs = ({ outputs: all = [] }: NotebookCell) => all as readonly Output[];
   const cell = (id: string) => executed.cells.find((one) => one.id === id)!;
+  const text = (id: string) =>
+    outputs(cell(id))
+      .map((output) => output.text ?? String(output.data?.["text/plain"]))
+      .join("\n");
+  const forms = (id: string) => outputs(cell(id)).flatMap(({ data = {} }) => Object.keys(data));
   return {
-    text: (id: string) =>
-      outputs(cell(id))
-        .map(({ text, data }) => text ?? String(data?.["text/plain"]))
-        .join("\n"),
-    forms: (id: string) => outputs(cell(id)).flatMap(({ data = {} }) => Object.keys(data)),
+    text,
+    forms,
+    /** A figure in all its forms, with titles of its axes, that says which machine it was made from. */
+    expectFigure: (id: string, y: string, x: string) => {
+      expect(forms(id)).toEqual(figureForms);
+      expect(text(id)).toContain(`: ${y} by ${x}\n`);
+      const stamp = provenanceOf(outputs(cell(id))[0]!.data!);
+      expect(stamp?.states.length).toBeGreaterThan(0);
+    },
     errors: executed.cells.flatMap((one) => outputs(one).filter((output) => "ename" in output)),
   };
 }
 
 const figureForms = ["application/vnd.plotly.v1+json", "image/svg+xml", "text/plain"];
+const diagramForms = ["image/svg+xml", "text/plain"];
 const cells = (line: string) => line.split(/ {2,}/);
 
 describe("10-rings", () => {
   it("shows what each ring may do, the switched stack, and the way up and down", async () => {
-    const { text, forms, errors } = await run("10-rings.ipynb");
+    const { text, forms, errors, expectFigure } = await run("10-rings.ipynb");
     expect(errors).toEqual([]);
     const rows = text("matrix").split("\n").map(cells);
     const outcome = (instruction: string) => rows.find(([name]) => name === instruction)!.slice(1);
@@ -53,41 +64,43 @@ describe("10-rings", () => {
     expect(text("callgate")).toMatch(/0x00001234 {2}parameter/);
     expect(text("sysenter")).toContain("memory is equal");
     expect(text("why")).toContain("CPL is 3, IOPL is 0");
-    expect(
-      text("stairs-figure")
-        .split("\n")
-        .slice(0, -1)
-        .map((line) => line.split(": ")[1]),
-    ).toEqual(["INT", "IRET", "CALL", "RETF", "CALL", "INT", "IRET", "RETF", "HLT (#GP)"]);
-    expect(forms("stairs-figure")).toEqual(figureForms);
+    expect([...text("stairs-ways").matchAll(/: (\S+ \(\w+\))$/gm)].map(([, way]) => way)).toEqual(
+      "INT (gate),IRET (return),CALL (gate),RETF (return),CALL (gate),INT (gate),IRET (return),RETF (return),#GP (fault)".split(
+        ",",
+      ),
+    );
+    expect(forms("stairs-ways")).toEqual(diagramForms);
+    expectFigure("stairs-figure", "CPL (ring)", "time (steps)");
   });
 });
 
 describe("11-paging", () => {
   it("shows walks of all lengths, flags that are set, rights by page and ring, and pages in use", async () => {
-    const { text, forms, errors } = await run("11-paging.ipynb");
+    const { text, forms, errors, expectFigure } = await run("11-paging.ipynb");
     expect(errors).toEqual([]);
-    expect(text("on")).toMatch(
+    expect(text("walk-value")).toMatch(
       /page directory index 0x1, page table index 0x0, offset 0x123[\s\S]*→ physical 0x00300123$/,
     );
+    expect(text("on")).toMatch(/page table: entry at 0x00202000 is 0x00300007, writable, user[\s\S]*\nstate /);
+    expect(forms("on")).toEqual(diagramForms);
     expect(text("notes-diff")).toMatch(/0x00200004 +07 → 27\n +0x00202000 +07 → 27$/);
     const rights = text("rights").split("\n").map(cells);
     expect(rights[2]).toEqual(["user, read-only", "yes", "#PF(7)", "yes", "yes", "yes", "#PF(3)"]);
     expect(rights[5]).toEqual(["not present", "#PF(4)", "#PF(6)", "#PF(0)", "#PF(2)", "#PF(0)", "#PF(2)"]);
-    expect(text("remap")).toMatch(/bytes at linear 0x400000 +this is frame 300 +and this is 301/);
+    expect(text("remap")).toMatch(/^.*1 changed\n.*\n± +linear 0x400000 +this is frame 300 → and this is 301\n/);
     expect(text("why")).toContain("the page table entry at physical 0x00202004 (0x00301005) is read-only");
     const lengths = text("lengths")
       .split("\n")
       .slice(1)
       .map((line) => cells(line)[4]);
     expect(lengths).toEqual(["10 + 10 + 12", "10 + 22", "2 + 9 + 9 + 12", "2 + 9 + 21"]);
-    expect(forms("working-figure")).toEqual(figureForms);
+    expectFigure("working-figure", "page (number)", "time (steps)");
   });
 });
 
 describe("12-interrupts", () => {
   it("shows the way of an interrupt, priorities, the shadow of STI, NMI, and which pairs are double faults", async () => {
-    const { text, forms, errors } = await run("12-interrupts.ipynb");
+    const { text, errors, expectFigure } = await run("12-interrupts.ipynb");
     expect(errors).toEqual([]);
     const chain = text("chain").split("\n").slice(1).map(cells);
     expect(chain.map(([step]) => step)).toEqual([
@@ -121,6 +134,7 @@ describe("12-interrupts", () => {
       ["#PF", "#PF → #NP → #DF", "#PF → #GP → #DF", "#PF → #PF → #DF"],
     ]);
     expect(text("triple")).toContain("the processor shuts down (triple fault)");
-    for (const figure of ["figure", "latency"]) expect(forms(figure)).toEqual(figureForms);
+    expectFigure("figure", "line or flag", "time (ticks)");
+    expectFigure("latency", "latency (ticks)", "interrupt (number)");
   });
 });

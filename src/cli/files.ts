@@ -3,11 +3,12 @@ import { accessSync, constants, existsSync, mkdirSync, readFileSync, statSync } 
 import path from "node:path";
 import { writeAtomically } from "../notebook/atomic-file.js";
 import { type NotebookDocument, parseNotebook } from "../notebook/document/notebook-document.js";
+import { withFile } from "../notebook/file-error.js";
 import { VirtlabError } from "../state/error.js";
 
 /** @throws VirtlabError */
 export function readText(file: string): string {
-  return attempt(file, "cannot be read", () => readFileSync(file, "utf8"));
+  return withFile(file, "cannot be read", () => readFileSync(file, "utf8"));
 }
 
 /** @throws VirtlabError for what is no notebook that can be run. */
@@ -17,12 +18,12 @@ export function readNotebook(file: string): NotebookDocument {
 
 /** Writes the whole file or nothing. @throws VirtlabError */
 export function writeFile(file: string, content: string | Uint8Array): void {
-  attempt(file, "cannot be written", () => writeAtomically(file, content));
+  withFile(file, "cannot be written", () => writeAtomically(file, content));
 }
 
 /** @throws VirtlabError */
 export function makeFolder(folder: string): void {
-  attempt(folder, "cannot be made a folder", () => mkdirSync(folder, { recursive: true }));
+  withFile(folder, "cannot be made a folder", () => mkdirSync(folder, { recursive: true }));
 }
 
 /**
@@ -31,7 +32,7 @@ export function makeFolder(folder: string): void {
  * @throws VirtlabError when it cannot.
  */
 export function checkWritable(file: string): void {
-  attempt(file, "cannot be written", () => {
+  withFile(file, "cannot be written", () => {
     if (existsSync(file)) {
       if (statSync(file).isDirectory()) throw Object.assign(new Error(), { code: "EISDIR" });
       accessSync(file, constants.W_OK);
@@ -49,24 +50,3 @@ export function checkDistinct(jobs: readonly { readonly file: string; readonly t
     targets.set(path.resolve(target), file);
   }
 }
-
-function attempt<T>(file: string, what: string, action: () => T): T {
-  try {
-    return action();
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new VirtlabError(`${file}: ${what}: ${REASONS[code ?? ""] ?? message}`);
-  }
-}
-
-/** errno(3) in words; other errors tell themselves. */
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: "no such file or folder",
-  EISDIR: "it is a folder",
-  EACCES: "permission denied",
-  EPERM: "permission denied",
-  EROFS: "the file system is read-only",
-  ENOSPC: "the disk is full",
-  ENOTDIR: "a part of its path is not a folder",
-  EEXIST: "a file of that name exists",
-};

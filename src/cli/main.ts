@@ -4,16 +4,17 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { Command, CommanderError } from "commander";
 import { VirtlabError } from "../state/error.js";
-import { bootCommand } from "./boot.js";
-import { kernelspecCommand } from "./kernelspec.js";
-import { labCommand } from "./lab.js";
-import { notebookCommand } from "./notebook.js";
-import { reproduceCommand } from "./reproduce.js";
 import { EXIT_STATUS } from "./status.js";
-import { tourCommand } from "./tour.js";
 
-/** Subcommands in the order help shows them. */
-const commands = [bootCommand, labCommand, notebookCommand, reproduceCommand, kernelspecCommand, tourCommand];
+/** Subcommands in the order help shows them. Each is loaded when it is called, for most have much to load. */
+const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  boot: async () => (await import("./boot.js")).bootCommand(),
+  lab: async () => (await import("./lab.js")).labCommand(),
+  notebook: async () => (await import("./notebook.js")).notebookCommand(),
+  reproduce: async () => (await import("./reproduce.js")).reproduceCommand(),
+  kernelspec: async () => (await import("./kernelspec.js")).kernelspecCommand(),
+  tour: async () => (await import("./tour.js")).tourCommand(),
+};
 
 async function main(): Promise<void> {
   const { version } = JSON.parse(readFileSync(path.join(__dirname, "../../package.json"), "utf8")) as {
@@ -23,7 +24,8 @@ async function main(): Promise<void> {
     .description("Emulated x86 hardware as values: boot, step, fork and compare real programs.")
     .version(version)
     .showHelpAfterError("(virtlab --help lists what there is)");
-  for (const command of commands) program.addCommand(command());
+  const called = Object.entries(commands).filter(([name]) => name === process.argv[2]);
+  for (const [, load] of called.length > 0 ? called : Object.entries(commands)) program.addCommand(await load());
   for (const command of [program, ...program.commands]) command.exitOverride();
   try {
     await program.parseAsync();

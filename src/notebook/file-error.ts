@@ -2,15 +2,24 @@
 import { VirtlabError } from "../state/error.js";
 
 const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: "no such file or folder",
-  EISDIR: "it is a folder",
   EACCES: "permission denied",
-  EPERM: "permission denied",
-  EROFS: "the file system is read-only",
-  ENOSPC: "no space is left",
+  EBUSY: "it is in use",
+  EDQUOT: "the disk quota is used up",
+  EEXIST: "it exists already",
+  EFBIG: "too large for the disk",
+  EISDIR: "it is a folder",
+  ELOOP: "its links lead in a circle",
+  ENAMETOOLONG: "its name is too long",
+  ENOENT: "no such file or folder",
+  ENOSPC: "the disk is full",
   ENOTDIR: "a part of its path is not a folder",
-  EEXIST: "a file of that name exists",
+  ENOTEMPTY: "the folder is not empty",
+  EPERM: "permission denied",
+  EROFS: "the disk is read-only",
 };
+
+/** The reason behind an error code of the system. */
+export const fileReason = (code: string): string => REASONS[code] ?? `the system says ${code}`;
 
 /**
  * Does something with a file and gives the result.
@@ -20,8 +29,8 @@ export function withFile<T>(file: string, what: string, action: () => T): T {
   try {
     return action();
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
+    const { code } = error as NodeJS.ErrnoException;
     if (code === undefined) throw error;
-    throw new VirtlabError(`${file}: ${what}: ${REASONS[code] ?? message}`);
+    throw new VirtlabError(`${file}: ${what}: ${fileReason(code)}`);
   }
 }

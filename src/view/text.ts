@@ -14,6 +14,12 @@ const ENTITIES: Readonly<Record<string, string>> = {
 /** Text as content of HTML and of quoted attributes. */
 export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (character) => ENTITIES[character]!);
 
+const CHARACTERS = new Map(Object.entries(ENTITIES).map(([character, entity]) => [entity, character]));
+
+/** The text that `escapeHtml` would write so; other entities stay as they are. */
+export const unescapeHtml = (html: string): string =>
+  html.replace(/&(?:amp|lt|gt|quot|#39);/g, (entity) => CHARACTERS.get(entity)!);
+
 /**
  * Control and format characters (ESC, direction marks, lone surrogates) as visible escapes; line ends and tabs stay.
  * CR LF is one line end, since that is how serial lines end.

@@ -1,7 +1,6 @@
 """The installed kernel judged by jupyter_kernel_test, run by tests/long/jupyter.test.ts.
 
-Left out, because a TypeScript kernel or this one does not have it: the pager (IPython's payloads) and the welcome
-message on iopub (JEP 65, which needs an XPUB socket).
+Left out: the pager, because payloads are IPython's own and front ends other than its console pass them over.
 """
 import unittest
 
@@ -39,6 +38,11 @@ class VirtlabKernelTests(jupyter_kernel_test.KernelTests):
     code_inspect_sample = "Math.max"
     code_clear_output = "(globalThis as any)[Symbol.for('virtlab.notebook')].clear()"
     supported_history_operations = ("tail", "range", "search")
+
+
+class VirtlabWelcomeTests(jupyter_kernel_test.IopubWelcomeTests):
+    kernel_name = "virtlab"
+    support_iopub_welcome = True
 
 
 if __name__ == "__main__":

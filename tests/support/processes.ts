@@ -16,6 +16,8 @@ export interface RunOptions {
   /** Written to standard input, which is then closed. */
   readonly input?: string;
   readonly cwd?: string;
+  /** Instead of the environment of this process. */
+  readonly environment?: NodeJS.ProcessEnv;
   /** The process is killed after this time. */
   readonly milliseconds?: number;
 }
@@ -52,7 +54,7 @@ export async function runProcessToFile(
 function run(
   program: string,
   args: readonly string[],
-  { input = "", cwd, milliseconds = 30_000 }: RunOptions,
+  { input = "", cwd, environment, milliseconds = 30_000 }: RunOptions,
   output: "pipe" | number,
   isComplete?: () => boolean,
 ): Promise<Ended> {
@@ -60,6 +62,7 @@ function run(
     const child = spawn(program, args, {
       stdio: ["pipe", output, "pipe"],
       ...(cwd === undefined ? {} : { cwd }),
+      ...(environment === undefined ? {} : { env: environment }),
     });
     const stop = (): boolean => child.kill("SIGKILL");
     const timer = setTimeout(stop, milliseconds);

@@ -4,7 +4,7 @@
  * Spec: SDM Vol. 2A, INT n/INTO/INT3/INT1—Call to Interrupt Procedure; Vol. 3A, "IDT Descriptors", "Exception- and
  * Interrupt-Handler Procedures".
  */
-import { type Descriptor, descriptorAddress, loadedSegment, SYSTEM_TYPE, selectorFault } from "./descriptors.js";
+import { descriptorAddress, loadedSegment, SYSTEM_TYPE, selectorFault } from "./descriptors.js";
 import { checkRoom, writeFrame } from "./frames.js";
 import { setStackPointer } from "./operands.js";
 import { checkDescriptorLimit, codeAt, isInnerCode, readGateCode } from "./privilege.js";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { escapeHtml } from "../../view/text.js";
 import { highlight } from "./highlight.js";
-import { escapeHtml } from "./html-text.js";
 
 const textOf = (html: string): string => html.replace(/<\/?span[^>]*>/g, "");
 

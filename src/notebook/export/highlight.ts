@@ -2,7 +2,7 @@
  * Light colouring of TypeScript for reading: comments, text, numbers, keywords, names of types and calls. It looks at
  * tokens alone; regular expressions and code inside of templates are left uncoloured on purpose.
  */
-import { escapeHtml } from "./html-text.js";
+import { escapeHtml } from "../../view/text.js";
 
 const KEYWORDS =
   "abstract as async await break case catch class const continue debugger declare default delete do else enum export " +

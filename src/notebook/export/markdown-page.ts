@@ -6,7 +6,7 @@
  */
 import type { Versions } from "../document/fingerprint.js";
 import type { NotebookCell, NotebookDocument } from "../document/notebook-document.js";
-import { printedText } from "./html-text.js";
+import { printedText } from "./printed-text.js";
 import { FIGURE_COLUMNS, facts, figureRows } from "./provenance-footer.js";
 import { type PageRecord, recordOf, sealPage } from "./record.js";
 

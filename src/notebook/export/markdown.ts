@@ -3,8 +3,8 @@
  * asked for, and pictures are shown only when the cell holds them. Mathematics is left as it is written. Manual: GitHub Flavored Markdown; nbformat, "Cell attachments".
  */
 import { Marked, type Token, type Tokens } from "marked";
+import { escapeHtml, unescapeHtml } from "../../view/text.js";
 import { highlight } from "./highlight.js";
-import { escapeHtml, unescapeHtml } from "./html-text.js";
 import { isEmbeddedImage, isSafeLink } from "./safe-html.js";
 
 export interface Heading {

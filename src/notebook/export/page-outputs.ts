@@ -3,9 +3,10 @@
  * interactive charts are left out; charts come with a drawing or a text beside them.
  * Manual: nbformat, "Code cell outputs".
  */
-import { escapeHtml, printedText } from "./html-text.js";
+import { escapeHtml } from "../../view/text.js";
 import type { MarkdownRenderer } from "./markdown.js";
 import { OUTPUT_STYLE } from "./page-style.js";
+import { printedText } from "./printed-text.js";
 import { safeHtml } from "./safe-html.js";
 
 type Fields = Readonly<Record<string, unknown>>;

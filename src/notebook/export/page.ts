@@ -5,10 +5,10 @@
  */
 import { createHash } from "node:crypto";
 import { SCRUBBER_SCRIPT } from "../../view/scrubber/script.js";
+import { escapeHtml } from "../../view/text.js";
 import type { Versions } from "../document/fingerprint.js";
 import type { NotebookCell, NotebookDocument } from "../document/notebook-document.js";
 import { highlight } from "./highlight.js";
-import { escapeHtml } from "./html-text.js";
 import { type Heading, MarkdownRenderer } from "./markdown.js";
 import { isError, outputHtml } from "./page-outputs.js";
 import { PAGE_STYLE } from "./page-style.js";

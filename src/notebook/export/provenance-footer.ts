@@ -1,7 +1,8 @@
 /** The end of a page: what ran the notebook, its hash, the hashes of its figures, and how to run it again. */
+
+import { escapeHtml } from "../../view/text.js";
 import type { DisplayFingerprint } from "../document/fingerprint.js";
 import { versionsText } from "../document/versions.js";
-import { escapeHtml } from "./html-text.js";
 import type { PageRecord } from "./record.js";
 
 const SHORT = 12;

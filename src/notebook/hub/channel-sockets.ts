@@ -7,6 +7,7 @@ import { binaryProtocol } from "./binary-protocol.js";
 import { defaultProtocol } from "./channel-protocol.js";
 import type { Hub } from "./hub.js";
 import type { HubKernel } from "./hub-kernel.js";
+import { outputMerger } from "./output-merger.js";
 import { BODY_LIMIT } from "./request-body.js";
 import { splitTarget } from "./rest.js";
 
@@ -60,14 +61,17 @@ export function channelSockets(hub: Hub): ChannelSockets {
 
 function connect(socket: WebSocket, kernel: HubKernel, session: string): void {
   const protocol = socket.protocol === binaryProtocol.name ? binaryProtocol : defaultProtocol;
-  const disconnect = kernel.connect({
-    session,
-    receive(message) {
+  const output = outputMerger({
+    send(message) {
       if (socket.readyState === WebSocket.OPEN) socket.send(protocol.encode(message));
     },
-    end: () => socket.close(NORMAL),
+    backlog: () => socket.bufferedAmount,
   });
-  socket.on("close", disconnect);
+  const disconnect = kernel.connect({ session, receive: output.receive, end: () => socket.close(NORMAL) });
+  socket.on("close", () => {
+    output.end();
+    disconnect();
+  });
   // What is wrong with a socket is told by its close.
   socket.on("error", () => {});
   socket.on("message", (data: Buffer, isBinary) => {

@@ -1,21 +1,22 @@
-/** What the operating system says of files, as one sentence and an HTTP status. Manual: errno(3), RFC 9110, "Status Codes". */
+/** What the operating system says of files, with an HTTP status. Manual: errno(3), RFC 9110, "Status Codes". */
+import { fileReason } from "../file-error.js";
 import { HubError } from "./rest.js";
 
-const MEANINGS: Readonly<Record<string, readonly [status: number, words: string]>> = {
-  EACCES: [403, "permission denied"],
-  EBUSY: [409, "it is in use"],
-  EDQUOT: [507, "the disk quota is used up"],
-  EEXIST: [409, "it exists already"],
-  EFBIG: [507, "too large for the disk"],
-  EISDIR: [400, "it is a folder"],
-  ELOOP: [404, "its links lead in a circle"],
-  ENAMETOOLONG: [400, "its name is too long"],
-  ENOENT: [404, "no such file or folder"],
-  ENOSPC: [507, "the disk is full"],
-  ENOTDIR: [404, "a part of its path is not a folder"],
-  ENOTEMPTY: [400, "the folder is not empty"],
-  EPERM: [403, "permission denied"],
-  EROFS: [403, "the disk is read-only"],
+const STATUSES: Readonly<Record<string, number>> = {
+  EACCES: 403,
+  EBUSY: 409,
+  EDQUOT: 507,
+  EEXIST: 409,
+  EFBIG: 507,
+  EISDIR: 400,
+  ELOOP: 404,
+  ENAMETOOLONG: 400,
+  ENOENT: 404,
+  ENOSPC: 507,
+  ENOTDIR: 404,
+  ENOTEMPTY: 400,
+  EPERM: 403,
+  EROFS: 403,
 };
 
 /** Does something to a file; errors name the file as the client does, and never where it is on this machine. */
@@ -25,7 +26,6 @@ export function withFileErrors<T>(relative: string, action: () => T): T {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === undefined || error instanceof HubError) throw error;
-    const [status, words] = MEANINGS[code] ?? [500, `the system says ${code}`];
-    throw new HubError(status, `${relative === "" ? "/" : relative}: ${words}`);
+    throw new HubError(STATUSES[code] ?? 500, `${relative === "" ? "/" : relative}: ${fileReason(code)}`);
   }
 }

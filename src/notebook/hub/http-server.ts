@@ -9,6 +9,7 @@ import { type Access, accessWith } from "./access.js";
 import { channelSockets } from "./channel-sockets.js";
 import { type Answer, errorAnswer, hubAnswer, refusalPage, send } from "./http-answer.js";
 import type { Hub } from "./hub.js";
+import { packageVersion } from "./package-version.js";
 import { PAGE_FOLDER, pageFile, pageIndex } from "./page-files.js";
 import { discardBody, readBody } from "./request-body.js";
 import { decodePart, HubError, splitTarget } from "./rest.js";
@@ -49,7 +50,8 @@ export async function startHttpServer(options: ServerOptions): Promise<HttpServe
   const access = accessWith(token, port);
   const sockets = channelSockets(hub);
   const answer = (request: IncomingMessage, response: ServerResponse) =>
-    void respond(request, response, { ...options, access });
+    // Nobody is left to tell of what goes wrong while an answer is sent.
+    respond(request, response, { ...options, access }).catch(() => response.destroy());
   server.on("request", answer);
   // Without this a client would be told to go on before anything is checked.
   server.on("checkContinue", answer);
@@ -104,15 +106,14 @@ async function route(request: IncomingMessage, response: ServerResponse, options
   if (reads && page !== null) {
     const addresses = { baseUrl: "/", appUrl: "/lab", treeUrl: "/lab/tree", fullStaticUrl: "/static/lab" };
     const treePath = decodePart(page.groups?.["tree"] ?? "");
-    return pageIndex(pageFolder, { ...addresses, treePath, token, ...pageConfig });
+    return pageIndex(pageFolder, { ...addresses, treePath, token, appVersion: packageVersion(), ...pageConfig });
   }
   const file = pathname === "/favicon.ico" ? pathname : /^\/static\/lab(\/.+)/.exec(pathname)?.[1];
   if (reads && file !== undefined) {
     const name = decodePart(file.slice(1));
     return pageFile(pageFolder, name, String(request.headers["accept-encoding"] ?? ""));
   }
-  if (request.headers.expect !== undefined) response.writeContinue();
-  const body = await readBody(request);
+  const body = await readBody(request, response);
   if (body === undefined) return errorAnswer(413, "the request is too large: at most 64 MiB");
   return hubAnswer(await hub.handle(method, target, body));
 }

@@ -33,8 +33,9 @@ export interface HubKernelOptions {
 /** A kernel that ends this often, each time soon after its start, will not live. */
 const AUTORESTARTS = 5;
 const SOON_MILLISECONDS = 10_000;
-/** Of a kernel that talks without end to nobody, the beginning is kept. */
+/** Of a cell that prints without end to nobody, the beginning is kept, and that it ended. */
 const KEPT_MESSAGES = 50_000;
+const OUTPUT_TYPES = ["stream", "display_data", "update_display_data"];
 
 export class HubKernel {
   readonly id = randomUUID();
@@ -206,9 +207,9 @@ export class HubKernel {
     const isFor = (session: string): boolean =>
       message.channel === "iopub" || message.parent_header.session === session;
     for (const client of this.#clients) if (isFor(client.session)) client.receive(message);
-    if (this.#kept !== undefined && this.#kept.messages.length < KEPT_MESSAGES && isFor(this.#kept.session)) {
-      this.#kept.messages.push(message);
-    }
+    const { messages, session } = this.#kept ?? { messages: [], session: undefined };
+    const isTooMuch = messages.length >= KEPT_MESSAGES && OUTPUT_TYPES.includes(message.header.msg_type);
+    if (session !== undefined && isFor(session) && !isTooMuch) messages.push(message);
   }
 
   /** Tells clients of a state that the kernel itself cannot tell, as Jupyter Server does. */

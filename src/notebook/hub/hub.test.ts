@@ -66,10 +66,4 @@ describe("the hub's contents", () => {
       expect(readFileSync(path.join(folder, "secret.txt"), "utf8")).toBe("secret");
     },
   );
-
-  it("save a notebook that can be read again", async () => {
-    const content = { cells: [], metadata: {}, nbformat: 4, nbformat_minor: 5 };
-    await hub.handle("PUT", "/api/contents/n.ipynb", JSON.stringify({ type: "notebook", format: "json", content }));
-    expect((await hub.handle("GET", "/api/contents/n.ipynb", "")).body).toMatchObject({ type: "notebook", content });
-  });
 });

@@ -2,8 +2,6 @@
  * The hub: kernels, sessions and files for Jupyter clients, as one table of REST routes that no transport is part of.
  * Left out: users and passwords, terminals, settings. Manual: Jupyter Server, "REST API".
  */
-import { readFileSync } from "node:fs";
-import path from "node:path";
 import { Contents } from "./contents.js";
 import { contentsRoutes } from "./contents-routes.js";
 import { HubEvents } from "./events.js";
@@ -12,6 +10,7 @@ import { kernelRoutes } from "./kernel-routes.js";
 import { type KernelSpec, kernelSpec } from "./kernel-spec.js";
 import { Kernels } from "./kernels.js";
 import { NotebookTrust } from "./notebook-trust.js";
+import { packageVersion } from "./package-version.js";
 import { answer, HubError, type HubResponse, noContent, ok, type Route } from "./rest.js";
 import { Sessions } from "./sessions.js";
 
@@ -94,10 +93,4 @@ export class Hub {
       connections: kernels.reduce((sum, { connections }) => sum + connections, 0),
     };
   }
-}
-
-/** Sources and built files lie equally deep below the package. */
-function packageVersion(): string {
-  const file = path.resolve(__dirname, "../../../package.json");
-  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
 }

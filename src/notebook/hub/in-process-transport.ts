@@ -1,10 +1,10 @@
 /**
  * The hub without a network: a fetch function and a WebSocket class for @jupyterlab/services.
- * Manual: Jupyter Server, "WebSocket kernel wire protocols" (the default JSON protocol).
+ * Manual: Jupyter Server, "WebSocket kernel wire protocols".
  */
 import { ServerConnection } from "@jupyterlab/services";
+import { defaultProtocol } from "./channel-protocol.js";
 import type { Hub } from "./hub.js";
-import type { JupyterMessage } from "./jupyter-message.js";
 
 /** An address that never leads to a network. */
 const BASE = "http://hub.invalid/";
@@ -17,8 +17,9 @@ export function inProcessSettings(hub: Hub): ServerConnection.ISettings {
     token: "",
     fetch: (async (input: Request) => {
       const { pathname, search } = new URL(input.url);
-      const { status, body } = await hub.handle(input.method, pathname + search, await input.text());
-      return new Response(body === undefined ? null : JSON.stringify(body), { status });
+      const { status, body, file, headers } = await hub.handle(input.method, pathname + search, await input.text());
+      const content = file === undefined ? (body === undefined ? null : JSON.stringify(body)) : file.bytes;
+      return new Response(content as BodyInit | null, { status, ...(headers === undefined ? {} : { headers }) });
     }) as typeof fetch,
     WebSocket: webSocketClass(hub) as unknown as typeof WebSocket,
   });
@@ -35,7 +36,7 @@ function webSocketClass(hub: Hub) {
     binaryType = "arraybuffer";
     readyState: number = InProcessWebSocket.CONNECTING;
     onopen: (event: object) => void = () => {};
-    onmessage: (event: { data: string }) => void = () => {};
+    onmessage: (event: { data: string | ArrayBuffer }) => void = () => {};
     onclose: (event: { code: number }) => void = () => {};
     onerror: (event: object) => void = () => {};
     readonly #kernelId: string | undefined;
@@ -60,14 +61,18 @@ function webSocketClass(hub: Hub) {
       this.readyState = InProcessWebSocket.OPEN;
       this.#disconnect = kernel.connect({
         session,
-        receive: ({ buffers: _, ...message }) => this.onmessage({ data: JSON.stringify(message) }),
+        receive: (message) => {
+          const data = defaultProtocol.encode(message);
+          this.onmessage({ data: typeof data === "string" ? data : Uint8Array.from(data).buffer });
+        },
+        end: () => this.close(),
       });
       this.onopen({});
     }
 
-    send(data: string): void {
+    send(data: string | ArrayBuffer): void {
       if (this.readyState !== InProcessWebSocket.OPEN || this.#kernelId === undefined) return;
-      hub.kernel(this.#kernelId)?.send(JSON.parse(data) as JupyterMessage);
+      hub.kernel(this.#kernelId)?.send(defaultProtocol.decode(typeof data === "string" ? data : new Uint8Array(data)));
     }
 
     close(): void {

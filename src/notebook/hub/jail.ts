@@ -126,14 +126,14 @@ export class Jail {
 
 /**
  * Whether a part of a path is more than a name: here, on another system (`\`, `C:`), or after one more decoding, which
- * whoever gets the name next may do.
+ * whoever gets the name next may do. What no address or line of text can hold is no name either.
  */
 function leadsAway(part: string): boolean {
   return (
     part === "" ||
     part === "." ||
     part === ".." ||
-    /[\0\\]|%(00|2f|5c)|^(\.|%2e)+$/i.test(part) ||
+    /[\p{Cc}\p{Surrogate}\\]|%(00|2f|5c)|^(\.|%2e)+$/iu.test(part) ||
     (path.sep === "\\" && part.includes(":"))
   );
 }
@@ -147,9 +147,9 @@ function linkTarget(link: string): string | undefined {
 }
 
 function outside(relative: string): HubError {
-  return new HubError(404, `${relative.replaceAll("\0", "\\0")} is outside root contents directory`);
+  return new HubError(404, `${relative.replace(/[\p{Cc}\p{Surrogate}]/gu, "?")} is outside root contents directory`);
 }
 
 function size(bytes: number): string {
-  return `${Math.ceil(bytes / 2 ** 20)} MiB`;
+  return bytes < 2 ** 20 ? `${bytes} bytes` : `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }

@@ -2,21 +2,12 @@
  * This package's kernel in Jupyter's folders: put there, found, taken away. Kernels of other programs are listed and
  * never changed. Manual: Jupyter client, "Making kernels for Jupyter", kernel specs.
  */
-import {
-  copyFileSync,
-  existsSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { VirtlabError } from "../../state/error.js";
 import { withFile } from "../file-error.js";
 import { KERNEL_NAME } from "../hub/kernel-spec.js";
-import { makeFolder } from "../make-folder.js";
+import { replaceFolder } from "../make-folder.js";
 
 /** The package, as it lies now; sources and built files lie equally deep in it. */
 const PACKAGE = path.resolve(__dirname, "../../..");
@@ -49,17 +40,11 @@ export function installKernel(dataFolder: string): string {
   const unfinished = path.join(kernels, `${KERNEL_NAME}.${process.pid}.new`);
   withFile(folder, "cannot be written", () => {
     refuseOthers(folder);
-    try {
-      makeFolder(unfinished);
+    // Jupyter must not meet half a kernelspec.
+    replaceFolder(folder, unfinished, () => {
       writeFileSync(path.join(unfinished, "kernel.json"), `${JSON.stringify(specToInstall(), null, 2)}\n`);
       for (const logo of LOGOS) copyFileSync(path.join(PACKAGE, "kernel-spec", logo), path.join(unfinished, logo));
-      // Jupyter must not meet half a kernelspec.
-      rmSync(folder, { recursive: true, force: true });
-      renameSync(unfinished, folder);
-    } catch (error) {
-      rmSync(unfinished, { recursive: true, force: true });
-      throw error;
-    }
+    });
   });
   return folder;
 }

@@ -2,11 +2,11 @@
  * The extension that draws Plotly figures in JupyterLab 4 and Notebook 7, in Jupyter's folders: a prebuilt one, so that
  * neither Node nor Python is needed to have it. Manual: JupyterLab, "Extension Developer Guide", prebuilt extensions.
  */
-import { cpSync, existsSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { VirtlabError } from "../../state/error.js";
 import { withFile } from "../file-error.js";
-import { makeFolder } from "../make-folder.js";
+import { replaceFolder } from "../make-folder.js";
 
 const NAME = "virtlab-plotly";
 /** What the build has made of it, without Plotly; sources and built files lie equally deep in the package. */
@@ -26,19 +26,13 @@ export function installPlotlyExtension(dataFolder: string): string {
   // JupyterLab passes over names that begin with a dot: it must not meet half an extension.
   const unfinished = path.join(path.dirname(folder), `.${NAME}.${process.pid}.new`);
   withFile(folder, "cannot be written", () => {
-    try {
-      makeFolder(unfinished);
+    replaceFolder(folder, unfinished, () => {
       cpSync(BUILT, unfinished, { recursive: true });
       const { virtlab } = readJson(path.join(BUILT, "package.json")) as {
         readonly virtlab: { readonly plotly: string };
       };
       cpSync(require.resolve("plotly.js-dist-min"), path.join(unfinished, virtlab.plotly));
-      rmSync(folder, { recursive: true, force: true });
-      renameSync(unfinished, folder);
-    } catch (error) {
-      rmSync(unfinished, { recursive: true, force: true });
-      throw error;
-    }
+    });
   });
   return folder;
 }

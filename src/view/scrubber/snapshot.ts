@@ -3,6 +3,7 @@
  * places can be compared with each other and stored by what differs.
  */
 import { FLAG } from "../../hardware/cpu/state.js";
+import { flagNames } from "../../hardware/inspect/flags.js";
 import { littleEndian, readIfMapped } from "../../hardware/inspect/reading.js";
 import { stackChange } from "../../hardware/inspect/stack-change.js";
 import { Machine } from "../../hardware/machine.js";
@@ -62,25 +63,6 @@ interface Anatomy<M> {
 
 const GENERAL = ["eax", "ebx", "ecx", "edx", "esi", "edi", "ebp", "esp", "eip"] as const;
 const SYSTEM = ["cs", "ss", "ds", "es", "fs", "gs", "cr0", "cr2", "cr3", "cr4"] as const;
-/** As they stand in EFLAGS, the highest bit first. */
-const FLAGS = [
-  "ID",
-  "VIP",
-  "VIF",
-  "AC",
-  "VM",
-  "RF",
-  "NT",
-  "OF",
-  "DF",
-  "IF",
-  "TF",
-  "SF",
-  "ZF",
-  "AF",
-  "PF",
-  "CF",
-] as const;
 const COUNTERS: readonly Named<Exclude<keyof Machine["counters"], "repeats">>[] = [
   ["instructions", "instructions"],
   ["exceptions", "exceptions"],
@@ -118,7 +100,7 @@ const x86: Anatomy<Machine> = {
         GENERAL.map((name) => [name, hex(registers[name], 8)]),
         SYSTEM.map((name) => [name, hex(registers[name], name.length === 2 ? 4 : 8)]),
       ],
-      flags: FLAGS.map((name) => [name, (eflags & FLAG[name]) === 0 ? 0 : 1]),
+      flags: flagNames.map((name) => [name, (eflags & FLAG[name]) === 0 ? 0 : 1]),
       flagTexts: [
         ["eflags", hex(eflags, 8)],
         ["IOPL", String((eflags & FLAG.IOPL) >> 12)],

@@ -1,24 +1,4 @@
-/** Text as content of HTML. What terminals do with control characters is left out, except for what prints are full of. */
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
-
-/** The text with everything escaped that has a meaning in HTML, for content and for quoted attributes. */
-export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => ENTITIES[character]!);
-}
-
-const CHARACTERS = new Map(Object.entries(ENTITIES).map(([character, entity]) => [entity, character]));
-
-/** The text that `escapeHtml` would write so; other entities stay as they are. */
-export function unescapeHtml(html: string): string {
-  return html.replace(/&(?:amp|lt|gt|quot|#39);/g, (entity) => CHARACTERS.get(entity)!);
-}
+/** What a program printed, as it would stand on a terminal: what of it is text. */
 
 // The forms of ECMA-48: control sequences (colours, cursor), command strings (titles, links), and the short ones.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
