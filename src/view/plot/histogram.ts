@@ -90,7 +90,8 @@ export function boxes(data: SampleData, options: ChartOptions = {}): Figure {
     q3: [q3],
     lowerfence: [low],
     upperfence: [high],
-    y: [outliers],
+    // With an empty list here plotly.js leaves out the box as well.
+    ...(outliers.length === 0 ? {} : { y: [outliers] }),
     boxpoints: "outliers",
     width: 0.5,
     marker: { color: lookOf(index).color, size: 5, symbol: "circle-open" },

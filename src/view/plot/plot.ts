@@ -31,7 +31,7 @@ export const HOUSE = {
 } as const;
 
 /** Characters of a caption's line, and the height of one. */
-const CAPTION_WIDTH = 124;
+const CAPTION_WIDTH = 104;
 const LINE = 15;
 /** Room for labels and title of the axis above it. */
 const CAPTION_BELOW = 52;
