@@ -24,7 +24,7 @@ export function showCellTools(notebook: Notebook, page: PageActions): void {
     const title = key === undefined ? label : `${label} (${keyText(key)})`;
     const run = (event: Event) => {
       event.stopPropagation();
-      void command.run(page);
+      command.run(page);
     };
     const attributes = { class: "quiet icon-only", type: "button", title, "aria-label": label, "data-command": id };
     return element("button", { ...attributes, tabindex: "-1", onclick: run }, icon(name));

@@ -2,15 +2,15 @@
 import { type Notebook, NotebookActions } from "@jupyterlab/notebook";
 import type { OpenNotebook } from "./open-notebook.js";
 
-/** Where keys hold: between cells, inside one, in either, on the whole page, or behind, at or in a completion. */
-export type Scope = "command" | "edit" | "notebook" | "page" | "completable" | "completing" | "inspectable";
+/** Where keys hold: between cells, inside one, in either, on the whole page, or where something is open or possible. */
+export type Scope = "command" | "edit" | "notebook" | "page" | "completable" | "completing" | "inspectable" | "finding";
 
 export interface Command {
   readonly id: string;
   readonly label: string;
   readonly group: string;
   readonly keys?: readonly (readonly [key: string, scope: Scope])[];
-  run(page: PageActions): void | Promise<unknown>;
+  run(page: PageActions): unknown;
 }
 
 /** What commands work on. */
@@ -20,6 +20,8 @@ export interface PageActions {
   selectCompletion(): void;
   inspect(): void;
   find(): void;
+  findNext(): void;
+  endFind(): void;
   showCommands(): void;
   toggleOutline(): void;
   cycleTheme(): void;
@@ -28,7 +30,7 @@ export interface PageActions {
   save(): Promise<void>;
 }
 
-type InNotebook = (notebook: Notebook, open: OpenNotebook) => void | Promise<unknown>;
+type InNotebook = (notebook: Notebook, open: OpenNotebook) => unknown;
 
 const within =
   (work: InNotebook): Command["run"] =>
@@ -42,6 +44,7 @@ const SELECTORS: Readonly<Record<Scope, string>> = {
   page: "body",
   completable: ".jp-Notebook.jp-mod-editMode .jp-mod-completer-enabled",
   completing: ".jp-Notebook .jp-mod-completer-active",
+  finding: ".jp-DocumentSearch-overlay",
   inspectable:
     ".jp-Notebook.jp-mod-editMode .jp-InputArea-editor:not(.jp-mod-has-primary-selection):not(.jp-mod-in-leading-whitespace):not(.jp-mod-completer-active)",
 };
@@ -322,6 +325,20 @@ export const commands: readonly Command[] = [
     group: "Writing code",
     keys: [["Accel F", "page"]],
     run: (page) => page.find(),
+  },
+  {
+    id: "find-next",
+    label: "Find the next",
+    group: "Writing code",
+    keys: [["Accel G", "page"]],
+    run: (page) => page.findNext(),
+  },
+  {
+    id: "end-find",
+    label: "Close the search",
+    group: "Writing code",
+    keys: [["Escape", "finding"]],
+    run: (page) => page.endFind(),
   },
   { id: "save", label: "Save", group: "Notebook", keys: [["Accel S", "page"]], run: (page) => page.save() },
   { id: "new", label: "New notebook…", group: "Notebook", run: (page) => page.newNotebook() },

@@ -29,6 +29,8 @@ const byName = new Intl.Collator("en", { numeric: true });
 export class Course {
   readonly folder = new Variable<Folder>({ path: "", folders: [], entries: [] });
   readonly #contents: Contents.IManager;
+  /** What open notebooks have said of themselves. */
+  readonly #told = new Map<string, NotebookSummary>();
 
   constructor(contents: Contents.IManager) {
     this.#contents = contents;
@@ -40,18 +42,19 @@ export class Course {
     const children = (listed.content as Contents.IModel[]).toSorted((a, b) => byName.compare(a.name, b.name));
     const folders = children.filter(({ type }) => type === "directory").map(({ path, name }) => ({ path, name }));
     const notebooks = children.filter(({ type }) => type === "notebook");
-    const known = new Map(this.folder.value.entries.map((entry) => [entry.path, entry.summary]));
-    const entries = notebooks.map((model) => ({
-      path: model.path,
-      name: model.name,
-      summary: remembered(model) ?? known.get(model.path),
-    }));
+    const known = (model: Contents.IModel) => this.#told.get(model.path) ?? remembered(model);
+    const entries = notebooks.map((model) => ({ path: model.path, name: model.name, summary: known(model) }));
     this.folder.set({ path, folders, entries });
-    for (const model of notebooks) if (remembered(model) === undefined) await this.#read(model);
+    for (const model of notebooks) if (known(model) === undefined) await this.#read(model);
   }
 
   /** What the open notebook says of itself. */
-  update(path: string, summary: NotebookSummary): void {
+  tell(path: string, summary: NotebookSummary): void {
+    this.#told.set(path, summary);
+    this.#update(path, summary);
+  }
+
+  #update(path: string, summary: NotebookSummary): void {
     const { folder } = this;
     const entries = folder.value.entries.map((entry) => (entry.path === path ? { ...entry, summary } : entry));
     folder.set({ ...folder.value, entries });
@@ -65,7 +68,7 @@ export class Course {
       const { cells } = JSON.parse(file.content) as { cells: object[] };
       const summary = summarize(cells.map(factsOfFile));
       remember({ ...model, last_modified }, summary);
-      this.update(model.path, summary);
+      this.#update(model.path, summary);
     } catch {
       // A file that is no notebook is listed by its name; opening it says what is wrong.
     }

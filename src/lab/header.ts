@@ -139,7 +139,7 @@ export class Header {
     const command = commands.find((one) => one.id === id)!;
     const key = command.keys?.[0]?.[0];
     const title = key === undefined ? label : `${label} (${keyText(key)})`;
-    const run = () => void command.run(this.#page);
+    const run = () => command.run(this.#page);
     return element(
       "button",
       { class: `quiet ${kind}`, type: "button", title, "aria-label": label, "data-command": id, onclick: run },

@@ -28,9 +28,11 @@ const REST_MILLISECONDS = 150;
 export function watchKernel(session: ISessionContext, cells: Observable<Progress>): Variable<KernelState> {
   const state = new Variable<KernelState>({ status: "starting" });
   let wasReady = false;
+  // A connection forgets its kernel when it hears of its end.
+  let ended = false;
   let resting: ReturnType<typeof setTimeout> | undefined;
   const look = () => {
-    let status = statusOf(session);
+    let status: KernelStatus = ended ? "dead" : (WORDS[session.kernelDisplayStatus] ?? "starting");
     wasReady ||= status === "idle" || status === "busy";
     // Connecting for the first time is a part of starting.
     if (status === "disconnected" && !wasReady) status = "starting";
@@ -42,15 +44,16 @@ export function watchKernel(session: ISessionContext, cells: Observable<Progress
       resting = setTimeout(() => state.set({ status }), REST_MILLISECONDS);
     } else state.set({ status });
   };
-  session.statusChanged.connect(look);
+  session.statusChanged.connect((_, status) => {
+    ended ||= status === "dead";
+    look();
+  });
   session.connectionStatusChanged.connect(look);
-  session.kernelChanged.connect(look);
+  session.kernelChanged.connect((_, { newValue }) => {
+    if (newValue !== null && newValue.status !== "dead") ended = false;
+    look();
+  });
   session.sessionChanged.connect(look);
   cells.observe(look);
   return state;
-}
-
-function statusOf(session: ISessionContext): KernelStatus {
-  if (session.session?.kernel?.status === "dead") return "dead";
-  return WORDS[session.kernelDisplayStatus] ?? "starting";
 }

@@ -190,5 +190,8 @@ function essence(model: INotebookModel): string {
 /** Why a request failed, in words for the reader. */
 export function reasonOf(error: unknown): string {
   if (error instanceof ServerConnection.NetworkError) return "the server does not answer";
+  if (error instanceof ServerConnection.ResponseError && error.response.status === 403) {
+    return "this server was started anew and wants another token; open the address that it has printed";
+  }
   return error instanceof Error ? error.message : String(error);
 }

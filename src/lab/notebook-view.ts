@@ -1,8 +1,10 @@
 /** JupyterLab's notebook as the page uses it: editors, renderers, prompts and what the notebook is told about itself. */
 
 import type { ISessionContext } from "@jupyterlab/apputils";
+import { isCodeCellModel } from "@jupyterlab/cells";
 import { Context } from "@jupyterlab/docregistry";
 import {
+  type INotebookCellExecutor,
   type INotebookModel,
   NotebookModelFactory,
   NotebookPanel,
@@ -15,8 +17,7 @@ import { createEditors } from "./editors.js";
 import { createRendering } from "./rendering.js";
 import { RunPrompt } from "./run-prompt.js";
 import type { Services } from "./services.js";
-
-export const KERNEL_NAME = "virtlab";
+import { KERNEL_NAME } from "./sessions.js";
 
 export interface NotebookView {
   readonly context: Context<INotebookModel>;
@@ -39,8 +40,18 @@ const dialogs: ISessionContext.IDialogs = {
   },
 };
 
+/** JupyterLab drops a cell that is run before the kernel is there; here it waits, and shows that it does. */
+async function runWhenReady(options: INotebookCellExecutor.IRunCellOptions): Promise<boolean> {
+  const { cell, sessionContext } = options;
+  if (isCodeCellModel(cell.model) && sessionContext !== undefined && !sessionContext.isReady) {
+    cell.model.executionState = "running";
+    await sessionContext.ready;
+  }
+  return cell.isDisposed ? false : runCell(options);
+}
+
 export function createNotebookViews(services: Services): NotebookViews {
-  setCellExecutor({ runCell });
+  setCellExecutor({ runCell: runWhenReady });
   const editors = createEditors();
   const factoryService = editors.services.factoryService;
   const editorFactory = factoryService.newInlineEditor;

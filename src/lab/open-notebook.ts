@@ -2,15 +2,17 @@
 
 import type { ISessionContext } from "@jupyterlab/apputils";
 import { type Notebook, NotebookActions, type NotebookPanel } from "@jupyterlab/notebook";
+import { KernelAPI } from "@jupyterlab/services";
 import { GO_TO_LINE_EVENT, type LineOfCell } from "./error-output.js";
 import { type KernelState, watchKernel } from "./kernel-state.js";
 import { watchSummary } from "./live-summary.js";
 import { NotebookFile, readNotebook } from "./notebook-file.js";
-import { KERNEL_NAME, type NotebookViews } from "./notebook-view.js";
+import type { NotebookViews } from "./notebook-view.js";
 import type { Observable, Variable } from "./observable.js";
 import { RUN_CELL_EVENT } from "./run-prompt.js";
 import type { NotebookSummary } from "./sections.js";
 import type { Services } from "./services.js";
+import { KERNEL_NAME } from "./sessions.js";
 
 export class OpenNotebook {
   readonly summary: Observable<NotebookSummary>;
@@ -37,6 +39,7 @@ export class OpenNotebook {
    */
   static async open(path: string, services: Services, views: NotebookViews): Promise<OpenNotebook> {
     const loaded = await readNotebook(services.contents, path);
+    services.sessions.begin(path);
     const { context, panel } = views.open(path);
     await context.initialize(false);
     const file = new NotebookFile(path, loaded, services.contents, context.model);
@@ -58,8 +61,8 @@ export class OpenNotebook {
   /** A dead kernel is replaced by a new one. */
   async restart(): Promise<void> {
     const dead = this.kernel.value.status === "dead";
-    if (dead) await this.session.changeKernel({ name: KERNEL_NAME });
-    else await this.session.restartKernel();
+    if (!dead) await this.session.restartKernel();
+    else await this.#replaceKernel();
   }
 
   async reconnect(): Promise<void> {
@@ -71,9 +74,24 @@ export class OpenNotebook {
     this.panel.dispose();
   }
 
+  async #replaceKernel(): Promise<void> {
+    try {
+      await this.session.changeKernel({ name: KERNEL_NAME });
+    } catch {
+      // A server that has been started anew does not know the session either.
+      await this.session.shutdown().catch(() => {});
+      await this.session.changeKernel({ name: KERNEL_NAME });
+    }
+  }
+
+  /** The connection has forgotten its kernel by now; the server knows how it ended. */
   async #learnReason(): Promise<void> {
-    const reason = this.session.session?.kernel?.model?.reason;
-    if (reason !== undefined) this.kernel.set({ status: "dead", reason });
+    const id = this.session.session?.kernel?.id;
+    if (id === undefined) return;
+    const model = await KernelAPI.getKernelModel(id, this.session.sessionManager.serverSettings).catch(() => undefined);
+    if (model?.reason !== undefined && this.kernel.value.status === "dead") {
+      this.kernel.set({ status: "dead", reason: model.reason });
+    }
   }
 
   #goToLine({ count, line }: LineOfCell): void {

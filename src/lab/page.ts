@@ -18,7 +18,7 @@ import { OpenNotebook } from "./open-notebook.js";
 import { Outline } from "./outline.js";
 import { showPalette } from "./palette.js";
 import { watchReading } from "./reading-place.js";
-import { find } from "./search.js";
+import { endFind, find, findNext } from "./search.js";
 import type { Section } from "./sections.js";
 import type { Services } from "./services.js";
 import { theme } from "./theme.js";
@@ -26,7 +26,7 @@ import { watchTrouble } from "./trouble.js";
 
 const OUTLINE_STORED = "virtlab.outline";
 /** Below it the course lies over the notebook and is closed at first. */
-const WIDE = matchMedia("(min-width: 64rem)");
+const WIDE = matchMedia("(min-width: 60rem)");
 
 export class Page implements PageActions {
   open: OpenNotebook | undefined;
@@ -90,6 +90,14 @@ export class Page implements PageActions {
 
   find(): void {
     if (this.open !== undefined) find(this.open.panel);
+  }
+
+  findNext(): void {
+    if (this.open !== undefined) findNext(this.open.panel);
+  }
+
+  endFind(): void {
+    if (this.open !== undefined) endFind(this.open.panel);
   }
 
   showCommands(): void {
@@ -183,9 +191,10 @@ export class Page implements PageActions {
     this.open = open;
     this.#header.show(open);
     this.#outline.openPath = path;
-    this.#stage.replaceChildren(this.#notices.node);
     this.#notices.clear();
-    Widget.attach(open.panel, this.#stage);
+    const room = element("div", { class: "room" });
+    this.#stage.replaceChildren(this.#notices.node, room);
+    Widget.attach(open.panel, room);
     open.notebook.activate();
     this.#endReading = watchReading(open.notebook, this.#course, path, (index) => {
       this.#outline.section = index;
@@ -199,7 +208,7 @@ export class Page implements PageActions {
     assist(open.panel);
     showCellTools(open.notebook, this);
     open.summary.observe((summary) => {
-      this.#course.update(path, summary);
+      this.#course.tell(path, summary);
       if (this.open === open) document.title = `${titleOf({ path, summary })} · virtlab`;
     });
     open.panel.toolbar.hide();

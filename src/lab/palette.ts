@@ -53,7 +53,7 @@ export function showPalette(page: PageActions): void {
   dialog.addEventListener("close", () => {
     dialog.remove();
     before?.focus();
-    void chosen?.run(page);
+    chosen?.run(page);
   });
   document.body.append(dialog);
   fill();

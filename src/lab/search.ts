@@ -18,6 +18,16 @@ export function find(panel: NotebookPanel): void {
   view.focusSearchInput();
 }
 
+export function findNext(panel: NotebookPanel): void {
+  const view = views.get(panel);
+  if (view?.isAttached) void view.model.highlightNext();
+  else find(panel);
+}
+
+export function endFind(panel: NotebookPanel): void {
+  views.get(panel)?.close();
+}
+
 function createView(panel: NotebookPanel): SearchDocumentView {
   const model = new SearchDocumentModel(new NotebookSearchProvider(panel), SEARCH_AFTER_MILLISECONDS);
   const view = new SearchDocumentView(model);

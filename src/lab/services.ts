@@ -3,8 +3,9 @@
  * workspaces, which the hub does not have.
  */
 import type { ServerConnection, ServiceManager } from "@jupyterlab/services";
-import { type Contents, ContentsManager, KernelManager, KernelSpecManager, SessionManager } from "@jupyterlab/services";
+import { type Contents, ContentsManager, KernelManager, KernelSpecManager } from "@jupyterlab/services";
 import { gatheringSettings } from "./gathering-socket.js";
+import { EarlySessions } from "./sessions.js";
 
 /** A document that has a checkpoint asks for no other, and a folder of notebooks stays free of copies. */
 class ContentsWithoutCheckpoints extends ContentsManager {
@@ -17,7 +18,7 @@ export interface Services {
   readonly settings: ServerConnection.ISettings;
   readonly contents: ContentsManager;
   readonly kernels: KernelManager;
-  readonly sessions: SessionManager;
+  readonly sessions: EarlySessions;
   readonly kernelspecs: KernelSpecManager;
   /** The same for those who ask for JupyterLab's whole manager. */
   readonly manager: ServiceManager.IManager;
@@ -28,7 +29,7 @@ export function connectServices(): Services {
   const serverSettings = gatheringSettings({ appendToken: true });
   const contents = new ContentsWithoutCheckpoints({ serverSettings });
   const kernels = new KernelManager({ serverSettings, standby: "when-hidden" });
-  const sessions = new SessionManager({ kernelManager: kernels, serverSettings, standby: "when-hidden" });
+  const sessions = new EarlySessions({ kernelManager: kernels, serverSettings, standby: "when-hidden" });
   const kernelspecs = new KernelSpecManager({ serverSettings, standby: "when-hidden" });
   const ready = Promise.all([sessions.ready, kernelspecs.ready]).then(() => {});
   const parts = { contents, kernels, sessions, kernelspecs, serverSettings, ready, isReady: true, isDisposed: false };

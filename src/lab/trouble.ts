@@ -21,7 +21,7 @@ function watchKernel(open: OpenNotebook, notices: Notices): () => void {
       notices.show({
         id: "kernel",
         tone: "warning",
-        text: `The kernel has ended${reason === undefined ? "" : ` (${reason})`}; its variables are lost, the notebook is not.`,
+        text: `${sentence(reason ?? "the kernel has ended")} Its variables are lost; the notebook is not.`,
         actions: [{ label: "Start a new one", primary: true, run: () => void tryIt(open.restart(), notices) }],
       });
     } else if (status === "disconnected") {
@@ -75,6 +75,8 @@ function lookAtDisk({ file }: OpenNotebook, notices: Notices): () => void {
     removeEventListener("focus", look);
   };
 }
+
+const sentence = (text: string): string => `${text[0]!.toUpperCase()}${text.slice(1)}.`;
 
 async function tryIt(work: Promise<unknown>, notices: Notices): Promise<void> {
   try {

@@ -148,6 +148,7 @@ export function percentiles(data: SampleData, options: ChartOptions = {}): Figur
       customdata: kept.map((rank) => rounded((100 * rank) / values.length)),
       line: { color, width: 2, shape: "hv" },
       marker: { color, symbol, size: 7, maxdisplayed: 10 },
+      cliponaxis: false,
       hovertemplate: `%{customdata:.4~g} % below ${markup(axisTitle(y))} %{y}<extra>%{fullData.name}</extra>`,
     };
   });
