@@ -74,8 +74,9 @@ function receive(frames, reply, key) {
 /** Stops the code of a cell that keeps the kernel from taking this message. Then the kernel answers it as usual. */
 function insist(number, isLast) {
   const start = Date.now();
-  let isFirst = true;
   let busySince = process.cpuUsage();
+  let stops = 0;
+  let isStopping = false;
   const timer = setInterval(() => {
     if (acknowledged >= number) {
       clearInterval(timer);
@@ -84,26 +85,34 @@ function insist(number, isLast) {
     if (isLast && Date.now() > start + LAST_RESORT_MILLISECONDS) process.kill(process.pid, "SIGKILL");
     const stop = STOP[Atomics.load(flags, THREAD)];
     const isBusy = process.cpuUsage(busySince).user > BUSY_MICROSECONDS;
-    if (stop === undefined || !(isBusy || (isFirst && stop === signal))) return;
-    isFirst = false;
-    busySince = process.cpuUsage();
-    stop();
+    // What is stopped twice takes the next with it that runs.
+    if (stop === undefined || isStopping || !(isBusy || (stops === 0 && stop === signal))) return;
+    stops += 1;
+    isStopping = true;
+    stop(() => {
+      isStopping = false;
+      busySince = process.cpuUsage();
+    });
   }, LOOK_MILLISECONDS);
 }
 
 /** A signal breaks what runs without an await behind it, and leaves everything else as it was (vm, breakOnSigint). */
-function signal() {
+function signal(done) {
   Atomics.store(flags, SIGNALLED, 1);
   process.kill(process.pid, "SIGINT");
+  done();
 }
 
 /** What a debugger's "terminate execution" does. It also stops what runs behind an await, and nothing can catch it. */
-function terminate() {
+function terminate(done) {
   const { Session } = require("node:inspector");
   Atomics.store(flags, STOPPED_BY_FORCE, 1);
   const session = new Session();
   session.connectToMainThread();
-  session.post("Runtime.terminateExecution", () => session.disconnect());
+  session.post("Runtime.terminateExecution", () => {
+    session.disconnect();
+    done();
+  });
 }
 
 /** How to stop what the kernel's thread does; a compilation never is. */
