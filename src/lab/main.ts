@@ -6,6 +6,7 @@ import "@jupyterlab/theme-light-extension/style/variables.css";
 import "@jupyterlab/theme-dark-extension/style/variables.css";
 import "./style/tokens.css";
 import "./style/shell.css";
+import "./style/cover.css";
 import "./style/outline.css";
 import "./style/notebook.css";
 import "./style/editor.css";

@@ -6,6 +6,7 @@ import { assist, complete, inspect, selectCompletion } from "./assistance.js";
 import { showCellTools } from "./cell-tools.js";
 import type { PageActions } from "./commands.js";
 import { Course, titleOf } from "./course.js";
+import { cover } from "./cover.js";
 import { askForText, confirm } from "./dialogs.js";
 import { element } from "./element.js";
 import { Header } from "./header.js";
@@ -41,6 +42,7 @@ export class Page implements PageActions {
   readonly #opened = new Map<string, OpenNotebook>();
   #endReading = () => {};
   #endTrouble = () => {};
+  #endCover = () => {};
 
   constructor(services: Services) {
     this.#services = services;
@@ -162,9 +164,8 @@ export class Page implements PageActions {
     document.title = `${path === "" ? "Notebooks" : nameOf(path)} · virtlab`;
     if (isNotebook) await this.#showNotebook(path);
     const listing = this.#showFolder(folder);
-    // What a reader waits for is the notebook.
-    if (!isNotebook) await listing;
-    if (this.open === undefined && !isNotebook) this.#showWelcome();
+    if (!isNotebook) this.#showCover();
+    await listing;
   }
 
   async #showFolder(folder: string): Promise<void> {
@@ -221,6 +222,7 @@ export class Page implements PageActions {
   #leave(): void {
     this.#endReading();
     this.#endTrouble();
+    this.#endCover();
     this.#header.show(undefined);
     this.#outline.openPath = undefined;
     if (this.open === undefined) return;
@@ -229,30 +231,13 @@ export class Page implements PageActions {
     this.open = undefined;
   }
 
-  #showWelcome(): void {
-    const { entries } = this.#course.folder.value;
-    const first = entries.find(({ summary }) => summary === undefined || summary.ran < summary.total) ?? entries[0];
-    const begin = element("button", {
-      class: "primary",
-      type: "button",
-      onclick: () => void this.go(first?.path ?? ""),
+  #showCover(): void {
+    const { node, end } = cover(this.#course, {
+      go: (path) => void this.go(path),
+      newNotebook: () => this.newNotebook(),
     });
-    begin.textContent = first === undefined ? "" : titleOf(first);
-    this.#stage.replaceChildren(
-      element(
-        "div",
-        { class: "welcome" },
-        element("h1", {}, first === undefined ? "Nothing here yet" : "Machines that are values"),
-        element(
-          "p",
-          {},
-          first === undefined
-            ? "This folder has no notebooks. Make one, or start virtlab lab in a folder that has some."
-            : "Choose a notebook at the left, or go on where there is something left to run:",
-        ),
-        first === undefined ? undefined : begin,
-      ),
-    );
+    this.#endCover = end;
+    this.#stage.replaceChildren(this.#notices.node, node);
   }
 
   #showProblem(path: string, error: unknown): void {
@@ -260,7 +245,7 @@ export class Page implements PageActions {
     this.#stage.replaceChildren(
       element(
         "div",
-        { class: "welcome problem", role: "alert" },
+        { class: "cover problem", role: "alert" },
         element("h1", {}, "This did not open"),
         element("p", {}, text),
       ),
