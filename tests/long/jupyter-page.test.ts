@@ -6,7 +6,7 @@ import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startBrowser } from "../support/browser-page.js";
 import { colorsInside } from "../support/browser-pixels.js";
-import { type JupyterProgram, jupyterProgram, startJupyter, writeNotebook } from "../support/jupyter-server.js";
+import { jupyterWithKernel, startJupyterServer, writeNotebook } from "../support/jupyter.js";
 import { findPeer, peer } from "../support/peers.js";
 
 const LONG = { timeout: 120_000 };
@@ -52,18 +52,18 @@ async function textAtPointer(page: Page): Promise<string> {
   return (await figure(page).locator(".hoverlayer").allTextContents()).join("");
 }
 
-describe.each<[string, JupyterProgram]>([
+describe.each([
   ["JupyterLab", "jupyter-lab"],
   ["Notebook", "jupyter-notebook"],
-])("%s", (_, name) => {
+] as const)("%s", (_, name) => {
   it("draws a figure that reacts, fits its room and follows the theme, and shows progress of a busy kernel", async (context) => {
-    const program = jupyterProgram(context, name);
     peer(context, "chromium");
-    const server = await startJupyter(program);
+    const jupyter = await jupyterWithKernel(context, ["--with-plotly"]);
+    const server = await startJupyterServer(jupyter, name);
     const window = await browser!.newContext({ viewport: { width: 1300, height: 900 } });
     try {
-      const file = path.join(server.folder, "figure.ipynb");
-      const goOn = path.join(server.folder, "go-on");
+      const file = path.join(jupyter.folder, "figure.ipynb");
+      const goOn = path.join(jupyter.folder, "go-on");
       writeNotebook(file, [bars, busy(goOn)]);
       const page = await window.newPage();
       const failed: string[] = [];
@@ -119,6 +119,7 @@ describe.each<[string, JupyterProgram]>([
     } finally {
       await window.close();
       await server.close();
+      jupyter.remove();
     }
   });
 });

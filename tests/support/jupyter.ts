@@ -1,6 +1,6 @@
 /** Real Jupyter as a peer: its programs, kept away from the user's own Jupyter folders, and a server of it. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { TestContext } from "vitest";
@@ -24,11 +24,16 @@ export interface Jupyter {
 export interface JupyterServer {
   readonly url: string;
   readonly token: string;
+  /** The page of a notebook in Jupyter's folder. */
+  address(notebook: string): string;
   close(): Promise<void>;
 }
 
-/** Jupyter with the kernel of this package, put there by `virtlab kernelspec install`; ends the test where it is missing. */
-export async function jupyterWithKernel(context: TestContext): Promise<Jupyter> {
+/**
+ * Jupyter with the kernel of this package, put there by `virtlab kernelspec install` with these options; ends the test where
+ * it is missing.
+ */
+export async function jupyterWithKernel(context: TestContext, options: readonly string[] = []): Promise<Jupyter> {
   const programs = process.env[VARIABLE];
   if (programs === undefined || !existsSync(path.join(programs, "jupyter"))) {
     return missing(context, `${VARIABLE} does not name a folder with Jupyter's programs`);
@@ -51,21 +56,23 @@ export async function jupyterWithKernel(context: TestContext): Promise<Jupyter> 
     remove: () => rmSync(home, { recursive: true, force: true, maxRetries: 5 }),
   };
   const command = path.join(packageRoot, "dist/cli/main.js");
-  const { status, stderr } = await runProcess(process.execPath, [command, "kernelspec", "install", "--user"], {
-    environment,
-  });
+  const install = ["kernelspec", "install", "--user", ...options];
+  const { status, stderr } = await runProcess(process.execPath, [command, ...install], { environment });
   if (status !== 0) throw new Error(`virtlab kernelspec install: ${stderr}`);
   return jupyter;
 }
 
-/** Starts JupyterLab's server on any free port of the loopback address. */
-export async function startJupyterServer(jupyter: Jupyter): Promise<JupyterServer> {
+/** Starts a server on any free port of the loopback address. */
+export async function startJupyterServer(
+  jupyter: Jupyter,
+  program: "jupyter-lab" | "jupyter-notebook" = "jupyter-lab",
+): Promise<JupyterServer> {
   const token = "0123456789abcdef";
   const options = [
     ...["--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1", "--ServerApp.port=0"],
     ...[`--IdentityProvider.token=${token}`, `--ServerApp.root_dir=${jupyter.folder}`],
   ];
-  const child = spawn(jupyter.program("jupyter-lab"), options, {
+  const child = spawn(jupyter.program(program), options, {
     env: jupyter.environment,
     cwd: jupyter.folder,
     stdio: ["ignore", "ignore", "pipe"],
@@ -75,7 +82,13 @@ export async function startJupyterServer(jupyter: Jupyter): Promise<JupyterServe
     log += text;
   });
   const url = await serverUrl(jupyter.environment["JUPYTER_RUNTIME_DIR"]!, child, () => log);
-  return { url, token, close: () => end(child) };
+  const route = program === "jupyter-lab" ? "lab/tree" : "notebooks";
+  return {
+    url,
+    token,
+    address: (notebook) => `${url}${route}/${notebook}?token=${token}`,
+    close: () => end(child),
+  };
 }
 
 /** The server writes where it listens into its runtime folder. */
@@ -109,4 +122,14 @@ function end(child: ChildProcess): Promise<void> {
     child.kill("SIGTERM");
     setTimeout(() => child.kill("SIGKILL"), 20_000).unref();
   });
+}
+
+/** Writes a notebook with these code cells for this package's kernel. */
+export function writeNotebook(file: string, sources: readonly string[]): void {
+  const cells = sources.map((source, index) => ({
+    ...{ id: `c${index}`, cell_type: "code", metadata: {} },
+    ...{ source, execution_count: null, outputs: [] },
+  }));
+  const kernelspec = { name: "virtlab", display_name: "virtlab (TypeScript)", language: "typescript" };
+  writeFileSync(file, JSON.stringify({ cells, metadata: { kernelspec }, nbformat: 4, nbformat_minor: 5 }));
 }
