@@ -74,29 +74,46 @@ function receive(frames, reply, key) {
 /** Stops the code of a cell that keeps the kernel from taking this message. Then the kernel answers it as usual. */
 function insist(number, isLast) {
   const start = Date.now();
-  let signalled = process.platform === "win32";
   let busySince = process.cpuUsage();
+  let stops = 0;
+  let isStopping = false;
   const timer = setInterval(() => {
-    const now = Date.now();
-    const thread = Atomics.load(flags, THREAD);
-    if (acknowledged >= number) clearInterval(timer);
-    else if (isLast && now > start + LAST_RESORT_MILLISECONDS) process.kill(process.pid, "SIGKILL");
-    else if (thread === BREAKABLE && !signalled) {
-      signalled = true;
-      Atomics.store(flags, SIGNALLED, 1);
-      process.kill(process.pid, "SIGINT");
-    } else if (thread === FREE && process.cpuUsage(busySince).user > BUSY_MICROSECONDS) {
-      busySince = process.cpuUsage();
-      stopCell();
+    if (acknowledged >= number) {
+      clearInterval(timer);
+      return;
     }
+    if (isLast && Date.now() > start + LAST_RESORT_MILLISECONDS) process.kill(process.pid, "SIGKILL");
+    const stop = STOP[Atomics.load(flags, THREAD)];
+    const isBusy = process.cpuUsage(busySince).user > BUSY_MICROSECONDS;
+    // What is stopped twice takes the next with it that runs.
+    if (stop === undefined || isStopping || !(isBusy || (stops === 0 && stop === signal))) return;
+    stops += 1;
+    isStopping = true;
+    stop(() => {
+      isStopping = false;
+      busySince = process.cpuUsage();
+    });
   }, LOOK_MILLISECONDS);
 }
 
+/** A signal breaks what runs without an await behind it, and leaves everything else as it was (vm, breakOnSigint). */
+function signal(done) {
+  Atomics.store(flags, SIGNALLED, 1);
+  process.kill(process.pid, "SIGINT");
+  done();
+}
+
 /** What a debugger's "terminate execution" does. It also stops what runs behind an await, and nothing can catch it. */
-function stopCell() {
+function terminate(done) {
   const { Session } = require("node:inspector");
   Atomics.store(flags, STOPPED_BY_FORCE, 1);
   const session = new Session();
   session.connectToMainThread();
-  session.post("Runtime.terminateExecution", () => session.disconnect());
+  session.post("Runtime.terminateExecution", () => {
+    session.disconnect();
+    done();
+  });
 }
+
+/** How to stop what the kernel's thread does; a compilation never is. */
+const STOP = { [BREAKABLE]: signal, [FREE]: terminate };

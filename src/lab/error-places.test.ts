@@ -6,7 +6,12 @@ describe("places of an error", () => {
     const error = {
       ename: "TypeScriptError",
       evalue: "first",
-      traceback: ["TypeScriptError: [cell 3]:2:7 - first\n  because of that", "[cell 3]:4:1 - second"],
+      traceback: [
+        "TypeScriptError: [cell 3]:2:7 - first\n  because of that",
+        '> 2 | const b: number = "x";',
+        "    |       ^",
+        "[cell 3]:4:1 - second",
+      ],
     };
     expect(errorPlaces(error, 3)).toEqual([
       { line: 2, column: 7, message: "first\n  because of that" },

@@ -16,6 +16,9 @@ export interface ErrorOutput {
 
 const COMPILER_LINE = /^(?:TypeScriptError: )?\[cell \d+\]:(\d+):(\d+) - (.*)$/s;
 
+/** A line of the cell shown below a message, with its number, or the mark below that. */
+const EXCERPT = /^[> ] +\d* *\|/;
+
 /** What the compiler has marked, or the line of this cell that a run-time error came from first. */
 export function errorPlaces(error: ErrorOutput, executionCount: number | null): readonly ErrorPlace[] {
   const lines = error.traceback.join("\n").split("\n");
@@ -32,7 +35,8 @@ function compilerPlaces(lines: readonly string[]): readonly ErrorPlace[] {
     const match = COMPILER_LINE.exec(text);
     const last = places.at(-1);
     if (match !== null) places.push({ line: Number(match[1]), column: Number(match[2]), message: match[3]! });
-    else if (last !== undefined) places[places.length - 1] = { ...last, message: `${last.message}\n${text}` };
+    else if (last !== undefined && !EXCERPT.test(text))
+      places[places.length - 1] = { ...last, message: `${last.message}\n${text}` };
   }
   return places;
 }

@@ -18,7 +18,10 @@ export interface Displayable {
 /** A value as HTML and as plain text. */
 export class Display implements Displayable {
   constructor(
-    /** A fragment that brings its own style, runs nothing, loads nothing, and inherits colours. */
+    /**
+     * A fragment that brings its own style, loads nothing, and inherits colours. It runs nothing either, except that the
+     * scrubber's brings a script of its own; where scripts are not run, it shows one place.
+     */
     readonly html: string,
     /** The same for terminals, logs and front ends without HTML. */
     readonly text: string,

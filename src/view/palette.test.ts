@@ -1,6 +1,20 @@
+import { JSDOM } from "jsdom";
 import { describe, expect, it } from "vitest";
+import { guest, Machine } from "../index.js";
 import { contrast, distance, seen, type Vision, visions } from "./colour-vision.test-helper.js";
 import { colours, heatColours, INK, INK_ON, seriesColours, textOn, translucent } from "./palette.js";
+import {
+  bars,
+  boxes,
+  type Figure,
+  figureOfRun,
+  gantt,
+  histogram,
+  lines,
+  percentiles,
+  scatter,
+  steps,
+} from "./plot/index.js";
 
 /** Of pages and editors: white paper, JupyterLab's dark theme, VS Code's, GitHub's, and our own dark page's. */
 const LIGHT = ["#ffffff", "#fdfdfc"];
@@ -35,6 +49,62 @@ describe("colours for marks", () => {
     expect(new Set(seriesColours).size).toBe(seriesColours.length);
   });
 });
+
+describe("marks as they are drawn", () => {
+  const pair = { a: [1, 5, 2, 40], b: [2, 3, 9, 4] };
+  const figures: Readonly<Record<string, Figure>> = {
+    lines: lines(pair),
+    steps: steps(pair),
+    scatter: scatter(pair),
+    bars: bars({ a: 1, b: 2 }),
+    histogram: histogram(pair),
+    boxes: boxes(pair),
+    percentiles: percentiles(pair),
+    gantt: gantt([
+      { lane: "a", from: 0, to: 900, what: "runs" },
+      { lane: "a", from: 950, to: 951, what: "waits" },
+    ]),
+    run: figureOfRun(Machine.boot({ image: guest("rings"), memory: "16M" }), { steps: 20_000 }),
+  };
+
+  it.each(Object.entries(figures))("have a contrast of 3 to 1, with all that is translucent: %s", async (_, figure) => {
+    const { document } = new JSDOM((await figure.svg())!, { contentType: "image/svg+xml" }).window;
+    const marks = [...document.querySelectorAll(MARKS)].map(inks).filter((colours) => colours.length > 0);
+    expect(marks.length).toBeGreaterThan(0);
+    for (const background of [...LIGHT, ...DARK])
+      for (const mark of marks) {
+        const best = Math.max(
+          ...mark.map(([colour, opacity]) => contrast(over(colour, opacity, background), background)),
+        );
+        expect(best, `${JSON.stringify(mark)} on ${background}`).toBeGreaterThanOrEqual(3);
+      }
+  });
+});
+
+/** Points, lines, bars and boxes in a drawing of plotly.js. */
+const MARKS = [".point path", "path.point", "path.js-line", "path.box"].map((path) => `.trace ${path}`).join();
+
+/** Colours of an element's outline and area, each with its opacity: what is not there, or is there for the pointer alone, has none. */
+function inks(element: Element): (readonly [colour: string, opacity: number])[] {
+  const style = (one: Element, name: string): string | undefined =>
+    new RegExp(`(?:^|;)\\s*${name}: ([^;]+)`).exec(one.getAttribute("style") ?? "")?.[1];
+  let all = 1;
+  for (let at: Element | null = element; at !== null; at = at.parentElement) all *= Number(style(at, "opacity") ?? 1);
+  return ["stroke", "fill"].flatMap((name) => {
+    const channels = /^rgb\((\d+), (\d+), (\d+)\)$/.exec(style(element, name) ?? "");
+    const opacity = all * Number(style(element, `${name}-opacity`) ?? 1);
+    const isThere = opacity > 0 && (name === "fill" || Number.parseFloat(style(element, "stroke-width") ?? "0") >= 1);
+    return channels === null || !isThere ? [] : [[hexOf(channels.slice(1).map(Number)), opacity] as const];
+  });
+}
+
+const hexOf = (channels: readonly number[]): string =>
+  `#${channels.map((one) => Math.round(one).toString(16).padStart(2, "0")).join("")}`;
+
+function over(colour: string, opacity: number, background: string): string {
+  const at = (from: string, place: number): number => Number.parseInt(from.slice(place, place + 2), 16);
+  return hexOf([1, 3, 5].map((place) => opacity * at(colour, place) + (1 - opacity) * at(background, place)));
+}
 
 describe("colours of quantities", () => {
   it.each(allVisions)("rise in lightness in even steps: %s", (vision) => {

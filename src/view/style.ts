@@ -51,7 +51,7 @@ export const STYLE = `<style>
 .vl.vl.vl .boxes small, .vl.vl.vl .boxes b { display: block; }
 .vl.vl.vl .boxes small { font-size: 10.5px; color: color-mix(in srgb, currentColor 62%, transparent); }
 .vl.vl.vl .boxes .off { color: color-mix(in srgb, currentColor 62%, transparent); }
-.vl.vl.vl .boxes .off small, .vl.vl.vl tr.guess .dim { color: inherit; }
+.vl.vl.vl .boxes .off small, .vl.vl.vl tr.guess td .dim { color: inherit; }
 .vl.vl.vl .boxes .on { font-weight: 650; background: color-mix(in srgb, ${ACCENT} 17%, transparent); border-color: ${ACCENT}; }
 .vl.vl.vl .fields { display: flex; flex-wrap: wrap; gap: .35rem; }
 .vl.vl.vl .fields > span { padding: .15rem .6rem .25rem; border-radius: 5px; background: color-mix(in srgb, currentColor 7%, transparent); }

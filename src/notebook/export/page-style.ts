@@ -1,5 +1,5 @@
 /**
- * The look of notebook pages: one column of text for reading, outputs that may be wider, light and dark as the reader's
+ * The look of notebook pages: one column of text for reading, tables that may be wider, light and dark as the reader's
  * system has it. Fonts are those of the system, since a page loads nothing.
  */
 
@@ -104,8 +104,8 @@ pre code { font-size: inherit; }
 .stderr { background: var(--warn-soft); padding: .5rem .75rem; border-radius: 4px; }
 .error { background: var(--bad-soft); color: var(--bad); padding: .6rem .75rem; border-radius: 4px; white-space: pre-wrap; }
 .failed .outputs { border-left-color: var(--bad); }
-/* A chart that shrinks to a phone cannot be read; it scrolls. */
-.picture { overflow-x: auto; scrollbar-width: thin; }
+/* Charts end where the text does. One that shrinks to a phone cannot be read; it scrolls. */
+.picture { max-width: calc(var(--text) - 1rem - 3px); overflow-x: auto; scrollbar-width: thin; }
 .picture img { display: block; max-width: max(100%, 36rem); height: auto; }
 .paper img { background: #fff; border-radius: 4px; }
 .html { overflow-x: auto; contain: layout paint; font-size: .9375rem; line-height: 1.5; scrollbar-width: thin; }

@@ -45,11 +45,17 @@ export const axisOf = (like: AxisLike | undefined, otherwise: string): Axis =>
 
 export const columnOf = ({ column, name }: Axis): string => column ?? name;
 
-/** What all axes have. Behind jsdom, which measures no text, labels would count as too wide and be left out. */
+/**
+ * What all axes have. Behind jsdom, which measures no text, labels would count as too wide and be left out. Ticks without
+ * ink keep labels off the marks that lie on the axis.
+ */
 export const AXIS_LOOK = {
   gridcolor: GRID,
   linecolor: GRID,
   zeroline: false,
+  ticks: "outside",
+  ticklen: 4,
+  tickcolor: "rgba(0,0,0,0)",
   ticklabeloverflow: "allow",
   exponentformat: "SI",
   separatethousands: true,

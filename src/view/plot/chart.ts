@@ -1,11 +1,12 @@
 /** What the ready-made figures have in common: their options, their text, how series look and how they are named. */
 
 import { cycle, dashes, seriesColours, symbols } from "../palette.js";
+import { textWidth } from "../text-width.js";
 import type { Axis, AxisLike } from "./axis.js";
 import { axisTitle } from "./axis.js";
 import type { Figure, PlotlyFigure } from "./figure.js";
 import { markup } from "./markup.js";
-import { plot } from "./plot.js";
+import { plotBelow } from "./plot.js";
 import type { FigureSources } from "./provenance.js";
 import type { Series } from "./series.js";
 import { numberText, quantile, sorted } from "./statistics.js";
@@ -40,14 +41,28 @@ export interface ChartParts {
   /** Lines of text, if none are given. */
   readonly words: readonly string[];
   readonly layout?: PlotlyFigure["layout"] | undefined;
+  /** The legend stands between the title and the plot, which is then as wide as can be. Default: it stands at the side. */
+  readonly isLegendAbove?: boolean;
 }
 
+/** Height of a legend above the plot. */
+export const LEGEND_LINE = 24;
+/** Width of what a legend shows of a series besides its name, and of all names that are in one line on most pages. */
+const LEGEND_KEY = 46;
+const LEGEND_WIDTH = 560;
+const LEGEND_ABOVE = { orientation: "h", x: 0, xanchor: "left", y: 1, yanchor: "bottom" } as const;
+
+/** Whether a legend of these names needs only one line; of one name there is none. */
+export const fitsAbove = (names: readonly string[]): boolean =>
+  names.length > 1 && names.reduce((sum, name) => sum + textWidth(name, 12) + LEGEND_KEY, 0) <= LEGEND_WIDTH;
+
 /** A ready-made figure. */
-export function chart({ kind, traces, x, y, relation, words, layout = {} }: ChartParts, options: ChartOptions): Figure {
+export function chart(parts: ChartParts, options: ChartOptions): Figure {
+  const { kind, traces, x, y, relation, words, layout = {}, isLegendAbove = false } = parts;
   const { title, caption, text, height, from, costs } = options;
   const heading = `${kind}: ${relation ?? `${axisTitle(y)} by ${axisTitle(x)}`}`;
   const legend = traces.filter(({ showlegend }) => showlegend !== false).length > 1;
-  return plot(traces, {
+  const shown = {
     ...(title === undefined ? {} : { title }),
     ...(caption === undefined ? {} : { caption }),
     text: text ?? [title, heading, ...words.map((line) => `  ${line}`)].filter(Boolean).join("\n"),
@@ -55,12 +70,14 @@ export function chart({ kind, traces, x, y, relation, words, layout = {} }: Char
     y,
     layout: {
       showlegend: legend,
+      ...(isLegendAbove ? { legend: LEGEND_ABOVE } : {}),
       ...(height === undefined ? {} : { height }),
       ...layout,
     },
     from,
     costs,
-  });
+  };
+  return plotBelow(isLegendAbove ? LEGEND_LINE : 0, traces, shown);
 }
 
 /** How the i-th series looks: colour, dash and shape, which all differ. */

@@ -5,6 +5,7 @@ import {
   axisTitle,
   bars,
   boxes,
+  colours,
   type Figure,
   gantt,
   heatmap,
@@ -132,10 +133,64 @@ describe("series", () => {
     expect(lines([1]).layout["showlegend"]).toBe(false);
   });
 
+  it("have marks that are whole where they lie on an axis", async () => {
+    const zero = { x: axis("n", "runs", { zero: true }), y: axis("t", "ns", { zero: true }) };
+    for (const figure of [
+      lines([0, 1, 0], zero),
+      scatter([0, 1, 0], zero),
+      percentiles({ a: [0, 1], b: [0, 2] }, zero),
+    ]) {
+      const svg = (await figure.svg())!;
+      expect(svg).toMatch(/class="points"[^>]*><path/);
+      expect(svg).not.toMatch(/<g class="scatterlayer[^>]*clip-path/);
+      expect(svg.match(/<g class="trace scatter [^>]*>/g)!.join()).not.toContain("clip-path");
+    }
+  });
+
   it("of many points show only some of them", () => {
     const long = Array.from({ length: 200 }, (_, index) => index);
     expect(lines(long).data[0]).toMatchObject({ mode: "lines" });
     expect(lines({ a: long, b: long }).data[0]).toMatchObject({ mode: "lines+markers", marker: { maxdisplayed: 10 } });
+  });
+});
+
+describe("steps", () => {
+  const queues = {
+    run: [[0, 3] as const, [40, 0] as const, [55, 3] as const],
+    wait: [[0, 1] as const, [20, 2] as const],
+  };
+  const last = (figure: Figure) => figure.data.map(({ x, y }) => [(x as number[]).at(-1), (y as number[]).at(-1)]);
+
+  it("hold after the last point for as long as before it, all to the same end", () => {
+    expect(last(steps(queues))).toEqual([
+      [70, 3],
+      [70, 2],
+    ]);
+    expect(last(steps([7]))).toEqual([[1, 7]]);
+    expect(steps([]).data[0]!["x"]).toEqual([]);
+  });
+
+  it("hold to the end of the axis's range, or until they are said to", () => {
+    const x = axis("time", "ticks", { range: [0, 100] });
+    expect(last(steps(queues, { x }))[0]).toEqual([100, 3]);
+    expect(last(steps(queues, { x, until: 60 }))[0]).toEqual([60, 3]);
+    // Nothing that happened is left out.
+    expect(last(steps(queues, { x, until: 50 }))).toEqual([
+      [55, 3],
+      [50, 2],
+    ]);
+    expect(() => steps(queues, { until: Number.NaN })).toThrow("steps: until is NaN");
+  });
+
+  it("have a mark for each point, none where they end, and no end among names", async () => {
+    expect((await steps(queues).svg())!.match(/class="point"[^>]*fill-opacity: 1;/g)).toHaveLength(5);
+    expect(steps(queues).text).toContain("run: 3 points, 0 to 3");
+    expect(
+      steps([
+        ["boot", 1],
+        ["login", 2],
+      ]).data[0]!["x"],
+    ).toEqual(["boot", "login"]);
   });
 });
 
@@ -185,6 +240,12 @@ describe("spreads of numbers", () => {
       y: [[100]],
     });
     expect(text).toContain("a: median 3.5, half from 2.25 to 4.75, all from 1 to 100");
+  });
+
+  it("as boxes are drawn for all series, also where nothing lies outside", async () => {
+    const svg = (await boxes({ CFS: [1, 2, 3, 4], FIFO: [2, 2, 9, 30, 900] }).svg())!;
+    expect(svg.match(/class="box"/g)).toHaveLength(2);
+    expect(svg.match(/class="point"/g)).toHaveLength(1);
   });
 
   it("as boxes of records are grouped by what the axis is", () => {
@@ -275,6 +336,49 @@ describe("a Gantt chart", () => {
     expect(figure.layout["yaxis"]).toMatchObject({ categoryarray: ["0", "1"], autorange: "reversed" });
     expect(figure.text).toContain("0: 0 to 5 guest");
     expect(() => spansOf([{ a: 1 }], { lane: "a", from: "b", to: "c" })).toThrow('no record has a column "b"');
+  });
+});
+
+describe("spans", () => {
+  const borders = (figure: Figure) =>
+    figure.data.map(({ marker }) => (marker as { line: { width: number[]; color: string[] } }).line);
+
+  it("that are narrow keep their colour, and stay apart from what they touch", () => {
+    const spans = [
+      { lane: "a", from: 0, to: 1000, what: "runs" },
+      { lane: "b", from: 0, to: 1, what: "runs" },
+      { lane: "b", from: 500, to: 502, what: "runs" },
+      { lane: "b", from: 502, to: 504, what: "runs" },
+      { lane: "b", from: 504, to: 506, what: "waits" },
+      { lane: "c", from: 504, to: 504, what: "waits" },
+    ];
+    const [runs, waits] = borders(gantt(spans));
+    const [wide, hairline, one, next] = runs!.width;
+    expect([wide, hairline]).toEqual([1, 1]);
+    expect(one).toBeCloseTo(0.33, 2);
+    expect(next).toBe(one);
+    const { blue, orange } = colours;
+    expect(runs!.color.map((colour) => colour === blue)).toEqual([false, true, false, false]);
+    expect(waits).toEqual({ width: [1, 1], color: [orange, orange] });
+  });
+
+  it("that are wide on the axis shown have the border of wide ones", () => {
+    const spans = [
+      { lane: "a", from: 0, to: 1 },
+      { lane: "a", from: 900, to: 1000 },
+    ];
+    expect(borders(gantt(spans))[0]!.color[0]).toBe(colours.blue);
+    expect(borders(gantt(spans, { x: axis("t", "s", { range: [0, 10] }) }))[0]!.color[0]).not.toBe(colours.blue);
+  });
+
+  it("have a legend above them if it needs one line, with room for it", () => {
+    const of = (names: readonly string[]) =>
+      gantt(names.map((what, from) => ({ lane: "a", from, to: from + 1, what }))).layout;
+    const few = of(["runs", "waits"]);
+    expect(few["legend"]).toMatchObject({ orientation: "h", y: 1, yanchor: "bottom" });
+    expect(few["margin"]).toMatchObject({ t: 40 });
+    const many = of(Array.from({ length: 7 }, (_, index) => `a state with a long name ${index}`));
+    expect([many["legend"], many["margin"]]).toMatchObject([undefined, { t: 16 }]);
   });
 });
 

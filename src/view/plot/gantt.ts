@@ -2,7 +2,7 @@
 
 import { textOn } from "../palette.js";
 import { type AxisLike, axisOf, marginOfNames } from "./axis.js";
-import { type ChartOptions, chart, lookOf, named } from "./chart.js";
+import { type ChartOptions, chart, fitsAbove, LEGEND_LINE, lookOf, named } from "./chart.js";
 import type { Figure } from "./figure.js";
 import { markup } from "./markup.js";
 import { columnValues, numberOf, type PlotRecord } from "./series.js";
@@ -26,6 +26,12 @@ export interface GanttOptions extends ChartOptions {
 const ROW = 34;
 /** A span is labelled if it is at least this part of all time. */
 const LABELLED = 0.06;
+/** About how many pixels wide all time is. */
+const TIME_WIDTH = 660;
+/** A span of fewer pixels has no border of its own, which would be all that is seen of it. */
+const NARROW = 4;
+/** Darkens what it lies on, so that a border keeps the span's hue. */
+const BORDER = "rgba(0,0,0,0.5)";
 
 /** Records with other names of columns, as spans. */
 export interface SpanColumns {
@@ -70,10 +76,10 @@ export function gantt(spans: readonly Span[], options: GanttOptions = {}): Figur
   const [x, y] = [axisOf(options.x, "time"), axisOf(options.y, "lane")];
   const lanes = [...new Set(spans.map(({ lane }) => lane))];
   const kinds = [...new Set(spans.map(({ what = "" }) => what))];
-  const first = Math.min(...spans.map(({ from }) => from));
-  const last = Math.max(...spans.map(({ to }) => to));
+  const [first, last] = x.range ?? [Math.min(...spans.map(({ from }) => from)), Math.max(...spans.map(({ to }) => to))];
   const traces = kinds.map((kind, index) => {
     const own = spans.filter(({ what = "" }) => what === kind);
+    const { color } = lookOf(index);
     return {
       type: "bar",
       orientation: "h",
@@ -82,20 +88,21 @@ export function gantt(spans: readonly Span[], options: GanttOptions = {}): Figur
       x: own.map(({ from, to }) => rounded(to - from)),
       y: own.map(({ lane }) => markup(lane)),
       customdata: own.map(({ to }) => to),
-      marker: { color: lookOf(index).color, line: { width: 1, color: "rgba(128,128,128,0.6)" } },
+      marker: { color, line: bordersOf(own, color, TIME_WIDTH / (last - first)) },
       text: own.map(({ from, to }) => (to - from < LABELLED * (last - first) ? "" : markup(kind))),
       textposition: "inside",
       insidetextanchor: "middle",
-      insidetextfont: { color: textOn(lookOf(index).color) },
+      insidetextfont: { color: textOn(color) },
       textangle: 0,
       hovertemplate: `%{y}: %{base} to %{customdata}<extra>%{fullData.name}</extra>`,
     };
   });
+  const isLegendAbove = fitsAbove(kinds);
   const layout = {
     barmode: "overlay",
     bargap: 0.3,
     margin: { l: marginOfNames(lanes) },
-    height: 130 + ROW * Math.max(2, lanes.length),
+    height: 130 + ROW * Math.max(2, lanes.length) + (isLegendAbove ? LEGEND_LINE : 0),
     yaxis: {
       type: "category",
       categoryorder: "array",
@@ -104,7 +111,25 @@ export function gantt(spans: readonly Span[], options: GanttOptions = {}): Figur
       showgrid: false,
     },
   };
-  return chart({ kind: "Gantt chart", traces, x, y, words: wordsOf(spans, lanes), layout }, options);
+  return chart({ kind: "Gantt chart", traces, x, y, words: wordsOf(spans, lanes), layout, isLegendAbove }, options);
+}
+
+/**
+ * Borders of spans of one kind, of which a pixel is 1 / `scale`. Spans that follow each other stay apart by them; they
+ * are thinner where the spans are narrow. A narrow one that stands alone is bordered in its own colour instead, so that
+ * it is seen however short it is.
+ */
+function bordersOf(spans: readonly Span[], color: string, scale: number): { width: number[]; color: string[] } {
+  const at = (lane: string, time: number): string => `${time} ${lane}`;
+  const begins = new Set(spans.map(({ lane, from }) => at(lane, from)));
+  const ends = new Set(spans.map(({ lane, to }) => at(lane, to)));
+  const borders = spans.map(({ lane, from, to }): readonly [width: number, color: string] => {
+    const pixels = (to - from) * scale;
+    if (!(pixels < NARROW)) return [1, BORDER];
+    const hasNeighbour = from < to && (begins.has(at(lane, to)) || ends.has(at(lane, from)));
+    return hasNeighbour ? [rounded(pixels / NARROW), BORDER] : [1, color];
+  });
+  return { width: borders.map(([width]) => width), color: borders.map(([, one]) => one) };
 }
 
 /** Spans of a lane that are told one by one. */

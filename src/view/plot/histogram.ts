@@ -90,7 +90,8 @@ export function boxes(data: SampleData, options: ChartOptions = {}): Figure {
     q3: [q3],
     lowerfence: [low],
     upperfence: [high],
-    y: [outliers],
+    // With an empty list here plotly.js leaves out the box as well.
+    ...(outliers.length === 0 ? {} : { y: [outliers] }),
     boxpoints: "outliers",
     width: 0.5,
     marker: { color: lookOf(index).color, size: 5, symbol: "circle-open" },
@@ -148,6 +149,7 @@ export function percentiles(data: SampleData, options: ChartOptions = {}): Figur
       customdata: kept.map((rank) => rounded((100 * rank) / values.length)),
       line: { color, width: 2, shape: "hv" },
       marker: { color, symbol, size: 7, maxdisplayed: 10 },
+      cliponaxis: false,
       hovertemplate: `%{customdata:.4~g} % below ${markup(axisTitle(y))} %{y}<extra>%{fullData.name}</extra>`,
     };
   });

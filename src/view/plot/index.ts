@@ -8,7 +8,7 @@ export { Figure, type FigureWords, type PlotlyFigure } from "./figure.js";
 export { type GanttOptions, gantt, type Span, type SpanColumns, spansOf } from "./gantt.js";
 export { type GridData, type HeatmapOptions, heatmap } from "./heatmap.js";
 export { boxes, type HistogramOptions, histogram, percentiles, type SampleData } from "./histogram.js";
-export { lines, scatter, steps } from "./lines.js";
+export { lines, type StepOptions, scatter, steps } from "./lines.js";
 export { type PlotOptions, plot } from "./plot.js";
 export { type FigureSources, type Hashed, type Provenance, provenanceOf } from "./provenance.js";
 export { figureOfRun } from "./run-figure.js";

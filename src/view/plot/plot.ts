@@ -31,7 +31,7 @@ export const HOUSE = {
 } as const;
 
 /** Characters of a caption's line, and the height of one. */
-const CAPTION_WIDTH = 124;
+const CAPTION_WIDTH = 104;
 const LINE = 15;
 /** Room for labels and title of the axis above it. */
 const CAPTION_BELOW = 52;
@@ -58,10 +58,11 @@ export function captionBelow(text: string): { readonly annotation: object; reado
  * figure.provenance.states[0] === machine.hash // => true
  * figure.layout["height"] // => 340
  */
-export function plot(
-  data: PlotlyFigure["data"],
-  { title, caption = "", text = "", layout = {}, x, y, ...sources }: PlotOptions = {},
-): Figure {
+export const plot = (data: PlotlyFigure["data"], options: PlotOptions = {}): Figure => plotBelow(0, data, options);
+
+/** `plot`, with so many pixels of room between the heading and the plot. */
+export function plotBelow(room: number, data: PlotlyFigure["data"], options: PlotOptions): Figure {
+  const { title, caption = "", text = "", layout = {}, x, y, ...sources } = options;
   const names = new Set(["xaxis", "yaxis", ...Object.keys(layout).filter((name) => /^[xy]axis\d*$/.test(name))]);
   const measured: Readonly<Record<string, object>> = {
     ...(x === undefined ? {} : { xaxis: plotlyAxis(axisOf(x, "")) }),
@@ -80,7 +81,7 @@ export function plot(
   } = layout as { readonly annotations?: readonly object[]; readonly margin?: object };
   const layoutOf = (stamped: string): PlotlyFigure["layout"] => {
     const below = captionBelow(stamped);
-    const margin = { l: 84, r: 16, t: title === undefined ? 16 : 36, b: below.margin, ...given };
+    const margin = { l: 84, r: 16, t: room + (title === undefined ? 16 : 36), b: below.margin, ...given };
     return {
       ...HOUSE,
       height: 340,
@@ -88,7 +89,7 @@ export function plot(
       ...rest,
       margin,
       ...axes,
-      annotations: [...annotations, ...(title === undefined ? [] : [headingAbove(title)]), below.annotation],
+      annotations: [...annotations, ...(title === undefined ? [] : [headingAbove(title, room)]), below.annotation],
     };
   };
   return new Figure(data, layoutOf, { title: title ?? "", caption, text, ...sources });
@@ -100,7 +101,7 @@ function titled(title: unknown): object {
   return { title: { standoff: 10, ...(typeof title === "string" ? { text: title } : (title as object)) } };
 }
 
-const headingAbove = (title: string): object => ({
-  ...{ xref: "paper", yref: "paper", x: 0, y: 1, xanchor: "left", yanchor: "bottom", yshift: 8 },
+const headingAbove = (title: string, room: number): object => ({
+  ...{ xref: "paper", yref: "paper", x: 0, y: 1, xanchor: "left", yanchor: "bottom", yshift: room + 8 },
   ...{ align: "left", showarrow: false, text: `<b>${markup(title)}</b>` },
 });

@@ -24,7 +24,8 @@ interface PlotlyWindow {
   readonly plotly: Plotly;
 }
 
-const WIDTH = 920;
+/** About a column of text, on which its letters are then as large as they are meant to be. */
+const WIDTH = 760;
 const HEIGHT = 510;
 
 let shared: PlotlyWindow | undefined;

@@ -100,7 +100,7 @@ function incidentTraces({ incidents }: RunProfile): Record<string, unknown>[] {
       text: own.map(({ detail }) => detail),
       xaxis: "x",
       yaxis: "y2",
-      marker: { symbol, size: 8, color: colour, opacity: 0.9 },
+      marker: { symbol, size: 8, color: colour },
       cliponaxis: false,
       showlegend: false,
       hovertemplate: "step %{x:,d}<br>%{text}<extra></extra>",

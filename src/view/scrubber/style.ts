@@ -52,7 +52,6 @@ export const SCRUBBER_STYLE = `${STYLE}<style>
 .vl.vl.vl .registers .short td.was { min-width: 8.5ch; }
 .vl.vl.vl .cols > .listing { flex-basis: 16rem; min-height: calc(13 * 1.55 * 13px + 1.2rem); }
 .vl.vl.vl .listing td { padding-right: .75rem; }
-.vl.vl.vl .listing tr.guess td.dim { color: ${dim(62)}; }
 .vl.vl.vl .listing td.bytes { max-width: 20ch; overflow: hidden; text-overflow: ellipsis; }
 .vl.vl.vl .listing td.arrow { min-width: 1.6em; }
 .vl.vl.vl .memory { border-top: 1px solid ${dim(12)}; }
