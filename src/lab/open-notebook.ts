@@ -8,7 +8,7 @@ import { type KernelState, watchKernel } from "./kernel-state.js";
 import { watchSummary } from "./live-summary.js";
 import { NotebookFile, readNotebook } from "./notebook-file.js";
 import type { NotebookViews } from "./notebook-view.js";
-import type { Observable, Variable } from "./observable.js";
+import { type Observable, Variable } from "./observable.js";
 import { RUN_CELL_EVENT } from "./run-prompt.js";
 import type { NotebookSummary } from "./sections.js";
 import type { Services } from "./services.js";
@@ -19,6 +19,8 @@ const ASK_AGAIN_MILLISECONDS = 2000;
 export class OpenNotebook {
   readonly summary: Observable<NotebookSummary>;
   readonly kernel: Variable<KernelState>;
+  /** How often the server has started the kernel anew because it had ended. */
+  readonly deaths = new Variable(0);
 
   private constructor(
     readonly path: string,
@@ -28,6 +30,11 @@ export class OpenNotebook {
   ) {
     this.summary = watchSummary(panel.context.model);
     this.kernel = watchKernel(session, this.summary);
+    session.statusChanged.connect((_, status) => {
+      if (status === "autorestarting") this.deaths.set(this.deaths.value + 1);
+    });
+    // JupyterLab would stop everything with a dialog; the page says it in a notice.
+    session.statusChanged.disconnect(panel["_onSessionStatusChanged"], panel);
     this.kernel.observe(({ status, reason }) => {
       if (status === "dead" && reason === undefined) void this.#learnReason();
       if (status === "disconnected") void this.#awaitServer();
@@ -55,6 +62,10 @@ export class OpenNotebook {
 
   async runAll(): Promise<void> {
     await NotebookActions.runAll(this.notebook, this.session);
+  }
+
+  async runAbove(): Promise<void> {
+    await NotebookActions.runAllAbove(this.notebook, this.session);
   }
 
   async interrupt(): Promise<void> {

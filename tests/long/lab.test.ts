@@ -208,6 +208,26 @@ describe("the lab page", () => {
     expect(await shown(page, 1)).toBe("42");
   });
 
+  it("says when the server has started a kernel anew that had ended", async () => {
+    await lab.close();
+    lab = await startLab(browser, { autorestart: true });
+    lab.write("a.ipynb", [code("a", "const a = 41;"), code("b", "process.exit(3)"), code("c", "a + 1")]);
+    const { page, troubles } = await lab.open("a.ipynb");
+    await run(page, 0);
+    await cell(page, 1).locator(".cm-content").click();
+    await page.keyboard.press("Control+Enter");
+    const notice = page.locator('[data-notice="death"]');
+    await notice.waitFor(LONG);
+    await page.waitForSelector(".kernel-state.idle", LONG);
+    expect(await page.locator(".jp-Dialog").count()).toBe(0);
+    await run(page, 2);
+    expect(await shown(page, 2)).toContain("Cannot find name 'a'");
+    await run(page, 0);
+    await run(page, 2);
+    expect(await shown(page, 2)).toBe("42");
+    expect(troubles).toEqual([]);
+  });
+
   it("warns of a file that has changed on disk, and does what one answers", async () => {
     const other = "// from elsewhere";
     const changeOnDisk = () => {

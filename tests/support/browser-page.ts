@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import { startHttpServer } from "../../src/notebook/hub/http-server.js";
-import { Hub } from "../../src/notebook/hub/hub.js";
+import { Hub, type HubOptions } from "../../src/notebook/hub/hub.js";
 
 const FLAGS = [
   ...["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
@@ -55,9 +55,9 @@ export interface LabWindow {
 const joined = (_: string, value: unknown): unknown =>
   Array.isArray(value) && value.length > 0 && value.every((line) => typeof line === "string") ? value.join("") : value;
 
-export async function startLab(browser: Browser): Promise<Lab> {
+export async function startLab(browser: Browser, options: HubOptions = {}): Promise<Lab> {
   const folder = mkdtempSync(path.join(tmpdir(), "virtlab-lab-"));
-  const hub = new Hub(folder);
+  const hub = new Hub(folder, undefined, options);
   const serve = (port: number) => startHttpServer({ hub, token: "for-tests", port });
   let server = await serve(0);
   const origin = `http://127.0.0.1:${server.port}`;
