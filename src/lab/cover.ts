@@ -19,7 +19,8 @@ export function cover(course: Course, actions: CoverActions): { readonly node: E
 
 function content({ path, folders, entries, problem }: Folder, actions: CoverActions): Element[] {
   if (problem !== undefined) return [heading("This folder did not open"), element("p", {}, problem)];
-  const title = heading(path === "" ? "Machines that are values" : nameOf(path));
+  const name = nameOf(path);
+  const title = heading(path === "" ? "Machines that are values" : name[0]!.toUpperCase() + name.slice(1));
   if (entries.length > 0) return [title, ...next(entries, actions), list(entries, actions)];
   const create = element("button", { class: "primary", type: "button", onclick: () => actions.newNotebook() });
   create.append(icon("add"), "New notebook");

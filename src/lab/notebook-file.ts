@@ -69,7 +69,7 @@ export class NotebookFile {
     this.#contents = contents;
     this.#model = model;
     this.#modified = loaded.modified;
-    this.#onDisk = essence(model);
+    this.#onDisk = essence(contentOf(model));
     model.contentChanged.connect(() => this.#onChange());
   }
 
@@ -93,7 +93,7 @@ export class NotebookFile {
     const loaded = await readNotebook(this.#contents, this.path);
     this.#model.fromJSON(loaded.content);
     this.#modified = loaded.modified;
-    this.#onDisk = essence(this.#model);
+    this.#onDisk = essence(contentOf(this.#model));
     this.#settle();
   }
 
@@ -102,7 +102,7 @@ export class NotebookFile {
     if (this.#saving !== undefined || this.state.value.kind === "conflict") return "same";
     const found = await this.#modifiedOnDisk().catch(() => undefined);
     if (found === undefined || found === this.#modified || this.#saving !== undefined) return "same";
-    if (essence(this.#model) === this.#onDisk) {
+    if (essence(contentOf(this.#model)) === this.#onDisk) {
       await this.reload();
       return "reloaded";
     }
@@ -116,8 +116,7 @@ export class NotebookFile {
 
   async #write(overwrite: boolean): Promise<boolean> {
     clearTimeout(this.#timer);
-    const text = essence(this.#model);
-    if (text === this.#onDisk && !overwrite) return this.#settle();
+    if (essence(contentOf(this.#model)) === this.#onDisk && !overwrite) return this.#settle();
     this.state.set({ kind: "saving" });
     try {
       const found = await this.#modifiedOnDisk();
@@ -125,10 +124,11 @@ export class NotebookFile {
         this.state.set({ kind: "conflict" });
         return false;
       }
-      const content = this.#model.toJSON();
+      // Meanwhile somebody may have typed.
+      const content = contentOf(this.#model);
       const saved = await this.#contents.save(this.path, { type: "notebook", format: "json", content });
       this.#modified = saved.last_modified;
-      this.#onDisk = text;
+      this.#onDisk = essence(content);
       return this.#settle();
     } catch (error) {
       this.state.set({ kind: "failed", reason: reasonOf(error) });
@@ -141,10 +141,11 @@ export class NotebookFile {
   #settle(): boolean {
     this.#changedSince = undefined;
     this.#model.dirty = false;
-    if (essence(this.#model) === this.#onDisk) {
+    if (essence(contentOf(this.#model)) === this.#onDisk) {
       this.state.set({ kind: "saved" });
       return true;
     }
+    this.state.set({ kind: "changed" });
     this.#onChange();
     return false;
   }
@@ -160,7 +161,7 @@ export class NotebookFile {
 
   /** A kernel that starts writes its version into the metadata; that alone is no change. */
   #showChanged(): void {
-    if (essence(this.#model) !== this.#onDisk) this.state.set({ kind: "changed" });
+    if (essence(contentOf(this.#model)) !== this.#onDisk) this.state.set({ kind: "changed" });
   }
 
   #saveAfter(milliseconds: number): void {
@@ -179,9 +180,10 @@ export class NotebookFile {
   }
 }
 
+const contentOf = (model: INotebookModel): INotebookContent => model.toJSON() as INotebookContent;
+
 /** The notebook as text, without what front ends, kernels and servers write into it by themselves. */
-function essence(model: INotebookModel): string {
-  const { metadata, cells } = model.toJSON() as INotebookContent;
+function essence({ metadata, cells }: INotebookContent): string {
   const { kernelspec: _, language_info: __, ...rest } = metadata;
   const own = cells.map((cell) => ({ ...cell, metadata: { ...cell.metadata, trusted: undefined } }));
   return JSON.stringify([rest, own]);

@@ -2,21 +2,25 @@
 
 import type { ISessionContext } from "@jupyterlab/apputils";
 import { type Notebook, NotebookActions, type NotebookPanel } from "@jupyterlab/notebook";
-import { KernelAPI } from "@jupyterlab/services";
+import { KernelAPI, ServerConnection } from "@jupyterlab/services";
 import { GO_TO_LINE_EVENT, type LineOfCell } from "./error-output.js";
 import { type KernelState, watchKernel } from "./kernel-state.js";
 import { watchSummary } from "./live-summary.js";
 import { NotebookFile, readNotebook } from "./notebook-file.js";
 import type { NotebookViews } from "./notebook-view.js";
-import type { Observable, Variable } from "./observable.js";
+import { type Observable, Variable } from "./observable.js";
 import { RUN_CELL_EVENT } from "./run-prompt.js";
 import type { NotebookSummary } from "./sections.js";
 import type { Services } from "./services.js";
 import { KERNEL_NAME } from "./sessions.js";
 
+const ASK_AGAIN_MILLISECONDS = 2000;
+
 export class OpenNotebook {
   readonly summary: Observable<NotebookSummary>;
   readonly kernel: Variable<KernelState>;
+  /** How often the server has started the kernel anew because it had ended. */
+  readonly deaths = new Variable(0);
 
   private constructor(
     readonly path: string,
@@ -26,8 +30,14 @@ export class OpenNotebook {
   ) {
     this.summary = watchSummary(panel.context.model);
     this.kernel = watchKernel(session, this.summary);
+    session.statusChanged.connect((_, status) => {
+      if (status === "autorestarting") this.deaths.set(this.deaths.value + 1);
+    });
+    // JupyterLab would stop everything with a dialog; the page says it in a notice.
+    session.statusChanged.disconnect(panel["_onSessionStatusChanged"], panel);
     this.kernel.observe(({ status, reason }) => {
       if (status === "dead" && reason === undefined) void this.#learnReason();
+      if (status === "disconnected") void this.#awaitServer();
     });
     panel.node.addEventListener(RUN_CELL_EVENT, (event) => this.#runCellAround(event.target as Node));
     panel.node.addEventListener(GO_TO_LINE_EVENT, (event) => this.#goToLine((event as CustomEvent<LineOfCell>).detail));
@@ -52,6 +62,10 @@ export class OpenNotebook {
 
   async runAll(): Promise<void> {
     await NotebookActions.runAll(this.notebook, this.session);
+  }
+
+  async runAbove(): Promise<void> {
+    await NotebookActions.runAllAbove(this.notebook, this.session);
   }
 
   async interrupt(): Promise<void> {
@@ -81,6 +95,17 @@ export class OpenNotebook {
       // A server that has been started anew does not know the session either.
       await this.session.shutdown().catch(() => {});
       await this.session.changeKernel({ name: KERNEL_NAME });
+    }
+  }
+
+  /** JupyterLab asks ever more seldom, and gives up after some minutes; a server on this machine can be asked often. */
+  async #awaitServer(): Promise<void> {
+    const kernel = this.session.session?.kernel;
+    while (kernel != null && this.kernel.value.status === "disconnected" && !this.panel.isDisposed) {
+      await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MILLISECONDS));
+      const answer = await KernelAPI.getKernelModel(kernel.id, kernel.serverSettings).catch((error) => error);
+      // Any answer will do: a kernel that is gone is found out by connecting to it.
+      if (!(answer instanceof ServerConnection.NetworkError)) await kernel.reconnect().catch(() => {});
     }
   }
 

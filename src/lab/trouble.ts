@@ -8,7 +8,12 @@ const LOOK_AT_DISK_MILLISECONDS = 15_000;
 
 /** Shows notices while this notebook is the one that is shown; the result ends that. */
 export function watchTrouble(open: OpenNotebook, notices: Notices): () => void {
-  const ends = [watchKernel(open, notices), watchFile(open, notices), lookAtDisk(open, notices)];
+  const ends = [
+    watchKernel(open, notices),
+    watchDeaths(open, notices),
+    watchFile(open, notices),
+    lookAtDisk(open, notices),
+  ];
   return () => {
     for (const end of ends) end();
     notices.clear();
@@ -32,6 +37,21 @@ function watchKernel(open: OpenNotebook, notices: Notices): () => void {
         actions: [{ label: "Try again", run: () => void open.reconnect() }],
       });
     } else notices.hide("kernel");
+  });
+}
+
+function watchDeaths(open: OpenNotebook, notices: Notices): () => void {
+  let known = open.deaths.value;
+  return open.deaths.observe((deaths) => {
+    if (deaths === known) return;
+    known = deaths;
+    notices.show({
+      id: "death",
+      tone: "warning",
+      text: "The kernel ended and was started anew. Its variables are lost; the notebook is not.",
+      actions: [{ label: "Run all cells above", run: () => void open.runAbove().then(() => notices.hide("death")) }],
+      closable: true,
+    });
   });
 }
 

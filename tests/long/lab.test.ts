@@ -208,6 +208,26 @@ describe("the lab page", () => {
     expect(await shown(page, 1)).toBe("42");
   });
 
+  it("says when the server has started a kernel anew that had ended", async () => {
+    await lab.close();
+    lab = await startLab(browser, { autorestart: true });
+    lab.write("a.ipynb", [code("a", "const a = 41;"), code("b", "process.exit(3)"), code("c", "a + 1")]);
+    const { page, troubles } = await lab.open("a.ipynb");
+    await run(page, 0);
+    await cell(page, 1).locator(".cm-content").click();
+    await page.keyboard.press("Control+Enter");
+    const notice = page.locator('[data-notice="death"]');
+    await notice.waitFor(LONG);
+    await page.waitForSelector(".kernel-state.idle", LONG);
+    expect(await page.locator(".jp-Dialog").count()).toBe(0);
+    await run(page, 2);
+    expect(await shown(page, 2)).toContain("Cannot find name 'a'");
+    await run(page, 0);
+    await run(page, 2);
+    expect(await shown(page, 2)).toBe("42");
+    expect(troubles).toEqual([]);
+  });
+
   it("warns of a file that has changed on disk, and does what one answers", async () => {
     const other = "// from elsewhere";
     const changeOnDisk = () => {
@@ -253,6 +273,39 @@ describe("the lab page", () => {
     await run(page, 1);
     expect(await shown(page, 1)).toBe("3");
     await saved(page);
+    expect(troubles).toEqual([]);
+  });
+
+  it("says when the server does not answer, keeps what was typed, and saves it when the server is back", async () => {
+    lab.write("a.ipynb", [code("a", "const kept = 1;"), code("b", "kept + 1")]);
+    const { page } = await lab.open("a.ipynb");
+    await run(page, 0);
+    await saved(page);
+    await lab.stopServer();
+    await page.waitForSelector('[data-notice="kernel"]', LONG);
+    await replaceCode(page, 1, "kept + 2");
+    await page.waitForSelector(".save-state.failed", LONG);
+    let asked = false;
+    page.on("dialog", (dialog) => {
+      asked = dialog.type() === "beforeunload";
+      void dialog.dismiss();
+    });
+    await page.close({ runBeforeUnload: true });
+    await expect.poll(() => asked, LONG).toBe(true);
+
+    await lab.startServer();
+    await saved(page);
+    expect(lab.read("a.ipynb").cells[1]!.source).toBe("kept + 2");
+    await page.waitForSelector(".kernel-state.idle", LONG);
+    await run(page, 1);
+    expect(await shown(page, 1)).toBe("3");
+  });
+
+  it("loads less than a megabyte before a notebook can be used, and Plotly only for a figure", async () => {
+    lab.write("a.ipynb", [text("t", "# A"), code("a", "1")]);
+    const { transferred, troubles } = await lab.open("a.ipynb");
+    expect(transferred()).toBeGreaterThan(200_000);
+    expect(transferred()).toBeLessThan(1_000_000);
     expect(troubles).toEqual([]);
   });
 

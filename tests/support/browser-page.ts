@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import { startHttpServer } from "../../src/notebook/hub/http-server.js";
-import { Hub } from "../../src/notebook/hub/hub.js";
+import { Hub, type HubOptions } from "../../src/notebook/hub/hub.js";
 
 const FLAGS = [
   ...["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
@@ -30,6 +30,9 @@ export interface Lab {
   read(name: string): { cells: { id: string; source: string; outputs: unknown[] }[] };
   /** A new window on a notebook, once its kernel is ready. */
   open(name: string, options?: WindowOptions): Promise<LabWindow>;
+  /** The server goes away while its kernels live on, and comes back at the same address. */
+  stopServer(): Promise<void>;
+  startServer(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -44,16 +47,19 @@ export interface LabWindow {
   readonly context: BrowserContext;
   /** Errors of the console and of scripts, requests that failed, and requests to elsewhere. */
   readonly troubles: string[];
+  /** How many bytes of the page's own files have come so far, as they came. */
+  transferred(): number;
 }
 
 /** Notebook files have long texts as lists of lines. */
 const joined = (_: string, value: unknown): unknown =>
   Array.isArray(value) && value.length > 0 && value.every((line) => typeof line === "string") ? value.join("") : value;
 
-export async function startLab(browser: Browser): Promise<Lab> {
+export async function startLab(browser: Browser, options: HubOptions = {}): Promise<Lab> {
   const folder = mkdtempSync(path.join(tmpdir(), "virtlab-lab-"));
-  const hub = new Hub(folder);
-  const server = await startHttpServer({ hub, token: "for-tests", port: 0 });
+  const hub = new Hub(folder, undefined, options);
+  const serve = (port: number) => startHttpServer({ hub, token: "for-tests", port });
+  let server = await serve(0);
   const origin = `http://127.0.0.1:${server.port}`;
   const metadata = {
     kernelspec: { display_name: "virtlab (TypeScript)", language: "typescript", name: "virtlab" },
@@ -79,12 +85,19 @@ export async function startLab(browser: Browser): Promise<Lab> {
         const own = host === `127.0.0.1:${server.port}` || protocol === "data:" || protocol === "blob:";
         if (!own) troubles.push(`elsewhere: ${request.url()}`);
       });
+      let bytes = 0;
       page.on("response", (response) => {
         if (response.status() >= 400) troubles.push(`${response.status()}: ${response.url()}`);
+        const { pathname } = new URL(response.url());
+        if (/^\/(static|lab)\//.test(pathname)) bytes += Number(response.headers()["content-length"]);
       });
       await page.goto(`${origin}/lab/tree/${name}?token=for-tests`);
       if (name.endsWith(".ipynb")) await page.waitForSelector(".kernel-state.idle", { timeout: 90_000 });
-      return { page, context, troubles };
+      return { page, context, troubles, transferred: () => bytes };
+    },
+    stopServer: () => server.close(),
+    async startServer() {
+      server = await serve(server.port);
     },
     async close() {
       await server.close();
