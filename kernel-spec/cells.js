@@ -55,7 +55,8 @@ class Cells {
       }
       return reply;
     } finally {
-      end();
+      // The next cell may keep the thread for itself: this one's reply goes out before.
+      setImmediate(end);
     }
   }
 
