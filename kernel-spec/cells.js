@@ -63,7 +63,7 @@ class Cells {
   async #run({ code, silent = false, store_history = !silent }, send) {
     const number = this.#executionCount + 1;
     if (store_history && !silent) this.#executionCount = number;
-    this.#streams.flush();
+    this.#streams.begin();
     this.#send = silent ? () => {} : send;
     // tslab's own display functions ask for this place.
     require("tslab/dist/jupyter.js").lastWriteDisplayData = (content, update) =>
