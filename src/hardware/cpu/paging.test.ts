@@ -2,7 +2,7 @@
 // the other, and without a thought for speed.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Access, type PagingState, type PhysicalMemory, translate, walk } from "./paging.js";
+import { type Access, type PagingState, type PhysicalMemory, readsThrough, translate, walk } from "./paging.js";
 import { CR0, CR4 } from "./state.js";
 
 /** Tables lie in the first 16 frames; above them there is nothing. */
@@ -228,6 +228,32 @@ describe("a page walk", () => {
       { seed: 9, numRuns: 4000 },
     );
     expect(remembered).toBeGreaterThan(100);
+  });
+
+  it("of a read finds what an accessed entry says, where nothing is to be set or refused", () => {
+    let plain = 0;
+    fc.assert(
+      fc.property(tables, state, linearAddress, access, (make, system, linear, how) => {
+        const words = make((system.cr4 & CR4.PAE) !== 0);
+        const { directoryEntry } = translated(
+          new Memory(words.slice()),
+          system,
+          linear,
+          { ...how, write: false },
+          true,
+        );
+        if (directoryEntry === 0) return;
+        const memory = new Memory(words.slice());
+        const entry = memory.read32((directoryEntry & 0xfffff000) + ((linear >>> 10) & 0xffc));
+        if (!readsThrough(directoryEntry, entry, how.user)) return;
+        plain++;
+        const { physical } = translated(memory, system, linear, { ...how, write: false }, true);
+        expect(physical).toBe(((entry & 0xfffff000) | (linear & 0xfff)) >>> 0);
+        expect(memory.written.length).toBeLessThanOrEqual(1);
+      }),
+      { seed: 10, numRuns: 4000 },
+    );
+    expect(plain).toBeGreaterThan(50);
   });
 
   it("leaves memory alone without the order to set flags", () => {

@@ -209,6 +209,13 @@ export function translate(
   }
 }
 
+/**
+ * Whether a read finds its page by an entry of a page table, with nothing to be set or refused: what `translate` finds out
+ * for most reads. `directoryEntry` led to the table.
+ */
+export const readsThrough = (directoryEntry: number, entry: number, user: boolean): boolean =>
+  (entry & (PTE.P | PTE.A | PTE.PS)) === (PTE.P | PTE.A) && (!user || (entry & directoryEntry & PTE.U) !== 0);
+
 export interface PageTableEntry {
   /** 3: page-directory-pointer table, 2: page directory, 1: page table. */
   readonly level: number;

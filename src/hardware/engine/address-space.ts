@@ -9,7 +9,7 @@
 import type { Page } from "../../state/pages.js";
 import { PAGE_SIZE } from "../../state/pages.js";
 import type { PersistentMap } from "../../state/persistent-map.js";
-import { type PhysicalMemory, pageFaultRule, type Translation, translate } from "../cpu/paging.js";
+import { type PhysicalMemory, pageFaultRule, readsThrough, type Translation, translate } from "../cpu/paging.js";
 import { Fault, Unsupported, VECTOR } from "../cpu/processor.js";
 import { checkAccess } from "../cpu/segment-checks.js";
 import { ACCESS, CR4, type Segment, type SystemState, segmentNumbered } from "../cpu/state.js";
@@ -375,6 +375,17 @@ export class AddressSpace {
     if (this.#i32[user] === page << 12) this.#invalidate(user);
   }
 
+  /** The slot of a page that may be read, if the way to its page table is known and nothing is to be set or refused; else -1. */
+  #slotToRead(linear: number, size: number, user: boolean): number {
+    const directoryEntry = this.#directory[linear >>> 22]!;
+    if (directoryEntry === 0 || this.#stale || this.#slots.full || (linear & 0xfff) + size > PAGE_SIZE) return -1;
+    const table = (directoryEntry & this.#addressLines) >>> 12;
+    if (!this.#isMemory(table)) return -1;
+    const entry = this.#i32[(SLOTS + this.#slot(table) * PAGE_SIZE + ((linear >>> 10) & 0xffc)) >> 2]!;
+    const frame = (entry & this.#addressLines) >>> 12;
+    return readsThrough(directoryEntry, entry, user) && this.#isMemory(frame) ? this.#slot(frame) : -1;
+  }
+
   /** The slot of a page that may be written with care, if the TLB knows it; else -1. */
   #slotToWrite(linear: number, size: number): number {
     const entry = this.#tlbEntry(linear, this.user);
@@ -536,11 +547,17 @@ export class AddressSpace {
   #load(linear: number, size: number, forWrite: boolean): number {
     const known = forWrite ? this.#slotToWrite(linear, size) : -1;
     if (known >= 0) return this.#readSlot(known, linear & 0xfff, size);
+    const { user } = this;
+    const plain = forWrite ? -1 : this.#slotToRead(linear, size, user);
+    if (plain >= 0) {
+      this.#fill(linear, plain, false, user);
+      return this.#readSlot(plain, linear & 0xfff, size);
+    }
     try {
       this.#inBlock = !this.single;
       if (!this.single && this.#slots.full) return this.#bail();
-      if ((linear & 0xfff) + size > PAGE_SIZE) return this.#readAcross(linear, size, forWrite, this.user);
-      const physical = this.#physical(linear, forWrite, this.user);
+      if ((linear & 0xfff) + size > PAGE_SIZE) return this.#readAcross(linear, size, forWrite, user);
+      const physical = this.#physical(linear, forWrite, user);
       if (physical < 0) {
         this.#i32[SLOW_EXIT >> 2] = this.#raisePageFault();
         return 0;
@@ -548,7 +565,7 @@ export class AddressSpace {
       const frame = physical >>> 12;
       if (!this.#isMemory(frame)) return this.#openBus(physical);
       const slot = this.#slot(frame);
-      this.#fill(linear, slot, forWrite && !this.patching, this.user);
+      this.#fill(linear, slot, forWrite && !this.patching, user);
       return this.#readSlot(slot, physical & 0xfff, size);
     } catch (thrown) {
       this.#i32[SLOW_EXIT >> 2] = this.#exitFor(thrown);
