@@ -20,6 +20,7 @@ import {
 } from "./device-set.js";
 import { passesA20, pressKeys, typeText } from "./i8042.js";
 import { nmiMasked } from "./mc146818.js";
+import { baseOf, type MemoryRange, rangeAtAddress } from "./memory-map.js";
 import * as pic from "./pic-pair.js";
 import {
   DEFAULT_DEVICE_CONFIG,
@@ -35,8 +36,8 @@ import { receive } from "./uart16550.js";
 
 export { DEVICE_KINDS, type DeviceSet, type DeviceSetup } from "./device-set.js";
 
-/** What a port read gives. */
-export interface PortReadResult {
+/** What a read gives. */
+export interface ReadValue {
   readonly devices: DeviceSet;
   /** Unsigned, of the access's size. */
   readonly value: number;
@@ -64,16 +65,18 @@ export function createDevices(config: DeviceConfig = DEFAULT_DEVICE_CONFIG, setu
 }
 
 /** IN: reads `size` (1, 2 or 4) bytes from `port` at `tick`. A port nobody answers gives all ones. */
-export function portRead(devices: DeviceSet, port: number, size: number, tick: number): PortReadResult {
+export function portRead(devices: DeviceSet, port: number, size: number, tick: number): ReadValue {
   const range = rangeAt(devices.config, port);
-  if (range !== undefined && takesWhole(range, port, size)) return readRegister(devices, range, port, size, tick);
+  if (range !== undefined && takesWhole(range, port, size)) {
+    return readRegister(devices, range.device, range.offset + port - range.base, size, tick);
+  }
   if (range === undefined && size === 1) return { devices, value: 0xff };
   let value = 0;
   for (let index = 0; index < size; index++) {
     const part = rangeOfByte(devices.config, port, index, size);
     let byte = 0xff;
     if (part !== undefined) {
-      const result = readRegister(devices, part, port + index, 1, tick);
+      const result = readRegister(devices, part.device, part.offset + port + index - part.base, 1, tick);
       devices = result.devices;
       byte = result.value;
     }
@@ -86,12 +89,13 @@ export function portRead(devices: DeviceSet, port: number, size: number, tick: n
 export function portWrite(devices: DeviceSet, port: number, size: number, value: number, tick: number): DeviceSet {
   const range = rangeAt(devices.config, port);
   if (range !== undefined && takesWhole(range, port, size)) {
-    return writeRegister(devices, range, port, size, value, tick);
+    return writeRegister(devices, range.device, range.offset + port - range.base, size, value, tick);
   }
   for (let index = 0; index < size; index++) {
     const part = rangeOfByte(devices.config, port, index, size);
     if (part === undefined) continue;
-    devices = writeRegister(devices, part, port + index, 1, (value >>> (8 * index)) & 0xff, tick);
+    const byte = (value >>> (8 * index)) & 0xff;
+    devices = writeRegister(devices, part.device, part.offset + port + index - part.base, 1, byte, tick);
   }
   return devices;
 }
@@ -105,6 +109,50 @@ export function isTimeless(devices: DeviceSet, port: number, size: number): bool
   const range = rangeAt(devices.config, port);
   return range === undefined ? size === 1 : takesWhole(range, port, size) && kindOf(range.device).advance === undefined;
 }
+
+/** Reads `size` (1, 2 or 4) bytes at a physical address at `tick`. Where nobody answers it gives all ones. */
+export function memoryRead(devices: DeviceSet, physical: number, size: number, tick: number): ReadValue {
+  const range = rangeAtAddress(devices, physical);
+  if (range === undefined && size === 1) return { devices, value: 0xff };
+  if (range !== undefined && size <= range.width) {
+    const offset = range.offset + physical - baseOf(range, devices);
+    return readRegister(devices, range.device, offset, size, tick);
+  }
+  let value = 0;
+  for (let at = 0, part = 0; at < size; at += part) {
+    part = partOf(rangeAtAddress(devices, physical + at), size - at);
+    const result = memoryRead(devices, physical + at, part, tick);
+    devices = result.devices;
+    value += result.value * 2 ** (8 * at);
+  }
+  return { devices, value };
+}
+
+/** Writes `value` (unsigned, `size` bytes: 1, 2 or 4) at a physical address at `tick`. Where nobody answers it is lost. */
+export function memoryWrite(
+  devices: DeviceSet,
+  physical: number,
+  size: number,
+  value: number,
+  tick: number,
+): DeviceSet {
+  const range = rangeAtAddress(devices, physical);
+  if (range === undefined && size === 1) return devices;
+  if (range !== undefined && size <= range.width) {
+    const offset = range.offset + physical - baseOf(range, devices);
+    return writeRegister(devices, range.device, offset, size, value, tick);
+  }
+  for (let at = 0, part = 0; at < size; at += part) {
+    part = partOf(rangeAtAddress(devices, physical + at), size - at);
+    const bytes = Math.floor(value / 2 ** (8 * at)) % 2 ** (8 * part);
+    devices = memoryWrite(devices, physical + at, part, bytes, tick);
+  }
+  return devices;
+}
+
+/** How much of a wider access, of which `left` bytes are left, is made at a time: what the device takes. */
+const partOf = (range: MemoryRange | undefined, left: number): number =>
+  range !== undefined && range.width <= left ? range.width : 1;
 
 /** The first tick at which time changes something of the devices; 0 where that is not known. */
 export const quietUntil = (devices: DeviceSet): number => (devices === quietSet ? quietTick : 0);
@@ -219,12 +267,10 @@ export function canWakeByItself(devices: DeviceSet, tick: number): boolean {
   });
 }
 
-function readRegister(set: DeviceSet, range: PortRange, port: number, size: number, tick: number): PortReadResult {
+function readRegister(set: DeviceSet, name: DeviceName, offset: number, size: number, tick: number): ReadValue {
   const devices = advance(set, tick);
-  const name = range.device;
   const kind = kindOf(name);
   const before = stateOf(devices, name);
-  const offset = range.offset + port - range.base;
   const peeked = kind.peek === undefined ? -1 : kind.peek(before, offset, size, tick);
   if (peeked >= 0) return { devices, value: peeked };
   const { state, value } = kind.read(before, offset, size, tick);
@@ -234,17 +280,15 @@ function readRegister(set: DeviceSet, range: PortRange, port: number, size: numb
 
 function writeRegister(
   set: DeviceSet,
-  range: PortRange,
-  port: number,
+  name: DeviceName,
+  offset: number,
   size: number,
   value: number,
   tick: number,
 ): DeviceSet {
   const devices = advance(set, tick);
-  const name = range.device;
   const kind = kindOf(name);
   const before = stateOf(devices, name);
-  const offset = range.offset + port - range.base;
   const written = withState(devices, name, kind.write(before, offset, size, value, tick));
   const resets = kind.resetsOnWrite?.(before, offset, value) ?? false;
   return resets ? replaced(written, "reset", pullReset(written.reset)) : written;

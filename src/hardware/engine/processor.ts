@@ -134,6 +134,10 @@ export class Processor implements ProcessorPort {
     this.#ways = new Ways(buffer);
     this.#ports = new KnownPorts(buffer);
     space.system = this.#system.live;
+    space.mapped = {
+      read: (physical, size) => this.#memoryRead(physical, size),
+      write: (physical, size, value) => this.#memoryWrite(physical, size, value),
+    };
   }
 
   get devices(): bus.DeviceSet {
@@ -640,6 +644,11 @@ export class Processor implements ProcessorPort {
     const devices = bus.portWrite(before, port, size, value, this.now);
     this.counts.portWrites++;
     this.#portAccessed(devices, "out", port, size, value);
+    this.#written(before, devices);
+  }
+
+  /** What a write to a device can do beyond the device. */
+  #written(before: bus.DeviceSet, devices: bus.DeviceSet): void {
     const exit = devices.debugExit?.exitValue;
     if (devices.debugExit !== before.debugExit && exit !== undefined) {
       this.attention = { stop: { reason: "debug-exit", value: exit, status: ((exit << 1) | 1) & 0xff } };
@@ -648,11 +657,30 @@ export class Processor implements ProcessorPort {
     this.#space.setA20(bus.a20Enabled(devices));
   }
 
+  #memoryRead(physical: number, size: number): number {
+    const { devices, value } = bus.memoryRead(this.devices, physical, size, this.now);
+    this.#accessed(devices);
+    return size === 4 ? value | 0 : (value << (32 - 8 * size)) >> (32 - 8 * size);
+  }
+
+  #memoryWrite(physical: number, size: number, value: number): void {
+    const before = this.devices;
+    const unsigned = size === 4 ? value >>> 0 : value & (2 ** (8 * size) - 1);
+    const devices = bus.memoryWrite(before, physical, size, unsigned, this.now);
+    this.#accessed(devices);
+    if (devices !== before) this.#written(before, devices);
+  }
+
   #portAccessed(devices: bus.DeviceSet, direction: "in" | "out", port: number, size: number, value: number): void {
     this.trap(portBreakpoints(this.#system.live, port, size));
     if (this.observe?.has("port")) {
       this.events.push({ kind: "port", tick: this.now, eip: this.eip, direction, port, size, value });
     }
+    this.#accessed(devices);
+  }
+
+  /** An access has made these of the devices: looked at behind the instruction. */
+  #accessed(devices: bus.DeviceSet): void {
     if (devices === this.devices) return;
     this.devices = devices;
     this.nextEvent = bus.nextEvent(devices, this.now);
