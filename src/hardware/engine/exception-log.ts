@@ -11,7 +11,7 @@ export interface ExceptionPlace {
   readonly eip: number;
   readonly cpl: number;
   readonly mode: Mode;
-  readonly codeBits: 16 | 32;
+  readonly codeBits: 16 | 32 | 64;
 }
 
 const LONGEST_INSTRUCTION = 15;
@@ -58,7 +58,7 @@ export class ExceptionLog {
     this.#cs = cs;
     this.#cpl = cpl;
     this.#mode = mode;
-    this.#codeBits = codeBits;
+    this.#codeBits = codeBits as 16 | 32;
     if (this.#others.length > 0) this.#others = [];
   }
 

@@ -26,8 +26,14 @@ export class RegisterFile {
     return this.#words[FIRST + 2 * number]! >>> 0;
   }
 
-  set(number: number, value: number): void {
+  set(number: number, value: number, high = 0): void {
     this.#words[FIRST + 2 * number] = value;
+    this.#words[FIRST + 2 * number + 1] = high;
+  }
+
+  /** Bits 32 to 63 of it, unsigned. */
+  getHigh(number: number): number {
+    return this.#words[FIRST + 2 * number + 1]! >>> 0;
   }
 
   get eflags(): number {
