@@ -75,7 +75,7 @@ import { Ways } from "./ways.js";
 export interface Attention {
   readonly stop?: Stop;
 }
-const LOOK_AROUND: Attention = {};
+export const LOOK_AROUND: Attention = {};
 const NO_COUNTS: Counts = { repeats: 0, exceptions: 0, interrupts: 0, portReads: 0, portWrites: 0 };
 
 export class Processor implements ProcessorPort {
@@ -121,6 +121,7 @@ export class Processor implements ProcessorPort {
   /** A fault was met on the way to a handler: INT n itself was refused, and the exception delivered instead. */
   faultMet = false;
   observe: ReadonlySet<EventKind> | undefined;
+  #repeats = true;
   events: MachineEvent[] = [];
 
   readonly #saved = new Int32Array(SAVED_WORDS);
@@ -266,7 +267,8 @@ export class Processor implements ProcessorPort {
       this.#i32[STACK_MASK >> 2] = stackMask(system.segments.ss);
       this.#i32[CODE_LIMIT >> 2] = mode.csLimit;
     }
-    if (mode.flat && this.observe === undefined && !anyBreakpoint(system)) this.#ways.arrive(segments, mode, user);
+    if (mode.flat && this.#repeats && this.observe === undefined && !anyBreakpoint(system))
+      this.#ways.arrive(segments, mode, user);
     else this.#ways.nowhere();
     this.#place = this.#ways.place;
     return mode;
@@ -341,6 +343,13 @@ export class Processor implements ProcessorPort {
   watched(): void {
     this.#ports.forget();
     this.#codeMode = undefined;
+  }
+
+  /** Whether generated code may repeat deliveries; not where it matters what an instruction accessed before it faulted. */
+  set repeats(repeats: boolean) {
+    if (repeats === this.#repeats) return;
+    this.#repeats = repeats;
+    this.watched();
   }
 
   /** Lets the generated code check accesses through a segment register, unless it does so already. */
