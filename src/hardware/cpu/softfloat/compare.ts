@@ -4,7 +4,7 @@
  */
 import { meetsDenormal, operand } from "./arithmetic.js";
 import { type Environment, EXCEPTION } from "./environment.js";
-import { type Format, isNaN, type Unpacked } from "./format.js";
+import { type Format, isNan, type Unpacked } from "./format.js";
 
 /** How one number stands to another. */
 export const ORDER = { less: -1, equal: 0, greater: 1, unordered: 2 } as const;
@@ -25,7 +25,7 @@ function orderOf(a: Unpacked, b: Unpacked): Order {
   return a.negative ? magnitudes(b, a) : magnitudes(a, b);
 }
 
-const isUnordered = (value: Unpacked): boolean => isNaN(value) || value.kind === "unsupported";
+const isUnordered = (value: Unpacked): boolean => isNan(value) || value.kind === "unsupported";
 const isInvalid = ({ kind }: Unpacked): boolean => kind === "signaling" || kind === "unsupported";
 
 /** Compares a with b. A NaN is an invalid operand; with `quiet` only a signaling one is. */

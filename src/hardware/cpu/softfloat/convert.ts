@@ -4,7 +4,7 @@
  */
 import { meetsDenormal, operand } from "./arithmetic.js";
 import { type Environment, EXCEPTION } from "./environment.js";
-import { bitLength, type Format, infinity, isNaN, quietNaN, type Unpacked, unpack, zero } from "./format.js";
+import { bitLength, type Format, infinity, isNan, quietNaN, type Unpacked, unpack, zero } from "./format.js";
 import { invalid, nanOf } from "./nan.js";
 import { round, roundAt } from "./round.js";
 
@@ -47,7 +47,7 @@ export function narrow(from: Format, to: Format, bits: bigint, env: Environment)
 export function widen(from: Format, to: Format, bits: bigint, env: Environment): bigint {
   const value = unpack(from, bits);
   if (value.denormal) env.flags |= EXCEPTION.DENORMAL;
-  if (!isNaN(value)) return convertUnpacked(from, to, value, env);
+  if (!isNan(value)) return convertUnpacked(from, to, value, env);
   const moved = quietNaN(to, value.negative, moveSignificand(from, to, value.significand));
   return value.kind === "signaling" ? moved & ~to.quietBit : moved;
 }

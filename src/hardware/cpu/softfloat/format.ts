@@ -114,7 +114,7 @@ function unpackSpecial(format: Format, negative: boolean, field: bigint): Unpack
   return { kind, negative, exponent: 0, significand: fraction | format.integerBit, denormal: false };
 }
 
-export const isNaN = ({ kind }: Unpacked): boolean => kind === "quiet" || kind === "signaling";
+export const isNan = ({ kind }: Unpacked): boolean => kind === "quiet" || kind === "signaling";
 
 export const signOf = (format: Format, negative: boolean): bigint => (negative ? format.signBit : 0n);
 export const zero = signOf;

@@ -4,7 +4,7 @@
  * Arithmetic Operation".
  */
 import { type Environment, EXCEPTION } from "./environment.js";
-import { type Format, isNaN, quietNaN, type Unpacked } from "./format.js";
+import { type Format, isNan, quietNaN, type Unpacked } from "./format.js";
 
 /** An invalid operation. */
 export function invalid(format: Format, env: Environment): bigint {
@@ -17,19 +17,19 @@ const quieted = (format: Format, { negative, significand }: Unpacked): bigint =>
 
 /** x87 prefers a quiet NaN to a signaling one, then the larger significand, then the positive sign. */
 function larger(a: Unpacked, b: Unpacked): Unpacked {
-  if (!isNaN(b)) return a;
-  if (!isNaN(a)) return b;
+  if (!isNan(b)) return a;
+  if (!isNan(a)) return b;
   if (a.kind !== b.kind) return a.kind === "quiet" ? a : b;
   if (a.significand !== b.significand) return a.significand > b.significand ? a : b;
   return a.negative ? b : a;
 }
 
-const first = (a: Unpacked, b: Unpacked): Unpacked => (isNaN(a) ? a : b);
+const first = (a: Unpacked, b: Unpacked): Unpacked => (isNan(a) ? a : b);
 
 /** The result of an operation of which an operand is a NaN or unsupported; undefined if none is. */
 export function nanOf(format: Format, a: Unpacked, b: Unpacked, env: Environment): bigint | undefined {
   if (a.kind === "unsupported" || b.kind === "unsupported") return invalid(format, env);
-  if (!isNaN(a) && !isNaN(b)) return undefined;
+  if (!isNan(a) && !isNan(b)) return undefined;
   if (a.kind === "signaling" || b.kind === "signaling") env.flags |= EXCEPTION.INVALID;
   return quieted(format, env.unit === "x87" ? larger(a, b) : first(a, b));
 }
