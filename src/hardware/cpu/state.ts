@@ -3,6 +3,7 @@
  * integers to the JavaScript engine, which makes a step cheap); the public view shows them unsigned.
  * Spec: SDM Vol. 3A, "System Architecture Overview".
  */
+import { type FloatingState, resetFloating } from "./floating.js";
 import type { ModelName } from "./model.js";
 
 /** A segment register: selector, and the descriptor as it was when the selector was loaded. */
@@ -89,6 +90,7 @@ export interface CpuState extends GeneralRegisters {
   readonly eip: number;
   readonly eflags: number;
   readonly system: SystemState;
+  readonly floating: FloatingState;
   /** HLT was executed and no interrupt has come since. */
   readonly halted: boolean;
   /** STI, or MOV or POP to SS, was just executed: interrupts wait for one more instruction. */
@@ -132,7 +134,7 @@ export const CR0 = {
   CD: 1 << 30,
   PG: 1 << 31,
 } as const;
-export const CR4 = { VME: 1, PVI: 2, TSD: 4, DE: 8, PSE: 16, PAE: 32, MCE: 64, PGE: 128, PCE: 256 } as const;
+export const CR4 = { VME: 1, PVI: 2, TSD: 4, DE: 8, PSE: 16, PAE: 32, MCE: 64, PGE: 128, PCE: 256, OSFXSR: 512, OSXMMEXCPT: 1024 } as const;
 
 /** Descriptor access bits (see `Segment.access`). */
 export const ACCESS = {
@@ -203,6 +205,7 @@ export const flatProtectedMode: CpuState = Object.freeze({
   halted: false,
   shadow: "none",
   pending: noEvents,
+  floating: resetFloating,
   system: Object.freeze({
     model: "pentium2",
     cr0: CR0.PE | CR0.ET,
