@@ -576,6 +576,13 @@ export class AddressSpace {
     if (!this.patching && this.#isMemory(frame)) this.#fill(linear, this.#slot(frame), true, user);
   }
 
+  /** Throws #PF unless at most a page of bytes can be written. */
+  checkWrite(linear: number, size: number, user: boolean): void {
+    if (this.hostAddress(linear, size, true, user) !== 0) return;
+    if ((linear & 0xfff) + size > PAGE_SIZE) this.#parts(linear, size, true, user);
+    else this.#translate(linear, true, user);
+  }
+
   /** Where `size` bytes lie in the engine's memory, if the TLB knows and they are on one page; else 0. */
   hostAddress(linear: number, size: number, write: boolean, user: boolean): number {
     if ((linear & 0xfff) + size > PAGE_SIZE || this.#stale) return 0;

@@ -13,6 +13,7 @@ import {
 } from "../cpu/debug.js";
 import type { Descriptor } from "../cpu/descriptors.js";
 import { deliver, type EventSource } from "../cpu/exceptions.js";
+import { mmxFault, sseFault, x87Fault } from "../cpu/floating-faults.js";
 import type { AccessSize, GateWay, ProcessorPort } from "../cpu/processor.js";
 import { Fault, VECTOR, vectorNames } from "../cpu/processor.js";
 import type { RuleName } from "../cpu/rules.js";
@@ -46,22 +47,26 @@ import type { Blocks } from "./blocks.js";
 import { CodeModes } from "./code-modes.js";
 import { asFault } from "./core.js";
 import { ExceptionLog } from "./exception-log.js";
+import { FloatFile } from "./float-file.js";
 import { KnownPorts } from "./known-ports.js";
 import {
   CODE_LIMIT,
   CPL,
   EVENTS_WAIT,
   EXCEPTIONS,
+  FLOAT_FAULT,
   INTERRUPT_WAITS,
   LOG_BYTES,
   LOG_EIP,
   LOG_ERROR_CODE,
   LOG_PLACE,
   LOG_VECTOR,
+  MMX_FAULT,
   PORT_READS,
   REPEATS,
   RESUME,
   RESUME_LEFT,
+  SSE_FAULT,
   STACK_MASK,
   TLB_BASE,
   TLB_SUPERVISOR,
@@ -80,6 +85,7 @@ const NO_COUNTS: Counts = { repeats: 0, exceptions: 0, interrupts: 0, portReads:
 
 export class Processor implements ProcessorPort {
   readonly registers: RegisterFile;
+  readonly floating: FloatFile;
   readonly #system = new SystemRegisters(flatProtectedMode.system);
   readonly #space: AddressSpace;
   readonly #blocks: Blocks<X86CodeMode>;
@@ -134,6 +140,7 @@ export class Processor implements ProcessorPort {
     this.#i32 = new Int32Array(buffer);
     this.#view = new DataView(buffer);
     this.registers = new RegisterFile(buffer);
+    this.floating = new FloatFile(buffer);
     this.#space = space;
     this.#blocks = blocks;
     this.#ways = new Ways(buffer);
@@ -176,6 +183,7 @@ export class Processor implements ProcessorPort {
     this.#system.open(cpu.system);
     this.registers.load(cpu);
     this.registers.eflags = cpu.eflags;
+    this.floating.open(cpu.floating);
     this.eip = cpu.eip >>> 0;
     this.halted = cpu.halted;
     this.shadow = cpu.shadow;
@@ -194,6 +202,7 @@ export class Processor implements ProcessorPort {
   seal(): CpuState {
     return this.registers.toCpu({
       system: this.#system.seal(),
+      floating: this.floating.seal(),
       eip: this.eip | 0,
       halted: this.halted,
       shadow: this.shadow,
@@ -261,6 +270,9 @@ export class Processor implements ProcessorPort {
     const mode = this.#modes.of(system.model, segments.cs, this.#flatSegments, checked);
     this.#i32[TLB_BASE >> 2] = user ? TLB_USER : TLB_SUPERVISOR;
     this.#i32[CPL >> 2] = cpl;
+    this.#i32[FLOAT_FAULT >> 2] = x87Fault(system);
+    this.#i32[MMX_FAULT >> 2] = mmxFault(system);
+    this.#i32[SSE_FAULT >> 2] = sseFault(system);
     // Ways lead to jump caches.
     if (this.#blocks.select(mode, user)) this.#ways.forget();
     if (!mode.flat) {
@@ -623,6 +635,10 @@ export class Processor implements ProcessorPort {
       if (host !== 0) this.#view.setInt32(host + 4 * index, words[index]!, true);
       else this.#space.write((linear + 4 * index) >>> 0, 4, words[index]!, user);
     }
+  }
+
+  checkWrite(linear: number, size: number, user: boolean): void {
+    this.#space.checkWrite(linear, size, user);
   }
 
   segmentAddress(segment: number, offset: number, size: number, write: boolean): number {
