@@ -17,7 +17,7 @@ export interface LoadSegment {
 /** A name an image gives to an address. */
 export interface ImageSymbol {
   readonly name: string;
-  /** Linear address, unsigned 32 bits. */
+  /** Linear address: unsigned 32 bits, or signed if the image is a 64-bit one. */
   readonly address: number;
   /** Size in bytes; 0 if the image does not tell. */
   readonly size: number;
@@ -29,7 +29,7 @@ export interface ImageSymbol {
  * interrupts off.
  */
 export interface LoadPlan {
-  readonly kind: "multiboot" | "flat";
+  readonly kind: "multiboot" | "flat" | "pvh";
   /** They do not overlap. */
   readonly segments: readonly LoadSegment[];
   /** Address of the first instruction. */

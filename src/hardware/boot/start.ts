@@ -27,13 +27,15 @@ export interface CreateOptions {
 }
 
 export interface BootOptions extends CreateOptions {
-  /** A multiboot 1 kernel (ELF or address fields) or a flat binary. */
+  /** A multiboot 1 kernel (ELF or address fields), a Linux kernel (vmlinux with a PVH note), or a flat binary. */
   readonly image?: Uint8Array;
   /** Name of the image or ROM for messages, and for the start of a kernel's command line. */
   readonly imageName?: string;
   /** The kernel's command line. */
   readonly append?: string;
   readonly modules?: readonly BootModule[];
+  /** The file a Linux kernel finds as its first root. */
+  readonly initrd?: Uint8Array;
   /** "real": the image is a flat binary that starts in real mode at 0000:7C00, as a boot sector does. */
   readonly mode?: "real";
   /**
@@ -94,13 +96,14 @@ export function bootState(options: BootOptions): MachineState {
 }
 
 function withImage(state: MachineState, options: BootOptions, image: Uint8Array): MachineState {
-  const { imageName, append, modules } = options;
+  const { imageName, append, modules, initrd } = options;
   const plan = loadImage({
     image,
     memorySize: state.memorySize,
     ...(imageName === undefined ? {} : { imageName }),
     ...(append === undefined ? {} : { append }),
     ...(modules === undefined ? {} : { modules }),
+    ...(initrd === undefined ? {} : { initrd }),
   });
   let { memory } = state;
   for (const { address, bytes } of plan.segments) memory = writeBytes(memory, address, bytes);
