@@ -1,15 +1,18 @@
 /**
  * Finds out what kind of image a file is and loads it.
  *
- * A file with a multiboot header is a multiboot kernel. An ELF file without one is started by PVH if it has the note for
- * that, and else refused: nothing says how it wants to be started. Any other file is a flat binary. A header that is
- * there but broken is refused too, unless the caller says that the file is flat.
+ * A file with the setup header of Linux is a bzImage. A file with a multiboot header is a multiboot kernel. An ELF file
+ * without one is started by PVH if it has the note for that, and else refused: nothing says how it wants to be started.
+ * Any other file is a flat binary. A header that is there but broken is refused too, unless the caller says that the
+ * file is flat.
  */
 import { VirtlabError } from "../../state/error.js";
 import { isBytes } from "../../state/plain-data.js";
 import { isElf } from "./elf.js";
 import { loadFlat } from "./flat.js";
 import { ImageFile } from "./image-file.js";
+import { loadLinux } from "./linux.js";
+import { findLinuxHeader } from "./linux-header.js";
 import type { LoadPlan } from "./load-plan.js";
 import { loadMultiboot } from "./multiboot.js";
 import { findMultibootHeader } from "./multiboot-header.js";
@@ -50,6 +53,11 @@ export function loadImage(options: ImageOptions): LoadPlan {
   const file: ImageFile = new ImageFile(image, imageName);
   if (kind === "flat") return loadFlatAlone(file, memorySize, append, modules, initrd);
 
+  const linux = kind === "auto" ? findLinuxHeader(file) : undefined;
+  if (linux !== undefined) {
+    refuseModules(file, modules);
+    return loadLinux(file, linux, { memorySize, commandLine: append, initrd });
+  }
   const header = findHeader(file);
   if (header !== undefined) {
     if (initrd !== undefined) throw new VirtlabError(`${file.name}: a multiboot kernel takes modules, not an initrd`);
@@ -62,8 +70,12 @@ export function loadImage(options: ImageOptions): LoadPlan {
   const elf = parsePvhElf(file);
   const note = findPvhNote(elf);
   if (note === undefined) file.fail(0, "no multiboot header in the first 0x2000 bytes, and no entry note for PVH");
-  if (modules.length > 0) throw new VirtlabError(`${file.name}: a Linux kernel takes an initrd, not modules`);
+  refuseModules(file, modules);
   return loadPvh(file, elf, note, { memorySize, commandLine: append, initrd });
+}
+
+function refuseModules(file: ImageFile, modules: readonly BootModule[]): void {
+  if (modules.length > 0) throw new VirtlabError(`${file.name}: a Linux kernel takes an initrd, not modules`);
 }
 
 function findHeader(file: ImageFile) {
