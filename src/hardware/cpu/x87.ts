@@ -7,7 +7,7 @@ import { type FloatingRegisters, STATUS } from "./floating.js";
 import { raisePending, requireX87 } from "./floating-faults.js";
 import { effectiveAddress } from "./operands.js";
 import type { ProcessorPort } from "./processor.js";
-import { EXCEPTION, EXTENDED, type Environment, isStopped, unpack, x87Environment } from "./softfloat/index.js";
+import { type Environment, EXCEPTION, EXTENDED, isStopped, unpack, x87Environment } from "./softfloat/index.js";
 
 /** What an x87 instruction does once it may be executed. */
 export type X87Instruction = (port: ProcessorPort, instruction: DecodedInstruction) => void;
