@@ -39,6 +39,9 @@ function processor(eflags: number, system: Partial<SystemState> = {}): Processor
     setRegister: (number, value) => {
       registers[number] = value;
     },
+    getRegisterHigh: () => 0,
+    codeBits: 16,
+    long: false,
     getEflags: () => flags,
     setEflags: (value) => {
       flags = value;
@@ -68,6 +71,10 @@ function processor(eflags: number, system: Partial<SystemState> = {}): Processor
     high: 0,
     readWords: absent,
     writeWords: absent,
+    checkWrite: absent,
+    get floating() {
+      return absent();
+    },
     segmentAddress: (_segment, offset) => STACK + offset,
     timestamp: 0n,
     invalidate: absent,

@@ -123,6 +123,10 @@ export const rules = {
   },
 
   // Accesses to memory.
+  "address-not-canonical": {
+    check: "The address is not canonical: bits 48 to 63 must repeat bit 47.",
+    spec: 'SDM Vol. 1, "Canonical Addressing"',
+  },
   "segment-null": {
     check: "The segment register of the access holds a null selector.",
     spec: 'SDM Vol. 3A, "Null Segment Selector Checking"',

@@ -21,10 +21,13 @@ import {
   ACCESS,
   type CpuState,
   CR0,
+  codeBitsOf,
   cplOf,
   FLAG,
   flatProtectedMode,
+  isCanonical,
   isFlat,
+  isLong,
   type Mode,
   modeOf,
   noEvents,
@@ -33,6 +36,7 @@ import {
   type SegmentName,
   type Shadow,
   type SystemState,
+  segmentNumbered,
 } from "../cpu/state.js";
 import * as bus from "../devices/bus.js";
 import type { DeliveredException } from "../inspect/exception.js";
@@ -434,9 +438,13 @@ export class Processor implements ProcessorPort {
     log.begin(fault, cr2, cs.selector, this);
   }
 
-  /** Default operand size of the code segment. */
-  get codeBits(): 16 | 32 {
-    return (this.#system.live.segments.cs.access & ACCESS.BIG) !== 0 ? 32 : 16;
+  /** Default operand and address size of the code segment. */
+  get codeBits(): 16 | 32 | 64 {
+    return codeBitsOf(this.#system.live);
+  }
+
+  get long(): boolean {
+    return isLong(this.#system.live);
   }
 
   faulted(fault: Fault): void {
@@ -517,8 +525,12 @@ export class Processor implements ProcessorPort {
     return this.registers.get(number);
   }
 
-  setRegister(number: number, value: number): void {
-    this.registers.set(number, value);
+  setRegister(number: number, value: number, high = 0): void {
+    this.registers.set(number, value, high);
+  }
+
+  getRegisterHigh(number: number): number {
+    return this.registers.getHigh(number);
   }
 
   getEflags(): number {
@@ -537,7 +549,7 @@ export class Processor implements ProcessorPort {
   }
 
   set nextEip(value: number) {
-    this.#nextEip = value >>> 0;
+    this.#nextEip = value;
   }
 
   get mode(): Mode {
@@ -617,7 +629,20 @@ export class Processor implements ProcessorPort {
   }
 
   segmentAddress(segment: number, offset: number, size: number, write: boolean): number {
+    if (this.codeBits === 64) return this.#canonicalAddress(segment, offset, size, write);
     return this.#space.segmentAddress(segment, offset, size, write);
+  }
+
+  /** Spec: SDM Vol. 3A, "Limit Checking in 64-bit Mode", "FS and GS base" in "Segment Loading Instructions in IA-32e Mode". */
+  #canonicalAddress(segment: number, offset: number, size: number, write: boolean): number {
+    const linear = segment < 4 ? offset : segmentNumbered(this.#system.live.segments, segment).base + offset;
+    if (!isCanonical(linear) || !isCanonical(linear + size - 1))
+      throw new Fault(segment === 2 ? VECTOR.SS : VECTOR.GP, 0, "address-not-canonical");
+    const space = this.#space;
+    if (space.alignmentChecked && (linear & (Math.min(size, 8) - 1)) !== 0)
+      throw new Fault(VECTOR.AC, 0, "data-not-aligned");
+    if (space.watch !== undefined) space.watch(linear, size, write);
+    return linear;
   }
 
   portRead(port: number, size: AccessSize): number {
