@@ -9,12 +9,21 @@
 import type { Page } from "../../state/pages.js";
 import { PAGE_SIZE } from "../../state/pages.js";
 import type { PersistentMap } from "../../state/persistent-map.js";
-import { type PhysicalMemory, pageFaultRule, readsThrough, type Translation, translate } from "../cpu/paging.js";
+import {
+  newTranslation,
+  type PhysicalMemory,
+  pageFaultRule,
+  readsThrough,
+  type Translation,
+  translate,
+} from "../cpu/paging.js";
+import { pagingMode } from "../cpu/paging-levels.js";
 import { Fault, Unsupported, VECTOR } from "../cpu/processor.js";
 import { checkAccess } from "../cpu/segment-checks.js";
-import { ACCESS, CR4, type Segment, type SystemState, segmentNumbered } from "../cpu/state.js";
+import { ACCESS, CR4, FLAG, type Segment, type SystemState, segmentNumbered } from "../cpu/state.js";
 import type { RomRange } from "../state.js";
 import {
+  EFLAGS_REST,
   EXIT,
   EXIT_ERROR_CODE,
   EXIT_VECTOR,
@@ -43,6 +52,8 @@ import type { SlowPaths } from "./slow-paths.js";
 
 /** Reads of physical addresses where there is nothing give all ones, as an open bus does. */
 const OPEN_BUS = -1;
+/** Stands for every page above 4 GiB, where there is nothing. RAM, ROM and devices lie elsewhere. */
+const NOWHERE = 0xffc00000;
 /** TLB entries that are listed one by one, to be dropped one by one. */
 const MOST_LISTED = 512;
 /** Thrown where the walker would change decoded instructions in the middle of a block. */
@@ -88,12 +99,12 @@ export class AddressSpace {
   readonly #slots: PageSlots;
   readonly #code: DecodedCode;
   readonly #walker: PhysicalMemory;
-  readonly #translation: Translation = { physical: 0, errorCode: 0, directoryEntry: 0 };
+  readonly #translation: Translation = newTranslation();
   /** The page-directory entries that walks have used, by the range of linear addresses they are for; 0: none is known. */
-  readonly #directory = new Int32Array(1024);
-  readonly #access = { write: false, user: false };
+  readonly #directory = new Int32Array(2048);
+  readonly #access = { write: false, user: false, fetch: false, ac: false };
   /** What the translations follow from, beside memory. */
-  readonly #translationsOf = { cr0: 0, cr3: 0, cr4: 0, pdptes: [] as readonly number[] };
+  readonly #translationsOf = { cr0: 0, cr3: 0, cr4: 0, efer: 0, pdptes: [] as readonly number[] };
   /** Linear page number that the first entry of the page table in a slot is for; see TABLE_OF_MANY. */
   readonly #tableOf = new Int32Array(SLOT_COUNT);
   /** Linear page number of the present walk. */
@@ -196,9 +207,10 @@ export class AddressSpace {
 
   /** Drops all translations if they are of other control registers than the present ones. */
   flushIfChanged(): void {
-    const { cr0, cr3, cr4, pdptes } = this.system;
+    const { cr0, cr3, cr4, efer, pdptes } = this.system;
     const of = this.#translationsOf;
-    if (of.cr0 !== cr0 || of.cr3 !== cr3 || of.cr4 !== cr4 || of.pdptes !== pdptes) this.flush();
+    const same = of.cr0 === cr0 && of.cr3 === cr3 && of.cr4 === cr4 && of.efer === efer && of.pdptes === pdptes;
+    if (!same) this.flush();
   }
 
   /** Drops all translations. */
@@ -209,6 +221,7 @@ export class AddressSpace {
       this.#translationsOf.cr0 = system.cr0;
       this.#translationsOf.cr3 = system.cr3;
       this.#translationsOf.cr4 = system.cr4;
+      this.#translationsOf.efer = system.efer;
       this.#translationsOf.pdptes = system.pdptes;
     }
     if (this.#filled) {
@@ -266,21 +279,28 @@ export class AddressSpace {
   }
 
   /** Physical address of an access, or -1 for a #PF, whose error code `#translation` has. Throwing would cost more than the walk. */
-  #physical(linear: number, write: boolean, user: boolean): number {
-    this.#access.write = write;
-    this.#access.user = user;
+  #physical(linear: number, write: boolean, user: boolean, fetch = false): number {
+    this.#setAccess(write, user, fetch);
     this.#walked = linear >>> 12;
     const { physical } = this.#walk(linear, true);
     if (physical < 0) {
       this.#pageFault(linear);
       return -1;
     }
-    return (physical & this.#addressLines) >>> 0;
+    return physical < 2 ** 32 ? (physical & this.#addressLines) >>> 0 : NOWHERE + (physical % PAGE_SIZE);
+  }
+
+  /** What the processor accesses at CPL 3 as the supervisor it accesses by itself: SMAP holds whatever EFLAGS.AC is. */
+  #setAccess(write: boolean, user: boolean, fetch: boolean): void {
+    this.#access.write = write;
+    this.#access.user = user;
+    this.#access.fetch = fetch;
+    this.#access.ac = (this.#i32[EFLAGS_REST >> 2]! & FLAG.AC) !== 0 && user === this.user;
   }
 
   /** The walk for `#access`, from the page table on if the way there is known. */
   #walk(linear: number, setFlags: boolean): Translation {
-    const range = linear >>> 22;
+    const range = linear >>> pagingMode(this.system).rangeShift;
     const known = this.#stale ? 0 : this.#directory[range]!;
     const out = translate(
       this.#walker,
@@ -297,8 +317,8 @@ export class AddressSpace {
   }
 
   /** The same; throws #PF. */
-  #translate(linear: number, write: boolean, user: boolean): number {
-    const physical = this.#physical(linear, write, user);
+  #translate(linear: number, write: boolean, user: boolean, fetch = false): number {
+    const physical = this.#physical(linear, write, user, fetch);
     if (physical >= 0) return physical;
     const { errorCode } = this.#translation;
     throw new Fault(VECTOR.PF, errorCode, pageFaultRule(errorCode));
@@ -377,13 +397,19 @@ export class AddressSpace {
 
   /** The slot of a page that may be read, if the way to its page table is known and nothing is to be set or refused; else -1. */
   #slotToRead(linear: number, size: number, user: boolean): number {
-    const directoryEntry = this.#directory[linear >>> 22]!;
+    const mode = pagingMode(this.system);
+    const directoryEntry = this.#directory[linear >>> mode.rangeShift]!;
     if (directoryEntry === 0 || this.#stale || this.#slots.full || (linear & 0xfff) + size > PAGE_SIZE) return -1;
     const table = (directoryEntry & this.#addressLines) >>> 12;
     if (!this.#isMemory(table)) return -1;
-    const entry = this.#i32[(SLOTS + this.#slot(table) * PAGE_SIZE + ((linear >>> 10) & 0xffc)) >> 2]!;
+    const { shift, mask } = mode.last;
+    const at = (SLOTS + this.#slot(table) * PAGE_SIZE + ((linear >>> shift) & mask)) >> 2;
+    const entry = this.#i32[at]!;
     const frame = (entry & this.#addressLines) >>> 12;
-    return readsThrough(directoryEntry, entry, user) && this.#isMemory(frame) ? this.#slot(frame) : -1;
+    const smap = (this.system.cr4 & CR4.SMAP) !== 0;
+    const plain = readsThrough(mode, directoryEntry, entry, mode.wide ? this.#i32[at + 1]! : 0, user, smap);
+    this.#translation.userPage = user;
+    return plain && this.#isMemory(frame) ? this.#slot(frame) : -1;
   }
 
   /** The slot of a page that may be written with care, if the TLB knows it; else -1. */
@@ -405,6 +431,8 @@ export class AddressSpace {
 
   /** Lets the generated code reach a page without asking. */
   #fill(linear: number, slot: number, write: boolean, user: boolean): void {
+    // Generated code does not look at EFLAGS.AC.
+    if (!user && this.#translation.userPage && (this.system.cr4 & CR4.SMAP) !== 0) return;
     const entry = (user ? TLB_USER : TLB_SUPERVISOR) + ((linear >>> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE;
     const page = linear & 0xfffff000;
     const at = entry >> 2;
@@ -429,7 +457,7 @@ export class AddressSpace {
 
   /** Slot of the page that code at `linear` is fetched from; throws #PF. */
   codeSlot(linear: number): number {
-    const physical = this.#translate(linear, false, this.user);
+    const physical = this.#translate(linear, false, this.user, true);
     const frame = physical >>> 12;
     if (!this.#isMemory(frame)) {
       this.#openBus(physical);
@@ -627,12 +655,11 @@ export class AddressSpace {
    * set: the instruction may have to be executed again, and may have read that very flag before its store.
    */
   #slotToCareFor(linear: number, size: number): number {
-    this.#access.write = true;
-    this.#access.user = this.user;
+    this.#setAccess(true, this.user, false);
     this.#walked = linear >>> 12;
     const { physical } = this.#walk(linear, false);
     const lines = physical & this.#addressLines;
-    if (physical < 0 || !this.#isMemory(lines >>> 12)) return -1;
+    if (physical < 0 || physical >= 2 ** 32 || !this.#isMemory(lines >>> 12)) return -1;
     const slot = this.#slot(lines >>> 12);
     const special = this.#slots.flags[slot]! & SPECIAL;
     if ((special & SLOT.ROM) !== 0) return -1;
