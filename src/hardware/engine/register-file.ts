@@ -26,8 +26,14 @@ export class RegisterFile {
     return this.#words[FIRST + 2 * number]! >>> 0;
   }
 
-  set(number: number, value: number): void {
+  set(number: number, value: number, high = 0): void {
     this.#words[FIRST + 2 * number] = value;
+    this.#words[FIRST + 2 * number + 1] = high;
+  }
+
+  /** Bits 32 to 63 of it, unsigned. */
+  getHigh(number: number): number {
+    return this.#words[FIRST + 2 * number + 1]! >>> 0;
   }
 
   get eflags(): number {
@@ -80,11 +86,12 @@ export class RegisterFile {
   /** The processor's state with these registers: written out field by field, because a step makes one. */
   toCpu({
     system,
+    floating,
     eip,
     halted,
     shadow,
     pending,
-  }: Pick<CpuState, "system" | "eip" | "halted" | "shadow" | "pending">): CpuState {
+  }: Pick<CpuState, "system" | "floating" | "eip" | "halted" | "shadow" | "pending">): CpuState {
     const words = this.#words;
     return {
       eax: words[FIRST]!,
@@ -99,6 +106,7 @@ export class RegisterFile {
       eip,
       eflags: this.eflags,
       system,
+      floating,
       halted,
       shadow,
       pending,
