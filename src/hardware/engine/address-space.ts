@@ -9,12 +9,21 @@
 import type { Page } from "../../state/pages.js";
 import { PAGE_SIZE } from "../../state/pages.js";
 import type { PersistentMap } from "../../state/persistent-map.js";
-import { type PhysicalMemory, pageFaultRule, readsThrough, type Translation, translate } from "../cpu/paging.js";
+import {
+  newTranslation,
+  type PhysicalMemory,
+  pageFaultRule,
+  readsThrough,
+  type Translation,
+  translate,
+} from "../cpu/paging.js";
+import { pagingMode } from "../cpu/paging-levels.js";
 import { Fault, Unsupported, VECTOR } from "../cpu/processor.js";
 import { checkAccess } from "../cpu/segment-checks.js";
-import { ACCESS, CR4, isCanonical, isLong, type Segment, type SystemState, segmentNumbered } from "../cpu/state.js";
+import { ACCESS, CR4, FLAG, isCanonical, isLong, type Segment, type SystemState, segmentNumbered } from "../cpu/state.js";
 import type { RomRange } from "../state.js";
 import {
+  EFLAGS_REST,
   EXIT,
   EXIT_ERROR_CODE,
   EXIT_VECTOR,
@@ -49,6 +58,8 @@ import { noStops, touched, type WatchHit, type Watchpoint, watchedPages } from "
 
 /** Reads of physical addresses where there is nothing give all ones, as an open bus does. */
 const OPEN_BUS = -1;
+/** Stands for every page above 4 GiB, where there is nothing. RAM, ROM and devices lie elsewhere. */
+const NOWHERE = 0xffc00000;
 /** TLB entries that are listed one by one, to be dropped one by one. */
 const MOST_LISTED = 512;
 /** Thrown in the middle of a block where the walker would change decoded instructions, or a register of a device lies. */
@@ -59,6 +70,8 @@ const WORD = 2 ** 32;
 /** The parts of the TLB. In IA-32e mode TypeScript uses those with whole tags, whatever the code is. */
 const PARTS = [TLB_SUPERVISOR, TLB_USER, TLB_LONG_SUPERVISOR, TLB_LONG_USER] as const;
 const FS = 4;
+/** As many ranges as 4 GiB have of 2 MiB. */
+const DIRECTORY_SIZE = 2048;
 const partOf = (user: boolean, long: boolean): number =>
   long ? (user ? TLB_LONG_USER : TLB_LONG_SUPERVISOR) : user ? TLB_USER : TLB_SUPERVISOR;
 /** Stands for no page: a number that none has. */
@@ -124,10 +137,12 @@ export class AddressSpace {
   readonly #slots: PageSlots;
   readonly #code: DecodedCode;
   readonly #walker: PhysicalMemory;
-  readonly #translation: Translation = { physical: 0, errorCode: 0, directoryEntry: 0 };
+  readonly #translation: Translation = newTranslation();
   /** The page-directory entries that walks have used, by the range of linear addresses they are for; 0: none is known. */
-  readonly #directory = new Int32Array(1024);
-  readonly #access = { write: false, user: false };
+  readonly #directory = new Int32Array(DIRECTORY_SIZE);
+  /** The upper words of those addresses. */
+  readonly #directoryHigh = new Int32Array(DIRECTORY_SIZE);
+  readonly #access = { write: false, user: false, fetch: false, ac: false };
   /** What the translations follow from, beside memory. */
   readonly #translationsOf = { cr0: 0, cr3: 0, cr4: 0, efer: 0, pdptes: [] as readonly number[] };
   /** Linear page number that the first entry of the page table in a slot is for; see TABLE_OF_MANY. */
@@ -247,7 +262,8 @@ export class AddressSpace {
   flushIfChanged(): void {
     const { cr0, cr3, cr4, efer, pdptes } = this.system;
     const of = this.#translationsOf;
-    if (of.efer !== efer || of.cr0 !== cr0 || of.cr3 !== cr3 || of.cr4 !== cr4 || of.pdptes !== pdptes) this.flush();
+    const same = of.cr0 === cr0 && of.cr3 === cr3 && of.cr4 === cr4 && of.efer === efer && of.pdptes === pdptes;
+    if (!same) this.flush();
   }
 
   /** Drops all translations. */
@@ -344,9 +360,8 @@ export class AddressSpace {
   }
 
   /** Physical address of an access, or -1 for a #PF, whose error code `#translation` has. Throwing would cost more than the walk. */
-  #physical(linear: number, write: boolean, user: boolean): number {
-    this.#access.write = write;
-    this.#access.user = user;
+  #physical(linear: number, write: boolean, user: boolean, fetch = false): number {
+    this.#setAccess(write, user, fetch);
     this.#walked = pageOf(linear);
     const { physical } = this.#walk(linear, true);
     if (physical < 0) {
@@ -361,12 +376,17 @@ export class AddressSpace {
     return this.#addressLines === -1 ? physical : (physical & this.#addressLines) >>> 0;
   }
 
+  /** What the processor accesses at CPL 3 as the supervisor it accesses by itself: SMAP holds whatever EFLAGS.AC is. */
+  #setAccess(write: boolean, user: boolean, fetch: boolean): void {
+    this.#access.write = write;
+    this.#access.user = user;
+    this.#access.fetch = fetch;
+    this.#access.ac = (this.#i32[EFLAGS_REST >> 2]! & FLAG.AC) !== 0 && user === this.user;
+  }
+
   /** The walk for `#access`, from the page table on if the way there is known. */
   #walk(linear: number, setFlags: boolean): Translation {
-    if (isLong(this.system))
-      return translate(this.#walker, this.system, linear, this.#access, setFlags, this.#translation);
-    const range = linear >>> 22;
-    const known = this.#stale ? 0 : this.#directory[range]!;
+    const known = this.#knownDirectory(linear);
     const out = translate(
       this.#walker,
       this.system,
@@ -377,13 +397,24 @@ export class AddressSpace {
       undefined,
       known,
     );
-    if (known === 0 && out.directoryEntry !== 0 && !this.#stale) this.#directory[range] = out.directoryEntry;
+    if (known === 0 && out.directoryEntry !== 0 && !this.#stale) {
+      const range = (linear >>> pagingMode(this.system).rangeShift) & (DIRECTORY_SIZE - 1);
+      this.#directory[range] = out.directoryEntry;
+      this.#directoryHigh[range] = highOf(linear);
+    }
     return out;
   }
 
+  /** How the page table of an address was reached the last time; 0 if that is not known. */
+  #knownDirectory(linear: number): number {
+    if (this.#stale) return 0;
+    const range = (linear >>> pagingMode(this.system).rangeShift) & (DIRECTORY_SIZE - 1);
+    return this.#directoryHigh[range] === highOf(linear) ? this.#directory[range]! : 0;
+  }
+
   /** The same; throws #PF. */
-  #translate(linear: number, write: boolean, user: boolean): number {
-    const physical = this.#physical(linear, write, user);
+  #translate(linear: number, write: boolean, user: boolean, fetch = false): number {
+    const physical = this.#physical(linear, write, user, fetch);
     if (physical >= 0) return physical;
     const { errorCode } = this.#translation;
     throw new Fault(VECTOR.PF, errorCode, pageFaultRule(errorCode));
@@ -473,14 +504,19 @@ export class AddressSpace {
 
   /** The slot of a page that may be read, if the way to its page table is known and nothing is to be set or refused; else -1. */
   #slotToRead(linear: number, size: number, user: boolean): number {
-    if (isLong(this.system)) return -1;
-    const directoryEntry = this.#directory[linear >>> 22]!;
+    const mode = pagingMode(this.system);
+    const directoryEntry = this.#knownDirectory(linear);
     if (directoryEntry === 0 || this.#stale || this.#slots.full || (linear & 0xfff) + size > PAGE_SIZE) return -1;
     const table = (directoryEntry & this.#addressLines) >>> 12;
     if (!this.#isMemory(table)) return -1;
-    const entry = this.#i32[(SLOTS + this.#slot(table) * PAGE_SIZE + ((linear >>> 10) & 0xffc)) >> 2]!;
+    const { shift, mask } = mode.last;
+    const at = (SLOTS + this.#slot(table) * PAGE_SIZE + ((linear >>> shift) & mask)) >> 2;
+    const entry = this.#i32[at]!;
     const frame = (entry & this.#addressLines) >>> 12;
-    return readsThrough(directoryEntry, entry, user) && this.#isMemory(frame) ? this.#slot(frame) : -1;
+    const smap = (this.system.cr4 & CR4.SMAP) !== 0;
+    const plain = readsThrough(mode, directoryEntry, entry, mode.wide ? this.#i32[at + 1]! : 0, user, smap);
+    this.#translation.userPage = user;
+    return plain && this.#isMemory(frame) ? this.#slot(frame) : -1;
   }
 
   /** The slot of a page that may be written with care, if the TLB knows it; else -1. */
@@ -501,7 +537,9 @@ export class AddressSpace {
   }
 
   /** Lets the generated code reach a page without asking, by the TLB entry at a word index. */
-  #fill(at: number, linear: number, slot: number, write: boolean): void {
+  #fill(at: number, linear: number, slot: number, write: boolean, user: boolean): void {
+    // Generated code does not look at EFLAGS.AC.
+    if (!user && this.#translation.userPage && (this.system.cr4 & CR4.SMAP) !== 0) return;
     const entry = at << 2;
     const page = linear & 0xfffff000;
     const high = highOf(linear);
@@ -534,7 +572,7 @@ export class AddressSpace {
   /** Slot of the page that code at `linear` is fetched from; throws #PF. */
   codeSlot(linear: number): number {
     if (isLong(this.system) && !isCanonical(linear)) throw new Fault(VECTOR.GP, 0, "address-not-canonical");
-    const physical = this.#translate(linear, false, this.user);
+    const physical = this.#translate(linear, false, this.user, true);
     const frame = frameOf(physical);
     if (!this.#isMemory(frame)) {
       this.#checkMapped(physical);
@@ -598,7 +636,7 @@ export class AddressSpace {
     const frame = frameOf(physical);
     if (!this.#isMemory(frame)) return this.#readMapped(physical, size);
     const slot = this.#slot(frame);
-    this.#fill(entry, linear, slot, false);
+    this.#fill(entry, linear, slot, false, user);
     return this.#readSlot(slot, physical & 0xfff, size);
   }
 
@@ -619,7 +657,7 @@ export class AddressSpace {
     const physical = this.#translate(linear, true, user);
     this.#storePhysical(physical, size, value);
     const frame = frameOf(physical);
-    if (!this.patching && this.#isMemory(frame)) this.#fill(entry, linear, this.#slot(frame), true);
+    if (!this.patching && this.#isMemory(frame)) this.#fill(entry, linear, this.#slot(frame), true, user);
   }
 
   /** Throws #PF unless at most a page of bytes can be written. */
@@ -681,7 +719,7 @@ export class AddressSpace {
     const { user } = this;
     const plain = forWrite ? -1 : this.#slotToRead(linear, size, user);
     if (plain >= 0) {
-      this.#fill(this.#codeEntry(linear), linear, plain, false);
+      this.#fill(this.#codeEntry(linear), linear, plain, false, user);
       return this.#readSlot(plain, linear & 0xfff, size);
     }
     try {
@@ -696,7 +734,7 @@ export class AddressSpace {
       const frame = frameOf(physical);
       if (!this.#isMemory(frame)) return this.#readMapped(physical, size);
       const slot = this.#slot(frame);
-      this.#fill(this.#codeEntry(linear), linear, slot, forWrite && !this.patching);
+      this.#fill(this.#codeEntry(linear), linear, slot, forWrite && !this.patching, user);
       return this.#readSlot(slot, physical & 0xfff, size);
     } catch (thrown) {
       this.#i32[SLOW_EXIT >> 2] = this.#exitFor(thrown);
@@ -731,7 +769,7 @@ export class AddressSpace {
         if (page === NO_PAGE) return EXIT.bail;
         // Only now that the store is certain: the instruction is executed again otherwise, and may have read the dirty flag.
         this.#physical(linear, true, this.user);
-        this.#fill(this.#codeEntry(linear), linear, special, true);
+        this.#fill(this.#codeEntry(linear), linear, special, true, this.user);
         this.#storeEntry(special, linear & 0xfff, size, value, page);
         return 0;
       }
@@ -745,7 +783,7 @@ export class AddressSpace {
       const slot = this.#slot(frame);
       const ordinary = (this.#slots.flags[slot]! & SPECIAL) === 0;
       this.#storePhysical(physical, size, value);
-      if (ordinary && !this.patching) this.#fill(this.#codeEntry(linear), linear, slot, true);
+      if (ordinary && !this.patching) this.#fill(this.#codeEntry(linear), linear, slot, true, this.user);
       return 0;
     } catch (thrown) {
       return this.#exitFor(thrown);
@@ -759,8 +797,7 @@ export class AddressSpace {
    * set: the instruction may have to be executed again, and may have read that very flag before its store.
    */
   #slotToCareFor(linear: number, size: number): number {
-    this.#access.write = true;
-    this.#access.user = this.user;
+    this.#setAccess(true, this.user, false);
     this.#walked = pageOf(linear);
     const { physical } = this.#walk(linear, false);
     if (physical < 0) return -1;
@@ -816,8 +853,7 @@ export class AddressSpace {
   /** Whether a store can be made word by word without leaving in its middle: on one page, without code or tables. */
   #isOrdinary(linear: number, size: number): boolean {
     if ((linear & 0xfff) + size > PAGE_SIZE || this.#watchpoints.length > 0) return false;
-    this.#access.write = true;
-    this.#access.user = this.user;
+    this.#setAccess(true, this.user, false);
     this.#walked = pageOf(linear);
     const { physical } = this.#walk(linear, false);
     if (physical < 0) return true;
