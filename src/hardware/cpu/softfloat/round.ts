@@ -152,3 +152,12 @@ function roundTiny(
 /** A pattern from its parts; the significand has its integer bit unless the number is a denormal. */
 const pack = (format: Format, negative: boolean, biased: number, significand: bigint): bigint =>
   signOf(format, negative) | (BigInt(biased) << format.fieldWidth) | (significand & format.fieldMask);
+
+/** A number that is known as one, and so is exact whatever it is rounded to. */
+export function roundConstant(format: Format, exponent: number, significand: bigint, env: Environment): bigint {
+  const { flags } = env;
+  const bits = round(format, false, exponent, significand, env);
+  env.flags = flags;
+  env.roundedUp = false;
+  return bits;
+}
