@@ -73,6 +73,7 @@ function processor(eflags: number, system: Partial<SystemState> = {}): Processor
     writeWords: absent,
     segmentAddress: (_segment, offset) => STACK + offset,
     timestamp: 0n,
+    floating: undefined as never,
     apicId: 0,
     processors: 1,
     invalidate: absent,

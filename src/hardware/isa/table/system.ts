@@ -184,7 +184,7 @@ const definitions: readonly Definition[] = [
     forms: [["9B"]],
     system: (port) => {
       if ((port.system.cr0 & (CR0.MP | CR0.TS)) === (CR0.MP | CR0.TS))
-        throw new Fault(VECTOR.NM, undefined, "x87-task-switched");
+        throw new Fault(VECTOR.NM, undefined, "x87-wait-task-switched");
     },
   },
   {
