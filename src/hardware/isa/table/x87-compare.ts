@@ -7,7 +7,7 @@ import { begin, getStack, isEmpty, numeric, pop, report, setConditions, stackFau
 import { floatOperand, integerOperand, type OperandReader } from "../../cpu/x87-operands.js";
 import { type Definition, define, type SystemInstruction } from "../instruction.js";
 
-const x87 = { group: "x87", since: "pentium" } as const;
+const x87 = { group: "x87", needs: "FPU" } as const;
 const { C0, C1, C2, C3 } = STATUS;
 
 /** Where a comparison's result goes. */
@@ -135,7 +135,7 @@ const definitions: readonly Definition[] = [
         summary: `Compares ST(0) with ST(i), sets EFLAGS${more}.`,
         spec: FCOMI,
         forms: [[pops === 0 ? "DB F0+i" : "DF F0+i", "ST0 STi"]],
-        since: "pentium2",
+        needs: ["FPU", "CMOV"],
         flags: { written: "OSZAPC" },
         system: withRegister({ tell: inFlags, quiet: false, pops }),
       },
@@ -145,7 +145,7 @@ const definitions: readonly Definition[] = [
         summary: `Compares ST(0) with ST(i), sets EFLAGS${more}; a quiet NaN is not invalid.`,
         spec: FCOMI,
         forms: [[pops === 0 ? "DB E8+i" : "DF E8+i", "ST0 STi"]],
-        since: "pentium2",
+        needs: ["FPU", "CMOV"],
         flags: { written: "OSZAPC" },
         system: withRegister({ tell: inFlags, quiet: true, pops }),
       },

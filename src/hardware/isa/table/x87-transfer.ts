@@ -39,7 +39,7 @@ import {
 } from "../../cpu/x87-operands.js";
 import { type Definition, define, type SystemInstruction } from "../instruction.js";
 
-const x87 = { group: "x87", since: "pentium" } as const;
+const x87 = { group: "x87", needs: "FPU" } as const;
 
 const loading = (read: OperandReader): SystemInstruction =>
   numeric((port, instruction) => pushResult(port.floating, read(port, instruction)));
@@ -370,7 +370,7 @@ const definitions: readonly Definition[] = [
       summary: "Copies ST(i) to ST(0) if the flags are so.",
       spec: "SDM Vol. 2A, FCMOVcc—Floating-Point Conditional Move",
       forms: [[opcode, "ST0 STi"]],
-      since: "pentium2",
+      needs: ["FPU", "CMOV"],
       system: conditionalMove(flags, wanted),
     }),
   ),
@@ -384,7 +384,7 @@ const definitions: readonly Definition[] = [
       ["DB /1", "Md"],
       ["DD /1", "Mq"],
     ],
-    since: "pentium2",
+    needs: ["FPU", "SSE3"],
     system: storing(asTruncated, 1),
   },
 ];
