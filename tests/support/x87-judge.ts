@@ -116,7 +116,7 @@ export class X87Machine {
     const top = (test.status >>> 11) & 7;
     const registers = Array.from({ length: 8 }, (_, number) => test.stack[(number - top) & 7]!);
     const floating = { ...cpu.floating, control: test.control, status: test.status, tags: test.tags, registers };
-    const system = { ...cpu.system, cr0: cpu.system.cr0 | CR0.NE };
+    const system = { ...cpu.system, model: "max", cr0: cpu.system.cr0 | CR0.NE } as const;
     this.#engine.open({
       ...state,
       cpu: { ...cpu, eip: CODE, eax: EAX, ecx: DATA, edx: SAVED, eflags: test.eflags | 2, floating, system },

@@ -96,7 +96,12 @@ function roundNormal(
     env.flags |= EXCEPTION.OVERFLOW;
     if ((env.masks & EXCEPTION.OVERFLOW) !== 0) return overflow(format, negative, env, precision);
     biased -= format.exponentAdjust;
-    if (biased >= format.maxExponent) return overflow(format, negative, env, precision);
+    if (biased >= format.maxExponent) {
+      // Too large even so.
+      env.flags |= EXCEPTION.PRECISION;
+      env.roundedUp = true;
+      return infinity(format, negative);
+    }
   }
   if (inexact) env.flags |= EXCEPTION.PRECISION;
   return pack(format, negative, biased, rounded << BigInt(format.precision - precision));
@@ -123,8 +128,12 @@ function roundTiny(
   if ((env.masks & EXCEPTION.UNDERFLOW) === 0) {
     env.flags |= EXCEPTION.UNDERFLOW;
     const { exponentAdjust } = format;
-    // Where nothing is left even so, the handler sees a zero.
-    if (leading + exponentAdjust < format.minNormal) return zero(format, negative);
+    if (leading + exponentAdjust < format.minNormal) {
+      // Too small even so.
+      env.flags |= EXCEPTION.PRECISION;
+      env.roundedUp = false;
+      return zero(format, negative);
+    }
     return roundNormal(
       format,
       negative,

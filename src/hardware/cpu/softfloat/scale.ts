@@ -63,8 +63,8 @@ export function extract(format: Format, bits: bigint, env: Environment): Extract
 
 export interface Remainder {
   readonly bits: bigint;
-  /** Low bits of the quotient; undefined where only a part of the work was done. */
-  readonly quotient: bigint | undefined;
+  /** "partial" where only a part of the work was done, "none" where the operands have no quotient. */
+  readonly quotient: bigint | "partial" | "none";
 }
 
 /** Bits of the quotient that one instruction finds at the most. */
@@ -79,8 +79,8 @@ export function remainder(format: Format, a: bigint, b: bigint, env: Environment
   const divisor = operand(format, b, env);
   const nan = nanOf(format, dividend, divisor, env);
   const done = (bits: bigint, quotient = 0n): Remainder => ({ bits, quotient });
-  if (nan !== undefined) return done(nan);
-  if (dividend.kind === "infinity" || divisor.kind === "zero") return done(invalid(format, env));
+  if (nan !== undefined) return { bits: nan, quotient: "none" };
+  if (dividend.kind === "infinity" || divisor.kind === "zero") return { bits: invalid(format, env), quotient: "none" };
   if (meetsDenormal(env, dividend, divisor)) return done(0n);
   if (dividend.kind === "zero") return done(a);
   if (divisor.kind === "infinity")
@@ -90,7 +90,7 @@ export function remainder(format: Format, a: bigint, b: bigint, env: Environment
     const part = BigInt(32 + (distance & 31));
     const rest = (dividend.significand << part) % divisor.significand;
     const bits = rounded(format, dividend.negative, dividend.exponent - Number(part), rest, env);
-    return { bits, quotient: undefined };
+    return { bits, quotient: "partial" };
   }
   // Both in units of the smaller exponent.
   const unit = Math.min(dividend.exponent, divisor.exponent);

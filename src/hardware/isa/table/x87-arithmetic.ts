@@ -49,7 +49,7 @@ const withMemory = (operation: Operation, read: OperandReader): SystemInstructio
     }
     const env = begin(floating);
     const value = operand(env);
-    const result = isStopped(env) ? 0n : operation(EXTENDED, getStack(floating, 0), value, env);
+    const result = operation(EXTENDED, getStack(floating, 0), value, env);
     report(floating, env);
     if (!isStopped(env)) setStack(floating, 0, result);
   });
@@ -89,8 +89,14 @@ const withTop = (operation: (bits: bigint, env: Environment) => bigint): SystemI
 const withSign = (change: (bits: bigint) => bigint): SystemInstruction => withTop(change);
 
 /** Spec: SDM Vol. 2A, "FPREM—Partial Remainder": bits 2, 1 and 0 of the quotient are C0, C3 and C1. */
+const quotientBits = (quotient: bigint): number => {
+  const low = Number(quotient & 7n);
+  return ((low & 4) !== 0 ? STATUS.C0 : 0) | ((low & 2) !== 0 ? STATUS.C3 : 0) | ((low & 1) !== 0 ? STATUS.C1 : 0);
+};
+
 const remainderOf = (nearest: boolean): SystemInstruction =>
   numeric(({ floating }) => {
+    floating.status &= ~STATUS.C2;
     if (isEmpty(floating, 0) || isEmpty(floating, 1)) {
       if (stackFault(floating, false)) setStack(floating, 0, INDEFINITE);
       return;
@@ -100,12 +106,8 @@ const remainderOf = (nearest: boolean): SystemInstruction =>
     report(floating, env);
     if (isStopped(env)) return;
     setStack(floating, 0, bits);
-    if (quotient === undefined) setConditions(floating, STATUS.C2);
-    else {
-      const low = Number(quotient & 7n);
-      const [c0, c3, c1] = [low & 4, low & 2, low & 1];
-      setConditions(floating, (c0 ? STATUS.C0 : 0) | (c3 ? STATUS.C3 : 0) | (c1 ? STATUS.C1 : 0));
-    }
+    if (quotient === "partial") setConditions(floating, STATUS.C2);
+    else if (quotient !== "none") setConditions(floating, quotientBits(quotient));
   });
 
 const extracted: SystemInstruction = numeric(({ floating }) => {

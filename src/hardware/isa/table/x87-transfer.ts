@@ -73,6 +73,12 @@ const asDecimal: Target = {
 /** A number that does not fit in memory is not stored while that is unmasked; one that is only inexact is. */
 const KEEPS_FROM_STORING: number = EXCEPTION.INVALID | EXCEPTION.OVERFLOW | EXCEPTION.UNDERFLOW;
 
+/** What is not stored is not inexact either. */
+function forgetRounding(env: Environment): void {
+  env.flags &= ~EXCEPTION.PRECISION;
+  env.roundedUp = false;
+}
+
 const storing = (target: Target, pops: number): SystemInstruction =>
   numeric((port, instruction) => {
     const { floating } = port;
@@ -87,6 +93,7 @@ const storing = (target: Target, pops: number): SystemInstruction =>
     const env = begin(floating);
     const bits = target.of(getStack(floating, 0), width, env);
     const stores = (unmasked(env) & KEEPS_FROM_STORING) === 0;
+    if (!stores) forgetRounding(env);
     if (stores) storeBits(port, instruction, width, bits);
     report(floating, env);
     if (stores) pop(floating, pops);
@@ -140,7 +147,6 @@ const conditionalMove = (flags: number, wanted: boolean): SystemInstruction =>
       if (stackFault(floating, false)) setStack(floating, 0, INDEFINITE);
       return;
     }
-    setC1(floating, false);
     if (((port.getEflags() & flags) !== 0) === wanted) setStack(floating, 0, getStack(floating, from));
   });
 
@@ -315,7 +321,10 @@ const definitions: readonly Definition[] = [
     summary: "Marks ST(i) as empty.",
     spec: "SDM Vol. 2A, FFREE—Free Floating-Point Register",
     forms: [["DD C0+i", "STi"]],
-    system: numeric(({ floating }, { operands }) => free(floating, indexOf(operands))),
+    system: numeric(({ floating }, { operands }) => {
+      setC1(floating, false);
+      free(floating, indexOf(operands));
+    }),
   },
   {
     ...x87,
@@ -324,6 +333,7 @@ const definitions: readonly Definition[] = [
     spec: 'AMD64 Vol. 3, "x87 Opcodes" (opcode DF /0)',
     forms: [["DF C0+i", "STi"]],
     system: numeric(({ floating }, { operands }) => {
+      setC1(floating, false);
       free(floating, indexOf(operands));
       pop(floating);
     }),
