@@ -14,6 +14,7 @@ import { systemRows } from "./system.js";
 import { x87ArithmeticRows } from "./x87-arithmetic.js";
 import { x87CompareRows } from "./x87-compare.js";
 import { x87ControlRows } from "./x87-control.js";
+import { x87TranscendentalRows } from "./x87-transcendental.js";
 import { x87TransferRows } from "./x87-transfer.js";
 
 export const rows: readonly Row[] = Object.freeze([
@@ -32,4 +33,5 @@ export const rows: readonly Row[] = Object.freeze([
   ...x87TransferRows,
   ...x87ArithmeticRows,
   ...x87CompareRows,
+  ...x87TranscendentalRows,
 ]);
