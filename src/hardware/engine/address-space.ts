@@ -37,9 +37,10 @@ import {
   TLB_TABLE_OF,
   TLB_USER,
   TLB_WRITE_TAG,
+  WIDE_BUFFER,
 } from "./layout.js";
 import { PageSlots, SLOT } from "./page-slots.js";
-import type { SlowPaths } from "./slow-paths.js";
+import { type SlowPaths, WRITE_ACCESS } from "./slow-paths.js";
 
 /** Reads of physical addresses where there is nothing give all ones, as an open bus does. */
 const OPEN_BUS = -1;
@@ -140,6 +141,8 @@ export class AddressSpace {
     loadForWrite: (linear, size) => this.#load(linear >>> 0, size, true),
     store: (linear, size, value) => this.#store(linear >>> 0, size, value),
     segment: (segment, offset, access) => this.#segment(segment, offset >>> 0, access),
+    loadWide: (linear, size) => this.#loadWide(linear >>> 0, size),
+    storeWide: (linear, size) => this.#storeWide(linear >>> 0, size),
   };
 
   /** Whether accesses are those of a program. */
@@ -536,7 +539,8 @@ export class AddressSpace {
     const upwardData = (access & (ACCESS.CODE | ACCESS.EXPAND_DOWN | ACCESS.WRITABLE)) === ACCESS.WRITABLE;
     if (!upwardData || offset + size - 1 > limit) checkAccess(segment, register, offset, size, write);
     const linear = (base + offset) >>> 0;
-    if (this.alignmentChecked && (linear & (Math.min(size, 4) - 1)) !== 0)
+    // Of 16 bytes, whoever wants them aligned raises #GP.
+    if (this.alignmentChecked && size < 16 && (linear & (Math.min(size, 4) - 1)) !== 0)
       throw new Fault(VECTOR.AC, 0, "data-not-aligned");
     if (this.watch !== undefined) this.watch(linear, size, write);
     return linear;
@@ -622,6 +626,38 @@ export class AddressSpace {
     }
   }
 
+  /** Copies more than 4 bytes to WIDE_BUFFER and gives its address. */
+  #loadWide(linear: number, size: number): number {
+    if (linear + size > 2 ** 32) {
+      this.#i32[SLOW_EXIT >> 2] = this.#exitFor(new Fault(VECTOR.GP, 0));
+      return 0;
+    }
+    for (let offset = 0; offset < size; offset += 4) {
+      const value = this.#load(linear + offset, 4, false);
+      if (this.#i32[SLOW_EXIT >> 2] !== 0) return 0;
+      this.#i32[(WIDE_BUFFER + offset) >> 2] = value;
+    }
+    return WIDE_BUFFER;
+  }
+
+  /** Stores what is in WIDE_BUFFER: all of it or nothing, unless the instruction is to be executed again anyway. */
+  #storeWide(linear: number, size: number): number {
+    if ((linear & 0xfff) + size <= PAGE_SIZE) {
+      let exit = 0;
+      for (let offset = 0; offset < size && exit === 0; offset += 4)
+        exit = this.#store(linear + offset, 4, this.#i32[(WIDE_BUFFER + offset) >> 2]!);
+      return exit;
+    }
+    if (!this.single) return EXIT.bail;
+    try {
+      const part = this.#parts(linear, size, true, this.user);
+      for (let index = 0; index < size; index++) this.#storePhysical(part(index), 1, this.#u8[WIDE_BUFFER + index]!);
+      return 0;
+    } catch (thrown) {
+      return this.#exitFor(thrown);
+    }
+  }
+
   /**
    * The slot that a store changes where page tables or decoded instructions are, else -1. Found before the dirty flag is
    * set: the instruction may have to be executed again, and may have read that very flag before its store.
@@ -643,7 +679,7 @@ export class AddressSpace {
 
   #segment(segment: number, offset: number, access: number): number {
     try {
-      return this.segmentAddress(segment, offset, access & 15, (access & 16) !== 0) | 0;
+      return this.segmentAddress(segment, offset, access & (WRITE_ACCESS - 1), (access & WRITE_ACCESS) !== 0) | 0;
     } catch (thrown) {
       this.#i32[SLOW_EXIT >> 2] = this.#exitFor(thrown);
       return 0;

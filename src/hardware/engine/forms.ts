@@ -13,7 +13,7 @@ export type MemoryForm = "none" | "simple" | "indexed" | "segment";
 export const memoryForms: readonly MemoryForm[] = ["none", "simple", "indexed", "segment"];
 export type RepeatForm = "once" | "E" | "NE";
 export const repeatForms: readonly RepeatForm[] = ["once", "E", "NE"];
-const sizes: readonly OperandSize[] = [8, 16, 32];
+const sizes: readonly OperandSize[] = [8, 16, 32, 64];
 
 /** Handlers that belong to no instruction. */
 export const HANDLER = { miss: 0, stop: 1, system: 2, goto: 3 } as const;
@@ -45,11 +45,13 @@ function sharedKey({ row, size, memory, repeat }: Form, semanticsNumber: number)
   const kind = ({ method, type, name }: OperandCode, position: number): string => {
     if (method === "E" || method === "M" || method === "O")
       return memory === "none" ? `r${type[0]}` : `${memory}${type[0]}`;
+    if ("VUPN".includes(method)) return method + type;
+    if (method === "W" || method === "Q") return memory === "none" ? method + type : `${memory}${type}`;
     if (method === "I" || name === "1") return "i";
     if (position === 2 && method === "fixed") return name!;
     return method === "J" ? "j" : method === "X" || method === "Y" ? method : `r${type[0]}`;
   };
-  return [semanticsNumber, size, memory, repeat, ...row.operands.map(kind)].join();
+  return [semanticsNumber, size, memory, repeat, row.unit, row.unaligned, ...row.operands.map(kind)].join();
 }
 
 /** The forms of these rows, each of which comes in some operand sizes and with some kinds of memory operand. */

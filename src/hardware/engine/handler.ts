@@ -16,6 +16,7 @@ import {
   EXIT_ERROR_CODE,
   EXIT_TARGET,
   EXIT_VECTOR,
+  FLOAT_REGISTER_SIZE,
   JUMP_CACHE_BASE,
   JUMP_CACHE_ENTRIES,
   JUMP_CACHE_ENTRY_SIZE,
@@ -31,9 +32,13 @@ import {
   TLB_ENTRIES,
   TLB_ENTRY_SIZE,
   TLB_WRITE_TAG,
+  XMM_REGISTERS,
 } from "./layout.js";
-import { linearAddress, loadToModify, slow, storeWithCare } from "./slow-paths.js";
+import { vectorLoad } from "./simd.js";
+import { linearAddress, loadToModify, slow, storeWithCare, WRITE_ACCESS } from "./slow-paths.js";
+import { noteMmx, readLane, readVector, requireUnit, usesMmx, vectorWidth, writeLane, writeVector } from "./vector-operands.js";
 import { type Expr, type FunctionBody, type Label, type Local, load } from "./wasm.js";
+
 /** Locals of the dispatch loop and where its parts leave to. */
 export interface Frame {
   readonly body: FunctionBody;
@@ -130,7 +135,14 @@ export class Handler implements Code {
     this.size = form.size;
   }
 
+  /** What comes before the instruction: whether its registers may be used. */
+  begin(): void {
+    const { unit } = this.form.row;
+    if (unit !== undefined) requireUnit(this, unit);
+  }
+
   finish(): void {
+    if (usesMmx(this.form.row.unit)) noteMmx(this);
     for (const local of this.#temporaries) this.frame.body.release(local);
   }
 
@@ -159,12 +171,17 @@ export class Handler implements Code {
     return type[0] === "b" ? 8 : type[0] === "w" ? 16 : type[0] === "d" ? 32 : this.size;
   }
 
-  isMemory(index: number): boolean {
-    const { method } = this.#operand(index);
-    return method === "M" || method === "O" || (method === "E" && this.form.memory !== "none");
+  widthOf(index: number): number {
+    return vectorWidth(this.#operand(index), this.size);
   }
 
-  #registerAddress(index: number): Expr {
+  isMemory(index: number): boolean {
+    const { method } = this.#operand(index);
+    return method === "M" || method === "O" || ("EWQ".includes(method) && this.form.memory !== "none");
+  }
+
+  /** Address in the engine's memory of the register of an operand. */
+  registerAddress(index: number): Expr {
     const { method, name } = this.#operand(index);
     if (index === 2 && method === "fixed") return i32(REGISTERS + REGISTER_SIZE * (name === "CL" ? 1 : 0));
     return field16(this.frame, registerFields[index]!);
@@ -182,7 +199,7 @@ export class Handler implements Code {
     const operand = this.#operand(index);
     if (operand.method === "I" || operand.name === "1") return this.let(field32(this.frame, RECORD.immediate));
     const width = this.#width(operand);
-    if (!this.isMemory(index)) return this.let(load(loadOps[width], this.#registerAddress(index)));
+    if (!this.isMemory(index)) return this.let(load(loadOps[width], this.registerAddress(index)));
     const cell = this.cell("operand", this.address(), width, access);
     this.#cells[index] = cell;
     return cell.value;
@@ -191,7 +208,7 @@ export class Handler implements Code {
   write(index: number, value: Expr): void {
     const width = this.#width(this.#operand(index));
     if (!this.isMemory(index)) {
-      this.frame.body.store(storeOps[width], this.#registerAddress(index), value);
+      this.frame.body.store(storeOps[width], this.registerAddress(index), value);
       return;
     }
     const cell = this.#cells[index] ?? this.cell("operand", this.address(), width, "write");
@@ -237,30 +254,60 @@ export class Handler implements Code {
   }
 
   /** Leaves if a slow path said so. */
-  #checkSlow(): void {
+  checkSlow(): void {
     const { body, exit, refund } = this.frame;
     body.set(exit, load("i32", i32(SLOW_EXIT)));
     body.brIf(refund, exit);
   }
 
-  #linear(segment: ImpliedSegment, offset: Expr, bytes: number, write: boolean): Expr {
+  linear(segment: ImpliedSegment, offset: Expr, bytes: number, write: boolean): Expr {
     if (this.frame.flat && !(segment === "operand" && this.form.memory === "segment")) return offset;
     const number = segment === "ss" ? i32(2) : segment === "es" ? i32(0) : field8(this.frame, RECORD.segment);
-    const linear = this.let(linearAddress(number, offset, i32(bytes + (write ? 16 : 0))));
-    this.#checkSlow();
+    const linear = this.let(linearAddress(number, offset, i32(bytes + (write ? WRITE_ACCESS : 0))));
+    this.checkSlow();
     return linear;
   }
 
-  cell(segment: ImpliedSegment, offset: Expr, size: OperandSize, access: CellAccess = "read"): MemoryCell {
-    const { body, tlb, exit, refund } = this.frame;
-    const bytes = size / 8;
-    const linear = this.#linear(segment, offset, bytes, access !== "read");
+  /** Where bytes lie in the engine's memory, if the TLB has the tag. */
+  resident(linear: Expr, bytes: number): { readonly hit: (tag: number) => Expr; readonly host: Expr } {
     const entry = this.let(
-      add(tlb, and(shr(linear, i32(12 - Math.log2(TLB_ENTRY_SIZE))), i32((TLB_ENTRIES - 1) * TLB_ENTRY_SIZE))),
+      add(
+        this.frame.tlb,
+        and(shr(linear, i32(12 - Math.log2(TLB_ENTRY_SIZE))), i32((TLB_ENTRIES - 1) * TLB_ENTRY_SIZE)),
+      ),
     );
     const page = and(bytes === 1 ? linear : add(linear, i32(bytes - 1)), i32(-4096));
-    const hit = (tag: number): Expr => eq(load("i32", entry, tag), page);
-    const host = add(linear, load("i32", entry, TLB_DELTA));
+    return {
+      hit: (tag) => eq(load("i32", entry, tag), page),
+      host: add(linear, load("i32", entry, TLB_DELTA)),
+    };
+  }
+
+  vector(index: number): Expr {
+    return readVector(this, index);
+  }
+
+  setVector(index: number, value: Expr): void {
+    writeVector(this, index, value);
+  }
+
+  lane(index: number, bits: OperandSize, number: Expr): Expr {
+    return readLane(this, index, bits, number);
+  }
+
+  setLane(index: number, bits: OperandSize, number: Expr, value: Expr): void {
+    writeLane(this, index, bits, number, value);
+  }
+
+  xmm(number: number): Expr {
+    return this.let(vectorLoad(128, i32(XMM_REGISTERS + FLOAT_REGISTER_SIZE * number)));
+  }
+
+  cell(segment: ImpliedSegment, offset: Expr, size: OperandSize, access: CellAccess = "read"): MemoryCell {
+    const { body, exit, refund } = this.frame;
+    const bytes = size / 8;
+    const linear = this.linear(segment, offset, bytes, access !== "read");
+    const { hit, host } = this.resident(linear, bytes);
     const storeSlowly = (value: Expr): void => {
       body.set(exit, storeWithCare(linear, i32(bytes), value));
       body.brIf(refund, exit);
@@ -283,7 +330,7 @@ export class Handler implements Code {
         () => body.set(value, load(loadOps[size], host)),
         () => {
           body.set(value, slow("load", linear, i32(bytes)));
-          this.#checkSlow();
+          this.checkSlow();
         },
       );
       return {
@@ -302,7 +349,7 @@ export class Handler implements Code {
       },
       () => {
         body.set(value, loadToModify(linear, i32(bytes)));
-        this.#checkSlow();
+        this.checkSlow();
         // The slow path has let the page in, unless it is a special one: then the store asks again.
         body.set(place, select(hit(TLB_WRITE_TAG), host, i32(0)));
       },

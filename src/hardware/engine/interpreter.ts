@@ -117,6 +117,7 @@ function writeGo({ forms: { forms, handlerCount }, replayException }: Interprete
                 return;
               }
               const handler = new Handler(frame, form);
+              handler.begin();
               if (form.repeat === "once") form.row.semantics!(handler);
               else form.row.repeated!(handler, form.repeat);
               handler.finish();

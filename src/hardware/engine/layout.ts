@@ -79,6 +79,31 @@ export const LOG_ERROR_CODE = 468;
 export const LOG_EIP = 472;
 export const LOG_BYTES = 480;
 
+/**
+ * Floating point: the x87 registers R0 to R7, of which MMX is the low 8 bytes, and XMM0 to XMM15. Control words as the
+ * processor has them, the tag word in full.
+ */
+export const X87_REGISTERS = 512;
+export const XMM_REGISTERS = 640;
+export const FLOAT_REGISTER_SIZE = 16;
+export const FCW = 896;
+export const FSW = 900;
+export const FTW = 904;
+export const FOP = 908;
+export const FIP = 912;
+export const FDP = 920;
+export const MXCSR = 928;
+export const FCS = 936;
+export const FDS = 940;
+/** Not 0: some of this was written since the state was last sealed. */
+export const FLOAT_CHANGED = 932;
+/** The vector that any x87, SSE or MMX instruction raises as CR0 and CR4 are; 0: none. */
+export const FLOAT_FAULT = 944;
+export const SSE_FAULT = 948;
+export const MMX_FAULT = 952;
+/** Through here go accesses of more than 4 bytes that the generated code cannot make by itself. */
+export const WIDE_BUFFER = 960;
+
 /** Records of the end of a run: copies of the last few, then a stop record. */
 export const SCRATCH = 1024;
 export const MAX_BLOCK = 48;

@@ -20,6 +20,7 @@ import {
   ACCESS,
   type CpuState,
   CR0,
+  CR4,
   codeBitsOf,
   cplOf,
   FLAG,
@@ -52,16 +53,19 @@ import {
   CPL,
   EVENTS_WAIT,
   EXCEPTIONS,
+  FLOAT_FAULT,
   INTERRUPT_WAITS,
   LOG_BYTES,
   LOG_EIP,
   LOG_ERROR_CODE,
   LOG_PLACE,
   LOG_VECTOR,
+  MMX_FAULT,
   PORT_READS,
   REPEATS,
   RESUME,
   RESUME_LEFT,
+  SSE_FAULT,
   STACK_MASK,
   TLB_BASE,
   TLB_SUPERVISOR,
@@ -256,6 +260,7 @@ export class Processor implements ProcessorPort {
     const mode = this.#modes.of(system.model, segments.cs, this.#flatSegments, checked);
     this.#i32[TLB_BASE >> 2] = user ? TLB_USER : TLB_SUPERVISOR;
     this.#i32[CPL >> 2] = cpl;
+    this.#forbidFloats(system);
     // Ways lead to jump caches.
     if (this.#blocks.select(mode, user)) this.#ways.forget();
     if (!mode.flat) {
@@ -266,6 +271,18 @@ export class Processor implements ProcessorPort {
     else this.#ways.nowhere();
     this.#place = this.#ways.place;
     return mode;
+  }
+
+  /**
+   * Tells generated code what instructions of the x87 unit and its successors raise.
+   * Spec: SDM Vol. 3A, "Control Registers" (EM, TS, OSFXSR).
+   */
+  #forbidFloats({ cr0, cr4 }: SystemState): void {
+    const emulated = (cr0 & CR0.EM) !== 0;
+    const switched = (cr0 & CR0.TS) !== 0 ? VECTOR.NM : 0;
+    this.#i32[FLOAT_FAULT >> 2] = emulated ? VECTOR.NM : switched;
+    this.#i32[MMX_FAULT >> 2] = emulated ? VECTOR.UD : switched;
+    this.#i32[SSE_FAULT >> 2] = emulated || (cr4 & CR4.OSFXSR) === 0 ? VECTOR.UD : switched;
   }
 
   /** Generated code has been at work: sees where it went, and which exceptions it delivered. */

@@ -7,6 +7,8 @@ export const slowTypes = {
   loadForWrite: { parameters: [I32, I32], results: [I32] },
   store: { parameters: [I32, I32, I32], results: [I32] },
   segment: { parameters: [I32, I32, I32], results: [I32] },
+  loadWide: { parameters: [I32, I32], results: [I32] },
+  storeWide: { parameters: [I32, I32], results: [I32] },
   leave: { parameters: [I32], results: [I32] },
   system: { parameters: [I32], results: [I32] },
 } as const satisfies Record<string, FunctionType>;
@@ -24,7 +26,9 @@ export const innerType = (name: InnerName): FunctionType => innerTypes[name];
 const inner = (name: InnerName, ...args: Expr[]): Expr =>
   call(slowNames.length + innerNames.indexOf(name), innerTypes[name], args);
 
-/** Linear address of an access through a segment; `access` is the size in bytes, plus 16 for a write. */
+/** Added to the size of an access that writes. */
+export const WRITE_ACCESS = 32;
+/** Linear address of an access through a segment; `access` is the size in bytes, plus WRITE_ACCESS for a write. */
 export const linearAddress = (segment: Expr, offset: Expr, access: Expr): Expr =>
   inner("linear", segment, offset, access);
 /** `loadForWrite` and `store` where the TLB has no write tag: they know pages that may be written with care. */
@@ -43,8 +47,12 @@ export type SlowPaths = {
   readonly loadForWrite: (linear: number, size: number) => number;
   /** 0, or an exit code. */
   readonly store: (linear: number, size: number, value: number) => number;
-  /** Linear address; sets SLOW_EXIT on a fault. `access` is the size in bytes, plus 16 for a write. */
+  /** Linear address; sets SLOW_EXIT on a fault. `access` is the size in bytes, plus WRITE_ACCESS for a write. */
   readonly segment: (segment: number, offset: number, access: number) => number;
+  /** Where the engine's memory has a copy of the bytes; sets SLOW_EXIT when they cannot be read now. */
+  readonly loadWide: (linear: number, size: number) => number;
+  /** Stores what is in WIDE_BUFFER. 0, or an exit code. */
+  readonly storeWide: (linear: number, size: number) => number;
   /**
    * Deals with an exit code. Gives the record to go on from, whose block is charged to what EXIT_LEFT says now, or 0 to
    * come back.

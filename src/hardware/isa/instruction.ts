@@ -21,7 +21,14 @@ export type InstructionGroup =
   | "flag control"
   | "miscellaneous"
   | "input and output"
-  | "system";
+  | "system"
+  | "MMX"
+  | "SSE"
+  | "SSE2"
+  | "SSE3"
+  | "SSSE3"
+  | "SSE4.1"
+  | "SSE4.2";
 
 export interface Definition {
   readonly mnemonic: string;
@@ -53,6 +60,10 @@ export interface Definition {
   readonly addressSized?: boolean;
   /** The first model that has it; an older one raises #UD. Absent: every one from the 386 on. */
   readonly since?: ModelName;
+  /** The floating-point registers it works on: it raises what they raise where CR0 and CR4 forbid them. */
+  readonly unit?: "x87" | "mmx" | "sse" | "mmx-sse";
+  /** A memory operand of 16 bytes may lie anywhere. */
+  readonly unaligned?: true;
   /** Execution does not simply go on behind it: a block of decoded code ends here. Not needed where `system` transfers control. */
   readonly endsBlock?: true;
   readonly semantics?: (code: Code) => void;
@@ -196,7 +207,7 @@ const shape = Object.fromEntries(
   [
     ...["mnemonic", "group", "summary", "spec", "forms"],
     ...["flags", "lock", "repeat", "where", "in64", "popsBeforeAddress", "sized", "addressSized", "since"],
-    ...["endsBlock", "semantics", "repeated", "system", "replay"],
+    ...["unit", "unaligned", "endsBlock", "semantics", "repeated", "system", "replay"],
   ].map((name) => [name, undefined]),
 ) as Partial<Definition>;
 

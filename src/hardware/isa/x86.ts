@@ -20,7 +20,7 @@ export interface X86CodeMode extends CodeMode {
 const impliesMemory = ({ group, mnemonic }: Row): boolean => group === "string" || mnemonic === "XLAT";
 
 function memoryFormsOf(row: Row): readonly MemoryForm[] {
-  const explicit = row.operands.some(({ method }) => method === "E");
+  const explicit = row.operands.some(({ method }) => method === "E" || method === "W" || method === "Q");
   if (explicit) return memoryForms;
   if (row.operands.some(({ method }) => method === "M")) return ["simple", "indexed", "segment"];
   if (row.operands.some(({ method }) => method === "O")) return ["simple", "segment"];
