@@ -36,7 +36,16 @@ import {
 } from "./layout.js";
 import { vectorLoad } from "./simd.js";
 import { linearAddress, loadToModify, slow, storeWithCare, WRITE_ACCESS } from "./slow-paths.js";
-import { noteMmx, readLane, readVector, requireUnit, usesMmx, vectorWidth, writeLane, writeVector } from "./vector-operands.js";
+import {
+  noteMmx,
+  readLane,
+  readVector,
+  requireUnit,
+  usesMmx,
+  vectorWidth,
+  writeLane,
+  writeVector,
+} from "./vector-operands.js";
 import { type Expr, type FunctionBody, type Label, type Local, load } from "./wasm.js";
 
 /** Locals of the dispatch loop and where its parts leave to. */
