@@ -277,6 +277,7 @@ function decodeFrom(
     row,
     eip,
     length: position(),
+    modrm,
     size,
     addressSize,
     operands,

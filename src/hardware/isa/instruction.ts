@@ -22,6 +22,7 @@ export type InstructionGroup =
   | "miscellaneous"
   | "input and output"
   | "system"
+  | "x87"
   | "MMX"
   | "SSE"
   | "SSE2"
@@ -165,6 +166,8 @@ export interface DecodedInstruction {
   readonly row: Row;
   readonly eip: number;
   readonly length: number;
+  /** The ModRM byte; 0 where there is none. */
+  readonly modrm: number;
   /** Operand size in bits. */
   readonly size: OperandSize;
   /** Address size in bits. */

@@ -14,6 +14,7 @@ import { stringRows } from "./string.js";
 import { systemRows } from "./system.js";
 import { vectorMoveRows } from "./vector-move.js";
 import { vectorShuffleRows } from "./vector-shuffle.js";
+import { x87ControlRows } from "./x87-control.js";
 
 export const rows: readonly Row[] = Object.freeze([
   ...dataTransferRows,
@@ -30,4 +31,5 @@ export const rows: readonly Row[] = Object.freeze([
   ...vectorMoveRows,
   ...vectorShuffleRows,
   ...packedIntegerRows,
+  ...x87ControlRows,
 ]);
