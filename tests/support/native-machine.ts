@@ -112,6 +112,7 @@ function blankState(): MachineState {
   );
   const system = {
     ...state.cpu.system,
+    model: "max" as const,
     cr0: state.cpu.system.cr0 | CR0.PG | CR0.WP | CR0.MP | CR0.NE,
     cr3: DIRECTORY,
     cr4: CR4.OSFXSR | CR4.OSXMMEXCPT,

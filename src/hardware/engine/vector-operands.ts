@@ -8,7 +8,7 @@
  * "Memory Alignment".
  */
 import { VECTOR } from "../cpu/processor.js";
-import { add, and, i32, type OperandSize, shl } from "../isa/code.js";
+import { add, and, i32, narrow, type OperandSize, shl } from "../isa/code.js";
 import type { Definition, OperandCode } from "../isa/instruction.js";
 import type { Handler } from "./handler.js";
 import {
@@ -20,13 +20,12 @@ import {
   FSW,
   FTW,
   MMX_FAULT,
+  SLOW_VALUE,
   SSE_FAULT,
   TLB_WRITE_TAG,
-  WIDE_BUFFER,
 } from "./layout.js";
 import { extract, replace, type VectorStoreWidth, type VectorWidth, vectorLoad, vectorStore, zeros } from "./simd.js";
-import { slow } from "./slow-paths.js";
-import { type Expr, load } from "./wasm.js";
+import { type Expr, type FunctionBody, load } from "./wasm.js";
 
 type Unit = NonNullable<Definition["unit"]>;
 
@@ -72,68 +71,79 @@ export function noteMmx({ frame: { body } }: Handler): void {
 
 const isMmx = ({ method }: OperandCode): boolean => "PQN".includes(method);
 
-/** The address of bytes that can be read; up to 16 of them. */
-function readablePlace(handler: Handler, bytes: number): Expr {
+/** What a slow path left of an operand of more than 4 bytes. */
+export const loadSlowValue = (bytes: number): Expr =>
+  bytes === 16 ? vectorLoad(128, i32(SLOW_VALUE)) : load("i64", i32(SLOW_VALUE));
+
+export function storeSlowValue(body: FunctionBody, value: Expr): void {
+  if (value.type === "v128") body.emit(vectorStore(128, i32(SLOW_VALUE), value));
+  else body.store("i64", i32(SLOW_VALUE), value);
+}
+
+/** 16 bytes of memory. */
+function readMemory(handler: Handler): Expr {
   const { body } = handler.frame;
-  const linear = handler.linear("operand", handler.address(), bytes, false);
-  alignIfWanted(handler, linear, bytes);
-  const place = handler.let(i32(0));
-  const { hit, host } = handler.resident(linear, bytes);
+  const linear = handler.linear("operand", handler.address(), 16, false);
+  alignIfWanted(handler, linear);
+  const value = handler.let(zeros);
+  const { hit, host } = handler.resident(linear, 16);
   body.if(
     hit(0),
-    () => body.set(place, host),
+    () => body.set(value, vectorLoad(128, host)),
     () => {
-      body.set(place, slow("loadWide", linear, i32(bytes)));
+      handler.slowAccess(linear, 16, "operand").load(value, false);
       handler.checkSlow();
     },
   );
-  return place;
+  return value;
 }
 
-function alignIfWanted(handler: Handler, linear: Expr, bytes: number): void {
-  if (bytes < 16 || handler.form.row.unaligned) return;
-  handler.frame.body.if(and(linear, i32(15)), () => handler.fault(VECTOR.GP, 0));
+function writeMemory(handler: Handler, value: Expr): void {
+  const { body, exit, refund } = handler.frame;
+  const linear = handler.linear("operand", handler.address(), 16, true);
+  alignIfWanted(handler, linear);
+  const { hit, host } = handler.resident(linear, 16);
+  body.if(
+    hit(TLB_WRITE_TAG),
+    () => body.emit(vectorStore(128, host, value)),
+    () => {
+      body.set(exit, handler.slowAccess(linear, 16, "operand").store(value));
+      body.brIf(refund, exit);
+    },
+  );
 }
+
+function alignIfWanted(handler: Handler, linear: Expr): void {
+  if (handler.form.row.unaligned) return;
+  handler.frame.body.if(and(narrow(linear), i32(15)), () => handler.fault(VECTOR.GP, 0));
+}
+
+/** A number in the lowest lane, zeros above it. */
+const alone = (value: Expr): Expr =>
+  value.type === "i64" ? replace("i64x2", zeros, 0, value) : replace("i32x4", zeros, 0, value);
 
 export function readVector(handler: Handler, index: number): Expr {
   const width = handler.widthOf(index);
   if (!handler.isMemory(index)) {
     const address = handler.registerAddress(index);
-    if (width >= 32) return handler.let(vectorLoad(width as VectorWidth, address));
-    return handler.let(replace("i32x4", zeros, 0, load("i16u", address)));
+    return handler.let(width >= 32 ? vectorLoad(width as VectorWidth, address) : alone(load("i16u", address)));
   }
-  if (width >= 64) return handler.let(vectorLoad(width as VectorWidth, readablePlace(handler, width / 8)));
-  const { value } = handler.cell("operand", handler.address(), width as OperandSize);
-  return handler.let(replace("i32x4", zeros, 0, handler.zeroExtend(value, width as OperandSize)));
+  if (width === 128) return readMemory(handler);
+  const size = width as OperandSize;
+  return handler.let(alone(handler.zeroExtend(handler.cell("operand", handler.address(), size).value, size)));
 }
 
 export function writeVector(handler: Handler, index: number, value: Expr): void {
-  const { body, exit, refund } = handler.frame;
   const width = handler.widthOf(index);
-  const store = (address: Expr): void => body.emit(vectorStore(width as VectorStoreWidth, address, value));
   if (!handler.isMemory(index)) {
     const address = handler.registerAddress(index);
-    store(address);
+    handler.frame.body.emit(vectorStore(width as VectorStoreWidth, address, value));
     noteRegister(handler, index, address);
-    return;
+  } else if (width === 128) writeMemory(handler, handler.let(value));
+  else {
+    const lowest = width === 64 ? extract("i64x2", value, 0) : extract("i32x4", value, 0);
+    handler.cell("operand", handler.address(), width as OperandSize, "write").store(handler.let(lowest));
   }
-  if (width < 64) {
-    handler.cell("operand", handler.address(), width as OperandSize, "write").store(extract("i32x4", value, 0));
-    return;
-  }
-  const bytes = width / 8;
-  const linear = handler.linear("operand", handler.address(), bytes, true);
-  alignIfWanted(handler, linear, bytes);
-  const { hit, host } = handler.resident(linear, bytes);
-  body.if(
-    hit(TLB_WRITE_TAG),
-    () => store(host),
-    () => {
-      store(i32(WIDE_BUFFER));
-      body.set(exit, slow("storeWide", linear, i32(bytes)));
-      body.brIf(refund, exit);
-    },
-  );
 }
 
 /** What else changes when a register is written. */

@@ -4,7 +4,7 @@
  * Spec: SDM Vol. 1, "MMX Instructions", "SSE2 128-Bit SIMD Integer Instructions", "SSSE3 Instructions".
  */
 import { i32 } from "../code.js";
-import { type Definition, define, type InstructionGroup, type Row } from "../instruction.js";
+import { type Definition, define, type Row } from "../instruction.js";
 import {
   evenProducts,
   highProducts,
@@ -21,7 +21,7 @@ import {
   vectorUnary,
   zeros,
 } from "../vector.js";
-import { mmxForm, xmmForm } from "./vector-forms.js";
+import { mmxForm, type VectorGroup, xmmForm } from "./vector-forms.js";
 
 /** Sums of the absolute differences of bytes, eight at a time. */
 const sumOfDifferences: Operation = (c, a, b) => {
@@ -90,8 +90,8 @@ interface Packed {
 /** Instructions of one page of the manual, and the groups that their MMX and XMM forms came with. */
 interface Page {
   readonly spec: string;
-  readonly mmx?: InstructionGroup;
-  readonly xmm: InstructionGroup;
+  readonly mmx?: VectorGroup;
+  readonly xmm: VectorGroup;
   readonly members: readonly Packed[];
   /** The result follows from the source alone. */
   readonly unary?: true;

@@ -340,7 +340,7 @@ const definitions: readonly Definition[] = [
   {
     group: "SSE2",
     mnemonic: "MOVNTI",
-    since: "pentium2",
+    needs: "SSE2",
     summary: "Stores a general register, which need not be cached.",
     spec: "SDM Vol. 2B, MOVNTI—Store Doubleword Using Non-Temporal Hint",
     forms: [["NP 0F C3 /r", "My Gy"]],

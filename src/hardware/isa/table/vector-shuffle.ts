@@ -4,7 +4,7 @@
  * "SSE4.1 Instructions" (blending, insertion, extraction, conversion of packed integers).
  */
 import { add, and, type Code, type Expr, i32, shl, shr, sub, widenUnsigned } from "../code.js";
-import { type Definition, define, type InstructionGroup, type Row } from "../instruction.js";
+import { type Definition, define, type Row } from "../instruction.js";
 import {
   atMost,
   bitselect,
@@ -27,7 +27,7 @@ import {
   vectorUnary,
   withLow,
 } from "../vector.js";
-import { mmxForm, xmmForm } from "./vector-forms.js";
+import { mmxForm, type VectorGroup, xmmForm } from "./vector-forms.js";
 import { writeGeneral } from "./vector-move.js";
 
 type Semantics = NonNullable<Definition["semantics"]>;
@@ -216,7 +216,7 @@ const logic = (
   title: string,
   operation: Operation,
 ): readonly Definition[] => {
-  const form = (letter: "S" | "D", group: InstructionGroup, prefix: string): Definition => ({
+  const form = (letter: "S" | "D", group: VectorGroup, prefix: string): Definition => ({
     ...xmmForm(group),
     mnemonic: `${name}P${letter}`,
     summary,
