@@ -46,6 +46,8 @@ function operandWidth(type: string, size: OperandSize): OperandSize {
       return 32;
     case "q":
       return 64;
+    case "y":
+      return size === 64 ? 64 : 32;
     default:
       return size;
   }
@@ -304,6 +306,8 @@ export function takesModrm({ modrm: wanted, operands }: Row, modrm: number): boo
   for (const { method } of operands) {
     if (method === "M" && modrm >= 0xc0) return false;
     if ((method === "U" || method === "N") && modrm < 0xc0) return false;
+    // MOV of control and debug registers does not look at mod.
+    if (method === "R" && modrm < 0xc0 && !operands.some((other) => "CD".includes(other.method))) return false;
   }
   return true;
 }
