@@ -737,6 +737,9 @@ export class Processor implements ProcessorPort {
     this.attention ??= LOOK_AROUND;
   }
 
+  readonly apicId = 0;
+  readonly processors = 1;
+
   get timestamp(): bigint {
     return BigInt(this.now);
   }
