@@ -54,9 +54,7 @@ export interface Model {
 
 /** What some of these parts had and this library has not: no model announces any of it. */
 const NOT_HERE: ReadonlySet<Feature> = new Set<Feature>([
-  "FPU",
   "MMX",
-  "FXSR",
   "SSE",
   "SSE2",
   "SSE3",

@@ -172,7 +172,7 @@ export function modesOf(features: PagingFeatures): {
 }
 
 function featuresOf(name: ModelName): PagingFeatures {
-  const { physicalBits, features } = models[name];
+  const { features, physicalBits } = models[name];
   return Object.freeze({
     physicalBits,
     pse36: features.has("PSE36"),
