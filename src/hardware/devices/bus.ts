@@ -22,17 +22,10 @@ import { passesA20, pressKeys, typeText } from "./i8042.js";
 import { nmiMasked } from "./mc146818.js";
 import { baseOf, type MemoryRange, rangeAtAddress } from "./memory-map.js";
 import * as pic from "./pic-pair.js";
-import {
-  DEFAULT_DEVICE_CONFIG,
-  type DeviceConfig,
-  type DeviceName,
-  INTERRUPT_LINES,
-  type InterruptLine,
-  type PortRange,
-  portRanges,
-} from "./port-map.js";
+import { DEFAULT_DEVICE_CONFIG, type DeviceConfig, type DeviceName, type PortRange } from "./port-map.js";
 import { port92PassesA20, pullReset } from "./reset-control.js";
 import { receive } from "./uart16550.js";
+import { wiringOf } from "./wiring.js";
 
 export { DEVICE_KINDS, type DeviceSet, type DeviceSetup } from "./device-set.js";
 
@@ -43,14 +36,6 @@ export interface ReadValue {
   readonly value: number;
 }
 
-/** The interrupt lines of every device that drives some. */
-const LINES_OF: { readonly [N in DeviceName]?: readonly InterruptLine[] } = Object.fromEntries(
-  INTERRUPT_LINES.map(({ device }) => [device, INTERRUPT_LINES.filter((row) => row.device === device)]),
-);
-
-/** The devices that do something by themselves, each with its one line; all of them are in every machine. */
-const TIMED = INTERRUPT_LINES.filter(({ device }) => kindOf(device).advance !== undefined);
-
 /**
  * All devices after reset.
  *
@@ -58,9 +43,9 @@ const TIMED = INTERRUPT_LINES.filter(({ device }) => kindOf(device).advance !== 
  * @throws VirtlabError for a configured port that does not exist or is taken, and for a time that cannot be.
  */
 export function createDevices(config: DeviceConfig = DEFAULT_DEVICE_CONFIG, setup: DeviceSetup = {}): DeviceSet {
-  portRanges(config);
   let devices = resetDevices(config, setup);
-  for (const { device } of INTERRUPT_LINES) devices = driveLines(devices, device, false);
+  for (const device of Object.keys(wiringOf(devices.config).lines) as DeviceName[])
+    devices = driveLines(devices, device, false);
   return devices;
 }
 
@@ -166,8 +151,7 @@ let quietTick = 0;
 export function advance(devices: DeviceSet, tick: number): DeviceSet {
   if (devices === quietSet && tick < quietTick) return devices;
   let until = Number.POSITIVE_INFINITY;
-  for (const { device } of TIMED) {
-    const kind = kindOf(device);
+  for (const { device, kind } of wiringOf(devices.config).timed) {
     const before = stateOf(devices, device);
     let due = kind.due!(before);
     if (tick >= due) {
@@ -190,9 +174,8 @@ export function advance(devices: DeviceSet, tick: number): DeviceSet {
 export function nextEvent(devices: DeviceSet, tick: number): number {
   const now = advance(devices, tick);
   let next = Number.POSITIVE_INFINITY;
-  for (const { device, line } of TIMED) {
+  for (const { device, kind, line } of wiringOf(now.config).timed) {
     if (!pic.isUnmasked(now.pic, line)) continue;
-    const kind = kindOf(device);
     const state = stateOf(now, device);
     let event = kind.nextEvent!(state, tick);
     // The fall of a pin that requests nothing changes nothing: what matters is the rise after it.
@@ -260,8 +243,8 @@ export function nmiEnabled(devices: DeviceSet): boolean {
  */
 export function canWakeByItself(devices: DeviceSet, tick: number): boolean {
   const now = advance(devices, tick);
-  return TIMED.some(({ device, line }) => {
-    if (kindOf(device).nextEvent!(stateOf(now, device), tick) === Number.POSITIVE_INFINITY) return false;
+  return wiringOf(now.config).timed.some(({ device, kind, line }) => {
+    if (kind.nextEvent!(stateOf(now, device), tick) === Number.POSITIVE_INFINITY) return false;
     // The mask is not all that can stand in the way: this level or a higher one may be in service.
     return pic.interruptRequested(pic.raise(pic.lower(now.pic, line), line));
   });
@@ -307,7 +290,7 @@ function withState(devices: DeviceSet, name: DeviceName, after: AnyState, pulsed
 
 /** The set with the interrupt pins of a device driving their lines, through low first if they `pulsed`. */
 function driveLines(devices: DeviceSet, name: DeviceName, pulsed: boolean): DeviceSet {
-  const lines = LINES_OF[name];
+  const lines = wiringOf(devices.config).lines[name];
   if (lines === undefined) return devices;
   let after = devices.pic;
   for (const { line, pin } of lines) {
@@ -327,25 +310,7 @@ function rangeOfByte(config: DeviceConfig, port: number, index: number, size: nu
   return range === undefined || size === 1 || range.inWiderAccess ? range : undefined;
 }
 
-// The ranges of the machine that was looked at last, by port: made from its configuration alone, so that no value
-// depends on them. A session rarely holds machines with different ports.
-let indexedConfig: DeviceConfig | undefined;
-let indexedRanges: readonly (PortRange | undefined)[] = [];
-const rangeNumbers = new Uint8Array(0x1_0000);
-
 function rangeAt(config: DeviceConfig, port: number): PortRange | undefined {
-  if (config !== indexedConfig) indexPorts(config, indexedConfig);
-  return indexedRanges[rangeNumbers[port]!];
-}
-
-function indexPorts(config: DeviceConfig, indexed: DeviceConfig | undefined): void {
-  indexedConfig = config;
-  const same = config.debugConsolePort === indexed?.debugConsolePort && config.debugExitPort === indexed?.debugExitPort;
-  if (indexed !== undefined && same) return;
-  const ranges = portRanges(config);
-  indexedRanges = [undefined, ...ranges];
-  rangeNumbers.fill(0);
-  ranges.forEach(({ base, length }, index) => {
-    rangeNumbers.fill(index + 1, base, base + length);
-  });
+  const { ranges, rangeNumbers } = wiringOf(config);
+  return ranges[rangeNumbers[port]!];
 }

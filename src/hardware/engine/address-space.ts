@@ -40,6 +40,7 @@ import {
 } from "./layout.js";
 import { PageSlots, SLOT } from "./page-slots.js";
 import type { SlowPaths } from "./slow-paths.js";
+import { noStops, touched, type WatchHit, type Watchpoint, watchedPages } from "./stops.js";
 
 /** Reads of physical addresses where there is nothing give all ones, as an open bus does. */
 const OPEN_BUS = -1;
@@ -90,6 +91,11 @@ export class AddressSpace {
   mapped: MemoryMapped | undefined;
   /** The fault behind an EXIT.fault of a slow path. */
   pendingFault: Fault | undefined;
+  /** The watchpoint that was touched since `watchData`, or since it was taken back. */
+  hit: WatchHit | undefined;
+  #watchpoints: readonly Watchpoint[] = noStops.watchpoints;
+  /** Linear pages that the TLB does not let stores through to, and whether loads are kept out, too. */
+  #watchedPages = watchedPages(noStops.watchpoints);
   /** Told of every page fault's address, for CR2. */
   readonly #pageFault: (linear: number) => void;
 
@@ -261,6 +267,31 @@ export class AddressSpace {
     this.#i32[at + (SEGMENT_WRITABLE >> 2)] = !code && granted ? size : 0;
   }
 
+  /** What accesses are looked at for from now on: their pages are taken out of the TLB. */
+  watchData(watchpoints: readonly Watchpoint[]): void {
+    this.hit = undefined;
+    if (watchpoints.length + this.#watchpoints.length === 0) return;
+    this.#watchpoints = watchpoints;
+    this.#watchedPages = watchedPages(watchpoints);
+    for (const page of this.#watchedPages.keys()) {
+      const entry = (page & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE;
+      this.#invalidate((TLB_SUPERVISOR + entry) >> 2);
+      this.#invalidate((TLB_USER + entry) >> 2);
+    }
+  }
+
+  /** An access in the name of an instruction that is being executed in TypeScript or runs alone. */
+  #look(linear: number, size: number, write: boolean): void {
+    this.hit ??= touched(this.#watchpoints, linear, size, write);
+  }
+
+  /** Whether generated code must leave in front of this access, to make it alone. */
+  #mustBeAlone(linear: number, size: number, write: boolean): boolean {
+    if (!this.single) return touched(this.#watchpoints, linear, size, write) !== undefined;
+    this.#look(linear, size, write);
+    return false;
+  }
+
   /** Behind an instruction: drops translations if it wrote a page table. */
   settle(): void {
     if (!this.#stale) return;
@@ -430,6 +461,11 @@ export class AddressSpace {
     const entry = (user ? TLB_USER : TLB_SUPERVISOR) + ((linear >>> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE;
     const page = linear & 0xfffff000;
     const at = entry >> 2;
+    if (this.#watchpoints.length > 0) {
+      const reads = this.#watchedPages.get(Math.floor(linear / PAGE_SIZE));
+      if (reads === true) return;
+      if (reads === false) write = false;
+    }
     if (this.#i32[at] !== page) {
       this.#i32[at + (TLB_WRITE_TAG >> 2)] = TLB_INVALID;
       this.#i32[at + (TLB_CARE_TAG >> 2)] = TLB_INVALID;
@@ -507,6 +543,7 @@ export class AddressSpace {
 
   /** Value of `size` bytes at a linear address, sign-extended. Throws #PF. */
   read(linear: number, size: number, user: boolean): number {
+    if (this.#watchpoints.length > 0) this.#look(linear, size, false);
     if ((linear & 0xfff) + size > PAGE_SIZE) return this.#readAcross(linear, size, false, user);
     const entry = this.#tlbEntry(linear, user);
     if (this.#i32[entry] === (linear & 0xfffff000) && !this.#stale)
@@ -520,6 +557,7 @@ export class AddressSpace {
   }
 
   write(linear: number, size: number, value: number, user: boolean): void {
+    if (this.#watchpoints.length > 0) this.#look(linear, size, true);
     if ((linear & 0xfff) + size > PAGE_SIZE) {
       this.#writeAcross(linear, size, value, user);
       return;
@@ -536,6 +574,13 @@ export class AddressSpace {
     this.#storePhysical(physical, size, value);
     const frame = physical >>> 12;
     if (!this.patching && this.#isMemory(frame)) this.#fill(linear, this.#slot(frame), true, user);
+  }
+
+  /** Throws #PF unless at most a page of bytes can be written. */
+  checkWrite(linear: number, size: number, user: boolean): void {
+    if (this.hostAddress(linear, size, true, user) !== 0) return;
+    if ((linear & 0xfff) + size > PAGE_SIZE) this.#parts(linear, size, true, user);
+    else this.#translate(linear, true, user);
   }
 
   /** Where `size` bytes lie in the engine's memory, if the TLB knows and they are on one page; else 0. */
@@ -567,6 +612,10 @@ export class AddressSpace {
   // ---- slow paths of the generated code ---------------------------------------------------------------------------
 
   #load(linear: number, size: number, forWrite: boolean): number {
+    if (this.#watchpoints.length > 0 && this.#mustBeAlone(linear, size, false)) {
+      this.#i32[SLOW_EXIT >> 2] = EXIT.bail;
+      return 0;
+    }
     const known = forWrite ? this.#slotToWrite(linear, size) : -1;
     if (known >= 0) return this.#readSlot(known, linear & 0xfff, size);
     const { user } = this;
@@ -598,6 +647,7 @@ export class AddressSpace {
   }
 
   #store(linear: number, size: number, value: number): number {
+    if (this.#watchpoints.length > 0 && this.#mustBeAlone(linear, size, true)) return EXIT.bail;
     const known = this.single || this.patching ? -1 : this.#slotToWrite(linear, size);
     const page = known < 0 ? -1 : this.#pageOfEntry(known, linear & 0xfff, size);
     if (page >= 0) {
