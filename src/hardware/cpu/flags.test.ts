@@ -74,6 +74,7 @@ function processor(eflags: number, system: Partial<SystemState> = {}): Processor
     segmentAddress: (_segment, offset) => STACK + offset,
     timestamp: 0n,
     invalidate: absent,
+    localApic: undefined,
     portRead: absent,
     portWrite: absent,
     halt: absent,

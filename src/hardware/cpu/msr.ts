@@ -85,21 +85,35 @@ function registerAt(port: ProcessorPort, address: number): ModelSpecificRegister
   return register;
 }
 
+/** What the time-stamp counter is ahead of the ticks since reset. */
+const timestampOffset = (port: ProcessorPort): bigint => port.system.msrs[TIME_STAMP_COUNTER] ?? 0n;
+
 /** RDTSC: the ticks since reset, moved by what was written to the counter. */
 export const timestampCounter = (port: ProcessorPort): bigint =>
-  BigInt.asUintN(64, port.timestamp + (port.system.msrs[TIME_STAMP_COUNTER] ?? 0n));
+  BigInt.asUintN(64, port.timestamp + timestampOffset(port));
 
 /** Value of a register that the instruction itself knows by name; unsigned. */
 export const msrWord = (port: ProcessorPort, name: string): number => Number(port.system.msrs[name] ?? 0n);
 
 /** RDMSR. */
 export function readMsr(port: ProcessorPort, address: number): bigint {
+  const { localApic } = port;
+  if (localApic?.has(address)) {
+    const value = localApic.read(address, timestampOffset(port));
+    if (value === undefined) throw new Fault(VECTOR.GP, 0, "msr-unknown");
+    return value;
+  }
   const { name, reset, counts } = registerAt(port, address);
   return counts ? timestampCounter(port) : (port.system.msrs[name] ?? reset);
 }
 
 /** WRMSR. */
 export function writeMsr(port: ProcessorPort, address: number, value: bigint): void {
+  const { localApic } = port;
+  if (localApic?.has(address)) {
+    if (!localApic.write(address, value, timestampOffset(port))) throw new Fault(VECTOR.GP, 0, "msr-reserved");
+    return;
+  }
   const { name, writable, counts } = registerAt(port, address);
   if (writable === 0n) throw new Fault(VECTOR.GP, 0, "msr-read-only");
   if ((value & ~writable) !== 0n) throw new Fault(VECTOR.GP, 0, "msr-reserved");

@@ -70,6 +70,23 @@ export interface GateWay {
   readonly kept: number;
 }
 
+/** What of the local APIC instructions reach otherwise than through memory. */
+export interface LocalApicPort {
+  /** The processor's number among `processors`: its initial APIC ID. */
+  readonly number: number;
+  readonly processors: number;
+  /** IA32_APIC_BASE has switched it on. */
+  readonly on: boolean;
+  /** Task priority, bits 4 to 7: CR8. */
+  taskPriority: number;
+  /** Whether RDMSR and WRMSR of this address are the APIC's. */
+  has(address: number): boolean;
+  /** RDMSR; undefined for #GP(0). `offset` is what the time-stamp counter is ahead of the ticks. */
+  read(address: number, offset: bigint): bigint | undefined;
+  /** WRMSR; false for #GP(0). */
+  write(address: number, value: bigint, offset: bigint): boolean;
+}
+
 /**
  * Addresses, EIP too, are numbers: below 2^32 unsigned, and in long mode canonical ones signed (0xFFFFFFFF80000000 is
  * -0x80000000). A number that is out of that range is an address that is not canonical; any access to it is #GP(0).
@@ -123,6 +140,8 @@ export interface ProcessorPort {
    * must have canonical addresses. Throws #GP(0) or #SS(0).
    */
   segmentAddress(segment: number, offset: number, size: number, write: boolean): number;
+  /** Undefined in a machine without APICs. */
+  readonly localApic: LocalApicPort | undefined;
   portRead(port: number, size: AccessSize): number;
   portWrite(port: number, size: AccessSize, value: number): void;
   /** Time since reset, in ticks: what the time-stamp counter counts. */

@@ -7,6 +7,7 @@
  * Manual: SDM Vol. 3A, "Issuing Interprocessor Interrupts", "Handling Interrupts", "Extended XAPIC (x2APIC)".
  */
 import { writeDeadline } from "./apic-timer.js";
+import type { BusDevice } from "./bus-device.js";
 import { DELIVERY, deliveryOf, FIELD, type InterruptMessage } from "./interrupt-message.js";
 import * as io from "./io-apic.js";
 import type { LocalApicState } from "./local-apic.js";
@@ -35,6 +36,8 @@ export function withLocal(system: ApicSystemState, processor: number, next: Loca
   all[processor] = next;
   return { io: system.io, local: all };
 }
+
+export const isOn = ({ local: all }: ApicSystemState, processor: number): boolean => local.isOn(all[processor]!);
 
 // ---- messages -----------------------------------------------------------------------------------------------------
 
@@ -82,6 +85,13 @@ export function setPin(system: ApicSystemState, pin: number, asserted: boolean):
   const message = io.messageOf(after, pin);
   return sendTo(next, message, destinationsOf(next, message));
 }
+
+/** The input of an interrupt line: the timer's is 2, where the 8259s have their cascade, and input 0 is not connected. */
+const pinOf = (line: number): number => (line === 0 ? 2 : line);
+
+/** Drives interrupt line 0 to 15. */
+export const setLine = (system: ApicSystemState, line: number, high: boolean): ApicSystemState =>
+  setPin(system, pinOf(line), high);
 
 /** Drives LINT0 of every local APIC: the 8259s' request. */
 export function driveLint0(system: ApicSystemState, high: boolean): ApicSystemState {
@@ -137,10 +147,6 @@ function endInterrupt(system: ApicSystemState, processor: number): ApicSystemSta
 }
 
 // ---- registers ----------------------------------------------------------------------------------------------------
-
-/** The I/O APIC's registers in memory. */
-export const writeIoRegister = (system: ApicSystemState, offset: number, value: number): ApicSystemState =>
-  sendLevels(withIo(system, io.writeIoApic(system.io, offset, value)));
 
 /** Offset of a physical address in the registers of a processor's APIC, or -1. */
 export function registerOffset(system: ApicSystemState, processor: number, physical: number): number {
@@ -318,8 +324,12 @@ export function timerWakes({ local: all }: ApicSystemState, processor: number): 
   return runs && local.isEnabled(apic) && local.isDeliverable(apic, timer & FIELD.vector);
 }
 
-/** Whether an input of the I/O APIC that is asserted anew would interrupt a processor. */
-export function pinWakes(system: ApicSystemState, processor: number, pin: number): boolean {
+/** Whether an interrupt line is let through to some local APIC. */
+export const lineReaches = (system: ApicSystemState, line: number): boolean => io.passes(system.io, pinOf(line));
+
+/** Whether an interrupt line that is driven anew would interrupt a processor through the I/O APIC. */
+export function lineWakes(system: ApicSystemState, processor: number, line: number): boolean {
+  const pin = pinOf(line);
   const apic = system.local[processor]!;
   if (!io.passes(system.io, pin)) return false;
   const message = io.messageOf(system.io, pin);
@@ -336,3 +346,19 @@ export function extIntWakes({ local: all }: ApicSystemState, processor: number):
   const fixed = (LINT0 & FIELD.masked) === 0 && deliveryOf(LINT0) === DELIVERY.fixed;
   return fixed && local.isEnabled(apic) && local.isDeliverable(apic, LINT0 & FIELD.vector);
 }
+
+/** Registers are words; the index is a byte, and so it may be written. */
+const isWhole = (offset: number, size: number): boolean => size === 4 || offset === io.IO_APIC_OFFSET.IOREGSEL;
+
+/** As a device of the bus: the registers of the I/O APIC. */
+export const apicSystem: BusDevice<ApicSystemState> = {
+  name: "I/O APIC",
+  spec: '82093AA datasheet, "Register Description"',
+  reset: () => resetApicSystem(1),
+  read: (state, offset, size) => ({ state, value: isWhole(offset, size) ? io.readIoApic(state.io, offset) : 0 }),
+  write: (state, offset, size, value) =>
+    isWhole(offset, size) ? sendLevels(withIo(state, io.writeIoApic(state.io, offset, value))) : state,
+  advance,
+  nextEvent,
+  due,
+};

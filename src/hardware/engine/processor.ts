@@ -14,7 +14,7 @@ import {
 import type { Descriptor } from "../cpu/descriptors.js";
 import { deliver, type EventSource } from "../cpu/exceptions.js";
 import { mmxFault, sseFault, x87Fault } from "../cpu/floating-faults.js";
-import type { AccessSize, GateWay, ProcessorPort } from "../cpu/processor.js";
+import type { AccessSize, GateWay, LocalApicPort, ProcessorPort } from "../cpu/processor.js";
 import { Fault, VECTOR, vectorNames } from "../cpu/processor.js";
 import type { RuleName } from "../cpu/rules.js";
 import {
@@ -38,6 +38,7 @@ import {
   type SystemState,
   segmentNumbered,
 } from "../cpu/state.js";
+import * as ownApic from "../devices/apic-bus.js";
 import * as bus from "../devices/bus.js";
 import type { DeliveredException } from "../inspect/exception.js";
 import type { X86CodeMode } from "../isa/x86.js";
@@ -99,6 +100,8 @@ export class Processor implements ProcessorPort {
   #flatSegments = 0;
   #checked = false;
 
+  /** The processor's number: whose registers these are. */
+  number = 0;
   eip = 0;
   #nextEip = 0;
   halted = false;
@@ -160,7 +163,7 @@ export class Processor implements ProcessorPort {
     if (devices === this.#devices) return;
     this.#devices = devices;
     this.#ports.forget();
-    this.#i32[INTERRUPT_WAITS >> 2] = bus.interruptRequested(devices) ? 1 : 0;
+    this.#i32[INTERRUPT_WAITS >> 2] = bus.interruptRequested(devices, this.number) ? 1 : 0;
   }
 
   get pending(): PendingEvents {
@@ -508,7 +511,7 @@ export class Processor implements ProcessorPort {
   }
 
   get interruptible(): boolean {
-    return this.registers.interruptFlag && bus.interruptRequested(this.devices);
+    return this.registers.interruptFlag && bus.interruptRequested(this.devices, this.number);
   }
 
   /** Remembers the registers in front of an instruction; one memory is enough, because deliveries do not nest. */
@@ -553,7 +556,7 @@ export class Processor implements ProcessorPort {
   setEflags(value: number): void {
     if (((value ^ this.registers.rest) & (FLAG.VM | FLAG.AC)) !== 0) this.#codeMode = undefined;
     this.registers.eflags = value;
-    if ((value & FLAG.TF) !== 0 || ((value & FLAG.IF) !== 0 && bus.interruptRequested(this.devices)))
+    if ((value & FLAG.TF) !== 0 || ((value & FLAG.IF) !== 0 && bus.interruptRequested(this.devices, this.number)))
       this.attention ??= LOOK_AROUND;
   }
 
@@ -708,15 +711,20 @@ export class Processor implements ProcessorPort {
   }
 
   #memoryRead(physical: number, size: number): number {
-    const { devices, value } = bus.memoryRead(this.devices, physical, size, this.now);
+    const { devices: before, number, now } = this;
+    const { devices, value } = ownApic.isOwnRegister(before, number, physical)
+      ? ownApic.readOwnRegister(before, number, physical, size, now)
+      : bus.memoryRead(before, physical, size, now);
     this.#accessed(devices);
     return size === 4 ? value | 0 : (value << (32 - 8 * size)) >> (32 - 8 * size);
   }
 
   #memoryWrite(physical: number, size: number, value: number): void {
-    const before = this.devices;
+    const { devices: before, number, now } = this;
     const unsigned = size === 4 ? value >>> 0 : value & (2 ** (8 * size) - 1);
-    const devices = bus.memoryWrite(before, physical, size, unsigned, this.now);
+    const devices = ownApic.isOwnRegister(before, number, physical)
+      ? ownApic.writeOwnRegister(before, number, physical, size, unsigned, now)
+      : bus.memoryWrite(before, physical, size, unsigned, now);
     this.#accessed(devices);
     if (devices !== before) this.#written(before, devices);
   }
@@ -736,6 +744,12 @@ export class Processor implements ProcessorPort {
     this.nextEvent = bus.nextEvent(devices, this.now);
     this.attention ??= LOOK_AROUND;
   }
+
+  get localApic(): LocalApicPort | undefined {
+    return this.#devices.apic === undefined ? undefined : this.#ownApic;
+  }
+
+  readonly #ownApic = localApicPort(this, (devices) => this.#accessed(devices));
 
   get timestamp(): bigint {
     return BigInt(this.now);
@@ -767,6 +781,33 @@ export class Processor implements ProcessorPort {
     this.repeating = true;
   }
 }
+
+/** The local APIC of a processor; `accessed` is told of the devices behind each access. */
+const localApicPort = (processor: Processor, accessed: (devices: bus.DeviceSet) => void): LocalApicPort => ({
+  get number() {
+    return processor.number;
+  },
+  get processors() {
+    return processor.devices.apic!.local.length;
+  },
+  get on() {
+    return ownApic.isOn(processor.devices, processor.number);
+  },
+  get taskPriority() {
+    return ownApic.readTaskPriority(processor.devices, processor.number);
+  },
+  set taskPriority(value) {
+    accessed(ownApic.writeTaskPriority(processor.devices, processor.number, value, processor.now));
+  },
+  has: ownApic.isApicMsr,
+  read: (address, offset) => ownApic.readApicMsr(processor.devices, processor.number, address, offset, processor.now),
+  write(address, value, offset) {
+    const { devices, number, now } = processor;
+    const after = ownApic.writeApicMsr(devices, number, address, value, offset, now);
+    if (after !== undefined) accessed(after);
+    return after !== undefined;
+  },
+});
 
 /** Whether ways through gates depend on nothing that is different. */
 const sameTables = (a: SystemState, b: SystemState): boolean =>

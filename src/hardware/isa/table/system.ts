@@ -4,7 +4,7 @@
  */
 
 import { writeCr0, writeCr3, writeCr4 } from "../../cpu/control-registers.js";
-import { identify, models } from "../../cpu/model.js";
+import { type CpuidLeaf, identify, models } from "../../cpu/model.js";
 import { readMsr, timestampCounter, writeMsr } from "../../cpu/msr.js";
 import { effectiveAddress, operandAddress, readOperand, writeOperand } from "../../cpu/operands.js";
 import { Fault, type ProcessorPort, VECTOR } from "../../cpu/processor.js";
@@ -101,6 +101,13 @@ const invalidatePage = privileged((port, instruction) => {
   const { base } = port.system.segments[segmentNames[memory.segment]!];
   port.invalidate((base + effectiveAddress(port, memory, instruction.addressSize)) >>> 0);
 });
+
+/** CPUID leaf 1: bits 24 to 31 of EBX are the initial APIC ID, and bit 9 of EDX says that there is an APIC and it is on. */
+const APIC_FEATURE = 1 << 9;
+function withApic({ localApic }: ProcessorPort, leaf: number, [eax, ebx, ecx, edx]: CpuidLeaf): CpuidLeaf {
+  if (leaf !== 1 || localApic === undefined) return [eax, ebx, ecx, edx];
+  return [eax, ebx | (localApic.number << 24), ecx, localApic.on ? edx | APIC_FEATURE : edx];
+}
 
 const definitions: readonly Definition[] = [
   {
@@ -297,7 +304,7 @@ const definitions: readonly Definition[] = [
     forms: [["0F A2"]],
     since: "486",
     system: (port) => {
-      const [eax, ebx, ecx, edx] = identify(port.system.model, port.getRegister(0));
+      const [eax, ebx, ecx, edx] = withApic(port, port.getRegister(0), identify(port.system.model, port.getRegister(0)));
       port.setRegister(0, eax);
       port.setRegister(3, ebx);
       port.setRegister(1, ecx);
