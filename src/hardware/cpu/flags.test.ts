@@ -71,6 +71,10 @@ function processor(eflags: number, system: Partial<SystemState> = {}): Processor
     high: 0,
     readWords: absent,
     writeWords: absent,
+    checkWrite: absent,
+    get floating() {
+      return absent();
+    },
     segmentAddress: (_segment, offset) => STACK + offset,
     timestamp: 0n,
     invalidate: absent,

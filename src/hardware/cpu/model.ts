@@ -1,7 +1,7 @@
 /**
  * Processor models as data: what each says of itself (CPUID) and which control-register bits it has.
  *
- * A model says only what is implemented here: the FPU, MMX, the local APIC, MTRRs and the machine-check architecture,
+ * A model says only what is implemented here: MMX, the local APIC, MTRRs and the machine-check architecture,
  * which these parts had, are not, and so no flag announces them. Instructions name the model they came with
  * (`Definition.since`), and so do model-specific registers (`msr.ts`).
  * Spec: SDM Vol. 2A, "CPUID—CPU Identification"; Vol. 3A, "Control Registers"; Intel AP-485, "Intel Processor
@@ -20,6 +20,8 @@ export const includes = (model: ModelName, since: ModelName | undefined): boolea
 
 /** Features: their flag in EDX of CPUID leaf 1, and the CR4 bits that come with them. */
 const FEATURES = {
+  /** x87. */
+  FPU: { flag: 1 << 0, cr4: 0 },
   /** A virtual interrupt flag in virtual-8086 and protected mode. */
   VME: { flag: 1 << 1, cr4: CR4.VME | CR4.PVI },
   /** Debugging extensions: breakpoints on ports, DR4 and DR5 as no registers. */
@@ -42,6 +44,8 @@ const FEATURES = {
   PGE: { flag: 1 << 13, cr4: CR4.PGE },
   /** CMOVcc. */
   CMOV: { flag: 1 << 15, cr4: 0 },
+  /** FXSAVE and FXRSTOR, and CR4.OSFXSR. */
+  FXSR: { flag: 1 << 24, cr4: CR4.OSFXSR },
 } as const;
 export type Feature = keyof typeof FEATURES;
 
@@ -113,7 +117,7 @@ export const models: Readonly<Record<ModelName, Model>> = Object.freeze({
     family: 5,
     model: 2,
     stepping: 12,
-    features: ["VME", "DE", "PSE", "TSC", "MSR", "MCE", "CX8"],
+    features: ["FPU", "VME", "DE", "PSE", "TSC", "MSR", "MCE", "CX8"],
     controlRegisters: [0, 2, 3, 4],
     cr3: CR3_BITS,
   }),
@@ -123,7 +127,7 @@ export const models: Readonly<Record<ModelName, Model>> = Object.freeze({
     family: 6,
     model: 5,
     stepping: 2,
-    features: ["VME", "DE", "PSE", "TSC", "MSR", "PAE", "MCE", "CX8", "SEP", "PGE", "CMOV"],
+    features: ["FPU", "VME", "DE", "PSE", "TSC", "MSR", "PAE", "MCE", "CX8", "SEP", "PGE", "CMOV", "FXSR"],
     controlRegisters: [0, 2, 3, 4],
     cr3: CR3_BITS_PAE,
     moreCr4: CR4.PCE,

@@ -114,7 +114,20 @@ export const rules = {
     spec: 'SDM Vol. 3A, "Page-Fault Exceptions"',
   },
   "page-rights": {
-    check: "The page is for the supervisor only, or read-only.",
+    check: "The rights of the page do not allow the access.",
+    spec: 'SDM Vol. 3A, "Access Rights"',
+  },
+  "page-execute-disable": {
+    check: "Code is fetched from a page that is marked with XD.",
+    spec: 'SDM Vol. 3A, "Access Rights"',
+  },
+  "page-user-code": {
+    check: "CR4.SMEP is set, and the supervisor fetches code from a page for the user.",
+    spec: 'SDM Vol. 3A, "Access Rights"',
+  },
+  "page-user-data": {
+    check:
+      "CR4.SMAP is set, and the supervisor accesses data on a page for the user while EFLAGS.AC is clear, or by itself.",
     spec: 'SDM Vol. 3A, "Access Rights"',
   },
   "page-reserved-bits": {

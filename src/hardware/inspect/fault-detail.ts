@@ -3,7 +3,8 @@
  * opcode, the operands of a division, the privilege an instruction would need.
  */
 import { includes, type ModelName } from "../cpu/model.js";
-import { type PageTableEntry, type PageWalk, PF } from "../cpu/paging.js";
+import type { PageTableEntry, PageWalk } from "../cpu/page-walk.js";
+import { PF } from "../cpu/paging.js";
 import { VECTOR } from "../cpu/processor.js";
 import { ACCESS, CR0, FLAG, type Segment } from "../cpu/state.js";
 import type { DecodedInstruction, Row } from "../isa/instruction.js";

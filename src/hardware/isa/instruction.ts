@@ -21,7 +21,8 @@ export type InstructionGroup =
   | "flag control"
   | "miscellaneous"
   | "input and output"
-  | "system";
+  | "system"
+  | "x87";
 
 export interface Definition {
   readonly mnemonic: string;
@@ -154,6 +155,8 @@ export interface DecodedInstruction {
   readonly row: Row;
   readonly eip: number;
   readonly length: number;
+  /** The ModRM byte; 0 where there is none. */
+  readonly modrm: number;
   /** Operand size in bits. */
   readonly size: OperandSize;
   /** Address size in bits. */

@@ -183,17 +183,6 @@ const definitions: readonly Definition[] = [
     },
   },
   {
-    mnemonic: "WAIT",
-    group: "miscellaneous",
-    summary: "Waits for the x87, of which there is none; #NM while CR0.MP and CR0.TS are set.",
-    spec: "SDM Vol. 2D, WAIT/FWAIT—Wait",
-    forms: [["9B"]],
-    system: (port) => {
-      if ((port.system.cr0 & (CR0.MP | CR0.TS)) === (CR0.MP | CR0.TS))
-        throw new Fault(VECTOR.NM, undefined, "x87-task-switched");
-    },
-  },
-  {
     ...system,
     mnemonic: "CLTS",
     summary: "Clears CR0.TS.",
