@@ -347,8 +347,7 @@ const MARK = 0x5a5a_a5a5;
 /** One image of all cells. */
 export function apicCellImage(cells: readonly ApicCell[]): Uint8Array {
   const code = cells.map(
-    ({ code }, number) =>
-      `cell_${number}:\n${unique(code, number)}cli\n${tidy}mov eax, 0x${MARK.toString(16)}\n${say}`,
+    ({ code }, number) => `cell_${number}:\n${unique(code, number)}cli\n${tidy}mov eax, 0x${MARK.toString(16)}\n${say}`,
   );
   return apicGuest({ main: code.join("") + end, more: handlers });
 }
@@ -360,7 +359,10 @@ function unique(code: string, cell: number): string {
     .split("\n")
     .map((line) => {
       if (/^@(again|more):/.test(line)) loop++;
-      return line.replace(/@(\w+)/g, (_, name: string) => `.${name}_${cell}_${name === "enough" && !line.startsWith("@") ? loop : loop}`);
+      return line.replace(
+        /@(\w+)/g,
+        (_, name: string) => `.${name}_${cell}_${name === "enough" && !line.startsWith("@") ? loop : loop}`,
+      );
     })
     .join("\n");
 }

@@ -77,6 +77,8 @@ function processor(eflags: number, system: Partial<SystemState> = {}): Processor
     },
     segmentAddress: (_segment, offset) => STACK + offset,
     timestamp: 0n,
+    apicId: 0,
+    processors: 1,
     invalidate: absent,
     localApic: undefined,
     portRead: absent,

@@ -173,12 +173,12 @@ export function modesOf(features: PagingFeatures): {
 
 /** What a model has of paging: its width as QEMU's model of the name has it, so that the same entries are refused. */
 function featuresOf(name: ModelName): PagingFeatures {
-  const has = (feature: string): boolean => (models[name].features as readonly string[]).includes(feature);
+  const { features, physicalBits } = models[name];
   return Object.freeze({
-    physicalBits: has("LM") ? 40 : has("PSE36") || has("PAE") ? 36 : 32,
-    pse36: has("PSE36"),
-    pat: has("PAT"),
-    gigabytePages: has("PDPE1GB"),
+    physicalBits,
+    pse36: features.has("PSE36"),
+    pat: features.has("PAT"),
+    gigabytePages: features.has("PDPE1GB"),
   });
 }
 

@@ -72,19 +72,18 @@ export interface GateWay {
 
 /** What of the local APIC instructions reach otherwise than through memory. */
 export interface LocalApicPort {
-  /** The processor's number among `processors`: its initial APIC ID. */
-  readonly number: number;
-  readonly processors: number;
-  /** IA32_APIC_BASE has switched it on. */
+  /** IA32_APIC_BASE. It is for who writes it to check that there is such a mode, and a way to it. */
+  base: bigint;
+  /** The same says that it is on. */
   readonly on: boolean;
   /** Task priority, bits 4 to 7: CR8. */
   taskPriority: number;
-  /** Whether RDMSR and WRMSR of this address are the APIC's. */
-  has(address: number): boolean;
-  /** RDMSR; undefined for #GP(0). `offset` is what the time-stamp counter is ahead of the ticks. */
-  read(address: number, offset: bigint): bigint | undefined;
-  /** WRMSR; false for #GP(0). */
-  write(address: number, value: bigint, offset: bigint): boolean;
+  /** The tick at which the timer's deadline is met; undefined: there is none. */
+  deadline: bigint | undefined;
+  /** RDMSR of a register of x2APIC mode; undefined for #GP(0). */
+  read(address: number): bigint | undefined;
+  /** WRMSR of one; false for #GP(0). */
+  write(address: number, value: bigint): boolean;
 }
 
 /**
@@ -144,6 +143,9 @@ export interface ProcessorPort {
   readonly localApic: LocalApicPort | undefined;
   portRead(port: number, size: AccessSize): number;
   portWrite(port: number, size: AccessSize, value: number): void;
+  /** Which processor of the machine it is, as its local APIC says; and how many there are. */
+  readonly apicId: number;
+  readonly processors: number;
   /** Time since reset, in ticks: what the time-stamp counter counts. */
   readonly timestamp: bigint;
   halt(): void;

@@ -56,6 +56,22 @@ export const rules = {
     check: "A reserved bit of the model-specific register would be set.",
     spec: 'SDM Vol. 2B, "WRMSR—Write to Model Specific Register"',
   },
+  "msr-write-only": {
+    check: "The model-specific register cannot be read.",
+    spec: 'SDM Vol. 2B, "RDMSR—Read From Model Specific Register"',
+  },
+  "msr-memory-type": {
+    check: "A byte of the model-specific register would be no memory type.",
+    spec: 'SDM Vol. 3A, "Memory Type Range Registers"',
+  },
+  "apic-mode": {
+    check: "The local APIC does not go from its present mode to that one.",
+    spec: 'SDM Vol. 3A, "x2APIC State Transitions"',
+  },
+  "efer-lme-with-paging": {
+    check: "IA32_EFER.LME would change while CR0.PG is set.",
+    spec: 'SDM Vol. 3A, "Initializing IA-32e Mode"',
+  },
   "rdtsc-forbidden": {
     check: "CR4.TSD is set and CPL is not 0.",
     spec: 'SDM Vol. 2B, "RDTSC—Read Time-Stamp Counter"',

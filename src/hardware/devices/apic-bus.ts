@@ -8,12 +8,6 @@ import * as apics from "./apic-system.js";
 import { advance, type ReadValue } from "./bus.js";
 import { type DeviceSet, replaced } from "./device-set.js";
 
-/** Addresses of the model-specific registers that are the APIC's. */
-export const APIC_MSR = { base: 0x1b, deadline: 0x6e0, ...apics.X2APIC_MSRS } as const;
-
-export const isApicMsr = (address: number): boolean =>
-  address === APIC_MSR.base || address === APIC_MSR.deadline || (address >= APIC_MSR.first && address <= APIC_MSR.last);
-
 const withApic = (devices: DeviceSet, apic: apics.ApicSystemState): DeviceSet =>
   apic === devices.apic ? devices : replaced(devices, "apic", apic);
 
@@ -51,48 +45,40 @@ export function writeOwnRegister(
   return withApic(now, apics.writeLocal(now.apic!, processor, offset, size, value, tick));
 }
 
-/**
- * RDMSR of one of the APIC's registers; undefined for #GP(0).
- *
- * @param offset what the processor's time-stamp counter is ahead of the ticks.
- */
-export function readApicMsr(
-  devices: DeviceSet,
-  processor: number,
-  address: number,
-  offset: bigint,
-  tick: number,
-): bigint | undefined {
-  const { apic } = advance(devices, tick);
-  if (address === APIC_MSR.base) return apics.readBase(apic!, processor);
-  if (address !== APIC_MSR.deadline) return apics.readX2(apic!, processor, address, tick);
-  const due = apics.readDeadline(apic!, processor);
-  return due === Number.POSITIVE_INFINITY ? 0n : BigInt.asUintN(64, BigInt(due) + offset);
-}
+/** RDMSR of an x2APIC register; undefined for #GP(0). */
+export const readX2 = (devices: DeviceSet, processor: number, address: number, tick: number): bigint | undefined =>
+  apics.readX2(advance(devices, tick).apic!, processor, address, tick);
 
-/** WRMSR of one of the APIC's registers; undefined for #GP(0). */
-export function writeApicMsr(
+/** WRMSR of an x2APIC register; undefined for #GP(0). */
+export function writeX2(
   devices: DeviceSet,
   processor: number,
   address: number,
   value: bigint,
-  offset: bigint,
   tick: number,
 ): DeviceSet | undefined {
   const now = advance(devices, tick);
-  const apic = now.apic!;
-  const after =
-    address === APIC_MSR.base
-      ? apics.writeBase(apic, processor, value)
-      : address === APIC_MSR.deadline
-        ? apics.armDeadline(apic, processor, dueOf(value, offset, tick))
-        : apics.writeX2(apic, processor, address, value, tick);
+  const after = apics.writeX2(now.apic!, processor, address, value, tick);
   return after === undefined ? undefined : withApic(now, after);
 }
 
-/** The tick at which the time-stamp counter reaches a deadline, this one if it has; never for 0. */
-const dueOf = (deadline: bigint, offset: bigint, tick: number): number =>
-  deadline === 0n ? Number.POSITIVE_INFINITY : Math.max(tick, Number(deadline - offset));
+/** IA32_APIC_BASE. */
+export const readBase = ({ apic }: DeviceSet, processor: number): bigint => apics.readBase(apic!, processor);
+
+export function writeBase(devices: DeviceSet, processor: number, value: bigint, tick: number): DeviceSet {
+  const now = advance(devices, tick);
+  return withApic(now, apics.writeBase(now.apic!, processor, value));
+}
+
+/** The tick at which the timer's deadline is met; Infinity: there is none. */
+export const readDeadline = (devices: DeviceSet, processor: number, tick: number): number =>
+  apics.readDeadline(advance(devices, tick).apic!, processor);
+
+/** A deadline that has gone by is met at once. */
+export function armDeadline(devices: DeviceSet, processor: number, due: number, tick: number): DeviceSet {
+  const now = advance(devices, tick);
+  return withApic(now, apics.armDeadline(now.apic!, processor, Math.max(due, tick)));
+}
 
 /** CR8. */
 export const readTaskPriority = ({ apic }: DeviceSet, processor: number): number =>

@@ -233,25 +233,17 @@ export function writeX2(
 export const readBase = (system: ApicSystemState, processor: number): bigint =>
   BigInt(system.local[processor]!.APIC_BASE);
 
-const BASE_BITS = 0xf_ffff_f000n | BigInt(local.APIC_BASE.bootstrap | local.APIC_BASE.x2apic | local.APIC_BASE.enabled);
-
-/**
- * WRMSR of IA32_APIC_BASE; undefined for #GP(0): reserved bits, and changes between modes that there are not.
- * Spec: SDM Vol. 3A, "x2APIC State Transitions".
- */
-export function writeBase(system: ApicSystemState, processor: number, value: bigint): ApicSystemState | undefined {
-  const { enabled, x2apic } = local.APIC_BASE;
+/** WRMSR of IA32_APIC_BASE. Spec: SDM Vol. 3A, "x2APIC State Transitions", "Enabling or Disabling the Local APIC". */
+export function writeBase(system: ApicSystemState, processor: number, value: bigint): ApicSystemState {
   const apic = system.local[processor]!;
-  const flags = Number(value & 0xfffn);
-  const x2 = (flags & x2apic) !== 0;
-  const on = (flags & enabled) !== 0;
-  if ((value & ~BASE_BITS) !== 0n || (x2 && !on)) return undefined;
-  if (x2 && !local.isOn(apic)) return undefined;
-  if (!x2 && on && local.isX2apic(apic)) return undefined;
   const next = { ...apic, APIC_BASE: Number(value) };
-  if (!on && local.isOn(apic)) return withLocal(system, processor, { ...local.afterInit(next), waits: apic.waits });
-  // The ID that software wrote is forgotten.
-  return withLocal(system, processor, x2 ? { ...next, ID: apic.initialId } : next);
+  // Switched off, it is as after power-up; in x2APIC mode the ID that software wrote is forgotten.
+  const off = { ...local.afterInit(next), ID: apic.initialId, waits: apic.waits };
+  return withLocal(
+    system,
+    processor,
+    local.isX2apic(next) ? { ...next, ID: apic.initialId } : local.isOn(next) ? next : off,
+  );
 }
 
 /** Task priority, bits 4 to 7: CR8. */

@@ -20,7 +20,16 @@ import {
 import { pagingMode } from "../cpu/paging-levels.js";
 import { Fault, Unsupported, VECTOR } from "../cpu/processor.js";
 import { checkAccess } from "../cpu/segment-checks.js";
-import { ACCESS, CR4, FLAG, isCanonical, isLong, type Segment, type SystemState, segmentNumbered } from "../cpu/state.js";
+import {
+  ACCESS,
+  CR4,
+  FLAG,
+  isCanonical,
+  isLong,
+  type Segment,
+  type SystemState,
+  segmentNumbered,
+} from "../cpu/state.js";
 import type { RomRange } from "../state.js";
 import {
   EFLAGS_REST,

@@ -281,7 +281,7 @@ export class Engine {
   #interrupt(): Stop | undefined {
     const processor = this.#processor;
     const { devices: before, nextEvent } = processor;
-    const { devices, vector } = bus.acknowledge(before, processor.number);
+    const { devices, vector } = bus.acknowledge(before, processor.apicId);
     processor.devices = devices;
     processor.nextEvent = bus.nextEvent(devices, processor.ticks);
     const stop = this.#interruptStep(vector, () => processor.deliver(vector, undefined, "interrupt"));
@@ -314,7 +314,7 @@ export class Engine {
       const enabled = processor.registers.interruptFlag;
       const waits =
         processor.nextEvent !== Number.POSITIVE_INFINITY &&
-        bus.canWakeByItself(processor.devices, processor.ticks, processor.number);
+        bus.canWakeByItself(processor.devices, processor.ticks, processor.apicId);
       if (!enabled || !waits) {
         this.#value = value;
         processor.devices = devices;

@@ -100,8 +100,6 @@ export class Processor implements ProcessorPort {
   #flatSegments = 0;
   #checked = false;
 
-  /** The processor's number: whose registers these are. */
-  number = 0;
   eip = 0;
   #nextEip = 0;
   halted = false;
@@ -163,7 +161,7 @@ export class Processor implements ProcessorPort {
     if (devices === this.#devices) return;
     this.#devices = devices;
     this.#ports.forget();
-    this.#i32[INTERRUPT_WAITS >> 2] = bus.interruptRequested(devices, this.number) ? 1 : 0;
+    this.#i32[INTERRUPT_WAITS >> 2] = bus.interruptRequested(devices, this.apicId) ? 1 : 0;
   }
 
   get pending(): PendingEvents {
@@ -529,7 +527,7 @@ export class Processor implements ProcessorPort {
   }
 
   get interruptible(): boolean {
-    return this.registers.interruptFlag && bus.interruptRequested(this.devices, this.number);
+    return this.registers.interruptFlag && bus.interruptRequested(this.devices, this.apicId);
   }
 
   /** Remembers the registers in front of an instruction; one memory is enough, because deliveries do not nest. */
@@ -574,7 +572,7 @@ export class Processor implements ProcessorPort {
   setEflags(value: number): void {
     if (((value ^ this.registers.rest) & (FLAG.VM | FLAG.AC)) !== 0) this.#codeMode = undefined;
     this.registers.eflags = value;
-    if ((value & FLAG.TF) !== 0 || ((value & FLAG.IF) !== 0 && bus.interruptRequested(this.devices, this.number)))
+    if ((value & FLAG.TF) !== 0 || ((value & FLAG.IF) !== 0 && bus.interruptRequested(this.devices, this.apicId)))
       this.attention ??= LOOK_AROUND;
   }
 
@@ -729,7 +727,7 @@ export class Processor implements ProcessorPort {
   }
 
   #memoryRead(physical: number, size: number): number {
-    const { devices: before, number, now } = this;
+    const { devices: before, apicId: number, now } = this;
     const { devices, value } = ownApic.isOwnRegister(before, number, physical)
       ? ownApic.readOwnRegister(before, number, physical, size, now)
       : bus.memoryRead(before, physical, size, now);
@@ -738,7 +736,7 @@ export class Processor implements ProcessorPort {
   }
 
   #memoryWrite(physical: number, size: number, value: number): void {
-    const { devices: before, number, now } = this;
+    const { devices: before, apicId: number, now } = this;
     const unsigned = size === 4 ? value >>> 0 : value & (2 ** (8 * size) - 1);
     const devices = ownApic.isOwnRegister(before, number, physical)
       ? ownApic.writeOwnRegister(before, number, physical, size, unsigned, now)
@@ -768,6 +766,13 @@ export class Processor implements ProcessorPort {
   }
 
   readonly #ownApic = localApicPort(this, (devices) => this.#accessed(devices));
+
+  /** The processor\'s number among `processors`, which is its initial APIC ID. */
+  apicId = 0;
+
+  get processors(): number {
+    return this.#devices.apic?.local.length ?? 1;
+  }
 
   get timestamp(): bigint {
     return BigInt(this.now);
@@ -802,26 +807,32 @@ export class Processor implements ProcessorPort {
 
 /** The local APIC of a processor; `accessed` is told of the devices behind each access. */
 const localApicPort = (processor: Processor, accessed: (devices: bus.DeviceSet) => void): LocalApicPort => ({
-  get number() {
-    return processor.number;
+  get base() {
+    return ownApic.readBase(processor.devices, processor.apicId);
   },
-  get processors() {
-    return processor.devices.apic!.local.length;
+  set base(value) {
+    accessed(ownApic.writeBase(processor.devices, processor.apicId, value, processor.now));
   },
   get on() {
-    return ownApic.isOn(processor.devices, processor.number);
+    return ownApic.isOn(processor.devices, processor.apicId);
   },
   get taskPriority() {
-    return ownApic.readTaskPriority(processor.devices, processor.number);
+    return ownApic.readTaskPriority(processor.devices, processor.apicId);
   },
   set taskPriority(value) {
-    accessed(ownApic.writeTaskPriority(processor.devices, processor.number, value, processor.now));
+    accessed(ownApic.writeTaskPriority(processor.devices, processor.apicId, value, processor.now));
   },
-  has: ownApic.isApicMsr,
-  read: (address, offset) => ownApic.readApicMsr(processor.devices, processor.number, address, offset, processor.now),
-  write(address, value, offset) {
-    const { devices, number, now } = processor;
-    const after = ownApic.writeApicMsr(devices, number, address, value, offset, now);
+  get deadline() {
+    const due = ownApic.readDeadline(processor.devices, processor.apicId, processor.now);
+    return due === Number.POSITIVE_INFINITY ? undefined : BigInt(due);
+  },
+  set deadline(value) {
+    const due = value === undefined ? Number.POSITIVE_INFINITY : Number(value);
+    accessed(ownApic.armDeadline(processor.devices, processor.apicId, due, processor.now));
+  },
+  read: (address) => ownApic.readX2(processor.devices, processor.apicId, address, processor.now),
+  write(address, value) {
+    const after = ownApic.writeX2(processor.devices, processor.apicId, address, value, processor.now);
     if (after !== undefined) accessed(after);
     return after !== undefined;
   },

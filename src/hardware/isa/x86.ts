@@ -72,7 +72,7 @@ export const x86: InstructionSet<X86CodeMode> = {
   decode: (byteAt, address, { bits, model }) => {
     const instruction = decode(byteAt, address, bits);
     // What the model does not have is no instruction.
-    if (instruction.row === undefined || includes(model, instruction.row.since)) return instruction;
+    if (instruction.row === undefined || includes(model, instruction.row.needs)) return instruction;
     return { row: undefined, eip: address, vector: VECTOR.UD, length: instruction.length };
   },
   memoryForm,

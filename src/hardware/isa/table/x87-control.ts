@@ -22,7 +22,7 @@ import { CR0, CR4 } from "../../cpu/state.js";
 import { control, waitingControl } from "../../cpu/x87.js";
 import { type DecodedInstruction, type Definition, define } from "../instruction.js";
 
-const x87 = { group: "x87", since: "pentium" } as const;
+const x87 = { group: "x87", needs: "FPU" } as const;
 
 const AX = 0;
 
@@ -205,7 +205,7 @@ const definitions: readonly Definition[] = [
     summary: "Stores the x87, MMX and SSE registers.",
     spec: "SDM Vol. 2A, FXSAVE—Save x87 FPU, MMX Technology, and SSE State",
     forms: [["NP 0F AE /0", "M"]],
-    since: "pentium2",
+    needs: "FXSR",
     sized: true,
     system: (port, instruction) => {
       requireX87(port);
@@ -221,7 +221,7 @@ const definitions: readonly Definition[] = [
     summary: "Loads the x87, MMX and SSE registers.",
     spec: "SDM Vol. 2A, FXRSTOR—Restore x87 FPU, MMX, XMM, and MXCSR State",
     forms: [["NP 0F AE /1", "M"]],
-    since: "pentium2",
+    needs: "FXSR",
     sized: true,
     system: (port, instruction) => {
       requireX87(port);
@@ -238,7 +238,7 @@ const definitions: readonly Definition[] = [
     summary: "Loads MXCSR.",
     spec: "SDM Vol. 2A, LDMXCSR—Load MXCSR Register",
     forms: [["NP 0F AE /2", "Md"]],
-    since: "pentium2",
+    needs: "FXSR",
     system: (port, instruction) => {
       requireSse(port);
       const value = readOperand(port, instruction, instruction.operands[0]!);
@@ -252,7 +252,7 @@ const definitions: readonly Definition[] = [
     summary: "Stores MXCSR.",
     spec: "SDM Vol. 2B, STMXCSR—Store MXCSR Register State",
     forms: [["NP 0F AE /3", "Md"]],
-    since: "pentium2",
+    needs: "FXSR",
     system: (port, instruction) => {
       requireSse(port);
       writeOperand(port, instruction, instruction.operands[0]!, port.floating.mxcsr);
