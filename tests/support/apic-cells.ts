@@ -49,7 +49,7 @@ const wait = (rounds: number): string => `mov ecx, ${rounds}\n@again:\ndec ecx\n
 const open = (rounds = 200): string => `sti\n${wait(rounds)}cli\n`;
 /** Until a number of interrupts was counted by a handler, or for long. */
 const waitFor = (count: number): string =>
-  `mov dword [counted], 0\nmov ecx, 3000000\nsti\n@more:\ncmp dword [counted], ${count}\njae @enough\ndec ecx\njnz @more\n@enough:\ncli\nmov eax, [counted]\n${say}`;
+  `mov dword [counted], 0\nmov ecx, 300000\nsti\n@more:\ncmp dword [counted], ${count}\njae @enough\ndec ecx\njnz @more\n@enough:\ncli\nmov eax, [counted]\n${say}`;
 
 export interface ApicCell {
   readonly name: string;
@@ -349,7 +349,7 @@ export function apicCellImage(cells: readonly ApicCell[]): Uint8Array {
   const code = cells.map(
     ({ code }, number) => `cell_${number}:\n${unique(code, number)}cli\n${tidy}mov eax, 0x${MARK.toString(16)}\n${say}`,
   );
-  return apicGuest({ main: code.join("") + end, more: handlers });
+  return apicGuest({ main: setPics(0xff, 0xff) + code.join("") + end, more: handlers });
 }
 
 /** Labels that begin with @ are the loop's own. */
