@@ -9,6 +9,7 @@
  * it is done: advancing to 10 and then to 20 is advancing to 20. A machine advances its devices when `nextEvent` says so
  * and before it is sealed, and asks for `nextEvent` again after every port access and every acknowledgement.
  */
+import * as apics from "./apic-system.js";
 import {
   type AnyState,
   type DeviceSet,
@@ -161,6 +162,11 @@ export function advance(devices: DeviceSet, tick: number): DeviceSet {
     }
     if (due < until) until = due;
   }
+  if (devices.apic !== undefined) {
+    const after = apics.advance(devices.apic, tick);
+    if (after !== devices.apic) devices = replaced(devices, "apic", after);
+    until = Math.min(until, apics.due(after));
+  }
   quietSet = devices;
   quietTick = until;
   return devices;
@@ -175,26 +181,45 @@ export function nextEvent(devices: DeviceSet, tick: number): number {
   const now = advance(devices, tick);
   let next = Number.POSITIVE_INFINITY;
   for (const { device, kind, line } of wiringOf(now.config).timed) {
-    if (!pic.isUnmasked(now.pic, line)) continue;
+    const reaches = now.apic !== undefined && apics.lineReaches(now.apic, line);
+    const unmasked = pic.isUnmasked(now.pic, line);
+    if (!reaches && !unmasked) continue;
     const state = stateOf(now, device);
     let event = kind.nextEvent!(state, tick);
     // The fall of a pin that requests nothing changes nothing: what matters is the rise after it.
-    const onlyFalls = kind.interrupt!(state) && !pic.isRequested(now.pic, line);
+    const requests = unmasked && pic.isRequested(now.pic, line);
+    const onlyFalls = kind.interrupt!(state) && !requests;
     if (onlyFalls && event !== Number.POSITIVE_INFINITY) event = kind.nextEvent!(state, event);
     if (event < next) next = event;
   }
-  return next;
+  return now.apic === undefined ? next : Math.min(next, apics.nextEvent(now.apic));
 }
 
-/** Whether the processor's INTR pin is high. */
-export function interruptRequested(devices: DeviceSet): boolean {
-  return pic.interruptRequested(devices.pic);
+/** Whether a processor's INTR pin is high. */
+export function interruptRequested({ pic: pair, apic }: DeviceSet, processor = 0): boolean {
+  const byPic = pic.interruptRequested(pair);
+  return apic === undefined ? byPic : apics.interruptRequested(apic, processor, byPic);
 }
 
-/** The processor's acknowledgement of the interrupt request: its vector (0 to 255) and the devices after it. */
-export function acknowledge(devices: DeviceSet): { readonly devices: DeviceSet; readonly vector: number } {
+/** A processor's acknowledgement of the interrupt request: its vector (0 to 255) and the devices after it. */
+export function acknowledge(
+  devices: DeviceSet,
+  processor = 0,
+): { readonly devices: DeviceSet; readonly vector: number } {
+  if (devices.apic !== undefined) {
+    const { system, vector } = apics.acknowledge(devices.apic, processor);
+    if (vector >= 0) return { devices: replaced(devices, "apic", system), vector };
+  }
   const { state, vector } = pic.acknowledge(devices.pic);
-  return { devices: state === devices.pic ? devices : replaced(devices, "pic", state), vector };
+  return { devices: state === devices.pic ? devices : requesting(replaced(devices, "pic", state)), vector };
+}
+
+/** The set with the 8259s' request driving the local APICs. */
+function requesting(devices: DeviceSet): DeviceSet {
+  const { apic } = devices;
+  if (apic === undefined) return devices;
+  const after = apics.driveLint0(apic, pic.interruptRequested(devices.pic));
+  return after === apic ? devices : replaced(devices, "apic", after);
 }
 
 /** Types `bytes` at the terminal on a serial port, COM1's by default. */
@@ -238,15 +263,19 @@ export function nmiEnabled(devices: DeviceSet): boolean {
 }
 
 /**
- * Whether, with the processor halted at `tick`, a device will request an interrupt without any input. If not, and
- * `interruptRequested` is false, nothing but typing can end the halt.
+ * Whether, with a processor halted at `tick`, a device will request an interrupt without any input. If not, and
+ * `interruptRequested` is false, nothing but typing, or another processor, can end the halt.
  */
-export function canWakeByItself(devices: DeviceSet, tick: number): boolean {
+export function canWakeByItself(devices: DeviceSet, tick: number, processor = 0): boolean {
   const now = advance(devices, tick);
+  const { apic } = now;
+  if (apic !== undefined && apics.timerWakes(apic, processor)) return true;
   return wiringOf(now.config).timed.some(({ device, kind, line }) => {
     if (kind.nextEvent!(stateOf(now, device), tick) === Number.POSITIVE_INFINITY) return false;
+    if (apic !== undefined && apics.lineWakes(apic, processor, line)) return true;
     // The mask is not all that can stand in the way: this level or a higher one may be in service.
-    return pic.interruptRequested(pic.raise(pic.lower(now.pic, line), line));
+    const requested = pic.interruptRequested(pic.raise(pic.lower(now.pic, line), line));
+    return requested && (apic === undefined || apics.extIntWakes(apic, processor));
   });
 }
 
@@ -283,7 +312,8 @@ function withState(devices: DeviceSet, name: DeviceName, after: AnyState, pulsed
   if (after === before) return devices;
   const kind = kindOf(name);
   const pulsed = pulsedByRead || (kind.pulsedByAccess?.(before, after) ?? false);
-  const next = driveLines(replaced(devices, name, after), name, pulsed);
+  const changed = replaced(devices, name, after);
+  const next = name === "pic" ? requesting(changed) : driveLines(changed, name, pulsed);
   if (devices === quietSet && kind.due?.(before) === kind.due?.(after)) quietSet = next;
   return next;
 }
@@ -292,12 +322,21 @@ function withState(devices: DeviceSet, name: DeviceName, after: AnyState, pulsed
 function driveLines(devices: DeviceSet, name: DeviceName, pulsed: boolean): DeviceSet {
   const lines = wiringOf(devices.config).lines[name];
   if (lines === undefined) return devices;
-  let after = devices.pic;
+  let next = devices;
   for (const { line, pin } of lines) {
-    const before = pulsed ? pic.lower(after, line) : after;
-    after = pic.setLine(before, line, kindOf(name).interrupt!(stateOf(devices, name), pin));
+    const before = pulsed ? withLine(next, line, false) : next;
+    next = withLine(before, line, kindOf(name).interrupt!(stateOf(devices, name), pin));
   }
-  return after === devices.pic ? devices : replaced(devices, "pic", after);
+  return next;
+}
+
+/** The set with an interrupt line high or low, at the 8259s and at the I/O APIC. */
+function withLine(devices: DeviceSet, line: number, high: boolean): DeviceSet {
+  const after = pic.setLine(devices.pic, line, high);
+  const next = after === devices.pic ? devices : requesting(replaced(devices, "pic", after));
+  if (next.apic === undefined) return next;
+  const apic = apics.setLine(next.apic, line, high);
+  return apic === next.apic ? next : replaced(next, "apic", apic);
 }
 
 /** Whether an access of `size` bytes at `port` is one access to the device there. */

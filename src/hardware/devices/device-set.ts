@@ -1,8 +1,10 @@
 /** All devices of a machine as one value, and their state after reset. */
+import { type ApicSystemState, apicSystem, resetApicSystem } from "./apic-system.js";
 import type { BusDevice } from "./bus-device.js";
 import { type DebugConsoleState, debugConsole } from "./debug-console.js";
 import { type DebugExitState, debugExit } from "./debug-exit.js";
 import { type I8042State, i8042, resetI8042 } from "./i8042.js";
+import { devicesOf } from "./machines.js";
 import { type Mc146818State, mc146818, type RtcSetup, resetMc146818 } from "./mc146818.js";
 import { type PicPairState, picPair } from "./pic-pair.js";
 import { type Pit8254State, pit8254 } from "./pit8254.js";
@@ -25,6 +27,8 @@ export interface DeviceSet {
   readonly uart2: Uart16550State;
   readonly reset: ResetControlState;
   readonly postCode: PostCodeState;
+  /** Local APICs and the I/O APIC. */
+  readonly apic?: ApicSystemState | undefined;
   readonly debugConsole?: DebugConsoleState | undefined;
   readonly debugExit?: DebugExitState | undefined;
 }
@@ -51,6 +55,7 @@ export const DEVICE_KINDS: { readonly [N in DeviceName]: BusDevice<StateOf<N>> }
   uart2: uart16550,
   reset: resetControl,
   postCode,
+  apic: apicSystem,
   debugConsole,
   debugExit,
 };
@@ -67,12 +72,13 @@ export function stateOf(devices: DeviceSet, name: DeviceName): AnyState {
 
 /** The devices after reset, their interrupt pins driving nothing yet. */
 export function resetDevices(config: DeviceConfig, setup: DeviceSetup): DeviceSet {
-  const { machine, debugConsolePort, debugExitPort } = config;
+  const { machine, processors = 1, debugConsolePort, debugExitPort } = config;
   const { a20 = true } = setup;
   return {
     config: {
       // What says nothing is an isapc, as every machine was before there were others: their hashes stay.
       ...(machine === undefined || machine === "isapc" ? {} : { machine }),
+      ...(processors === 1 ? {} : { processors }),
       ...(debugConsolePort === undefined ? {} : { debugConsolePort }),
       ...(debugExitPort === undefined ? {} : { debugExitPort }),
     },
@@ -84,6 +90,7 @@ export function resetDevices(config: DeviceConfig, setup: DeviceSetup): DeviceSe
     uart2: uart16550.reset(),
     reset: resetResetControl(a20),
     postCode: postCode.reset(),
+    apic: devicesOf(config).has("apic") ? resetApicSystem(processors) : undefined,
     debugConsole: debugConsolePort === undefined ? undefined : debugConsole.reset(),
     debugExit: debugExitPort === undefined ? undefined : debugExit.reset(),
   };
@@ -101,6 +108,7 @@ export function replaced(devices: DeviceSet, name: DeviceName, state: AnyState):
     uart2: name === "uart2" ? (state as StateOf<"uart2">) : devices.uart2,
     reset: name === "reset" ? (state as StateOf<"reset">) : devices.reset,
     postCode: name === "postCode" ? (state as StateOf<"postCode">) : devices.postCode,
+    apic: name === "apic" ? (state as StateOf<"apic">) : devices.apic,
     debugConsole: name === "debugConsole" ? (state as StateOf<"debugConsole">) : devices.debugConsole,
     debugExit: name === "debugExit" ? (state as StateOf<"debugExit">) : devices.debugExit,
   };

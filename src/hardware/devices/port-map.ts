@@ -26,6 +26,7 @@ export type DeviceName =
   | "uart2"
   | "reset"
   | "postCode"
+  | "apic"
   | "debugConsole"
   | "debugExit";
 
@@ -57,6 +58,8 @@ export interface InterruptLine {
 export interface DeviceConfig {
   /** Kind of machine; "isapc" unless given. */
   readonly machine?: MachineName;
+  /** Number of processors; 1 unless given. */
+  readonly processors?: number;
   /** Port of the debug console. */
   readonly debugConsolePort?: number;
   /** First of the debug exit's four ports. */
