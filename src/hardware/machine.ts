@@ -17,8 +17,10 @@ import { Engine } from "./engine/engine.js";
 import type { DeliveredException } from "./inspect/exception.js";
 import { type Explanation, explain } from "./inspect/explain.js";
 import {
+  type DiskReader,
   deepFreeze,
   differenceOf,
+  diskReaders,
   hashOf,
   loadState,
   type MachineDifference,
@@ -276,6 +278,11 @@ export class Machine {
   /** Physical memory: its size in bytes, and copies of its content. */
   get memory(): MemoryReader {
     return memoryReader(this.#state);
+  }
+
+  /** The disks, by number: sizes, and copies of their content as it is now. */
+  get disks(): readonly DiskReader[] {
+    return diskReaders(this.#state);
   }
 
   /**

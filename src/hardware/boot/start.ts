@@ -1,6 +1,7 @@
 /** What a machine is before its first instruction: after reset, with a program, or with a ROM. */
 import { VirtlabError } from "../../state/error.js";
 import { parseMemorySize } from "../../state/memory-size.js";
+import { writePages as writeBytes } from "../../state/page-map.js";
 import { PAGE_SIZE } from "../../state/pages.js";
 import { PersistentMap } from "../../state/persistent-map.js";
 import { isBytes } from "../../state/plain-data.js";
@@ -9,7 +10,7 @@ import { type CpuState, CR0, flatProtectedMode, generalNames, realSegment, type 
 import { createDevices } from "../devices/bus.js";
 import { type MachineName, machineKind } from "../devices/machines.js";
 import type { DeviceConfig } from "../devices/port-map.js";
-import { writeBytes } from "../machine-content.js";
+import { createDisk, type Disk, type DiskImage } from "../disk.js";
 import type { MachineState, RomRange } from "../state.js";
 import { loadImage } from "./image.js";
 import type { BootModule } from "./multiboot-info.js";
@@ -25,8 +26,18 @@ export interface CreateOptions {
   readonly time?: number;
   /** First port of the debug-exit device, or null for none. Default 0xF4. */
   readonly debugExitPort?: number | null;
+  /** Raw images of disks, which the machine copies: what it writes is part of its state alone. */
+  readonly disks?: readonly (DiskImage | DiskChoice)[];
   /** Port of the debug console, or null for none. Default 0xE9. */
   readonly debugConsolePort?: number | null;
+}
+
+/** A disk and how it is connected. */
+export interface DiskChoice {
+  readonly image: DiskImage;
+  /** Called so in messages. */
+  readonly name?: string;
+  readonly readOnly?: boolean;
 }
 
 export interface BootOptions extends CreateOptions {
@@ -65,7 +76,7 @@ function afterReset(model: ModelName): CpuState {
 
 /** A machine without a program: 32-bit protected mode with flat segments, EIP 0, memory all zeros. */
 export function createState(options: CreateOptions): MachineState {
-  const { machine, memory, model, time, debugExitPort, debugConsolePort } = options;
+  const { machine, memory, model, time, debugExitPort, debugConsolePort, disks = [] } = options;
   const config: DeviceConfig = {
     machine: machineKind(machine).name,
     ...(debugConsolePort === null ? {} : { debugConsolePort: debugConsolePort ?? 0xe9 }),
@@ -83,7 +94,13 @@ export function createState(options: CreateOptions): MachineState {
     ticks: 0,
     counts: { repeats: 0, exceptions: 0, interrupts: 0, portReads: 0, portWrites: 0 },
     shutdown: false,
+    ...(disks.length === 0 ? {} : { disks: disks.map(diskOf) }),
   };
+}
+
+function diskOf(choice: DiskImage | DiskChoice, index: number): Disk {
+  const { image, name = `disk ${index}`, readOnly = false } = "image" in choice ? choice : { image: choice };
+  return createDisk(image, readOnly, name);
 }
 
 /** @throws VirtlabError naming the image or ROM, the offset and the reason when it cannot be loaded. */

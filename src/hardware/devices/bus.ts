@@ -18,6 +18,7 @@ import {
   resetDevices,
   stateOf,
 } from "./device-set.js";
+import { NO_REACH, type Reach } from "./guest-memory.js";
 import { passesA20, pressKeys, typeText } from "./i8042.js";
 import { nmiMasked } from "./mc146818.js";
 import * as pic from "./pic-pair.js";
@@ -49,16 +50,23 @@ export function createDevices(config: DeviceConfig = DEFAULT_DEVICE_CONFIG, setu
 }
 
 /** IN: reads `size` (1, 2 or 4) bytes from `port` at `tick`. A port nobody answers gives all ones. */
-export function portRead(devices: DeviceSet, port: number, size: number, tick: number): PortReadResult {
+export function portRead(
+  devices: DeviceSet,
+  port: number,
+  size: number,
+  tick: number,
+  reach: Reach = NO_REACH,
+): PortReadResult {
   const range = rangeAt(devices.config, port);
-  if (range !== undefined && takesWhole(range, port, size)) return readRegister(devices, range, port, size, tick);
+  if (range !== undefined && takesWhole(range, port, size))
+    return readRegister(devices, range, port, size, tick, reach);
   if (range === undefined && size === 1) return { devices, value: 0xff };
   let value = 0;
   for (let index = 0; index < size; index++) {
     const part = rangeOfByte(devices.config, port, index, size);
     let byte = 0xff;
     if (part !== undefined) {
-      const result = readRegister(devices, part, port + index, 1, tick);
+      const result = readRegister(devices, part, port + index, 1, tick, reach);
       devices = result.devices;
       byte = result.value;
     }
@@ -68,15 +76,22 @@ export function portRead(devices: DeviceSet, port: number, size: number, tick: n
 }
 
 /** OUT: writes `value` (unsigned, `size` bytes: 1, 2 or 4) to `port` at `tick`. A port nobody answers ignores it. */
-export function portWrite(devices: DeviceSet, port: number, size: number, value: number, tick: number): DeviceSet {
+export function portWrite(
+  devices: DeviceSet,
+  port: number,
+  size: number,
+  value: number,
+  tick: number,
+  reach: Reach = NO_REACH,
+): DeviceSet {
   const range = rangeAt(devices.config, port);
   if (range !== undefined && takesWhole(range, port, size)) {
-    return writeRegister(devices, range, port, size, value, tick);
+    return writeRegister(devices, range, port, size, value, tick, reach);
   }
   for (let index = 0; index < size; index++) {
     const part = rangeOfByte(devices.config, port, index, size);
     if (part === undefined) continue;
-    devices = writeRegister(devices, part, port + index, 1, (value >>> (8 * index)) & 0xff, tick);
+    devices = writeRegister(devices, part, port + index, 1, (value >>> (8 * index)) & 0xff, tick, reach);
   }
   return devices;
 }
@@ -184,6 +199,11 @@ export function resetRequested(devices: DeviceSet): boolean {
   return devices.reset.resetRequested;
 }
 
+/** Whether the guest has switched the machine off. */
+export function powerOffRequested(devices: DeviceSet): boolean {
+  return devices.pm?.powerOffRequested ?? false;
+}
+
 /** Whether a non-maskable interrupt would reach the processor; port 0x61 can mask sources of it besides. */
 export function nmiEnabled(devices: DeviceSet): boolean {
   return !nmiMasked(devices.rtc);
@@ -202,7 +222,14 @@ export function canWakeByItself(devices: DeviceSet, tick: number): boolean {
   });
 }
 
-function readRegister(set: DeviceSet, range: PortRange, port: number, size: number, tick: number): PortReadResult {
+function readRegister(
+  set: DeviceSet,
+  range: PortRange,
+  port: number,
+  size: number,
+  tick: number,
+  reach: Reach,
+): PortReadResult {
   const devices = advance(set, tick);
   const name = range.device;
   const kind = kindOf(name);
@@ -210,7 +237,7 @@ function readRegister(set: DeviceSet, range: PortRange, port: number, size: numb
   const offset = range.offset + port - range.base;
   const peeked = kind.peek === undefined ? -1 : kind.peek(before, offset, size, tick);
   if (peeked >= 0) return { devices, value: peeked };
-  const { state, value } = kind.read(before, offset, size, tick);
+  const { state, value } = kind.read(before, offset, size, tick, reach);
   if (state === before) return { devices, value };
   return { devices: withState(devices, name, state, kind.pulsedByRead?.(before, state) ?? false), value };
 }
@@ -222,13 +249,14 @@ function writeRegister(
   size: number,
   value: number,
   tick: number,
+  reach: Reach,
 ): DeviceSet {
   const devices = advance(set, tick);
   const name = range.device;
   const kind = kindOf(name);
   const before = stateOf(devices, name);
   const offset = range.offset + port - range.base;
-  const written = withState(devices, name, kind.write(before, offset, size, value, tick));
+  const written = withState(devices, name, kind.write(before, offset, size, value, tick, reach));
   const resets = kind.resetsOnWrite?.(before, offset, value) ?? false;
   return resets ? replaced(written, "reset", pullReset(written.reset)) : written;
 }

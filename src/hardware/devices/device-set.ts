@@ -3,11 +3,13 @@ import type { BusDevice } from "./bus-device.js";
 import { type DebugConsoleState, debugConsole } from "./debug-console.js";
 import { type DebugExitState, debugExit } from "./debug-exit.js";
 import { type I8042State, i8042, resetI8042 } from "./i8042.js";
+import { devicesOf } from "./machines.js";
 import { type Mc146818State, mc146818, type RtcSetup, resetMc146818 } from "./mc146818.js";
 import { type PicPairState, picPair } from "./pic-pair.js";
 import { type Pit8254State, pit8254 } from "./pit8254.js";
 import type { DeviceConfig, DeviceName } from "./port-map.js";
 import { type PostCodeState, postCode } from "./post-code.js";
+import { type PowerManagementState, powerManagement } from "./power-management.js";
 import { type ResetControlState, resetControl, resetResetControl } from "./reset-control.js";
 import { type Uart16550State, uart16550 } from "./uart16550.js";
 
@@ -27,6 +29,7 @@ export interface DeviceSet {
   readonly postCode: PostCodeState;
   readonly debugConsole?: DebugConsoleState | undefined;
   readonly debugExit?: DebugExitState | undefined;
+  readonly pm?: PowerManagementState | undefined;
 }
 
 /**
@@ -53,6 +56,7 @@ export const DEVICE_KINDS: { readonly [N in DeviceName]: BusDevice<StateOf<N>> }
   postCode,
   debugConsole,
   debugExit,
+  pm: powerManagement,
 };
 
 // Name, kind and state belong together, which the type of an indexed access cannot say.
@@ -69,6 +73,7 @@ export function stateOf(devices: DeviceSet, name: DeviceName): AnyState {
 export function resetDevices(config: DeviceConfig, setup: DeviceSetup): DeviceSet {
   const { machine, debugConsolePort, debugExitPort } = config;
   const { a20 = true } = setup;
+  const present = devicesOf(config);
   return {
     config: {
       // What says nothing is an isapc, as every machine was before there were others: their hashes stay.
@@ -86,6 +91,7 @@ export function resetDevices(config: DeviceConfig, setup: DeviceSetup): DeviceSe
     postCode: postCode.reset(),
     debugConsole: debugConsolePort === undefined ? undefined : debugConsole.reset(),
     debugExit: debugExitPort === undefined ? undefined : debugExit.reset(),
+    pm: present.has("pm") ? powerManagement.reset() : undefined,
   };
 }
 
@@ -103,5 +109,6 @@ export function replaced(devices: DeviceSet, name: DeviceName, state: AnyState):
     postCode: name === "postCode" ? (state as StateOf<"postCode">) : devices.postCode,
     debugConsole: name === "debugConsole" ? (state as StateOf<"debugConsole">) : devices.debugConsole,
     debugExit: name === "debugExit" ? (state as StateOf<"debugExit">) : devices.debugExit,
+    pm: name === "pm" ? (state as StateOf<"pm">) : devices.pm,
   };
 }

@@ -37,7 +37,7 @@ export const MACHINES: { readonly [N in MachineName]: MachineKind } = {
   pc: {
     name: "pc",
     about: "a PC of 1998 with PCI (440FX, PIIX3), IDE, VGA, ACPI and APICs",
-    devices: ISA,
+    devices: [...ISA, "pm"],
     tables: ["mp", "acpi"],
     disks: "ide",
   },

@@ -27,7 +27,8 @@ export type DeviceName =
   | "reset"
   | "postCode"
   | "debugConsole"
-  | "debugExit";
+  | "debugExit"
+  | "pm";
 
 /** A range of ports and what answers there. */
 export interface PortRange {
@@ -84,6 +85,7 @@ export const PORT_MAP: readonly PortRange[] = [
   bytes(PORT.com2, "uart2"),
   bytes(PORT.com1, "uart"),
   bytes(PORT.triggerModes, "pic", PIC_PAIR_OFFSET.masterElcr),
+  { ...bytes(PORT.powerManagement, "pm"), width: 4 },
   {
     ...bytes(PORT.resetControl, "reset", RESET_CONTROL_OFFSET.resetControl),
     // A dword at 0xCF8 is an address for PCI configuration: software that looks for PCI must not reset the machine.
@@ -98,6 +100,7 @@ export const INTERRUPT_LINES: readonly InterruptLine[] = [
   { line: IRQ.com2, device: "uart2", pin: 0, reason: "COM2's line by convention since the PC" },
   { line: IRQ.com1, device: "uart", pin: 0, reason: "COM1's line by convention since the PC" },
   { line: IRQ.realTimeClock, device: "rtc", pin: 0, reason: "the real-time clock's line since the PC/AT" },
+  { line: IRQ.systemControl, device: "pm", pin: 0, reason: "the PIIX4's SCI is IRQ 9" },
   { line: IRQ.auxiliary, device: "ps2", pin: I8042_PIN.auxiliary, reason: "the mouse's line since the PS/2" },
 ];
 

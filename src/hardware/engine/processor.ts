@@ -34,6 +34,8 @@ import {
   type SystemState,
 } from "../cpu/state.js";
 import * as bus from "../devices/bus.js";
+import type { Reach } from "../devices/guest-memory.js";
+import { type Disk, readDisk, writeDisk } from "../disk.js";
 import type { DeliveredException } from "../inspect/exception.js";
 import type { X86CodeMode } from "../isa/x86.js";
 import type { Counts, EventKind, MachineEvent, MachineState, Stop } from "../state.js";
@@ -95,6 +97,9 @@ export class Processor implements ProcessorPort {
   shadow: Shadow = "none";
   #pending: PendingEvents = noEvents;
   #devices!: bus.DeviceSet;
+  #disks: readonly Disk[] | undefined;
+  /** What devices reach of the open machine beyond their registers. */
+  readonly #reach: Reach;
   readonly #ways: Ways;
   readonly #ports: KnownPorts;
   /** The place that segments and code mode are those of. */
@@ -134,6 +139,19 @@ export class Processor implements ProcessorPort {
     this.#ways = new Ways(buffer);
     this.#ports = new KnownPorts(buffer);
     space.system = this.#system.live;
+    this.#reach = {
+      memory: space.guestMemory,
+      disks: {
+        read: (disk, offset, length) => readDisk(this.#disks![disk]!, offset, length),
+        write: (disk, offset, bytes) => {
+          this.#disks = this.#disks!.with(disk, writeDisk(this.#disks![disk]!, offset, bytes));
+        },
+      },
+    };
+  }
+
+  get disks(): readonly Disk[] | undefined {
+    return this.#disks;
   }
 
   get devices(): bus.DeviceSet {
@@ -173,6 +191,7 @@ export class Processor implements ProcessorPort {
     this.pending = cpu.pending;
     this.#exceptions.open(state.lastException);
     this.devices = state.devices;
+    this.#disks = state.disks;
     Object.assign(this.counts, state.counts);
     this.#countsValue = state.counts;
     this.steps = state.steps;
@@ -606,7 +625,7 @@ export class Processor implements ProcessorPort {
 
   portRead(port: number, size: AccessSize): number {
     const before = this.devices;
-    const { devices, value } = bus.portRead(before, port, size, this.now);
+    const { devices, value } = bus.portRead(before, port, size, this.now, this.#reach);
     this.counts.portReads++;
     this.#portAccessed(devices, "in", port, size, value);
     if (
@@ -637,14 +656,21 @@ export class Processor implements ProcessorPort {
 
   portWrite(port: number, size: AccessSize, value: number): void {
     const before = this.devices;
-    const devices = bus.portWrite(before, port, size, value, this.now);
+    const devices = bus.portWrite(before, port, size, value, this.now, this.#reach);
     this.counts.portWrites++;
     this.#portAccessed(devices, "out", port, size, value);
+    this.#heed(before, devices);
+  }
+
+  /** What devices want of the machine as a whole. */
+  #heed(before: bus.DeviceSet, devices: bus.DeviceSet): void {
     const exit = devices.debugExit?.exitValue;
     if (devices.debugExit !== before.debugExit && exit !== undefined) {
       this.attention = { stop: { reason: "debug-exit", value: exit, status: ((exit << 1) | 1) & 0xff } };
     }
     if (bus.resetRequested(devices) && !bus.resetRequested(before)) this.attention = { stop: { reason: "reset" } };
+    if (bus.powerOffRequested(devices) && !bus.powerOffRequested(before))
+      this.attention = { stop: { reason: "power-off" } };
     this.#space.setA20(bus.a20Enabled(devices));
   }
 
