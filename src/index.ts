@@ -34,6 +34,7 @@ export type { ResetControlState } from "./hardware/devices/reset-control.js";
 export type { RtcAlarm, RtcTime } from "./hardware/devices/rtc-time.js";
 export type { Uart16550State } from "./hardware/devices/uart16550.js";
 export { diff } from "./hardware/diff.js";
+export type { Watchpoint } from "./hardware/engine/stops.js";
 export type { DescriptorEntry, DescriptorKind, DescriptorTableName } from "./hardware/inspect/descriptor.js";
 export type { SelectorErrorCode } from "./hardware/inspect/error-code.js";
 export type { DeliveredException, MetFault } from "./hardware/inspect/exception.js";

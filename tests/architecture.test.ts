@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
+import { takesModrm } from "../src/hardware/isa/decoder.js";
 import type { Row } from "../src/hardware/isa/instruction.js";
 import { rows } from "../src/hardware/isa/table/index.js";
 import { rowsOfGuest } from "./support/coverage.js";
@@ -167,18 +168,15 @@ describe("every row of the instruction table", () => {
 
   it("is the only one for its encodings", () => {
     const clashes = new Set<string>();
-    for (const escaped of [false, true]) {
+    for (const map of [0, 1, 2, 3]) {
       for (let byte = 0; byte < 256; byte++) {
         const here = rows.filter(
-          (row) => row.escaped === escaped && byte >= row.byte && byte < row.byte + (row.plusRegister ? 8 : 1),
+          (row) => row.map === map && byte >= row.byte && byte < row.byte + (row.plusRegister ? 8 : 1),
         );
         for (let modrm = 0; modrm < 256; modrm++) {
-          for (const prefixed of [true, false]) {
+          for (const prefix of [undefined, "NP", "66", "F3", "F2"]) {
             const matching = here.filter(
-              (row) =>
-                (typeof row.modrm !== "number" || row.modrm === ((modrm >> 3) & 7)) &&
-                !(modrm >= 0xc0 && row.operands.some(({ method }) => method === "M")) &&
-                (row.mandatoryPrefix !== undefined) === prefixed,
+              (row) => row.where !== "only64" && takesModrm(row, modrm) && row.prefix === prefix,
             );
             if (matching.length > 1) clashes.add(matching.map(nameOf).join(" and "));
           }
@@ -189,7 +187,7 @@ describe("every row of the instruction table", () => {
   });
 
   it("with a ModRM byte shares its opcode only with rows that have one", () => {
-    const key = ({ escaped, byte }: Row): string => `${escaped ? "0F " : ""}${byte}`;
+    const key = ({ map, byte }: Row): string => `${map} ${byte}`;
     const withModrm = new Set(rows.filter(({ modrm }) => modrm !== "none").map(key));
     expect(rows.filter((row) => row.modrm === "none" && withModrm.has(key(row))).map(nameOf)).toEqual([]);
   });

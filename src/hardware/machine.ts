@@ -14,6 +14,7 @@ import { type CpuState, cplOf, type GeneralRegisters, generalNames, segmentNames
 import { type DeviceSet, typeInput, typeKeys } from "./devices/bus.js";
 import { type MachineName, machineKind } from "./devices/machines.js";
 import { Engine } from "./engine/engine.js";
+import type { RunStops } from "./engine/stops.js";
 import type { DeliveredException } from "./inspect/exception.js";
 import { type Explanation, explain } from "./inspect/explain.js";
 import {
@@ -32,7 +33,7 @@ import {
 } from "./machine-content.js";
 import { type EditableMachine, editedState } from "./machine-edit.js";
 import { pieceOf, runInPieces } from "./run-in-pieces.js";
-import { checkRun, type RunOptions, type RunTask } from "./run-options.js";
+import { checkRun, type RunOptions, type RunTask, runStops } from "./run-options.js";
 import type { EventKind, MachineEvent, MachineState, Stop } from "./state.js";
 
 export type { MachineDifference } from "./machine-content.js";
@@ -154,19 +155,20 @@ export class Machine {
   run(options: RunOptions = {}): Machine {
     const { maxInstructions = Number.POSITIVE_INFINITY, until, observe, onProgress } = options;
     checkRun(maxInstructions, observe);
-    const task: RunTask = { until, observe, serialFrom: this.#state.devices.uart.output.length };
+    const serialFrom = this.#state.devices.uart.output.length;
+    const task: RunTask = { until, observe, serialFrom, stops: runStops(options) };
     return onProgress === undefined
       ? this.#run(task, maxInstructions)
       : this.#runTelling(task, maxInstructions, onProgress);
   }
 
-  #run({ until, observe, serialFrom }: RunTask, limit: number): Machine {
-    if (typeof until === "function") return this.#runUntil(until, limit, observe);
+  #run({ until, observe, serialFrom, stops }: RunTask, limit: number): Machine {
+    if (typeof until === "function") return this.#runUntil(until, limit, observe, stops);
     const shared = sharedEngine();
     shared.open(this.#state);
     const { stop, events } = shared.run({
       limit,
-      untilEip: typeof until === "number" ? until >>> 0 : undefined,
+      stops,
       untilSerial: typeof until === "object" ? asBytes(until.serial) : undefined,
       serialFrom,
       observe: observe && observe.length > 0 ? new Set(observe) : undefined,
@@ -189,11 +191,17 @@ export class Machine {
     return events.length === 0 ? last : new Machine(last.#state, last.#stop, events.flat());
   }
 
-  #runUntil(until: (machine: Machine) => boolean, limit: number, observe: readonly EventKind[] | undefined): Machine {
+  #runUntil(
+    until: (machine: Machine) => boolean,
+    limit: number,
+    observe: readonly EventKind[] | undefined,
+    { addresses, watchpoints }: RunStops,
+  ): Machine {
+    const step = { maxInstructions: 1, breakpoints: [...addresses], watchpoints, ...(observe ? { observe } : {}) };
     const events: MachineEvent[] = [];
     let machine: Machine = this;
     for (let steps = 0; steps < limit; steps++) {
-      const next = machine.run({ maxInstructions: 1, ...(observe ? { observe } : {}) });
+      const next = machine.run(step);
       events.push(...next.events);
       if (next.#stop && next.#stop.reason !== "limit") return new Machine(next.#state, next.#stop, events);
       machine = next;

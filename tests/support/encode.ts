@@ -1,6 +1,6 @@
 /** Writes instructions as bytes, from the rows of the instruction table: the decoder's counterpart, for tests only. */
 import type { OperandSize } from "../../src/hardware/isa/code.js";
-import { operandSizes, type Row } from "../../src/hardware/isa/instruction.js";
+import { encodingHead, operandSizes, type Row } from "../../src/hardware/isa/instruction.js";
 
 /** base + (index << scale) + displacement; -1 is no register. The displacement takes 8 bits where it fits and `short` asks. */
 export interface MemoryChoice {
@@ -55,10 +55,10 @@ export function encode(choice: EncodingChoice): number[] {
   const immediates = [...choice.immediates];
   const bytes: number[] = [...prefixes];
   if (size === 16 && operandSizes(row).length > 1) bytes.push(0x66);
-  if (row.mandatoryPrefix !== undefined) bytes.push(row.mandatoryPrefix);
-  if (row.escaped) bytes.push(0x0f);
+  for (const part of encodingHead(row)) bytes.push(...part);
   bytes.push(row.byte + (row.plusRegister ? register : 0));
-  if (row.modrm !== "none") bytes.push(...modrm(row.modrm === "r" ? register : row.modrm, target));
+  if (typeof row.modrm === "object") bytes.push(row.modrm[0]);
+  else if (row.modrm !== "none") bytes.push(...modrm(row.modrm === "r" ? register : row.modrm, target));
   const wide = size === 16 ? 2 : 4;
   for (const { method, type } of row.operands) {
     if (method === "I")

@@ -1,6 +1,6 @@
 /** As encode.ts, with both sizes of code and of addresses: encode.ts writes 32-bit code with 32-bit addresses. */
 import type { OperandSize } from "../../src/hardware/isa/code.js";
-import { type CodeBits, operandSizes, type Row } from "../../src/hardware/isa/instruction.js";
+import { type CodeBits, encodingHead, operandSizes, type Row } from "../../src/hardware/isa/instruction.js";
 import { rows } from "../../src/hardware/isa/table/index.js";
 import { type EncodingChoice, encode, type MemoryChoice } from "./encode.js";
 
@@ -62,7 +62,7 @@ function encodeChoice(choice: Choice): number[] {
   if ((sized && size !== codeBits) || (row.mnemonic === "BSWAP" && codeBits === 16)) head.push(0x66);
   if (addressSize !== codeBits) head.push(0x67);
   if (is16(target)) {
-    const at = (row.mandatoryPrefix === undefined ? 0 : 1) + (row.escaped ? 1 : 0) + 1;
+    const at = encodingHead(row).flat().length + 1;
     bytes.splice(at, 1, ...modrm16((bytes[at]! >> 3) & 7, target));
   }
   if (addressSize === 16 && row.operands.some(({ method }) => method === "O")) bytes.length -= 2;

@@ -39,6 +39,9 @@ function processor(eflags: number, system: Partial<SystemState> = {}): Processor
     setRegister: (number, value) => {
       registers[number] = value;
     },
+    getRegisterHigh: () => 0,
+    codeBits: 16,
+    long: false,
     getEflags: () => flags,
     setEflags: (value) => {
       flags = value;

@@ -4,6 +4,7 @@
  * exception.
  */
 import type { Descriptor } from "./descriptors.js";
+import type { FloatingRegisters } from "./floating.js";
 import type { RuleName } from "./rules.js";
 import type { Mode, Segment, SegmentName, SystemState } from "./state.js";
 
@@ -69,18 +70,31 @@ export interface GateWay {
   readonly kept: number;
 }
 
+/**
+ * Addresses, EIP too, are numbers: below 2^32 unsigned, and in long mode canonical ones signed (0xFFFFFFFF80000000 is
+ * -0x80000000). A number that is out of that range is an address that is not canonical; any access to it is #GP(0).
+ */
 export interface ProcessorPort {
-  /** General registers by encoding number, unsigned 32-bit. */
+  /** The low half of a general register by encoding number, unsigned. 8 to 15 in 64-bit code only. */
   getRegister(number: number): number;
-  setRegister(number: number, value: number): void;
+  /** Loads the low half; the high half becomes 0 as in 64-bit code, or what is given. */
+  setRegister(number: number, value: number, high?: number): void;
+  /** The high half, unsigned. */
+  getRegisterHigh(number: number): number;
   /** EFLAGS, bit 1 set. */
   getEflags(): number;
   setEflags(value: number): void;
+  /** x87, MMX and XMM registers. */
+  readonly floating: FloatingRegisters;
   /** Address of the instruction being executed. */
   readonly eip: number;
   /** Where execution goes on; set to the next instruction before a system instruction runs. */
   nextEip: number;
   readonly mode: Mode;
+  /** Default operand and address size of the code segment; 64 is 64-bit mode, whose operands have 32 bits. */
+  readonly codeBits: 16 | 32 | 64;
+  /** IA-32e mode (EFER.LMA): tables and gates have 64-bit form, whatever the code segment. `mode` is "protected". */
+  readonly long: boolean;
   readonly cpl: number;
   /** As it is now: read what you need of it before you change it. */
   readonly system: SystemState;
@@ -98,11 +112,16 @@ export interface ProcessorPort {
   /** What `readPair` read, signed. */
   readonly low: number;
   readonly high: number;
-  /** Reads `count` dwords into `words`, signed. Throws #PF. */
+  /** Reads `count` dwords into `words`, signed: of a quadword the low one first. Throws #PF. */
   readWords(linear: number, count: number, user: boolean, words: Int32Array): void;
-  /** Writes `count` dwords, the last one first, as pushes do. Throws #PF. */
+  /** Writes `count` dwords, the last one first, as pushes do. Throws #PF with some of them written. */
   writeWords(linear: number, count: number, user: boolean, words: Int32Array): void;
-  /** Linear address of a checked access. Throws #GP(0) or #SS(0). */
+  /** Throws #PF unless `size` bytes can be written, which may lie on two pages. */
+  checkWrite(linear: number, size: number, user: boolean): void;
+  /**
+   * Linear address of a checked access. In 64-bit code only FS and GS have a base, there are no limits, and the whole access
+   * must have canonical addresses. Throws #GP(0) or #SS(0).
+   */
   segmentAddress(segment: number, offset: number, size: number, write: boolean): number;
   portRead(port: number, size: AccessSize): number;
   portWrite(port: number, size: AccessSize, value: number): void;

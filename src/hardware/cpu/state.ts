@@ -3,6 +3,7 @@
  * integers to the JavaScript engine, which makes a step cheap); the public view shows them unsigned.
  * Spec: SDM Vol. 3A, "System Architecture Overview".
  */
+import { type FloatingState, resetFloating } from "./floating.js";
 import type { ModelName } from "./model.js";
 
 /** A segment register: selector, and the descriptor as it was when the selector was loaded. */
@@ -51,8 +52,11 @@ export interface SystemState {
   readonly model: ModelName;
   readonly cr0: number;
   readonly cr2: number;
+  /** Signed 32 bits as ever; only where long mode loaded more than them it is above, a physical address below 2^52. */
   readonly cr3: number;
   readonly cr4: number;
+  /** IA32_EFER. 0 on a model without long mode. */
+  readonly efer: number;
   readonly gdtr: TableRegister;
   readonly idtr: TableRegister;
   readonly ldtr: Segment;
@@ -85,10 +89,21 @@ export const generalNames = ["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "e
 /** The general registers by name; signed or unsigned is for whoever uses them to say. */
 export type GeneralRegisters = Readonly<Record<(typeof generalNames)[number], number>>;
 
+/** Words of `CpuState.wide`. */
+export const WIDE_WORDS = 24;
+/** All 64-bit parts of the general registers zero, as they always are without long mode. */
+export const noWide: readonly number[] = Object.freeze(new Array<number>(WIDE_WORDS).fill(0));
+
 export interface CpuState extends GeneralRegisters {
+  /**
+   * What long mode adds to the general registers, as signed words: the high halves of RAX to RDI, then low and high half
+   * of R8 to R15. `noWide` itself when all are zero.
+   */
+  readonly wide: readonly number[];
   readonly eip: number;
   readonly eflags: number;
   readonly system: SystemState;
+  readonly floating: FloatingState;
   /** HLT was executed and no interrupt has come since. */
   readonly halted: boolean;
   /** STI, or MOV or POP to SS, was just executed: interrupts wait for one more instruction. */
@@ -132,7 +147,26 @@ export const CR0 = {
   CD: 1 << 30,
   PG: 1 << 31,
 } as const;
-export const CR4 = { VME: 1, PVI: 2, TSD: 4, DE: 8, PSE: 16, PAE: 32, MCE: 64, PGE: 128, PCE: 256 } as const;
+export const CR4 = {
+  VME: 1,
+  PVI: 2,
+  TSD: 4,
+  DE: 8,
+  PSE: 16,
+  PAE: 32,
+  MCE: 64,
+  PGE: 128,
+  PCE: 256,
+  OSFXSR: 512,
+  OSXMMEXCPT: 1024,
+  UMIP: 1 << 11,
+  FSGSBASE: 1 << 16,
+  SMEP: 1 << 20,
+  SMAP: 1 << 21,
+} as const;
+
+/** IA32_EFER bits. Spec: SDM Vol. 3A, "Extended Feature Enable Register"; AMD64 Vol. 2, "Extended Feature Enable Register (EFER)". */
+export const EFER = { SCE: 1, LME: 1 << 8, LMA: 1 << 10, NXE: 1 << 11, FFXSR: 1 << 14 } as const;
 
 /** Descriptor access bits (see `Segment.access`). */
 export const ACCESS = {
@@ -143,6 +177,8 @@ export const ACCESS = {
   CODE: 8,
   S: 16,
   PRESENT: 128,
+  /** L: 64-bit code, in long mode. */
+  LONG: 1 << 13,
   BIG: 1 << 14,
   GRANULAR: 1 << 15,
 } as const;
@@ -153,6 +189,21 @@ export type Mode = "real" | "protected" | "virtual-8086";
 
 export const modeOf = ({ cr0 }: SystemState, eflags: number): Mode =>
   (cr0 & CR0.PE) === 0 ? "real" : (eflags & FLAG.VM) !== 0 ? "virtual-8086" : "protected";
+
+/** IA-32e mode: 64-bit mode or compatibility mode. Spec: SDM Vol. 3A, "Modes of Operation". */
+export const isLong = ({ efer }: SystemState): boolean => (efer & EFER.LMA) !== 0;
+
+/**
+ * Bits of the addresses and (but in 64-bit mode) operands of code in the present segment. Spec: SDM Vol. 3A, "Code Segment
+ * Descriptor in 64-bit Mode".
+ */
+export function codeBitsOf({ efer, segments: { cs } }: SystemState): 16 | 32 | 64 {
+  if ((efer & EFER.LMA) !== 0 && (cs.access & ACCESS.LONG) !== 0) return 64;
+  return (cs.access & ACCESS.BIG) !== 0 ? 32 : 16;
+}
+
+/** Addresses that 48-bit canonical form has, as signed numbers: a number outside of it is none. Spec: SDM Vol. 1, "Canonical Addressing". */
+export const isCanonical = (address: number): boolean => address >= -0x8000_0000_0000 && address < 0x8000_0000_0000;
 
 /**
  * The current privilege level: the RPL of CS; 0 in real mode and 3 in virtual-8086 mode, where CS is no selector. Behind
@@ -198,17 +249,20 @@ export const flatProtectedMode: CpuState = Object.freeze({
   ebp: 0,
   esi: 0,
   edi: 0,
+  wide: noWide,
   eip: 0,
   eflags: FLAG.RESERVED,
   halted: false,
   shadow: "none",
   pending: noEvents,
+  floating: resetFloating,
   system: Object.freeze({
     model: "pentium2",
     cr0: CR0.PE | CR0.ET,
     cr2: 0,
     cr3: 0,
     cr4: 0,
+    efer: 0,
     gdtr: Object.freeze({ base: 0, limit: 0 }),
     idtr: Object.freeze({ base: 0, limit: 0 }),
     ldtr: NULL_SEGMENT,

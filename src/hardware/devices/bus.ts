@@ -21,6 +21,7 @@ import {
 import { NO_REACH, type Reach } from "./guest-memory.js";
 import { passesA20, pressKeys, typeText } from "./i8042.js";
 import { nmiMasked } from "./mc146818.js";
+import { baseOf, type MemoryRange, rangeAtAddress } from "./memory-map.js";
 import * as pic from "./pic-pair.js";
 import { DEFAULT_DEVICE_CONFIG, type DeviceConfig, type DeviceName, type PortRange } from "./port-map.js";
 import { port92PassesA20, pullReset } from "./reset-control.js";
@@ -29,8 +30,8 @@ import { wiringOf } from "./wiring.js";
 
 export { DEVICE_KINDS, type DeviceSet, type DeviceSetup } from "./device-set.js";
 
-/** What a port read gives. */
-export interface PortReadResult {
+/** What a read gives. */
+export interface ReadValue {
   readonly devices: DeviceSet;
   /** Unsigned, of the access's size. */
   readonly value: number;
@@ -56,17 +57,18 @@ export function portRead(
   size: number,
   tick: number,
   reach: Reach = NO_REACH,
-): PortReadResult {
+): ReadValue {
   const range = rangeAt(devices.config, port);
-  if (range !== undefined && takesWhole(range, port, size))
-    return readRegister(devices, range, port, size, tick, reach);
+  if (range !== undefined && takesWhole(range, port, size)) {
+    return readRegister(devices, range.device, range.offset + port - range.base, size, tick, reach);
+  }
   if (range === undefined && size === 1) return { devices, value: 0xff };
   let value = 0;
   for (let index = 0; index < size; index++) {
     const part = rangeOfByte(devices.config, port, index, size);
     let byte = 0xff;
     if (part !== undefined) {
-      const result = readRegister(devices, part, port + index, 1, tick, reach);
+      const result = readRegister(devices, part.device, part.offset + port + index - part.base, 1, tick, reach);
       devices = result.devices;
       byte = result.value;
     }
@@ -86,12 +88,13 @@ export function portWrite(
 ): DeviceSet {
   const range = rangeAt(devices.config, port);
   if (range !== undefined && takesWhole(range, port, size)) {
-    return writeRegister(devices, range, port, size, value, tick, reach);
+    return writeRegister(devices, range.device, range.offset + port - range.base, size, value, tick, reach);
   }
   for (let index = 0; index < size; index++) {
     const part = rangeOfByte(devices.config, port, index, size);
     if (part === undefined) continue;
-    devices = writeRegister(devices, part, port + index, 1, (value >>> (8 * index)) & 0xff, tick, reach);
+    const byte = (value >>> (8 * index)) & 0xff;
+    devices = writeRegister(devices, part.device, part.offset + port + index - part.base, 1, byte, tick, reach);
   }
   return devices;
 }
@@ -105,6 +108,57 @@ export function isTimeless(devices: DeviceSet, port: number, size: number): bool
   const range = rangeAt(devices.config, port);
   return range === undefined ? size === 1 : takesWhole(range, port, size) && kindOf(range.device).advance === undefined;
 }
+
+/** Reads `size` (1, 2 or 4) bytes at a physical address at `tick`. Where nobody answers it gives all ones. */
+export function memoryRead(
+  devices: DeviceSet,
+  physical: number,
+  size: number,
+  tick: number,
+  reach: Reach = NO_REACH,
+): ReadValue {
+  const range = rangeAtAddress(devices, physical);
+  if (range === undefined && size === 1) return { devices, value: 0xff };
+  if (range !== undefined && size <= range.width) {
+    const offset = range.offset + physical - baseOf(range, devices);
+    return readRegister(devices, range.device, offset, size, tick, reach);
+  }
+  let value = 0;
+  for (let at = 0, part = 0; at < size; at += part) {
+    part = partOf(rangeAtAddress(devices, physical + at), size - at);
+    const result = memoryRead(devices, physical + at, part, tick, reach);
+    devices = result.devices;
+    value += result.value * 2 ** (8 * at);
+  }
+  return { devices, value };
+}
+
+/** Writes `value` (unsigned, `size` bytes: 1, 2 or 4) at a physical address at `tick`. Where nobody answers it is lost. */
+export function memoryWrite(
+  devices: DeviceSet,
+  physical: number,
+  size: number,
+  value: number,
+  tick: number,
+  reach: Reach = NO_REACH,
+): DeviceSet {
+  const range = rangeAtAddress(devices, physical);
+  if (range === undefined && size === 1) return devices;
+  if (range !== undefined && size <= range.width) {
+    const offset = range.offset + physical - baseOf(range, devices);
+    return writeRegister(devices, range.device, offset, size, value, tick, reach);
+  }
+  for (let at = 0, part = 0; at < size; at += part) {
+    part = partOf(rangeAtAddress(devices, physical + at), size - at);
+    const bytes = Math.floor(value / 2 ** (8 * at)) % 2 ** (8 * part);
+    devices = memoryWrite(devices, physical + at, part, bytes, tick, reach);
+  }
+  return devices;
+}
+
+/** How much of a wider access, of which `left` bytes are left, is made at a time: what the device takes. */
+const partOf = (range: MemoryRange | undefined, left: number): number =>
+  range !== undefined && range.width <= left ? range.width : 1;
 
 /** The first tick at which time changes something of the devices; 0 where that is not known. */
 export const quietUntil = (devices: DeviceSet): number => (devices === quietSet ? quietTick : 0);
@@ -224,17 +278,15 @@ export function canWakeByItself(devices: DeviceSet, tick: number): boolean {
 
 function readRegister(
   set: DeviceSet,
-  range: PortRange,
-  port: number,
+  name: DeviceName,
+  offset: number,
   size: number,
   tick: number,
   reach: Reach,
-): PortReadResult {
+): ReadValue {
   const devices = advance(set, tick);
-  const name = range.device;
   const kind = kindOf(name);
   const before = stateOf(devices, name);
-  const offset = range.offset + port - range.base;
   const peeked = kind.peek === undefined ? -1 : kind.peek(before, offset, size, tick);
   if (peeked >= 0) return { devices, value: peeked };
   const { state, value } = kind.read(before, offset, size, tick, reach);
@@ -244,18 +296,16 @@ function readRegister(
 
 function writeRegister(
   set: DeviceSet,
-  range: PortRange,
-  port: number,
+  name: DeviceName,
+  offset: number,
   size: number,
   value: number,
   tick: number,
   reach: Reach,
 ): DeviceSet {
   const devices = advance(set, tick);
-  const name = range.device;
   const kind = kindOf(name);
   const before = stateOf(devices, name);
-  const offset = range.offset + port - range.base;
   const written = withState(devices, name, kind.write(before, offset, size, value, tick, reach));
   const resets = kind.resetsOnWrite?.(before, offset, value) ?? false;
   return resets ? replaced(written, "reset", pullReset(written.reset)) : written;

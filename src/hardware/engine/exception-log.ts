@@ -5,13 +5,14 @@
 import { type Fault, VECTOR } from "../cpu/processor.js";
 import type { Mode } from "../cpu/state.js";
 import type { DeliveredException, MetFault } from "../inspect/exception.js";
+import type { CodeBits } from "../isa/instruction.js";
 
 /** Where an exception was met. */
 export interface ExceptionPlace {
   readonly eip: number;
   readonly cpl: number;
   readonly mode: Mode;
-  readonly codeBits: 16 | 32;
+  readonly codeBits: CodeBits;
 }
 
 const LONGEST_INSTRUCTION = 15;
@@ -24,7 +25,7 @@ export class ExceptionLog {
   #cs = 0;
   #cpl = 0;
   #mode: Mode = "protected";
-  #codeBits: 16 | 32 = 32;
+  #codeBits: CodeBits = 32;
   #first: Fault | undefined;
   #cr2 = 0;
   #others: MetFault[] = [];

@@ -63,8 +63,8 @@ const registerFields = [RECORD.operandA, RECORD.operandB, RECORD.index] as const
 /** `old` with the bits of `mask` taken from `value`. */
 const merge = (old: Expr, value: Expr, mask: Expr): Expr => xor(old, and(xor(old, value), mask));
 
-const loadOps = { 8: "i8s", 16: "i16s", 32: "i32" } as const;
-const storeOps = { 8: "i8", 16: "i16", 32: "i32" } as const;
+const loadOps = { 8: "i8s", 16: "i16s", 32: "i32", 64: "i64" } as const;
+const storeOps = { 8: "i8", 16: "i16", 32: "i32", 64: "i64" } as const;
 
 /** Charges the block at `ip` and goes there, or leaves when the budget does not cover it. */
 function enter({ body, ip, left, exit, out, dispatch }: Frame): void {

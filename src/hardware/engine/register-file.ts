@@ -2,7 +2,7 @@
  * The general registers and EFLAGS as they lie in the engine's memory: EFLAGS is kept as four words and the rest (see
  * `layout.ts`), and put together here.
  */
-import { type CpuState, FLAG, type GeneralRegisters } from "../cpu/state.js";
+import { type CpuState, FLAG, type GeneralRegisters, noWide } from "../cpu/state.js";
 import { EFLAGS_REST, FLAG_CARRIES, FLAG_CARRY, FLAG_RESULT, FLAG_SIGN, REGISTERS } from "./layout.js";
 
 /** What is not kept as EFLAGS_REST. */
@@ -26,8 +26,14 @@ export class RegisterFile {
     return this.#words[FIRST + 2 * number]! >>> 0;
   }
 
-  set(number: number, value: number): void {
+  set(number: number, value: number, high = 0): void {
     this.#words[FIRST + 2 * number] = value;
+    this.#words[FIRST + 2 * number + 1] = high;
+  }
+
+  /** Bits 32 to 63 of it, unsigned. */
+  getHigh(number: number): number {
+    return this.#words[FIRST + 2 * number + 1]! >>> 0;
   }
 
   get eflags(): number {
@@ -80,11 +86,12 @@ export class RegisterFile {
   /** The processor's state with these registers: written out field by field, because a step makes one. */
   toCpu({
     system,
+    floating,
     eip,
     halted,
     shadow,
     pending,
-  }: Pick<CpuState, "system" | "eip" | "halted" | "shadow" | "pending">): CpuState {
+  }: Pick<CpuState, "system" | "floating" | "eip" | "halted" | "shadow" | "pending">): CpuState {
     const words = this.#words;
     return {
       eax: words[FIRST]!,
@@ -95,9 +102,11 @@ export class RegisterFile {
       ebp: words[FIRST + 10]!,
       esi: words[FIRST + 12]!,
       edi: words[FIRST + 14]!,
+      wide: noWide,
       eip,
       eflags: this.eflags,
       system,
+      floating,
       halted,
       shadow,
       pending,

@@ -15,6 +15,7 @@ function copy(from: SystemState, to: Live): void {
   to.cr2 = from.cr2;
   to.cr3 = from.cr3;
   to.cr4 = from.cr4;
+  to.efer = from.efer;
   to.gdtr = from.gdtr;
   to.idtr = from.idtr;
   to.ldtr = from.ldtr;

@@ -3,11 +3,12 @@
  * closures, and branches name labels instead of counting depths. It checks types while the code is being written, so a
  * wrong width in an instruction's semantics fails when the interpreter is generated and not when it runs.
  *
- * Left out on purpose: floats, SIMD, several memories, everything the engine does not emit.
+ * Operators on vectors are in `simd.ts`. Left out on purpose: floats, several memories, everything the engine does not
+ * emit.
  * Spec: WebAssembly Core Specification 2.0, "Binary Format".
  */
 
-export type ValueType = "i32" | "i64";
+export type ValueType = "i32" | "i64" | "v128";
 
 /** An expression: its type and the bytes that leave its value on the operand stack. */
 export interface Expr {
@@ -15,7 +16,7 @@ export interface Expr {
   readonly code: readonly number[];
 }
 
-const typeByte: Readonly<Record<ValueType, number>> = { i32: 0x7f, i64: 0x7e };
+const typeByte: Readonly<Record<ValueType, number>> = { i32: 0x7f, i64: 0x7e, v128: 0x7b };
 const EMPTY_BLOCK = 0x40;
 
 export function unsignedLeb(value: number): number[] {
@@ -115,6 +116,7 @@ export function unary(op: UnaryOp, a: Expr): Expr {
 
 export function binary(op: BinaryOp, a: Expr, b: Expr): Expr {
   expectType(b, a.type, op);
+  if (a.type === "v128") throw new TypeError(`${op}: vectors have operators of their own`);
   const [narrow, wide, truth] = binaryOps[op];
   return { type: truth ? "i32" : a.type, code: [...a.code, ...b.code, a.type === "i32" ? narrow : wide] };
 }
@@ -147,7 +149,7 @@ export class FunctionBody {
   readonly #code: number[] = [];
   readonly #localTypes: ValueType[] = [];
   readonly #parameterCount: number;
-  readonly #free: Record<ValueType, Local[]> = { i32: [], i64: [] };
+  readonly #free: Record<ValueType, Local[]> = { i32: [], i64: [], v128: [] };
   #level = 0;
 
   constructor(parameters: readonly ValueType[]) {
@@ -183,6 +185,11 @@ export class FunctionBody {
     const [code, type] = storeOps[op];
     expectType(value, type, `store ${op}`);
     this.#push(...address.code, ...value.code, code, 0, ...unsignedLeb(offset));
+  }
+
+  /** An instruction as bytes: one that leaves nothing on the operand stack. */
+  emit(code: readonly number[]): void {
+    this.#push(...code);
   }
 
   block(write: (label: Label) => void): void {

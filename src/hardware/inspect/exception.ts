@@ -4,6 +4,7 @@
  */
 import type { RuleName } from "../cpu/rules.js";
 import type { Mode } from "../cpu/state.js";
+import type { CodeBits } from "../isa/instruction.js";
 
 /** A fault that was met: the exception itself, or one on the way to its handler. */
 export interface MetFault {
@@ -27,5 +28,5 @@ export interface DeliveredException {
   /** The bytes at EIP as far as they can be read: at the most 15. */
   readonly instructionBytes: readonly number[];
   /** Default operand size of the code segment. */
-  readonly codeBits: 16 | 32;
+  readonly codeBits: CodeBits;
 }

@@ -3,8 +3,10 @@
  * Spec: SDM Vol. 2A, "Interpreting the Instruction Reference Pages".
  */
 import { VirtlabError } from "../../state/error.js";
-import { type SegmentName, segmentNames } from "../cpu/state.js";
-import type { DecodedInstruction, InstructionGroup, MemoryOperand, Operand } from "../isa/instruction.js";
+import { generalNames, type SegmentName, segmentNames } from "../cpu/state.js";
+import type { OperandSize } from "../isa/code.js";
+import type { CodeBits, DecodedInstruction, InstructionGroup, MemoryOperand, Operand } from "../isa/instruction.js";
+import { registerNames, rexByteNames } from "../isa/names.js";
 import type { Machine } from "../machine.js";
 import { deepFreeze } from "../machine-content.js";
 import { instructionAt } from "./instruction-at.js";
@@ -56,11 +58,6 @@ export interface Explanation {
   readonly spec?: string;
 }
 
-const names = {
-  8: ["al", "cl", "dl", "bl", "ah", "ch", "dh", "bh"],
-  16: ["ax", "cx", "dx", "bx", "sp", "bp", "si", "di"],
-  32: ["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"],
-} as const;
 const SI = 6;
 const DI = 7;
 const ES = 0;
@@ -119,10 +116,10 @@ export function explainOperands(machine: Machine, decoded: DecodedInstruction): 
   return decoded.operands.map((operand, index) => explainOperand(machine, decoded, operand, index));
 }
 
-export function registerValue(machine: Machine, number: number, bits: 8 | 16 | 32): number {
+export function registerValue(machine: Machine, number: number, bits: OperandSize): number {
   const { registers } = machine;
-  if (bits === 8 && number >= 4) return (registers[names[32][number - 4]!] >>> 8) & 0xff;
-  const value = registers[names[32][number]!];
+  if (bits === 8 && number >= 4) return (registers[generalNames[number - 4]!] >>> 8) & 0xff;
+  const value = registers[generalNames[number]!];
   return bits === 32 ? value : bits === 16 ? value & 0xffff : value & 0xff;
 }
 
@@ -141,7 +138,7 @@ function explainOperand(
       return {
         kind: "register",
         code,
-        name: names[size][number]!,
+        name: (operand.rex ? rexByteNames : registerNames[size])[number]!,
         bits: size,
         value: registerValue(machine, number, size),
       };
@@ -171,6 +168,13 @@ function explainOperand(
     case "debug": {
       const at = operand.number < 4 ? operand.number : 4 + (operand.number & 1);
       return { kind: "debug", code, name: `dr${operand.number}`, bits: 32, value: system.debug[at]! >>> 0 };
+    }
+    case "xmm":
+    case "mmx":
+    case "x87": {
+      const letters = { xmm: "xmm", mmx: "mm", x87: "st" }[operand.kind];
+      const bits = { xmm: 128, mmx: 64, x87: 80 }[operand.kind];
+      return { kind: operand.kind, code, name: `${letters}${operand.number}`, bits };
     }
     case "far":
       return {
@@ -220,7 +224,7 @@ function explainMemory(
   machine: Machine,
   { addressSize, row }: DecodedInstruction,
   memory: MemoryOperand,
-  size: 8 | 16 | 32,
+  size: number,
   code: string,
 ): ExplainedOperand {
   const segment = segmentNames[memory.segment]!;
@@ -244,16 +248,16 @@ function explainMemory(
   };
 }
 
-function effectiveAddress(machine: Machine, memory: MemoryOperand, bits: 16 | 32): number {
+function effectiveAddress(machine: Machine, memory: MemoryOperand, bits: CodeBits): number {
   const part = (number: number): number => (number < 0 ? 0 : registerValue(machine, number, bits));
   const sum = part(memory.base) + part(memory.index) * 2 ** memory.scale + memory.displacement;
   return bits === 16 ? sum & 0xffff : sum >>> 0;
 }
 
-function addressText({ base, index, scale, displacement }: MemoryOperand, bits: 16 | 32): string {
+function addressText({ base, index, scale, displacement }: MemoryOperand, bits: CodeBits): string {
   const parts = [
-    ...(base < 0 ? [] : [names[bits][base]!]),
-    ...(index < 0 ? [] : [names[bits][index]! + (scale === 0 ? "" : `*${2 ** scale}`)]),
+    ...(base < 0 ? [] : [registerNames[bits][base]!]),
+    ...(index < 0 ? [] : [registerNames[bits][index]! + (scale === 0 ? "" : `*${2 ** scale}`)]),
   ].join("+");
   if (parts === "") return `0x${(displacement >>> 0).toString(16)}`;
   if (displacement === 0) return parts;

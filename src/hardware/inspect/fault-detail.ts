@@ -138,7 +138,7 @@ function noOpcode(bytes: readonly number[], start: number): string {
   const hex2 = (value: number): string => value.toString(16).toUpperCase().padStart(2, "0");
   if (byte === undefined) return "The bytes end within the opcode";
   const opcode = `${escaped ? "0F " : ""}${hex2(byte)}`;
-  const group = rows.filter((row) => row.byte === byte && row.escaped === escaped);
+  const group = rows.filter((row) => row.byte === byte && row.map === (escaped ? 1 : 0));
   const modrm = bytes[at + 1];
   if (group.length === 0 || modrm === undefined) return `No instruction has the opcode ${opcode}`;
   const reg = (modrm >> 3) & 7;

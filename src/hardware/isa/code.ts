@@ -11,7 +11,7 @@ export type { Expr };
 export { binary, i32, i64, select, unary };
 
 /** Width of an operand in bits. */
-export type OperandSize = 8 | 16 | 32;
+export type OperandSize = 8 | 16 | 32 | 64;
 
 export const add = (a: Expr, b: Expr): Expr => binary("add", a, b);
 export const sub = (a: Expr, b: Expr): Expr => binary("sub", a, b);

@@ -5,6 +5,7 @@
  * tells them, targets as absolute addresses. An encoding without a row is "(bad)". Left out on purpose: symbols, and
  * guessing where data begins.
  */
+import type { OperandSize } from "./code.js";
 import { decode } from "./decoder.js";
 import {
   type CodeBits,
@@ -21,6 +22,7 @@ import {
   nameTellsSize,
   registerNames,
   registerTells,
+  rexByteNames,
   segmentNames,
   takesWord,
   widthNames,
@@ -180,7 +182,7 @@ function operandText(instruction: DecodedInstruction, index: number, bits: CodeB
   const operand = instruction.operands[index]!;
   switch (operand.kind) {
     case "register":
-      return registerNames[operand.size][operand.number]!;
+      return (operand.rex ? rexByteNames : registerNames[operand.size])[operand.number]!;
     case "memory":
       return memoryText(instruction, operand.size, bits);
     case "immediate":
@@ -195,16 +197,22 @@ function operandText(instruction: DecodedInstruction, index: number, bits: CodeB
       return `dr${operand.number}`;
     case "far":
       return `${number(operand.selector)}:${number(operand.offset)}`;
+    case "xmm":
+      return `xmm${operand.number}`;
+    case "mmx":
+      return `mm${operand.number}`;
+    case "x87":
+      return `st${operand.number}`;
   }
 }
 
 /** A byte that the processor extends by its sign is shown with it, any other constant as it lies in the operand. */
-function immediateText(value: number, type: string, size: 8 | 16 | 32): string {
+function immediateText(value: number, type: string, size: OperandSize): string {
   if (type === "bs") return signed(value);
   return number(size === 32 ? value >>> 0 : value & (2 ** size - 1));
 }
 
-function memoryText(instruction: DecodedInstruction, size: 8 | 16 | 32, bits: CodeBits): string {
+function memoryText(instruction: DecodedInstruction, size: number, bits: CodeBits): string {
   const { row } = instruction;
   const address = addressText(instruction, instruction.memory!, bits);
   const code = row.operands.find(({ method }) => method === "E" || method === "M" || method === "O")!;

@@ -1,6 +1,7 @@
 /** Encodings to try, and how iced-x86 reads them: it was written by others from the same manuals. */
 import { Code, Decoder, DecoderOptions, Formatter, FormatterSyntax, Instruction } from "iced-x86";
-import type { CodeBits } from "./instruction.js";
+import { takesModrm } from "./decoder.js";
+import { type CodeBits, encodingHead } from "./instruction.js";
 import { rows } from "./table/index.js";
 
 export const ADDRESS = 0x4000;
@@ -103,8 +104,7 @@ export function encodingsOfRows(every = 1): readonly Uint8Array[] {
   for (const row of rows) {
     for (const prefix of [...sizePrefixes, ...otherPrefixes]) {
       const step = every * (sizePrefixes.includes(prefix) ? 1 : 5);
-      const mandatory = row.mandatoryPrefix === undefined ? [] : [row.mandatoryPrefix];
-      const head = [...prefix, ...mandatory, ...(row.escaped ? [0x0f] : [])];
+      const head = [...prefix, ...encodingHead(row).flat()];
       const tail = Array.from({ length: 10 }, random);
       const opcodes = row.plusRegister ? Array.from({ length: 8 }, (_, register) => row.byte + register) : [row.byte];
       for (const opcode of opcodes) {
@@ -112,7 +112,7 @@ export function encodingsOfRows(every = 1): readonly Uint8Array[] {
           encodings.push(Uint8Array.from([...head, opcode, ...tail]));
           continue;
         }
-        const all = allBytes.filter((modrm) => typeof row.modrm !== "number" || ((modrm >> 3) & 7) === row.modrm);
+        const all = allBytes.filter((modrm) => takesModrm(row, modrm));
         for (const modrm of all.filter((_modrm, index) => index % step === 0)) {
           const hasSib = modrm >> 6 !== 3 && (modrm & 7) === 4;
           for (const sib of hasSib ? sibs : [tail[0]!])

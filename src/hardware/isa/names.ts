@@ -4,22 +4,38 @@
  *
  * A row has the manual's name for it; NASM has several where a size or a condition can be put in other words.
  */
+import type { OperandSize } from "./code.js";
 import type { CodeBits, Row } from "./instruction.js";
 
+/** R8 to R15, as wide as the letter says. */
+function numbered<const Suffix extends "" | "b" | "w" | "d">(suffix: Suffix) {
+  return [8, 9, 10, 11, 12, 13, 14, 15].map((number) => `r${number}${suffix}` as const);
+}
+
 export const registerNames = {
-  8: ["al", "cl", "dl", "bl", "ah", "ch", "dh", "bh"],
-  16: ["ax", "cx", "dx", "bx", "sp", "bp", "si", "di"],
-  32: ["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"],
+  8: ["al", "cl", "dl", "bl", "ah", "ch", "dh", "bh", ...numbered("b")],
+  16: ["ax", "cx", "dx", "bx", "sp", "bp", "si", "di", ...numbered("w")],
+  32: ["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi", ...numbered("d")],
+  64: ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", ...numbered("")],
 } as const;
+/** Of 8 bits with a REX prefix. */
+export const rexByteNames: readonly string[] = ["al", "cl", "dl", "bl", "spl", "bpl", "sil", "dil", ...numbered("b")];
 /** In encoding order. */
 export const segmentNames = ["es", "cs", "ss", "ds", "fs", "gs"] as const;
-export const widthNames = { 8: "byte", 16: "word", 32: "dword" } as const;
+export const widthNames: Readonly<Record<number, string>> = {
+  8: "byte",
+  16: "word",
+  32: "dword",
+  64: "qword",
+  80: "tword",
+  128: "oword",
+};
 
 /** A way to write a row, and the sizes that this way tells. */
 export interface Spelling {
   readonly name: string;
   readonly row: Row;
-  readonly size?: 8 | 16 | 32;
+  readonly size?: OperandSize;
   readonly addressSize?: CodeBits;
 }
 
@@ -110,7 +126,7 @@ export function nameOf(row: Row, size: number, addressSize: CodeBits, bits: Code
   if (row.mnemonic === "JECXZ") return addressSize === 16 ? "jcxz" : name;
   if (suffixed.has(row.mnemonic)) return size === bits ? name : name + (size === 16 ? "w" : "d");
   if (row.mnemonic === "XLAT") return "xlatb";
-  return impliesMemory(row) ? name + { 8: "b", 16: "w", 32: "d" }[size as 8 | 16 | 32] : name;
+  return impliesMemory(row) ? name + { 8: "b", 16: "w", 32: "d", 64: "q" }[size] : name;
 }
 
 /** Whether the mnemonic tells the operand size. */

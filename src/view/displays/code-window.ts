@@ -5,6 +5,7 @@
 import { codeBitsOf } from "../../hardware/inspect/instruction-at.js";
 import { readForward, readIfMapped } from "../../hardware/inspect/reading.js";
 import { type DisassembledInstruction, disassemble } from "../../hardware/isa/disassembler.js";
+import type { CodeBits } from "../../hardware/isa/instruction.js";
 import type { Machine } from "../../hardware/machine.js";
 
 export interface CodeLine extends DisassembledInstruction {
@@ -41,7 +42,7 @@ export function codeAround(
   ];
 }
 
-function instructionsBefore(bytes: Uint8Array, eip: number, bits: 16 | 32): readonly DisassembledInstruction[] {
+function instructionsBefore(bytes: Uint8Array, eip: number, bits: CodeBits): readonly DisassembledInstruction[] {
   for (let length = bytes.length; length > 0; length--) {
     const list = disassemble(bytes.subarray(bytes.length - length), { address: (eip - length) >>> 0, bits });
     if (list.every(({ group }) => group !== undefined)) return list;

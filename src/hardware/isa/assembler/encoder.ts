@@ -5,7 +5,7 @@
  * chooses a shorter one, so the passes come to an end.
  * Spec: SDM Vol. 2A, "Instruction Format".
  */
-import type { CodeBits, OperandCode } from "../instruction.js";
+import { type CodeBits, encodingHead, type OperandCode } from "../instruction.js";
 import { evaluate, type Surroundings, type Value } from "./expression.js";
 import { type Form, formText, type InstructionText, widthOf } from "./forms.js";
 import { type EncodedAddress, encodeAddress, fits, littleEndian, rangeProblem } from "./memory.js";
@@ -76,8 +76,7 @@ function encodeForm(form: Form, instruction: Instruction, around: Surroundings, 
   const asked = instruction.size !== undefined && instruction.size !== bits;
   if (asked || needsSizePrefix(form, bits)) bytes.push(OPERAND_SIZE);
   if (addressSize !== bits) bytes.push(ADDRESS_SIZE);
-  if (row.mandatoryPrefix !== undefined) bytes.push(row.mandatoryPrefix);
-  if (row.escaped) bytes.push(0x0f);
+  for (const part of encodingHead(row)) bytes.push(...part);
   bytes.push(row.byte + (row.plusRegister ? registerNumber(form, "Z") : 0));
   if (row.modrm !== "none") bytes.push(...modrmBytes(form, address));
 

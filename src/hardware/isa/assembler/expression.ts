@@ -6,12 +6,13 @@
  * address its full width, and so do we.
  * Spec: NASM manual, "Expressions".
  */
+import type { CodeBits } from "../instruction.js";
 import { registerNames, segmentNames } from "../names.js";
 import { accept, type Cursor, expect, peek, placeOf, unexpected } from "./cursor.js";
 import { fail, type Place } from "./place.js";
 
 export interface AddressRegister {
-  readonly size: 16 | 32;
+  readonly size: CodeBits;
   readonly number: number;
 }
 

@@ -42,7 +42,7 @@ export interface InstructionText {
   readonly text: string;
   readonly bits: CodeBits;
   /** Sizes that prefixes (o16, a32) tell. */
-  readonly size: 16 | 32 | undefined;
+  readonly size: CodeBits | undefined;
   readonly addressSize: CodeBits | undefined;
 }
 
@@ -82,7 +82,7 @@ function guess({ form, guessed }: Match, { bits, size }: InstructionText, matche
 
 function widthsOf(matches: readonly Match[]): string {
   const widths = [...new Set(matches.map(({ guessed }) => guessed))].sort((a, b) => (a ?? 0) - (b ?? 0));
-  const words = widths.map((width) => widthNames[width as 8 | 16 | 32]);
+  const words = widths.map((width) => widthNames[width ?? 0]);
   return `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
 }
 
@@ -255,6 +255,13 @@ const methodTexts: Readonly<Record<OperandCode["method"], string>> = {
   C: "control register",
   D: "debug register",
   A: "selector:offset",
+  P: "mm",
+  Q: "mm/m",
+  N: "mm",
+  V: "xmm",
+  W: "xmm/m",
+  U: "xmm",
+  ST: "st(i)",
   X: "",
   Y: "",
   fixed: "",

@@ -2,6 +2,7 @@
  * Operands as they are written: registers, memory in brackets, values, far pointers.
  * Spec: NASM manual, "Effective Addresses", "STRICT: Inhibiting Optimization".
  */
+import type { OperandSize } from "../code.js";
 import type { CodeBits } from "../instruction.js";
 import { registerNames, segmentNames } from "../names.js";
 import { accept, type Cursor, expect, peek, peekWord, placeOf } from "./cursor.js";
@@ -36,7 +37,7 @@ export interface ValueText {
 export interface RegisterText {
   readonly kind: "register";
   readonly place: Place;
-  readonly size: 8 | 16 | 32;
+  readonly size: OperandSize;
   readonly number: number;
 }
 

@@ -344,8 +344,7 @@ const definitions: readonly Definition[] = [
     group: "miscellaneous",
     summary: "Does nothing, and says that this is a waiting loop.",
     spec: "SDM Vol. 2B, PAUSE—Spin Loop Hint",
-    forms: [["90"]],
-    mandatoryPrefix: 0xf3,
+    forms: [["F3 90"]],
     semantics: () => {},
   },
   {
