@@ -95,8 +95,9 @@ export function describe(state: MemoryState): Record<string, unknown> {
 
 /** Path of the first field of `model` that `value` lacks or has with another type. */
 export function firstMisfit(model: unknown, value: unknown, path = "state"): string | undefined {
-  if (typeof model !== typeof value || (model === null) !== (value === null)) return path;
-  if (typeof model !== "object" || model === null) return undefined;
+  if (typeof model !== typeof value) return path;
+  // Null stands for a part that may be there or not: a drive of a channel.
+  if (typeof model !== "object" || model === null || value === null) return undefined;
   if (Array.isArray(model) !== Array.isArray(value)) return path;
   for (const [name, part] of Object.entries(model)) {
     // Which debug ports there are is the machine's own choice.

@@ -12,6 +12,7 @@ import { checkedModel } from "./cpu/model.js";
 import { type PageWalk, type PhysicalMemory, walk } from "./cpu/paging.js";
 import { type CpuState, cplOf, type GeneralRegisters, generalNames, segmentNames } from "./cpu/state.js";
 import { type DeviceSet, typeInput, typeKeys } from "./devices/bus.js";
+import { checkDevices } from "./devices/check-devices.js";
 import { type MachineName, machineKind } from "./devices/machines.js";
 import { Engine } from "./engine/engine.js";
 import type { RunStops } from "./engine/stops.js";
@@ -122,7 +123,7 @@ export class Machine {
       model: createState({}),
       check: ({ cpu, devices }) => {
         checkedModel(cpu.system.model);
-        machineKind(devices.config.machine);
+        checkDevices(devices);
       },
     });
     return new Machine(state);

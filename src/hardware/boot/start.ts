@@ -10,8 +10,9 @@ import { type CpuState, CR0, flatProtectedMode, generalNames, realSegment, type 
 import { createDevices } from "../devices/bus.js";
 import { type MachineName, machineKind } from "../devices/machines.js";
 import type { DeviceConfig } from "../devices/port-map.js";
-import { createDisk, type Disk, type DiskImage } from "../disk.js";
+import type { DiskImage } from "../disk.js";
 import type { MachineState, RomRange } from "../state.js";
+import { connectDisks, type DiskChoice } from "./disks.js";
 import { loadImage } from "./image.js";
 import type { LoadPlan } from "./load-plan.js";
 import type { BootModule } from "./multiboot-info.js";
@@ -31,14 +32,6 @@ export interface CreateOptions {
   readonly disks?: readonly (DiskImage | DiskChoice)[];
   /** Port of the debug console, or null for none. Default 0xE9. */
   readonly debugConsolePort?: number | null;
-}
-
-/** A disk and how it is connected. */
-export interface DiskChoice {
-  readonly image: DiskImage;
-  /** Called so in messages. */
-  readonly name?: string;
-  readonly readOnly?: boolean;
 }
 
 export interface BootOptions extends CreateOptions {
@@ -80,30 +73,29 @@ function afterReset(model: ModelName): CpuState {
 /** A machine without a program: 32-bit protected mode with flat segments, EIP 0, memory all zeros. */
 export function createState(options: CreateOptions): MachineState {
   const { machine, memory, model, time, debugExitPort, debugConsolePort, disks = [] } = options;
+  const kind = machineKind(machine);
+  const connected = connectDisks(kind, disks);
   const config: DeviceConfig = {
-    machine: machineKind(machine).name,
+    machine: kind.name,
+    extra: connected.extra,
     ...(debugConsolePort === null ? {} : { debugConsolePort: debugConsolePort ?? 0xe9 }),
     ...(debugExitPort === null ? {} : { debugExitPort: debugExitPort ?? 0xf4 }),
   };
   const system = { ...flatProtectedMode.system, model: checkedModel(model) };
   const memorySize = parseMemorySize(memory ?? "64M");
+  const setup = { memorySize, disks: connected.ide, ...(time === undefined ? {} : { time }) };
   return {
     cpu: { ...flatProtectedMode, system },
     memorySize,
     rom: [],
     memory: PersistentMap.empty(),
-    devices: createDevices(config, { memorySize, ...(time === undefined ? {} : { time }) }),
+    devices: createDevices(config, setup),
     steps: 0,
     ticks: 0,
     counts: { repeats: 0, exceptions: 0, interrupts: 0, portReads: 0, portWrites: 0 },
     shutdown: false,
-    ...(disks.length === 0 ? {} : { disks: disks.map(diskOf) }),
+    ...(connected.disks.length === 0 ? {} : { disks: connected.disks }),
   };
-}
-
-function diskOf(choice: DiskImage | DiskChoice, index: number): Disk {
-  const { image, name = `disk ${index}`, readOnly = false } = "image" in choice ? choice : { image: choice };
-  return createDisk(image, readOnly, name);
 }
 
 /** @throws VirtlabError naming the image or ROM, the offset and the reason when it cannot be loaded. */

@@ -373,9 +373,9 @@ describe("the bus", () => {
     expect(typeInput(devices, new Uint8Array())).toBe(devices);
   });
 
-  it("has rows that do not overlap, each with a reason", () => {
+  it("has rows that do not overlap, each with a reason; reset control alone lies inside of PCI's address", () => {
     const ports = PORT_MAP.flatMap(({ base, length }) => Array.from({ length }, (_, index) => base + index));
-    expect(new Set(ports).size).toBe(ports.length);
+    expect(ports.filter((port, index) => ports.indexOf(port) !== index)).toEqual([0xcf9]);
     for (const { reason } of [...PORT_MAP, ...INTERRUPT_LINES]) expect(reason).not.toBe("");
   });
 

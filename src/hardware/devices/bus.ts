@@ -20,10 +20,12 @@ import {
 } from "./device-set.js";
 import { NO_REACH, type Reach } from "./guest-memory.js";
 import { passesA20, pressKeys, typeText } from "./i8042.js";
+import { driveLines } from "./interrupt-lines.js";
+import { machineKind } from "./machines.js";
 import { nmiMasked } from "./mc146818.js";
 import { baseOf, type MemoryRange, rangeAtAddress } from "./memory-map.js";
 import * as pic from "./pic-pair.js";
-import { DEFAULT_DEVICE_CONFIG, type DeviceConfig, type DeviceName, type PortRange } from "./port-map.js";
+import { DEFAULT_DEVICE_CONFIG, type DeviceConfig, type DeviceName, MOVING_PORTS, type PortRange } from "./port-map.js";
 import { port92PassesA20, pullReset } from "./reset-control.js";
 import { receive } from "./uart16550.js";
 import { wiringOf } from "./wiring.js";
@@ -47,6 +49,7 @@ export function createDevices(config: DeviceConfig = DEFAULT_DEVICE_CONFIG, setu
   let devices = resetDevices(config, setup);
   for (const device of Object.keys(wiringOf(devices.config).lines) as DeviceName[])
     devices = driveLines(devices, device, false);
+  for (const { port, value } of machineKind(config.machine).firmware) devices = portWrite(devices, port, 1, value, 0);
   return devices;
 }
 
@@ -58,14 +61,14 @@ export function portRead(
   tick: number,
   reach: Reach = NO_REACH,
 ): ReadValue {
-  const range = rangeAt(devices.config, port);
+  const range = rangeAt(devices, port);
   if (range !== undefined && takesWhole(range, port, size)) {
     return readRegister(devices, range.device, range.offset + port - range.base, size, tick, reach);
   }
   if (range === undefined && size === 1) return { devices, value: 0xff };
   let value = 0;
   for (let index = 0; index < size; index++) {
-    const part = rangeOfByte(devices.config, port, index, size);
+    const part = rangeOfByte(devices, port, index, size);
     let byte = 0xff;
     if (part !== undefined) {
       const result = readRegister(devices, part.device, part.offset + port + index - part.base, 1, tick, reach);
@@ -86,12 +89,12 @@ export function portWrite(
   tick: number,
   reach: Reach = NO_REACH,
 ): DeviceSet {
-  const range = rangeAt(devices.config, port);
+  const range = rangeAt(devices, port);
   if (range !== undefined && takesWhole(range, port, size)) {
     return writeRegister(devices, range.device, range.offset + port - range.base, size, value, tick, reach);
   }
   for (let index = 0; index < size; index++) {
-    const part = rangeOfByte(devices.config, port, index, size);
+    const part = rangeOfByte(devices, port, index, size);
     if (part === undefined) continue;
     const byte = (value >>> (8 * index)) & 0xff;
     devices = writeRegister(devices, part.device, part.offset + port + index - part.base, 1, byte, tick, reach);
@@ -105,7 +108,7 @@ export function portWrite(
  */
 export function isTimeless(devices: DeviceSet, port: number, size: number): boolean {
   if (devices !== quietSet) return false;
-  const range = rangeAt(devices.config, port);
+  const range = rangeAt(devices, port);
   return range === undefined ? size === 1 : takesWhole(range, port, size) && kindOf(range.device).advance === undefined;
 }
 
@@ -195,14 +198,16 @@ export function advance(devices: DeviceSet, tick: number): DeviceSet {
 export function nextEvent(devices: DeviceSet, tick: number): number {
   const now = advance(devices, tick);
   let next = Number.POSITIVE_INFINITY;
-  for (const { device, kind, line } of wiringOf(now.config).timed) {
-    if (!pic.isUnmasked(now.pic, line)) continue;
+  for (const { device, kind, lines } of wiringOf(now.config).timed) {
     const state = stateOf(now, device);
-    let event = kind.nextEvent!(state, tick);
-    // The fall of a pin that requests nothing changes nothing: what matters is the rise after it.
-    const onlyFalls = kind.interrupt!(state) && !pic.isRequested(now.pic, line);
-    if (onlyFalls && event !== Number.POSITIVE_INFINITY) event = kind.nextEvent!(state, event);
-    if (event < next) next = event;
+    for (const line of lines) {
+      if (!pic.isUnmasked(now.pic, line)) continue;
+      let event = kind.nextEvent!(state, tick);
+      // The fall of a pin that requests nothing changes nothing: what matters is the rise after it.
+      const onlyFalls = lines.length === 1 && kind.interrupt!(state) && !pic.isRequested(now.pic, line);
+      if (onlyFalls && event !== Number.POSITIVE_INFINITY) event = kind.nextEvent!(state, event);
+      if (event < next) next = event;
+    }
   }
   return next;
 }
@@ -269,10 +274,10 @@ export function nmiEnabled(devices: DeviceSet): boolean {
  */
 export function canWakeByItself(devices: DeviceSet, tick: number): boolean {
   const now = advance(devices, tick);
-  return wiringOf(now.config).timed.some(({ device, kind, line }) => {
+  return wiringOf(now.config).timed.some(({ device, kind, lines }) => {
     if (kind.nextEvent!(stateOf(now, device), tick) === Number.POSITIVE_INFINITY) return false;
     // The mask is not all that can stand in the way: this level or a higher one may be in service.
-    return pic.interruptRequested(pic.raise(pic.lower(now.pic, line), line));
+    return lines.some((line) => pic.interruptRequested(pic.raise(pic.lower(now.pic, line), line)));
   });
 }
 
@@ -322,29 +327,25 @@ function withState(devices: DeviceSet, name: DeviceName, after: AnyState, pulsed
   return next;
 }
 
-/** The set with the interrupt pins of a device driving their lines, through low first if they `pulsed`. */
-function driveLines(devices: DeviceSet, name: DeviceName, pulsed: boolean): DeviceSet {
-  const lines = wiringOf(devices.config).lines[name];
-  if (lines === undefined) return devices;
-  let after = devices.pic;
-  for (const { line, pin } of lines) {
-    const before = pulsed ? pic.lower(after, line) : after;
-    after = pic.setLine(before, line, kindOf(name).interrupt!(stateOf(devices, name), pin));
-  }
-  return after === devices.pic ? devices : replaced(devices, "pic", after);
-}
-
 /** Whether an access of `size` bytes at `port` is one access to the device there. */
 function takesWhole(range: PortRange, port: number, size: number): boolean {
   return size === 1 || (size <= range.width && port + size <= range.base + range.length);
 }
 
-function rangeOfByte(config: DeviceConfig, port: number, index: number, size: number): PortRange | undefined {
-  const range = rangeAt(config, port + index);
+function rangeOfByte(devices: DeviceSet, port: number, index: number, size: number): PortRange | undefined {
+  const range = rangeAt(devices, port + index);
   return range === undefined || size === 1 || range.inWiderAccess ? range : undefined;
 }
 
-function rangeAt(config: DeviceConfig, port: number): PortRange | undefined {
-  const { ranges, rangeNumbers } = wiringOf(config);
-  return ranges[rangeNumbers[port]!];
+function rangeAt(devices: DeviceSet, port: number): PortRange | undefined {
+  const { ranges, rangeNumbers } = wiringOf(devices.config);
+  return ranges[rangeNumbers[port]!] ?? (devices.pci === undefined ? undefined : movingRangeAt(devices, port));
+}
+
+function movingRangeAt(devices: DeviceSet, port: number): PortRange | undefined {
+  for (const range of MOVING_PORTS) {
+    const base = range.baseOf(devices);
+    if (base >= 0 && port >= base && port < base + range.length) return { ...range, base };
+  }
+  return undefined;
 }

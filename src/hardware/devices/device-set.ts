@@ -3,8 +3,11 @@ import type { BusDevice } from "./bus-device.js";
 import { type DebugConsoleState, debugConsole } from "./debug-console.js";
 import { type DebugExitState, debugExit } from "./debug-exit.js";
 import { type I8042State, i8042, resetI8042 } from "./i8042.js";
+import { type AttachedDisk, type IdeState, ide, resetIde } from "./ide.js";
 import { devicesOf } from "./machines.js";
 import { type Mc146818State, mc146818, type RtcSetup, resetMc146818 } from "./mc146818.js";
+import { type PciState, pci, resetPci } from "./pci.js";
+import { pciFunctionsOf } from "./pci-functions.js";
 import { type PicPairState, picPair } from "./pic-pair.js";
 import { type Pit8254State, pit8254 } from "./pit8254.js";
 import type { DeviceConfig, DeviceName } from "./port-map.js";
@@ -30,6 +33,8 @@ export interface DeviceSet {
   readonly debugConsole?: DebugConsoleState | undefined;
   readonly debugExit?: DebugExitState | undefined;
   readonly pm?: PowerManagementState | undefined;
+  readonly ide?: IdeState | undefined;
+  readonly pci?: PciState | undefined;
 }
 
 /**
@@ -39,6 +44,8 @@ export interface DeviceSet {
 export interface DeviceSetup extends RtcSetup {
   /** Whether address line 20 passes. Default true, as a program started in protected mode expects. */
   readonly a20?: boolean;
+  /** The disks of the IDE channels: first master, first slave, second master, second slave. */
+  readonly disks?: readonly AttachedDisk[];
 }
 
 export type StateOf<N extends DeviceName> = NonNullable<DeviceSet[N]>;
@@ -57,6 +64,8 @@ export const DEVICE_KINDS: { readonly [N in DeviceName]: BusDevice<StateOf<N>> }
   debugConsole,
   debugExit,
   pm: powerManagement,
+  ide,
+  pci,
 };
 
 // Name, kind and state belong together, which the type of an indexed access cannot say.
@@ -71,13 +80,14 @@ export function stateOf(devices: DeviceSet, name: DeviceName): AnyState {
 
 /** The devices after reset, their interrupt pins driving nothing yet. */
 export function resetDevices(config: DeviceConfig, setup: DeviceSetup): DeviceSet {
-  const { machine, debugConsolePort, debugExitPort } = config;
+  const { machine, extra = [], debugConsolePort, debugExitPort } = config;
   const { a20 = true } = setup;
   const present = devicesOf(config);
   return {
     config: {
       // What says nothing is an isapc, as every machine was before there were others: their hashes stay.
       ...(machine === undefined || machine === "isapc" ? {} : { machine }),
+      ...(extra.length === 0 ? {} : { extra: [...extra].sort() }),
       ...(debugConsolePort === undefined ? {} : { debugConsolePort }),
       ...(debugExitPort === undefined ? {} : { debugExitPort }),
     },
@@ -92,6 +102,8 @@ export function resetDevices(config: DeviceConfig, setup: DeviceSetup): DeviceSe
     debugConsole: debugConsolePort === undefined ? undefined : debugConsole.reset(),
     debugExit: debugExitPort === undefined ? undefined : debugExit.reset(),
     pm: present.has("pm") ? powerManagement.reset() : undefined,
+    ide: present.has("ide") ? resetIde(setup.disks ?? [], present.has("pci")) : undefined,
+    pci: present.has("pci") ? resetPci(pciFunctionsOf(present)) : undefined,
   };
 }
 
@@ -110,5 +122,7 @@ export function replaced(devices: DeviceSet, name: DeviceName, state: AnyState):
     debugConsole: name === "debugConsole" ? (state as StateOf<"debugConsole">) : devices.debugConsole,
     debugExit: name === "debugExit" ? (state as StateOf<"debugExit">) : devices.debugExit,
     pm: name === "pm" ? (state as StateOf<"pm">) : devices.pm,
+    ide: name === "ide" ? (state as StateOf<"ide">) : devices.ide,
+    pci: name === "pci" ? (state as StateOf<"pci">) : devices.pci,
   };
 }

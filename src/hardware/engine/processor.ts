@@ -158,9 +158,13 @@ export class Processor implements ProcessorPort {
     this.#reach = {
       memory: space.guestMemory,
       disks: {
-        read: (disk, offset, length) => readDisk(this.#disks![disk]!, offset, length),
-        write: (disk, offset, bytes) => {
-          this.#disks = this.#disks!.with(disk, writeDisk(this.#disks![disk]!, offset, bytes));
+        read: (number, offset, length) => {
+          const disk = this.#disks?.[number];
+          return disk === undefined ? new Uint8Array(length) : readDisk(disk, offset, length);
+        },
+        write: (number, offset, bytes) => {
+          const disk = this.#disks?.[number];
+          if (disk !== undefined) this.#disks = this.#disks!.with(number, writeDisk(disk, offset, bytes));
         },
       },
     };
