@@ -9,7 +9,7 @@ import { signatureOf } from "../cpu/cpuid.js";
 import { checkedModel, type ModelName } from "../cpu/model.js";
 import { type CpuState, CR0, flatProtectedMode, generalNames, realSegment, type SystemState } from "../cpu/state.js";
 import { createDevices } from "../devices/bus.js";
-import { type MachineName, machineKind } from "../devices/machines.js";
+import { checkedProcessors, type MachineName, machineKind } from "../devices/machines.js";
 import type { DeviceConfig } from "../devices/port-map.js";
 import type { DiskImage } from "../disk.js";
 import type { MachineState, RomRange } from "../state.js";
@@ -21,6 +21,8 @@ import type { BootModule } from "./multiboot-info.js";
 export interface CreateOptions {
   /** Kind of machine: which devices it has. Default "isapc". */
   readonly machine?: MachineName;
+  /** Number of processors, each with a local APIC. Default 1; an "isapc" has no more. */
+  readonly processors?: number;
   /** RAM: bytes, or text such as "64M". Default 64 MiB. */
   readonly memory?: number | string;
   /** Processor model. Default "pentium2". */
@@ -73,11 +75,12 @@ function afterReset(model: ModelName): CpuState {
 
 /** A machine without a program: 32-bit protected mode with flat segments, EIP 0, memory all zeros. */
 export function createState(options: CreateOptions): MachineState {
-  const { machine, memory, model, time, debugExitPort, debugConsolePort, disks = [] } = options;
+  const { machine, processors = 1, memory, model, time, debugExitPort, debugConsolePort, disks = [] } = options;
   const kind = machineKind(machine);
   const connected = connectDisks(kind, disks);
   const config: DeviceConfig = {
     machine: kind.name,
+    processors: checkedProcessors(processors, kind),
     extra: connected.extra,
     ...(debugConsolePort === null ? {} : { debugConsolePort: debugConsolePort ?? 0xe9 }),
     ...(debugExitPort === null ? {} : { debugExitPort: debugExitPort ?? 0xf4 }),

@@ -9,6 +9,7 @@
  * it is done: advancing to 10 and then to 20 is advancing to 20. A machine advances its devices when `nextEvent` says so
  * and before it is sealed, and asks for `nextEvent` again after every port access and every acknowledgement.
  */
+import * as apics from "./apic-system.js";
 import {
   type AnyState,
   type DeviceSet,
@@ -20,7 +21,7 @@ import {
 } from "./device-set.js";
 import { NO_REACH, type Reach } from "./guest-memory.js";
 import { passesA20, pressKeys, typeText } from "./i8042.js";
-import { driveLines } from "./interrupt-lines.js";
+import { driveLines, requesting } from "./interrupt-lines.js";
 import { machineKind } from "./machines.js";
 import { nmiMasked } from "./mc146818.js";
 import { baseOf, type MemoryRange, rangeAtAddress } from "./memory-map.js";
@@ -31,6 +32,7 @@ import { receive } from "./uart16550.js";
 import { wiringOf } from "./wiring.js";
 
 export { DEVICE_KINDS, type DeviceSet, type DeviceSetup } from "./device-set.js";
+export { acknowledge, interruptRequested } from "./interrupt-lines.js";
 
 /** What a read gives. */
 export interface ReadValue {
@@ -185,6 +187,11 @@ export function advance(devices: DeviceSet, tick: number): DeviceSet {
     }
     if (due < until) until = due;
   }
+  if (devices.apic !== undefined) {
+    const after = apics.advance(devices.apic, tick);
+    if (after !== devices.apic) devices = replaced(devices, "apic", after);
+    until = Math.min(until, apics.due(after));
+  }
   quietSet = devices;
   quietTick = until;
   return devices;
@@ -201,26 +208,18 @@ export function nextEvent(devices: DeviceSet, tick: number): number {
   for (const { device, kind, lines } of wiringOf(now.config).timed) {
     const state = stateOf(now, device);
     for (const line of lines) {
-      if (!pic.isUnmasked(now.pic, line)) continue;
+      const reaches = now.apic !== undefined && apics.lineReaches(now.apic, line);
+      const unmasked = pic.isUnmasked(now.pic, line);
+      if (!reaches && !unmasked) continue;
       let event = kind.nextEvent!(state, tick);
       // The fall of a pin that requests nothing changes nothing: what matters is the rise after it.
-      const onlyFalls = lines.length === 1 && kind.interrupt!(state) && !pic.isRequested(now.pic, line);
+      const requests = unmasked && pic.isRequested(now.pic, line);
+      const onlyFalls = lines.length === 1 && kind.interrupt!(state) && !requests;
       if (onlyFalls && event !== Number.POSITIVE_INFINITY) event = kind.nextEvent!(state, event);
       if (event < next) next = event;
     }
   }
-  return next;
-}
-
-/** Whether the processor's INTR pin is high. */
-export function interruptRequested(devices: DeviceSet): boolean {
-  return pic.interruptRequested(devices.pic);
-}
-
-/** The processor's acknowledgement of the interrupt request: its vector (0 to 255) and the devices after it. */
-export function acknowledge(devices: DeviceSet): { readonly devices: DeviceSet; readonly vector: number } {
-  const { state, vector } = pic.acknowledge(devices.pic);
-  return { devices: state === devices.pic ? devices : replaced(devices, "pic", state), vector };
+  return now.apic === undefined ? next : Math.min(next, apics.nextEvent(now.apic));
 }
 
 /** Types `bytes` at the terminal on a serial port, COM1's by default. */
@@ -269,15 +268,21 @@ export function nmiEnabled(devices: DeviceSet): boolean {
 }
 
 /**
- * Whether, with the processor halted at `tick`, a device will request an interrupt without any input. If not, and
- * `interruptRequested` is false, nothing but typing can end the halt.
+ * Whether, with a processor halted at `tick`, a device will request an interrupt without any input. If not, and
+ * `interruptRequested` is false, nothing but typing, or another processor, can end the halt.
  */
-export function canWakeByItself(devices: DeviceSet, tick: number): boolean {
+export function canWakeByItself(devices: DeviceSet, tick: number, processor = 0): boolean {
   const now = advance(devices, tick);
+  const { apic } = now;
+  if (apic !== undefined && apics.timerWakes(apic, processor)) return true;
   return wiringOf(now.config).timed.some(({ device, kind, lines }) => {
     if (kind.nextEvent!(stateOf(now, device), tick) === Number.POSITIVE_INFINITY) return false;
-    // The mask is not all that can stand in the way: this level or a higher one may be in service.
-    return lines.some((line) => pic.interruptRequested(pic.raise(pic.lower(now.pic, line), line)));
+    return lines.some((line) => {
+      if (apic !== undefined && apics.lineWakes(apic, processor, line)) return true;
+      // The mask is not all that can stand in the way: this level or a higher one may be in service.
+      const requested = pic.interruptRequested(pic.raise(pic.lower(now.pic, line), line));
+      return requested && (apic === undefined || apics.extIntWakes(apic, processor));
+    });
   });
 }
 
@@ -322,7 +327,8 @@ function withState(devices: DeviceSet, name: DeviceName, after: AnyState, pulsed
   if (after === before) return devices;
   const kind = kindOf(name);
   const pulsed = pulsedByRead || (kind.pulsedByAccess?.(before, after) ?? false);
-  const next = driveLines(replaced(devices, name, after), name, pulsed);
+  const changed = replaced(devices, name, after);
+  const next = name === "pic" ? requesting(changed) : driveLines(changed, name, pulsed);
   if (devices === quietSet && kind.due?.(before) === kind.due?.(after)) quietSet = next;
   return next;
 }

@@ -1,4 +1,5 @@
 /** All devices of a machine as one value, and their state after reset. */
+import { type ApicSystemState, apicSystem, resetApicSystem } from "./apic-system.js";
 import type { BusDevice } from "./bus-device.js";
 import { type DebugConsoleState, debugConsole } from "./debug-console.js";
 import { type DebugExitState, debugExit } from "./debug-exit.js";
@@ -30,6 +31,8 @@ export interface DeviceSet {
   readonly uart2: Uart16550State;
   readonly reset: ResetControlState;
   readonly postCode: PostCodeState;
+  /** Local APICs and the I/O APIC. */
+  readonly apic?: ApicSystemState | undefined;
   readonly debugConsole?: DebugConsoleState | undefined;
   readonly debugExit?: DebugExitState | undefined;
   readonly pm?: PowerManagementState | undefined;
@@ -61,6 +64,7 @@ export const DEVICE_KINDS: { readonly [N in DeviceName]: BusDevice<StateOf<N>> }
   uart2: uart16550,
   reset: resetControl,
   postCode,
+  apic: apicSystem,
   debugConsole,
   debugExit,
   pm: powerManagement,
@@ -80,7 +84,7 @@ export function stateOf(devices: DeviceSet, name: DeviceName): AnyState {
 
 /** The devices after reset, their interrupt pins driving nothing yet. */
 export function resetDevices(config: DeviceConfig, setup: DeviceSetup): DeviceSet {
-  const { machine, extra = [], debugConsolePort, debugExitPort } = config;
+  const { machine, processors = 1, extra = [], debugConsolePort, debugExitPort } = config;
   const { a20 = true } = setup;
   const present = devicesOf(config);
   return {
@@ -88,6 +92,7 @@ export function resetDevices(config: DeviceConfig, setup: DeviceSetup): DeviceSe
       // What says nothing is an isapc, as every machine was before there were others: their hashes stay.
       ...(machine === undefined || machine === "isapc" ? {} : { machine }),
       ...(extra.length === 0 ? {} : { extra: [...extra].sort() }),
+      ...(processors === 1 ? {} : { processors }),
       ...(debugConsolePort === undefined ? {} : { debugConsolePort }),
       ...(debugExitPort === undefined ? {} : { debugExitPort }),
     },
@@ -99,6 +104,7 @@ export function resetDevices(config: DeviceConfig, setup: DeviceSetup): DeviceSe
     uart2: uart16550.reset(),
     reset: resetResetControl(a20),
     postCode: postCode.reset(),
+    apic: devicesOf(config).has("apic") ? resetApicSystem(processors) : undefined,
     debugConsole: debugConsolePort === undefined ? undefined : debugConsole.reset(),
     debugExit: debugExitPort === undefined ? undefined : debugExit.reset(),
     pm: present.has("pm") ? powerManagement.reset() : undefined,
@@ -119,6 +125,7 @@ export function replaced(devices: DeviceSet, name: DeviceName, state: AnyState):
     uart2: name === "uart2" ? (state as StateOf<"uart2">) : devices.uart2,
     reset: name === "reset" ? (state as StateOf<"reset">) : devices.reset,
     postCode: name === "postCode" ? (state as StateOf<"postCode">) : devices.postCode,
+    apic: name === "apic" ? (state as StateOf<"apic">) : devices.apic,
     debugConsole: name === "debugConsole" ? (state as StateOf<"debugConsole">) : devices.debugConsole,
     debugExit: name === "debugExit" ? (state as StateOf<"debugExit">) : devices.debugExit,
     pm: name === "pm" ? (state as StateOf<"pm">) : devices.pm,

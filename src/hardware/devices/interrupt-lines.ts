@@ -1,7 +1,8 @@
 /**
  * How the interrupt pins of devices drive the lines of the interrupt controllers: each ISA device its own, the PCI
- * devices through the router of the PIIX3.
+ * devices through the router of the PIIX3; and what the controllers ask of a processor.
  */
+import * as apics from "./apic-system.js";
 import { type DeviceSet, kindOf, replaced, stateOf } from "./device-set.js";
 import { mayInterrupt, pirqLine } from "./pci.js";
 import * as pic from "./pic-pair.js";
@@ -20,9 +21,17 @@ export function driveLines(devices: DeviceSet, name: DeviceName, pulsed: boolean
 
 const NO_LINES: readonly InterruptLine[] = [];
 
-function driveLine(devices: DeviceSet, line: number, level: boolean, pulsed: boolean): DeviceSet {
-  const after = pic.setLine(pulsed ? pic.lower(devices.pic, line) : devices.pic, line, level);
-  return after === devices.pic ? devices : replaced(devices, "pic", after);
+function driveLine(devices: DeviceSet, line: number, high: boolean, pulsed: boolean): DeviceSet {
+  return withLine(pulsed ? withLine(devices, line, false) : devices, line, high);
+}
+
+/** The set with an interrupt line high or low, at the 8259s and at the I/O APIC. */
+function withLine(devices: DeviceSet, line: number, high: boolean): DeviceSet {
+  const after = pic.setLine(devices.pic, line, high);
+  const next = after === devices.pic ? devices : requesting(replaced(devices, "pic", after));
+  if (next.apic === undefined) return next;
+  const apic = apics.setLine(next.apic, line, high);
+  return apic === next.apic ? next : replaced(next, "apic", apic);
 }
 
 /** The set with PCI's four interrupt pins, each of which any of its devices can pull, driving the lines they are routed to. */
@@ -37,4 +46,31 @@ function drivePciLines(devices: DeviceSet): DeviceSet {
   let next = devices;
   for (const line of pciLines) next = driveLine(next, line, ((high >> line) & 1) !== 0, false);
   return next;
+}
+
+/** Whether a processor's INTR pin is high. */
+export function interruptRequested({ pic: pair, apic }: DeviceSet, processor = 0): boolean {
+  const byPic = pic.interruptRequested(pair);
+  return apic === undefined ? byPic : apics.interruptRequested(apic, processor, byPic);
+}
+
+/** A processor's acknowledgement of the interrupt request: its vector (0 to 255) and the devices after it. */
+export function acknowledge(
+  devices: DeviceSet,
+  processor = 0,
+): { readonly devices: DeviceSet; readonly vector: number } {
+  if (devices.apic !== undefined) {
+    const { system, vector } = apics.acknowledge(devices.apic, processor);
+    if (vector >= 0) return { devices: replaced(devices, "apic", system), vector };
+  }
+  const { state, vector } = pic.acknowledge(devices.pic);
+  return { devices: state === devices.pic ? devices : requesting(replaced(devices, "pic", state)), vector };
+}
+
+/** The set with the 8259s' request driving the local APICs. */
+export function requesting(devices: DeviceSet): DeviceSet {
+  const { apic } = devices;
+  if (apic === undefined) return devices;
+  const after = apics.driveLint0(apic, pic.interruptRequested(devices.pic));
+  return after === apic ? devices : replaced(devices, "apic", after);
 }

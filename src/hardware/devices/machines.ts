@@ -61,7 +61,7 @@ export const MACHINES: { readonly [N in MachineName]: MachineKind } = {
   pc: {
     name: "pc",
     about: "a PC of 1998 with PCI (440FX, PIIX3), IDE, VGA, ACPI and APICs",
-    devices: [...ISA, "pci", "ide", "pm"],
+    devices: [...ISA, "apic", "pci", "ide", "pm"],
     extras: [],
     firmware: [LEVEL_LINES],
     tables: ["mp", "acpi"],
@@ -70,7 +70,7 @@ export const MACHINES: { readonly [N in MachineName]: MachineKind } = {
   microvm: {
     name: "microvm",
     about: "the least that runs Linux: timers, a serial port, APICs, and virtio without PCI",
-    devices: ISA,
+    devices: [...ISA, "apic"],
     extras: [],
     firmware: [],
     tables: ["mp"],
@@ -94,4 +94,14 @@ export function devicesOf(config: DeviceConfig): ReadonlySet<DeviceName> {
   if (config.debugConsolePort !== undefined) devices.add("debugConsole");
   if (config.debugExitPort !== undefined) devices.add("debugExit");
   return devices;
+}
+
+/** A bit for each in a flat logical destination. Spec: SDM Vol. 3A, "Logical Destination Mode in xAPIC Mode". */
+const MOST_PROCESSORS = 8;
+
+/** @throws VirtlabError for a number of processors that a machine of this kind cannot have. */
+export function checkedProcessors(processors: number, { name, devices }: MachineKind): number {
+  const most = devices.includes("apic") ? MOST_PROCESSORS : 1;
+  if (Number.isInteger(processors) && processors >= 1 && processors <= most) return processors;
+  throw new VirtlabError(`machine "${name}" has 1${most === 1 ? "" : ` to ${most}`} processors, not ${processors}`);
 }

@@ -28,6 +28,7 @@ export type DeviceName =
   | "uart2"
   | "reset"
   | "postCode"
+  | "apic"
   | "debugConsole"
   | "debugExit"
   | "pm"
@@ -64,6 +65,8 @@ export interface DeviceConfig {
   readonly machine?: MachineName;
   /** Devices beyond those every machine of the kind has. */
   readonly extra?: readonly ExtraDevice[];
+  /** Number of processors; 1 unless given. */
+  readonly processors?: number;
   /** Port of the debug console. */
   readonly debugConsolePort?: number;
   /** First of the debug exit's four ports. */

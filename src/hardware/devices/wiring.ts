@@ -85,9 +85,10 @@ function wire(config: DeviceConfig): Wiring {
   const lines = Object.fromEntries(
     rows.map(({ device }) => [device, rows.filter((row) => row.device === device)]),
   ) as Wiring["lines"];
-  const timed = [...devices]
+  // The APICs come behind all others, which is the bus's care.
+  const timed = [...new Set(rows.map(({ device }) => device))]
     .filter((device) => kindOf(device).advance !== undefined)
-    .map((device) => ({ device, kind: kindOf(device), lines: (lines[device] ?? []).map(({ line }) => line) }));
+    .map((device) => ({ device, kind: kindOf(device), lines: lines[device]!.map(({ line }) => line) }));
   const pciLines = Array.from({ length: 16 }, (_, line) => line).filter(
     (line) => devices.has("pci") && !NOT_PCI.includes(line) && rows.every((row) => row.line !== line),
   );

@@ -14,7 +14,7 @@ import {
 import type { Descriptor } from "../cpu/descriptors.js";
 import { deliver, type EventSource } from "../cpu/exceptions.js";
 import { mmxFault, sseFault, x87Fault } from "../cpu/floating-faults.js";
-import type { AccessSize, GateWay, ProcessorPort } from "../cpu/processor.js";
+import type { AccessSize, GateWay, LocalApicPort, ProcessorPort } from "../cpu/processor.js";
 import { Fault, VECTOR, vectorNames } from "../cpu/processor.js";
 import type { RuleName } from "../cpu/rules.js";
 import {
@@ -38,6 +38,7 @@ import {
   type SystemState,
   segmentNumbered,
 } from "../cpu/state.js";
+import * as ownApic from "../devices/apic-bus.js";
 import * as bus from "../devices/bus.js";
 import type { Reach } from "../devices/guest-memory.js";
 import { type Disk, readDisk, writeDisk } from "../disk.js";
@@ -182,7 +183,7 @@ export class Processor implements ProcessorPort {
     if (devices === this.#devices) return;
     this.#devices = devices;
     this.#ports.forget();
-    this.#i32[INTERRUPT_WAITS >> 2] = bus.interruptRequested(devices) ? 1 : 0;
+    this.#i32[INTERRUPT_WAITS >> 2] = bus.interruptRequested(devices, this.apicId) ? 1 : 0;
   }
 
   get pending(): PendingEvents {
@@ -549,7 +550,7 @@ export class Processor implements ProcessorPort {
   }
 
   get interruptible(): boolean {
-    return this.registers.interruptFlag && bus.interruptRequested(this.devices);
+    return this.registers.interruptFlag && bus.interruptRequested(this.devices, this.apicId);
   }
 
   /** Remembers the registers in front of an instruction; one memory is enough, because deliveries do not nest. */
@@ -594,7 +595,7 @@ export class Processor implements ProcessorPort {
   setEflags(value: number): void {
     if (((value ^ this.registers.rest) & (FLAG.VM | FLAG.AC)) !== 0) this.#codeMode = undefined;
     this.registers.eflags = value;
-    if ((value & FLAG.TF) !== 0 || ((value & FLAG.IF) !== 0 && bus.interruptRequested(this.devices)))
+    if ((value & FLAG.TF) !== 0 || ((value & FLAG.IF) !== 0 && bus.interruptRequested(this.devices, this.apicId)))
       this.attention ??= LOOK_AROUND;
   }
 
@@ -751,15 +752,20 @@ export class Processor implements ProcessorPort {
   }
 
   #memoryRead(physical: number, size: number): number {
-    const { devices, value } = bus.memoryRead(this.devices, physical, size, this.now, this.#reach);
+    const { devices: before, apicId: number, now } = this;
+    const { devices, value } = ownApic.isOwnRegister(before, number, physical)
+      ? ownApic.readOwnRegister(before, number, physical, size, now)
+      : bus.memoryRead(before, physical, size, now, this.#reach);
     this.#accessed(devices);
     return size === 4 ? value | 0 : (value << (32 - 8 * size)) >> (32 - 8 * size);
   }
 
   #memoryWrite(physical: number, size: number, value: number): void {
-    const before = this.devices;
+    const { devices: before, apicId: number, now } = this;
     const unsigned = size === 4 ? value >>> 0 : value & (2 ** (8 * size) - 1);
-    const devices = bus.memoryWrite(before, physical, size, unsigned, this.now, this.#reach);
+    const devices = ownApic.isOwnRegister(before, number, physical)
+      ? ownApic.writeOwnRegister(before, number, physical, size, unsigned, now)
+      : bus.memoryWrite(before, physical, size, unsigned, now, this.#reach);
     this.#accessed(devices);
     if (devices !== before) this.#written(before, devices);
   }
@@ -780,8 +786,18 @@ export class Processor implements ProcessorPort {
     this.attention ??= LOOK_AROUND;
   }
 
-  readonly apicId = 0;
-  readonly processors = 1;
+  get localApic(): LocalApicPort | undefined {
+    return this.#devices.apic === undefined ? undefined : this.#ownApic;
+  }
+
+  readonly #ownApic = localApicPort(this, (devices) => this.#accessed(devices));
+
+  /** The processor\'s number among `processors`, which is its initial APIC ID. */
+  apicId = 0;
+
+  get processors(): number {
+    return this.#devices.apic?.local.length ?? 1;
+  }
 
   get timestamp(): bigint {
     return BigInt(this.now);
@@ -813,6 +829,39 @@ export class Processor implements ProcessorPort {
     this.repeating = true;
   }
 }
+
+/** The local APIC of a processor; `accessed` is told of the devices behind each access. */
+const localApicPort = (processor: Processor, accessed: (devices: bus.DeviceSet) => void): LocalApicPort => ({
+  get base() {
+    return ownApic.readBase(processor.devices, processor.apicId);
+  },
+  set base(value) {
+    accessed(ownApic.writeBase(processor.devices, processor.apicId, value, processor.now));
+  },
+  get on() {
+    return ownApic.isOn(processor.devices, processor.apicId);
+  },
+  get taskPriority() {
+    return ownApic.readTaskPriority(processor.devices, processor.apicId);
+  },
+  set taskPriority(value) {
+    accessed(ownApic.writeTaskPriority(processor.devices, processor.apicId, value, processor.now));
+  },
+  get deadline() {
+    const due = ownApic.readDeadline(processor.devices, processor.apicId, processor.now);
+    return due === Number.POSITIVE_INFINITY ? undefined : BigInt(due);
+  },
+  set deadline(value) {
+    const due = value === undefined ? Number.POSITIVE_INFINITY : Number(value);
+    accessed(ownApic.armDeadline(processor.devices, processor.apicId, due, processor.now));
+  },
+  read: (address) => ownApic.readX2(processor.devices, processor.apicId, address, processor.now),
+  write(address, value) {
+    const after = ownApic.writeX2(processor.devices, processor.apicId, address, value, processor.now);
+    if (after !== undefined) accessed(after);
+    return after !== undefined;
+  },
+});
 
 /** Whether ways through gates depend on nothing that is different. */
 const sameTables = (a: SystemState, b: SystemState): boolean =>
