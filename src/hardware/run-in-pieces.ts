@@ -5,7 +5,7 @@ import type { OnProgress } from "../state/progress.js";
 export const PIECE = {
   /** As fast as it goes. */
   free: 2 ** 20,
-  /** One instruction at a time, because an address or each instruction is looked for. */
+  /** One instruction at a time, because each is looked at. */
   single: 2 ** 16,
   /** A machine made after each step, for a predicate to see. */
   whole: 2 ** 12,
@@ -14,7 +14,7 @@ export const PIECE = {
 /** Steps of a piece of a run until something; `each`: whether each instruction is looked at. */
 export function pieceOf(until: unknown, each = false): number {
   if (typeof until === "function") return PIECE.whole;
-  return typeof until === "number" || each ? PIECE.single : PIECE.free;
+  return each ? PIECE.single : PIECE.free;
 }
 
 /** What a piece of a run gives. */

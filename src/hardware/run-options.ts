@@ -1,6 +1,7 @@
 /** What a run of a machine is told: how far, until what, what to observe, whom to tell. */
 import { VirtlabError } from "../state/error.js";
 import type { OnProgress } from "../state/progress.js";
+import { noStops, type RunStops, type Watchpoint } from "./engine/stops.js";
 import type { Machine } from "./machine.js";
 import { type EventKind, eventKinds } from "./state.js";
 
@@ -13,10 +14,31 @@ export interface RunOptions {
    */
   readonly maxInstructions?: number;
   readonly until?: Until;
+  /**
+   * Linear addresses in front of whose instruction the run stops, every time one begins; not in front of the first
+   * instruction of the run. Costs no speed elsewhere.
+   *
+   * @example
+   * const machine = Machine.boot({ image: Uint8Array.of(0x40, 0x43, 0x43, 0xeb, 0xfb) }); // inc eax; inc ebx; inc ebx; jmp
+   * const there = machine.run({ breakpoints: [0x100001] });
+   * there.stop // => { reason: 'breakpoint', address: 1048577 }
+   * there.run({ breakpoints: [0x100001] }).steps // => 5
+   */
+  readonly breakpoints?: readonly number[];
+  /**
+   * Data behind an access of which the run stops: the access of an instruction, or of a delivery, through the segments; not
+   * the processor's own reads of page tables, nor what devices do.
+   *
+   * @example
+   * const machine = Machine.boot({ image: assemble("mov eax, [0x5000]\nmov [0x5002], al", { bits: 32 }).bytes });
+   * const watched = machine.run({ watchpoints: [{ address: 0x5000, length: 4, on: "write" }] });
+   * [watched.steps, watched.stop?.reason] // => [ 2, 'watchpoint' ]
+   */
+  readonly watchpoints?: readonly Watchpoint[];
   /** Kinds of events to collect in `events` of the resulting machine. */
   readonly observe?: readonly EventKind[];
   /**
-   * Called at the start, every 2^20 steps (2^16 with an EIP or "instruction", 2^12 with a predicate), and at the end, with
+   * Called at the start, every 2^20 steps (2^16 with "instruction", 2^12 with a predicate), and at the end, with
    * the steps and ticks of this run. What it throws ends the run. The result is the same with and without it.
    *
    * @example
@@ -31,9 +53,33 @@ export interface RunOptions {
 /** What a run looks for; the same for all its pieces. */
 export interface RunTask {
   readonly until: Until | undefined;
+  readonly stops: RunStops;
   readonly observe: readonly EventKind[] | undefined;
   /** Length of the serial port's output when the run began: a text that is waited for begins behind it. */
   readonly serialFrom: number;
+}
+
+/** Bytes that can be watched at once: each of their pages is looked at access by access. */
+const MOST_WATCHED = 0x10000;
+
+/**
+ * Where a run stops.
+ *
+ * @throws VirtlabError for places that are no linear addresses.
+ */
+export function runStops({ until, breakpoints = [], watchpoints = [] }: RunOptions): RunStops {
+  const eip = typeof until === "number" ? [until >>> 0] : [];
+  if (eip.length + breakpoints.length + watchpoints.length === 0) return noStops;
+  for (const address of breakpoints)
+    if (!Number.isSafeInteger(address)) throw new VirtlabError(`run: ${address} in breakpoints is no linear address`);
+  for (const { address, length, on } of watchpoints) {
+    if (!Number.isSafeInteger(address)) throw new VirtlabError(`run: ${address} in watchpoints is no linear address`);
+    if (!(Number.isInteger(length) && length > 0 && length <= MOST_WATCHED))
+      throw new VirtlabError(`run: a watchpoint of ${length} bytes cannot be (1 to ${MOST_WATCHED})`);
+    if (!["write", "read", "access"].includes(on))
+      throw new VirtlabError(`run: unknown access "${on}" in watchpoints (known: write, read, access)`);
+  }
+  return { offsets: new Set(eip), addresses: new Set(breakpoints), watchpoints };
 }
 
 /** @throws VirtlabError for a limit that is no number of steps, and for unknown kinds of events. */

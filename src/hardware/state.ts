@@ -1,6 +1,7 @@
 /** A machine's whole state as one immutable record: what is hashed, saved, compared, opened and sealed. */
 import type { CpuState } from "./cpu/state.js";
 import type { DeviceSet } from "./devices/bus.js";
+import type { Watchpoint } from "./engine/stops.js";
 import type { DeliveredException } from "./inspect/exception.js";
 import type { MemoryState, RomRange } from "./machine-content.js";
 
@@ -37,6 +38,15 @@ export type Stop =
   | { readonly reason: "limit" }
   /** What `until` asked for has come. */
   | { readonly reason: "until" }
+  /** The instruction at one of `breakpoints` comes next; `address` is linear. */
+  | { readonly reason: "breakpoint"; readonly address: number }
+  /** The last step accessed what one of `watchpoints` watches, first at the linear `address`. */
+  | {
+      readonly reason: "watchpoint";
+      readonly watchpoint: Watchpoint;
+      readonly address: number;
+      readonly access: "read" | "write";
+    }
   /** The guest wrote `value` to the debug-exit port; `status` is (value << 1) | 1, as QEMU exits. */
   | { readonly reason: "debug-exit"; readonly value: number; readonly status: number }
   /** The guest asked for a reset. */

@@ -7,6 +7,7 @@ import { isBytes } from "../../state/plain-data.js";
 import { checkedModel, identify, type ModelName } from "../cpu/model.js";
 import { type CpuState, CR0, flatProtectedMode, generalNames, realSegment, type SystemState } from "../cpu/state.js";
 import { createDevices } from "../devices/bus.js";
+import { type MachineName, machineKind } from "../devices/machines.js";
 import type { DeviceConfig } from "../devices/port-map.js";
 import { writeBytes } from "../machine-content.js";
 import type { MachineState, RomRange } from "../state.js";
@@ -15,6 +16,8 @@ import type { LoadPlan } from "./load-plan.js";
 import type { BootModule } from "./multiboot-info.js";
 
 export interface CreateOptions {
+  /** Kind of machine: which devices it has. Default "isapc". */
+  readonly machine?: MachineName;
   /** RAM: bytes, or text such as "64M". Default 64 MiB. */
   readonly memory?: number | string;
   /** Processor model. Default "pentium2". */
@@ -64,8 +67,10 @@ function afterReset(model: ModelName): CpuState {
 }
 
 /** A machine without a program: 32-bit protected mode with flat segments, EIP 0, memory all zeros. */
-export function createState({ memory, model, time, debugExitPort, debugConsolePort }: CreateOptions): MachineState {
+export function createState(options: CreateOptions): MachineState {
+  const { machine, memory, model, time, debugExitPort, debugConsolePort } = options;
   const config: DeviceConfig = {
+    machine: machineKind(machine).name,
     ...(debugConsolePort === null ? {} : { debugConsolePort: debugConsolePort ?? 0xe9 }),
     ...(debugExitPort === null ? {} : { debugExitPort: debugExitPort ?? 0xf4 }),
   };

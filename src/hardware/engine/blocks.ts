@@ -28,6 +28,7 @@ import {
   SCRATCH,
   ZERO_SLOT,
 } from "./layout.js";
+import { difference, noStops, type StopPlaces, stopsAt } from "./stops.js";
 
 /** Where the bytes of code come from: the address space. */
 export interface CodeSource {
@@ -41,6 +42,8 @@ export interface CodeSource {
 interface PageCode {
   /** Per mode: record address by EIP. */
   readonly byMode: Map<number, Map<number, number>>;
+  /** Base of the code segment of each of those modes. */
+  readonly bases: Map<number, number>;
   /** 1 for each byte that is part of a decoded instruction. */
   readonly decoded: Uint8Array;
 }
@@ -76,6 +79,8 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
   /** The cache in use, and the one before, which is often the next. */
   #selectedCache = 0;
   #lastCache = 0;
+  /** Where code stops: a block there begins with a stop record, and no other block goes on past it. */
+  #stops: StopPlaces = noStops;
   /** Grows whenever blocks or the way to them are forgotten: what is being executed may be among them. */
   generation = 0;
   /** Entries of the jump caches in use, as word indices; none when there are too many to list. */
@@ -104,7 +109,7 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
   }
 
   #look(entry: number, eip: number, mode: Mode, source: CodeSource): number {
-    if (this.#next > ARENA_END - (MAX_BLOCK + 2) * RECORD_SIZE) {
+    if (this.#next > ARENA_END - (MAX_BLOCK + 3) * RECORD_SIZE) {
       this.dropAll();
       source.releaseCode();
     }
@@ -165,6 +170,33 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
   /** The instruction of a record that is executed outside of the generated code. */
   instruction(record: number): DecodedInstruction | InvalidInstruction {
     return this.#instructions[this.#i32[(record + RECORD.link) >> 2]!]!;
+  }
+
+  /** Where generated code is to stop from now on. Blocks that this would not be true of are forgotten. */
+  stopAt(stops: StopPlaces): void {
+    const offsets = difference(this.#stops.offsets, stops.offsets);
+    const addresses = difference(this.#stops.addresses, stops.addresses);
+    this.#stops = stops;
+    if (offsets.length + addresses.length === 0) return;
+    for (const [slot, page] of [...this.#pages]) if (this.#coversAny(page, offsets, addresses)) this.drop(slot);
+  }
+
+  #coversAny({ byMode, bases }: PageCode, offsets: readonly number[], addresses: readonly number[]): boolean {
+    for (const [key, map] of byMode) {
+      const base = bases.get(key)!;
+      const places = addresses.length === 0 ? offsets : [...offsets, ...addresses.map((address) => address - base)];
+      for (const [eip, record] of map) {
+        const first = this.behindStop(record);
+        const last = this.eip(first + (this.count(first) - 1) * RECORD_SIZE);
+        for (const place of places) if (place >= eip && place <= last) return true;
+      }
+    }
+    return false;
+  }
+
+  /** The first record of a block to be executed, which its stop record may stand before. */
+  behindStop(record: number): number {
+    return this.#u16[(record + RECORD.handler) >> 1] === HANDLER.stop ? record + RECORD_SIZE : record;
   }
 
   /** A copy of a block's first `count` records that stops behind them. */
@@ -265,7 +297,14 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
     let leaves = false;
     let count = 0;
     const marks: [slot: number, from: number, to: number][] = [];
+    const stops = stopsAt(this.#stops, eip, mode.csBase);
+    if (stops) {
+      this.#stop(start, eip);
+      at += RECORD_SIZE;
+    }
+    const first = at;
     while (!ends && count < MAX_BLOCK && offset < PAGE_SIZE) {
+      if (count > 0 && this.#stops !== noStops && stopsAt(this.#stops, current, mode.csBase)) break;
       let instruction: DecodedInstruction | InvalidInstruction;
       try {
         instruction = this.#set.decode(
@@ -296,7 +335,7 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
       leaves = ends && instruction.row?.system === undefined;
     }
     for (let index = 0; index < count; index++)
-      this.#u16[(start + index * RECORD_SIZE + RECORD.left) >> 1] = count - index;
+      this.#u16[(first + index * RECORD_SIZE + RECORD.left) >> 1] = count - index;
     // What TypeScript executes may go on behind itself after all, as INTO does, or a far jump to the next instruction.
     if (!leaves) {
       this.#goto(at, current, (mode.csBase + eip) >>> 0, (mode.csBase + current) >>> 0);
@@ -311,17 +350,29 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
     const page = this.#page(slot);
     const byEip = page.byMode.get(mode.key) ?? new Map<number, number>();
     page.byMode.set(mode.key, byEip.set(eip, start));
+    page.bases.set(mode.key, mode.csBase);
     return start;
   }
 
   #page(slot: number): PageCode {
-    const page = this.#pages.get(slot) ?? { byMode: new Map(), decoded: new Uint8Array(PAGE_SIZE) };
+    const page = this.#pages.get(slot) ?? {
+      byMode: new Map(),
+      bases: new Map(),
+      decoded: new Uint8Array(PAGE_SIZE),
+    };
     this.#pages.set(slot, page);
     return page;
   }
 
   #clear(record: number): void {
     this.#u8.fill(0, record, record + RECORD_SIZE);
+  }
+
+  /** A record that costs nothing to enter and leaves. */
+  #stop(record: number, eip: number): void {
+    this.#clear(record);
+    this.#u16[(record + RECORD.handler) >> 1] = HANDLER.stop;
+    this.#i32[(record + RECORD.eip) >> 2] = eip;
   }
 
   #goto(record: number, eip: number, from: number, to: number): void {

@@ -14,8 +14,9 @@ import type { AddressSpace } from "./address-space.js";
 import type { Blocks } from "./blocks.js";
 import { Core } from "./core.js";
 import { EXIT, REPEATS } from "./layout.js";
-import { type Attention, Processor } from "./processor.js";
+import { type Attention, LOOK_AROUND, Processor } from "./processor.js";
 import { NEXT_RECORD } from "./slow-paths.js";
+import { noStops, type RunStops, stopsAt } from "./stops.js";
 
 /** Steps a call into the generated code runs at the most: V8 replaces a function by its optimized form between calls. */
 const SLICE = 1_000_000;
@@ -25,8 +26,8 @@ const NO_EVENTS: readonly MachineEvent[] = Object.freeze([]);
 export interface EngineRunOptions {
   /** Steps at the most. */
   readonly limit: number;
-  /** Stop in front of the instruction at this EIP. */
-  readonly untilEip?: number | undefined;
+  /** Stop in front of these instructions and behind these accesses. */
+  readonly stops?: RunStops | undefined;
   /** Stop once the serial port has put out this text. */
   readonly untilSerial?: string | undefined;
   /** The place in the output from which that text counts: where it ends now unless given. */
@@ -57,6 +58,9 @@ export class Engine {
   #lastSystem: string | undefined;
   /** Which of the two interpreters runs. */
   #flat = true;
+  #stops: RunStops = noStops;
+  /** The instruction at EIP has begun, or the run begins with it: it is too late to stop in front of it. */
+  #begun = false;
 
   /** `slotLimit` bounds how many page frames are held at a time; fewer than there are is for tests. */
   constructor(slotLimit?: number) {
@@ -124,7 +128,7 @@ export class Engine {
   // ---- running ----------------------------------------------------------------------------------------------------
 
   /** Runs the open value. */
-  run({ limit, untilEip, untilSerial, serialFrom, observe }: EngineRunOptions): EngineRunResult {
+  run({ limit, stops = noStops, untilSerial, serialFrom, observe }: EngineRunOptions): EngineRunResult {
     const processor = this.#processor;
     this.#running = true;
     processor.observe = observe;
@@ -134,7 +138,12 @@ export class Engine {
       processor.watchPrivilege();
     }
     this.#space.patching = limit === 1;
-    const stop = this.#runUntil(processor.steps + limit, untilEip, untilSerial, serialFrom);
+    this.#stops = stops;
+    this.#space.watchData(stops.watchpoints);
+    processor.repeats = stops.watchpoints.length === 0;
+    // One step ends by itself where it is to stop.
+    if (limit > 1) this.#blocks.stopAt(stops);
+    const stop = this.#runUntil(processor.steps + limit, untilSerial, serialFrom);
     if (observe) {
       processor.notePrivilege();
       processor.watched();
@@ -146,20 +155,15 @@ export class Engine {
     return { stop, events };
   }
 
-  #runUntil(
-    end: number,
-    untilEip: number | undefined,
-    untilSerial: string | undefined,
-    serialFrom: number | undefined,
-  ): Stop {
+  #runUntil(end: number, untilSerial: string | undefined, serialFrom: number | undefined): Stop {
     const processor = this.#processor;
-    const oneByOne = untilEip !== undefined || (processor.observe?.has("instruction") ?? false);
+    const oneByOne = processor.observe?.has("instruction") ?? false;
     let seen = processor.devices.uart.output.length;
     const start = serialFrom ?? seen;
     while (processor.steps < end) {
-      const stop = this.#advance(oneByOne ? 1 : end - processor.steps);
+      this.#begun = false;
+      const stop = this.#advance(oneByOne ? 1 : end - processor.steps) ?? this.#arrival();
       if (stop) return stop;
-      if (processor.eip === untilEip && !processor.halted) return { reason: "until" };
       const { output } = processor.devices.uart;
       if (untilSerial !== undefined && output.length > seen) {
         // Only what is new, and as much before it as a text that ends in it may begin in.
@@ -168,6 +172,21 @@ export class Engine {
       }
     }
     return { reason: "limit" };
+  }
+
+  /** Why to stop where execution has come to. */
+  #arrival(): Stop | undefined {
+    const processor = this.#processor;
+    const { hit } = this.#space;
+    if (hit !== undefined) {
+      const { watchpoint, address, write } = hit;
+      return { reason: "watchpoint", watchpoint, address, access: write ? "write" : "read" };
+    }
+    if (this.#stops === noStops || this.#begun || processor.halted) return undefined;
+    const { base } = processor.system.segments.cs;
+    if (!stopsAt(this.#stops, processor.eip, base)) return undefined;
+    if (this.#stops.offsets.has(processor.eip)) return { reason: "until" };
+    return { reason: "breakpoint", address: (base + processor.eip) >>> 0 };
   }
 
   /**
@@ -310,6 +329,7 @@ export class Engine {
     const { shadow } = processor;
     processor.shadow = "none";
     processor.limitPorts();
+    this.#begun = true;
     while (processor.left > 0 && processor.attention === undefined) {
       this.#flat = processor.codeMode.flat;
       const record = this.#proceed();
@@ -336,9 +356,14 @@ export class Engine {
       space.makeRoom();
       const mode = processor.codeMode;
       if (mode.flat !== this.#flat) return 0;
+      if (!this.#begun && this.#stops !== noStops && stopsAt(this.#stops, processor.eip, mode.csBase)) {
+        processor.attention = LOOK_AROUND;
+        return 0;
+      }
+      this.#begun = false;
       let record: number;
       try {
-        record = this.#blocks.find(processor.eip, mode, space);
+        record = this.#blocks.behindStop(this.#blocks.find(processor.eip, mode, space));
       } catch (thrown) {
         this.#thrown(thrown);
         space.settle();
@@ -362,6 +387,8 @@ export class Engine {
     processor.eip = this.#core.exitAddress(exit);
     if (exit === EXIT.fault) this.#exception(this.#core.takeFault());
     else if (exit === EXIT.bail) this.#core.bail();
+    this.#begun = exit === EXIT.bail || exit === EXIT.repeat;
+    if (space.hit !== undefined) processor.attention ??= LOOK_AROUND;
     processor.giveBackResumeFlag();
     space.settle();
     return this.#proceed();
@@ -413,6 +440,8 @@ export class Engine {
     this.#lastSystem = instruction.row.mnemonic;
     if (processor.faultMet) processor.counts.exceptions++;
     processor.left--;
+    this.#begun = processor.repeating;
+    if (this.#space.hit !== undefined) processor.attention ??= LOOK_AROUND;
     if (processor.repeating) this.#i32[REPEATS >> 2]!++;
     else processor.eip = processor.nextEip;
     return following;
@@ -436,6 +465,8 @@ export class Engine {
   /** The delivery of an exception is a step of its own; the instruction that raised it had no effect. */
   #exception(fault: Fault): void {
     const processor = this.#processor;
+    // What the instruction accessed before it faulted is forgotten.
+    this.#space.hit = undefined;
     this.#observeException(fault);
     try {
       processor.deliver(fault.vector, fault.errorCode, "exception", fault.rule);
@@ -444,6 +475,7 @@ export class Engine {
       processor.attention = { stop };
       if (stop.reason === "unsupported") return;
     }
+    if (this.#space.hit !== undefined) processor.attention ??= LOOK_AROUND;
     processor.counts.exceptions++;
     processor.left--;
   }

@@ -13,6 +13,7 @@ import {
 } from "../cpu/debug.js";
 import type { Descriptor } from "../cpu/descriptors.js";
 import { deliver, type EventSource } from "../cpu/exceptions.js";
+import { mmxFault, sseFault, x87Fault } from "../cpu/floating-faults.js";
 import type { AccessSize, GateWay, ProcessorPort } from "../cpu/processor.js";
 import { Fault, VECTOR, vectorNames } from "../cpu/processor.js";
 import type { RuleName } from "../cpu/rules.js";
@@ -46,22 +47,26 @@ import type { Blocks } from "./blocks.js";
 import { CodeModes } from "./code-modes.js";
 import { asFault } from "./core.js";
 import { ExceptionLog } from "./exception-log.js";
+import { FloatFile } from "./float-file.js";
 import { KnownPorts } from "./known-ports.js";
 import {
   CODE_LIMIT,
   CPL,
   EVENTS_WAIT,
   EXCEPTIONS,
+  FLOAT_FAULT,
   INTERRUPT_WAITS,
   LOG_BYTES,
   LOG_EIP,
   LOG_ERROR_CODE,
   LOG_PLACE,
   LOG_VECTOR,
+  MMX_FAULT,
   PORT_READS,
   REPEATS,
   RESUME,
   RESUME_LEFT,
+  SSE_FAULT,
   STACK_MASK,
   TLB_BASE,
   TLB_SUPERVISOR,
@@ -75,11 +80,12 @@ import { Ways } from "./ways.js";
 export interface Attention {
   readonly stop?: Stop;
 }
-const LOOK_AROUND: Attention = {};
+export const LOOK_AROUND: Attention = {};
 const NO_COUNTS: Counts = { repeats: 0, exceptions: 0, interrupts: 0, portReads: 0, portWrites: 0 };
 
 export class Processor implements ProcessorPort {
   readonly registers: RegisterFile;
+  readonly floating: FloatFile;
   readonly #system = new SystemRegisters(flatProtectedMode.system);
   readonly #space: AddressSpace;
   readonly #blocks: Blocks<X86CodeMode>;
@@ -121,6 +127,7 @@ export class Processor implements ProcessorPort {
   /** A fault was met on the way to a handler: INT n itself was refused, and the exception delivered instead. */
   faultMet = false;
   observe: ReadonlySet<EventKind> | undefined;
+  #repeats = true;
   events: MachineEvent[] = [];
 
   readonly #saved = new Int32Array(SAVED_WORDS);
@@ -133,11 +140,16 @@ export class Processor implements ProcessorPort {
     this.#i32 = new Int32Array(buffer);
     this.#view = new DataView(buffer);
     this.registers = new RegisterFile(buffer);
+    this.floating = new FloatFile(buffer);
     this.#space = space;
     this.#blocks = blocks;
     this.#ways = new Ways(buffer);
     this.#ports = new KnownPorts(buffer);
     space.system = this.#system.live;
+    space.mapped = {
+      read: (physical, size) => this.#memoryRead(physical, size),
+      write: (physical, size, value) => this.#memoryWrite(physical, size, value),
+    };
   }
 
   get devices(): bus.DeviceSet {
@@ -171,6 +183,7 @@ export class Processor implements ProcessorPort {
     this.#system.open(cpu.system);
     this.registers.load(cpu);
     this.registers.eflags = cpu.eflags;
+    this.floating.open(cpu.floating);
     this.eip = cpu.eip >>> 0;
     this.halted = cpu.halted;
     this.shadow = cpu.shadow;
@@ -189,6 +202,7 @@ export class Processor implements ProcessorPort {
   seal(): CpuState {
     return this.registers.toCpu({
       system: this.#system.seal(),
+      floating: this.floating.seal(),
       eip: this.eip | 0,
       halted: this.halted,
       shadow: this.shadow,
@@ -256,13 +270,17 @@ export class Processor implements ProcessorPort {
     const mode = this.#modes.of(system.model, segments.cs, this.#flatSegments, checked);
     this.#i32[TLB_BASE >> 2] = user ? TLB_USER : TLB_SUPERVISOR;
     this.#i32[CPL >> 2] = cpl;
+    this.#i32[FLOAT_FAULT >> 2] = x87Fault(system);
+    this.#i32[MMX_FAULT >> 2] = mmxFault(system);
+    this.#i32[SSE_FAULT >> 2] = sseFault(system);
     // Ways lead to jump caches.
     if (this.#blocks.select(mode, user)) this.#ways.forget();
     if (!mode.flat) {
       this.#i32[STACK_MASK >> 2] = stackMask(system.segments.ss);
       this.#i32[CODE_LIMIT >> 2] = mode.csLimit;
     }
-    if (mode.flat && this.observe === undefined && !anyBreakpoint(system)) this.#ways.arrive(segments, mode, user);
+    if (mode.flat && this.#repeats && this.observe === undefined && !anyBreakpoint(system))
+      this.#ways.arrive(segments, mode, user);
     else this.#ways.nowhere();
     this.#place = this.#ways.place;
     return mode;
@@ -337,6 +355,13 @@ export class Processor implements ProcessorPort {
   watched(): void {
     this.#ports.forget();
     this.#codeMode = undefined;
+  }
+
+  /** Whether generated code may repeat deliveries; not where it matters what an instruction accessed before it faulted. */
+  set repeats(repeats: boolean) {
+    if (repeats === this.#repeats) return;
+    this.#repeats = repeats;
+    this.watched();
   }
 
   /** Lets the generated code check accesses through a segment register, unless it does so already. */
@@ -612,6 +637,10 @@ export class Processor implements ProcessorPort {
     }
   }
 
+  checkWrite(linear: number, size: number, user: boolean): void {
+    this.#space.checkWrite(linear, size, user);
+  }
+
   segmentAddress(segment: number, offset: number, size: number, write: boolean): number {
     if (this.codeBits === 64) return this.#canonicalAddress(segment, offset, size, write);
     return this.#space.segmentAddress(segment, offset, size, write);
@@ -665,6 +694,11 @@ export class Processor implements ProcessorPort {
     const devices = bus.portWrite(before, port, size, value, this.now);
     this.counts.portWrites++;
     this.#portAccessed(devices, "out", port, size, value);
+    this.#written(before, devices);
+  }
+
+  /** What a write to a device can do beyond the device. */
+  #written(before: bus.DeviceSet, devices: bus.DeviceSet): void {
     const exit = devices.debugExit?.exitValue;
     if (devices.debugExit !== before.debugExit && exit !== undefined) {
       this.attention = { stop: { reason: "debug-exit", value: exit, status: ((exit << 1) | 1) & 0xff } };
@@ -673,11 +707,30 @@ export class Processor implements ProcessorPort {
     this.#space.setA20(bus.a20Enabled(devices));
   }
 
+  #memoryRead(physical: number, size: number): number {
+    const { devices, value } = bus.memoryRead(this.devices, physical, size, this.now);
+    this.#accessed(devices);
+    return size === 4 ? value | 0 : (value << (32 - 8 * size)) >> (32 - 8 * size);
+  }
+
+  #memoryWrite(physical: number, size: number, value: number): void {
+    const before = this.devices;
+    const unsigned = size === 4 ? value >>> 0 : value & (2 ** (8 * size) - 1);
+    const devices = bus.memoryWrite(before, physical, size, unsigned, this.now);
+    this.#accessed(devices);
+    if (devices !== before) this.#written(before, devices);
+  }
+
   #portAccessed(devices: bus.DeviceSet, direction: "in" | "out", port: number, size: number, value: number): void {
     this.trap(portBreakpoints(this.#system.live, port, size));
     if (this.observe?.has("port")) {
       this.events.push({ kind: "port", tick: this.now, eip: this.eip, direction, port, size, value });
     }
+    this.#accessed(devices);
+  }
+
+  /** An access has made these of the devices: looked at behind the instruction. */
+  #accessed(devices: bus.DeviceSet): void {
     if (devices === this.devices) return;
     this.devices = devices;
     this.nextEvent = bus.nextEvent(devices, this.now);

@@ -52,6 +52,10 @@ export function stopText(stop: Stop): string {
       return "stopped at the limit";
     case "until":
       return "stopped where asked";
+    case "breakpoint":
+      return `stopped at the breakpoint 0x${stop.address.toString(16)}`;
+    case "watchpoint":
+      return `stopped behind a ${stop.access} of 0x${stop.address.toString(16)}`;
     case "debug-exit":
       return `debug exit with ${stop.value} (status ${stop.status})`;
     case "halted":
