@@ -4,7 +4,8 @@ import { parseMemorySize } from "../../state/memory-size.js";
 import { PAGE_SIZE } from "../../state/pages.js";
 import { PersistentMap } from "../../state/persistent-map.js";
 import { isBytes } from "../../state/plain-data.js";
-import { checkedModel, identify, type ModelName } from "../cpu/model.js";
+import { signatureOf } from "../cpu/cpuid.js";
+import { checkedModel, type ModelName } from "../cpu/model.js";
 import { type CpuState, CR0, flatProtectedMode, generalNames, realSegment, type SystemState } from "../cpu/state.js";
 import { createDevices } from "../devices/bus.js";
 import { type MachineName, machineKind } from "../devices/machines.js";
@@ -63,7 +64,7 @@ function afterReset(model: ModelName): CpuState {
     tr: { ...data, access: 0x8b },
     segments: { es: data, cs: { ...data, selector: 0xf000, base: 0xffff0000 }, ss: data, ds: data, fs: data, gs: data },
   };
-  return { ...flatProtectedMode, eip: 0xfff0, edx: identify(model, 1)[0], system };
+  return { ...flatProtectedMode, eip: 0xfff0, edx: signatureOf(model), system };
 }
 
 /** A machine without a program: 32-bit protected mode with flat segments, EIP 0, memory all zeros. */

@@ -4,7 +4,7 @@
  * Spec: SDM Vol. 3A, "Control Registers", "PDPTE Registers", "Invalidation of TLBs and Paging-Structure Caches".
  */
 import { models } from "./model.js";
-import { PDPTE_RESERVED_HIGH, PDPTE_RESERVED_LOW, PTE } from "./paging.js";
+import { PTE, pdpteReserved } from "./paging-levels.js";
 import { Fault, type ProcessorPort, VECTOR } from "./processor.js";
 import { CR0, CR4 } from "./state.js";
 
@@ -22,9 +22,10 @@ function readPdptes(port: ProcessorPort, cr3: number): readonly number[] {
   const words = Array.from({ length: 8 }, (_, index) => port.readLinear((table + 4 * index) >>> 0, 4, false) | 0);
   port.setSystem({ cr0 });
   port.invalidate();
+  const [reservedLow, reservedHigh] = pdpteReserved(port.system.model);
   for (let index = 0; index < 8; index += 2) {
     const low = words[index]!;
-    const reserved = (low & PDPTE_RESERVED_LOW) | (words[index + 1]! & PDPTE_RESERVED_HIGH);
+    const reserved = (low & reservedLow) | (words[index + 1]! & reservedHigh);
     if ((low & PTE.P) !== 0 && reserved !== 0) throw new Fault(VECTOR.GP, 0, "pdpte-reserved");
   }
   return Object.freeze(words);

@@ -71,8 +71,14 @@ function processor(eflags: number, system: Partial<SystemState> = {}): Processor
     high: 0,
     readWords: absent,
     writeWords: absent,
+    checkWrite: absent,
+    get floating() {
+      return absent();
+    },
     segmentAddress: (_segment, offset) => STACK + offset,
     timestamp: 0n,
+    apicId: 0,
+    processors: 1,
     invalidate: absent,
     portRead: absent,
     portWrite: absent,

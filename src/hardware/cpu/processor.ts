@@ -125,6 +125,9 @@ export interface ProcessorPort {
   segmentAddress(segment: number, offset: number, size: number, write: boolean): number;
   portRead(port: number, size: AccessSize): number;
   portWrite(port: number, size: AccessSize, value: number): void;
+  /** Which processor of the machine it is, as its local APIC says; and how many there are. */
+  readonly apicId: number;
+  readonly processors: number;
   /** Time since reset, in ticks: what the time-stamp counter counts. */
   readonly timestamp: bigint;
   halt(): void;

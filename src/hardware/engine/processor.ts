@@ -184,7 +184,7 @@ export class Processor implements ProcessorPort {
     this.registers.load(cpu);
     this.registers.eflags = cpu.eflags;
     this.floating.open(cpu.floating);
-    this.eip = cpu.eip >>> 0;
+    this.eip = codeBitsOf(cpu.system) === 64 ? cpu.eip : cpu.eip >>> 0;
     this.halted = cpu.halted;
     this.shadow = cpu.shadow;
     this.pending = cpu.pending;
@@ -203,7 +203,7 @@ export class Processor implements ProcessorPort {
     return this.registers.toCpu({
       system: this.#system.seal(),
       floating: this.floating.seal(),
-      eip: this.eip | 0,
+      eip: this.codeBits === 64 ? this.eip : this.eip | 0,
       halted: this.halted,
       shadow: this.shadow,
       pending: this.pending,
@@ -267,19 +267,27 @@ export class Processor implements ProcessorPort {
     this.#loadSegment(3, segments.ds);
     this.#loadSegment(4, segments.fs);
     this.#loadSegment(5, segments.gs);
-    const mode = this.#modes.of(system.model, segments.cs, this.#flatSegments, checked);
-    this.#i32[TLB_BASE >> 2] = user ? TLB_USER : TLB_SUPERVISOR;
+    const mode = this.#modes.of(system.model, isLong(system), segments.cs, this.#flatSegments, checked);
+    const long = mode.kind === "long";
+    space.select(user, long, long && checked);
     this.#i32[CPL >> 2] = cpl;
     this.#i32[FLOAT_FAULT >> 2] = x87Fault(system);
     this.#i32[MMX_FAULT >> 2] = mmxFault(system);
     this.#i32[SSE_FAULT >> 2] = sseFault(system);
     // Ways lead to jump caches.
     if (this.#blocks.select(mode, user)) this.#ways.forget();
-    if (!mode.flat) {
+    if (mode.kind === "segmented") {
       this.#i32[STACK_MASK >> 2] = stackMask(system.segments.ss);
       this.#i32[CODE_LIMIT >> 2] = mode.csLimit;
     }
-    if (mode.flat && this.#repeats && this.observe === undefined && !anyBreakpoint(system))
+    // Gates of long mode have another form.
+    if (
+      mode.kind === "flat" &&
+      !isLong(system) &&
+      this.#repeats &&
+      this.observe === undefined &&
+      !anyBreakpoint(system)
+    )
       this.#ways.arrive(segments, mode, user);
     else this.#ways.nowhere();
     this.#place = this.#ways.place;
@@ -395,7 +403,7 @@ export class Processor implements ProcessorPort {
   /** DR6 bits of breakpoints on the instruction at EIP. */
   get codeBreakpoints(): number {
     if ((this.registers.rest & FLAG.RF) !== 0 || !anyBreakpoint(this.#system.live)) return 0;
-    return codeBreakpoints(this.#system.live, (this.#system.live.segments.cs.base + this.eip) >>> 0);
+    return codeBreakpoints(this.#system.live, this.linearEip);
   }
 
   /** Behind an instruction that began with TF set. INT clears TF and does not trap; what loads TF itself does. */
@@ -446,7 +454,7 @@ export class Processor implements ProcessorPort {
       return;
     }
     const { cs } = segments;
-    const linear = (cs.base + this.eip) >>> 0;
+    const linear = this.linearEip;
     log.byteCount = this.#space.copyCode(linear, this.cpl === 3, log.bytes);
     log.begin(fault, cr2, cs.selector, this);
   }
@@ -454,6 +462,16 @@ export class Processor implements ProcessorPort {
   /** Default operand and address size of the code segment. */
   get codeBits(): 16 | 32 | 64 {
     return codeBitsOf(this.#system.live);
+  }
+
+  /** Linear address of the instruction. */
+  get linearEip(): number {
+    return this.codeBits === 64 ? this.eip : (this.#system.live.segments.cs.base + this.eip) >>> 0;
+  }
+
+  /** A linear address so many bytes behind another. */
+  #after(linear: number, bytes: number): number {
+    return this.long ? linear + bytes : (linear + bytes) >>> 0;
   }
 
   get long(): boolean {
@@ -473,7 +491,7 @@ export class Processor implements ProcessorPort {
       vector,
       name: vectorNames[vector] ?? `vector ${vector}`,
       ...(errorCode === undefined ? {} : { errorCode }),
-      ...(vector === VECTOR.PF ? { cr2: this.#system.live.cr2 >>> 0 } : {}),
+      ...(vector === VECTOR.PF ? { cr2: this.long ? this.#system.live.cr2 : this.#system.live.cr2 >>> 0 } : {}),
     });
   }
 
@@ -516,13 +534,13 @@ export class Processor implements ProcessorPort {
     this.#exceptions.close();
     // A way whose end nobody has seen would seem to end where this leads.
     this.#ways.abandon();
-    this.registers.saveTo(this.#saved);
+    this.registers.saveTo(this.#saved, this.long);
     this.#system.mark();
   }
 
   /** Takes back what an instruction did to the registers before it faulted. */
   restore(): void {
-    this.registers.restoreFrom(this.#saved);
+    this.registers.restoreFrom(this.#saved, this.long);
     this.#system.restore();
     this.#codeMode = undefined;
     this.#ways.abandon();
@@ -617,7 +635,7 @@ export class Processor implements ProcessorPort {
       return;
     }
     this.low = this.#space.read(linear, 4, false);
-    this.high = this.#space.read((linear + 4) >>> 0, 4, false);
+    this.high = this.#space.read(this.#after(linear, 4), 4, false);
   }
 
   readWords(linear: number, count: number, user: boolean, words: Int32Array): void {
@@ -626,14 +644,14 @@ export class Processor implements ProcessorPort {
       words[index] =
         host !== 0
           ? this.#view.getInt32(host + 4 * index, true)
-          : this.#space.read((linear + 4 * index) >>> 0, 4, user);
+          : this.#space.read(this.#after(linear, 4 * index), 4, user);
   }
 
   writeWords(linear: number, count: number, user: boolean, words: Int32Array): void {
     const host = this.#space.hostAddress(linear, count * 4, true, user);
     for (let index = count - 1; index >= 0; index--) {
       if (host !== 0) this.#view.setInt32(host + 4 * index, words[index]!, true);
-      else this.#space.write((linear + 4 * index) >>> 0, 4, words[index]!, user);
+      else this.#space.write(this.#after(linear, 4 * index), 4, words[index]!, user);
     }
   }
 
@@ -736,6 +754,9 @@ export class Processor implements ProcessorPort {
     this.nextEvent = bus.nextEvent(devices, this.now);
     this.attention ??= LOOK_AROUND;
   }
+
+  readonly apicId = 0;
+  readonly processors = 1;
 
   get timestamp(): bigint {
     return BigInt(this.now);

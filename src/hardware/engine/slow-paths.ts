@@ -2,10 +2,14 @@
 import { call, type Expr, type FunctionType } from "./wasm.js";
 
 const I32: "i32" = "i32";
+const F64: "f64" = "f64";
 export const slowTypes = {
   load: { parameters: [I32, I32], results: [I32] },
   loadForWrite: { parameters: [I32, I32], results: [I32] },
   store: { parameters: [I32, I32, I32], results: [I32] },
+  loadLong: { parameters: [F64, I32], results: [I32] },
+  loadLongForWrite: { parameters: [F64, I32], results: [I32] },
+  storeLong: { parameters: [F64, I32, I32], results: [I32] },
   segment: { parameters: [I32, I32, I32], results: [I32] },
   leave: { parameters: [I32], results: [I32] },
   system: { parameters: [I32], results: [I32] },
@@ -33,6 +37,9 @@ export const storeWithCare = (linear: Expr, size: Expr, value: Expr): Expr => in
 /** A call of one of them. */
 export const slow = (name: SlowName, ...args: Expr[]): Expr => call(slowNames.indexOf(name), slowTypes[name], args);
 
+/** See `loadLong`. */
+export const STACK_ACCESS = 64;
+
 /** What `system` gives when the block goes on behind its instruction. */
 export const NEXT_RECORD = 1;
 
@@ -43,6 +50,13 @@ export type SlowPaths = {
   readonly loadForWrite: (linear: number, size: number) => number;
   /** 0, or an exit code. */
   readonly store: (linear: number, size: number, value: number) => number;
+  /**
+   * The same in 64-bit code. `access` is the size in bytes, plus STACK_ACCESS if an address that is not canonical is a stack
+   * fault. Operands of more than 4 bytes are in SLOW_VALUE instead.
+   */
+  readonly loadLong: (linear: number, access: number) => number;
+  readonly loadLongForWrite: (linear: number, access: number) => number;
+  readonly storeLong: (linear: number, access: number, value: number) => number;
   /** Linear address; sets SLOW_EXIT on a fault. `access` is the size in bytes, plus 16 for a write. */
   readonly segment: (segment: number, offset: number, access: number) => number;
   /**

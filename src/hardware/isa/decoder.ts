@@ -275,6 +275,7 @@ function decodeFrom(
     row,
     eip,
     length: position(),
+    modrm,
     size,
     addressSize,
     operands,

@@ -5,7 +5,7 @@
  * Opcodes are in the SDM's notation ("81 /2", "0F B6 /r", "50+r"), operands in its Appendix A codes ("Ev", "Gv", "Ib").
  * Spec: SDM Vol. 2A, "Instruction Format"; Vol. 2D, Appendix A "Opcode Map", "Codes for Addressing Method".
  */
-import type { ModelName } from "../cpu/model.js";
+import type { Needs } from "../cpu/features.js";
 import type { ProcessorPort } from "../cpu/processor.js";
 import type { Code, OperandSize, Replay } from "./code.js";
 
@@ -21,7 +21,8 @@ export type InstructionGroup =
   | "flag control"
   | "miscellaneous"
   | "input and output"
-  | "system";
+  | "system"
+  | "x87";
 
 export interface Definition {
   readonly mnemonic: string;
@@ -51,8 +52,8 @@ export interface Definition {
   readonly sized?: boolean;
   /** The address size matters although there is no memory operand (LOOP, JECXZ). */
   readonly addressSized?: boolean;
-  /** The first model that has it; an older one raises #UD. Absent: every one from the 386 on. */
-  readonly since?: ModelName;
+  /** The features of a model it needs, all of them; without them it is #UD. Absent: every processor has it. */
+  readonly needs?: Needs;
   /** Execution does not simply go on behind it: a block of decoded code ends here. Not needed where `system` transfers control. */
   readonly endsBlock?: true;
   readonly semantics?: (code: Code) => void;
@@ -154,6 +155,8 @@ export interface DecodedInstruction {
   readonly row: Row;
   readonly eip: number;
   readonly length: number;
+  /** The ModRM byte; 0 where there is none. */
+  readonly modrm: number;
   /** Operand size in bits. */
   readonly size: OperandSize;
   /** Address size in bits. */
@@ -195,7 +198,7 @@ function parseOperand(text: string): OperandCode {
 const shape = Object.fromEntries(
   [
     ...["mnemonic", "group", "summary", "spec", "forms"],
-    ...["flags", "lock", "repeat", "where", "in64", "popsBeforeAddress", "sized", "addressSized", "since"],
+    ...["flags", "lock", "repeat", "where", "in64", "popsBeforeAddress", "sized", "addressSized", "needs"],
     ...["endsBlock", "semantics", "repeated", "system", "replay"],
   ].map((name) => [name, undefined]),
 ) as Partial<Definition>;

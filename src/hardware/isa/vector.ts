@@ -136,9 +136,7 @@ export function shiftLanes(c: Code, op: VectorShiftOp, a: Expr, count: Expr): Ex
 /** The number of a lane in each of its bytes, from two bits of an immediate a lane: the lowest lane has the lowest bits. */
 export function orderOf(immediate: Expr, bytes: 2 | 4): Expr {
   const [kind, fill, start] =
-    bytes === 4
-      ? (["i32x4", 0x04040404, 0x03020100] as const)
-      : (["i16x8", 0x02020202, 0x01000100] as const);
+    bytes === 4 ? (["i32x4", 0x04040404, 0x03020100] as const) : (["i16x8", 0x02020202, 0x01000100] as const);
   // A product moves bits 2n and 2n + 1 of the immediate to bits 6 and 7.
   const factors = bytes === 4 ? v128Words(64, 16, 4, 1) : v128Words(...[0, 1].flatMap(() => [0x00100040, 0x00010004]));
   const numbers = vectorBinary(

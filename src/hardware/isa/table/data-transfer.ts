@@ -194,7 +194,7 @@ const definitions: readonly Definition[] = [
       ["0F B0 /r", "Eb Gb"],
       ["0F B1 /r", "Ev Gv"],
     ],
-    since: "486",
+    needs: "I486",
     flags: { written: "OSZAPC" },
     lock: true,
     semantics: compareExchange,
@@ -208,7 +208,7 @@ const definitions: readonly Definition[] = [
       ["0F C0 /r", "Eb Gb"],
       ["0F C1 /r", "Ev Gv"],
     ],
-    since: "486",
+    needs: "I486",
     flags: { written: "OSZAPC" },
     lock: true,
     semantics: (c) => {
@@ -231,7 +231,7 @@ const definitions: readonly Definition[] = [
     summary: "Reverses the bytes of a 32-bit register.",
     spec: "SDM Vol. 2A, BSWAP—Byte Swap",
     forms: [["0F C8+r", "Zd"]],
-    since: "486",
+    needs: "I486",
     semantics: (c) => {
       const a = c.modify(0);
       const byte = (from: number, to: number): Expr => shl(and(shr(a, i32(from)), i32(0xff)), i32(to));
@@ -336,7 +336,7 @@ const definitions: readonly Definition[] = [
     summary: "Does nothing.",
     spec: "SDM Vol. 2B, NOP—No Operation",
     forms: [["0F 1F /0", "Ev"]],
-    since: "pentium2",
+    needs: "P6",
     semantics: () => {},
   },
   {
@@ -353,7 +353,7 @@ const definitions: readonly Definition[] = [
     summary: "Raises #UD.",
     spec: "SDM Vol. 2B, UD—Undefined Instruction",
     forms: [["0F 0B"]],
-    since: "pentium2",
+    needs: "P6",
     endsBlock: true,
     semantics: (c) => c.fault(6),
   },
@@ -363,7 +363,7 @@ const definitions: readonly Definition[] = [
     summary: "Compares EDX:EAX with 8 bytes and exchanges them with ECX:EBX if equal.",
     spec: "SDM Vol. 2A, CMPXCHG8B/CMPXCHG16B—Compare and Exchange Bytes",
     forms: [["0F C7 /1", "Mq"]],
-    since: "pentium",
+    needs: "CX8",
     lock: true,
     flags: { written: "Z" },
     system: compareExchange8,
@@ -375,7 +375,7 @@ const definitions: readonly Definition[] = [
       summary: `Copies the source to the destination if condition ${name} holds; a source in memory is read in either case.`,
       spec: "SDM Vol. 2A, CMOVcc—Conditional Move",
       forms: [[`0F ${(0x40 + code).toString(16).toUpperCase()} /r`, "Gv Ev"]],
-      since: "pentium2",
+      needs: "CMOV",
       semantics: (c) => {
         const source = c.read(1);
         c.write(0, c.let(select(c.condition(code), source, c.read(0))));

@@ -11,6 +11,7 @@ import { logicRows } from "./logic.js";
 import { segmentRows } from "./segment.js";
 import { stringRows } from "./string.js";
 import { systemRows } from "./system.js";
+import { x87ControlRows } from "./x87-control.js";
 
 export const rows: readonly Row[] = Object.freeze([
   ...dataTransferRows,
@@ -24,4 +25,5 @@ export const rows: readonly Row[] = Object.freeze([
   ...segmentRows,
   ...systemRows,
   ...fastSystemCallRows,
+  ...x87ControlRows,
 ]);
