@@ -3,11 +3,12 @@
  * Exit status: 0 powered off or reset, (value << 1) | 1 debug exit, 2 bad input, 3 limit, 4 triple fault or a dead halt.
  */
 import { Command } from "commander";
+import type { Stop } from "../hardware/state.js";
 import { VirtlabError } from "../state/error.js";
 import { firstMachine } from "./boot/first-machine.js";
 import { type BootFlags, bootOptions } from "./boot/flags.js";
 import { readRecording, writeRecording } from "./boot/recording.js";
-import { runSession, type Session } from "./boot/session.js";
+import { type End, runSession, type Session } from "./boot/session.js";
 import { deathReport } from "./death-report.js";
 import { checkWritable, writeFile } from "./files.js";
 import { EXIT_STATUS } from "./status.js";
@@ -71,13 +72,14 @@ const STATUS: Readonly<Record<string, number>> = {
 const statusOf = ({ end }: Session): number =>
   end.reason === "debug-exit" ? end.status : (STATUS[end.reason] ?? EXIT_STATUS.stuck);
 
+const isDead = (end: End): end is Stop => end.reason !== "debug-exit" && STATUS[end.reason] === undefined;
+
 /** On standard error, why it ended, where that is not the guest's wish. */
 function tell({ end, machine, earlier, exceptions }: Session, { maxInstructions, timeout }: BootFlags): void {
   if (end.reason === "limit")
     process.stderr.write(`virtlab: stopped at the limit of ${maxInstructions} instructions\n`);
   else if (end.reason === "timeout") process.stderr.write(`virtlab: stopped after ${timeout} seconds\n`);
-  else if (end.reason !== "interrupted" && end.reason !== "debug-exit" && STATUS[end.reason] === undefined)
-    process.stderr.write(deathReport(end, machine, earlier, exceptions));
+  else if (isDead(end)) process.stderr.write(deathReport(end, machine, earlier, exceptions));
 }
 
 function statistics({ machine }: Session, wallSeconds: number) {
