@@ -16,6 +16,7 @@ import {
   select,
   shl,
   shr,
+  widenUnsigned,
   xor,
 } from "../code.js";
 import { type Definition, define, type SystemInstruction } from "../instruction.js";
@@ -323,12 +324,11 @@ const definitions: readonly Definition[] = [
     summary: "Loads AL from the table at EBX, indexed by AL.",
     spec: "SDM Vol. 2D, XLAT/XLATB—Table Look-up Translation",
     forms: [["D7"]],
-    semantics: (c) =>
-      c.setRegister(
-        0,
-        8,
-        c.cell("operand", c.let(c.wrapAddress(add(c.pointer(3), c.zeroExtend(c.register(0, 8), 8)))), 8).value,
-      ),
+    semantics: (c) => {
+      const index = c.zeroExtend(c.register(0, 8), 8);
+      const address = c.let(c.wrapAddress(add(c.pointer(3), c.long ? widenUnsigned(index) : index)));
+      c.setRegister(0, 8, c.cell("operand", address, 8).value);
+    },
   },
   {
     mnemonic: "NOP",
