@@ -16,26 +16,24 @@ $busybox mount -t devtmpfs dev /dev
 $busybox --install -s /bin
 export PATH=/bin HOME=/root TERM=linux PS1='# '
 cd /root
-report() { echo "== $*"; "$@" 2>&1; }
+title() { echo; echo "== $*"; }
+list() { title "$1"; ls "$1" | tr '\\n' ' '; echo; }
 echo 'virtlab: init'
-report uname -srvmo
-echo '== processor'
+title kernel; uname -srvmo
+title processor
 grep -vE '^(cpu MHz|bogomips|microcode|cache size|clflush size|cache_alignment|TLB size)' /proc/cpuinfo
-report ls /
-report ls /dev
-report ls /sys/bus
-report ls /sys/class
-report ls /sys/devices/platform
-report mount
-report cat /proc/filesystems
-report cat /proc/misc
-report awk '{ print $1 }' /proc/modules
-report awk '/MemTotal/ { print $1, int($2 / 1024), "MiB" }' /proc/meminfo
-echo '== arithmetic'
-echo $((123456789 * 987654321)) $((7 % 3)) $((1 << 40))
+list /
+list /dev
+list /sys/bus
+list /sys/class
+list /sys/devices/platform
+title mounts; sed 's/size=[^,]*,nr_inodes=[^,]*,//' /proc/mounts
+title filesystems; cat /proc/filesystems
+title memory; awk '/MemTotal/ { print $1, int($2 / 1024), "MiB" }' /proc/meminfo
+title arithmetic
+echo $((123456789 * 987654321)) $((-7 / 2)) $((1 << 40))
 awk 'BEGIN { printf "%.15f %.6e %d\\n", 355 / 113, 2 / 3 * 1e100, 1e9 * 0.7 }'
-echo '== digest'
-sha256sum /bin/busybox
+title digest; sha256sum /bin/busybox
 echo '${READY}'
 exec setsid cttyhack sh
 `;
