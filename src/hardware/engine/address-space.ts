@@ -68,7 +68,7 @@ import { noStops, touched, type WatchHit, type Watchpoint, watchedPages } from "
 /** Reads of physical addresses where there is nothing give all ones, as an open bus does. */
 const OPEN_BUS = -1;
 /** Stands for every page above 4 GiB, where there is nothing. RAM, ROM and devices lie elsewhere. */
-const NOWHERE = 0xffc00000;
+const _NOWHERE = 0xffc00000;
 /** TLB entries that are listed one by one, to be dropped one by one. */
 const MOST_LISTED = 512;
 /** Thrown in the middle of a block where the walker would change decoded instructions, or a register of a device lies. */

@@ -68,9 +68,6 @@ import {
   RESUME_LEFT,
   SSE_FAULT,
   STACK_MASK,
-  TLB_BASE,
-  TLB_SUPERVISOR,
-  TLB_USER,
 } from "./layout.js";
 import { RegisterFile, SAVED_WORDS } from "./register-file.js";
 import { SystemRegisters } from "./system-registers.js";

@@ -11,7 +11,10 @@ import { logicRows } from "./logic.js";
 import { segmentRows } from "./segment.js";
 import { stringRows } from "./string.js";
 import { systemRows } from "./system.js";
+import { x87ArithmeticRows } from "./x87-arithmetic.js";
+import { x87CompareRows } from "./x87-compare.js";
 import { x87ControlRows } from "./x87-control.js";
+import { x87TransferRows } from "./x87-transfer.js";
 
 export const rows: readonly Row[] = Object.freeze([
   ...dataTransferRows,
@@ -26,4 +29,7 @@ export const rows: readonly Row[] = Object.freeze([
   ...systemRows,
   ...fastSystemCallRows,
   ...x87ControlRows,
+  ...x87TransferRows,
+  ...x87ArithmeticRows,
+  ...x87CompareRows,
 ]);
