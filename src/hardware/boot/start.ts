@@ -119,6 +119,7 @@ function withImage(state: MachineState, options: BootOptions, image: Uint8Array)
   const plan = loadImage({
     image,
     memorySize: state.memorySize,
+    firmwareTables: machineKind(options.machine).tables.length > 0,
     ...(imageName === undefined ? {} : { imageName }),
     ...(append === undefined ? {} : { append }),
     ...(modules === undefined ? {} : { modules }),
