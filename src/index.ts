@@ -21,6 +21,7 @@ export type { DeviceSet } from "./hardware/devices/bus.js";
 export type { DebugConsoleState } from "./hardware/devices/debug-console.js";
 export type { DebugExitState } from "./hardware/devices/debug-exit.js";
 export type { I8042State } from "./hardware/devices/i8042.js";
+export type { MachineName } from "./hardware/devices/machines.js";
 export type { Mc146818State } from "./hardware/devices/mc146818.js";
 export type { PicPairState } from "./hardware/devices/pic-pair.js";
 export type { Pic8259State } from "./hardware/devices/pic8259.js";

@@ -4,15 +4,15 @@
  * All machines of a process share one engine, which is a cache of the value used last; keeping a machine is keeping its
  * reference, and going on from an old one is free of copying.
  */
-import { produce } from "immer";
 import { VirtlabError } from "../state/error.js";
 import { PAGE_SIZE } from "../state/pages.js";
 import type { OnProgress } from "../state/progress.js";
 import { type BootOptions, bootState, type CreateOptions, createState } from "./boot/start.js";
 import { checkedModel } from "./cpu/model.js";
 import { type PageWalk, type PhysicalMemory, walk } from "./cpu/paging.js";
-import { type CpuState, cplOf, FLAG, type GeneralRegisters, generalNames, segmentNames } from "./cpu/state.js";
+import { type CpuState, cplOf, type GeneralRegisters, generalNames, segmentNames } from "./cpu/state.js";
 import { type DeviceSet, typeInput, typeKeys } from "./devices/bus.js";
+import { type MachineName, machineKind } from "./devices/machines.js";
 import { Engine } from "./engine/engine.js";
 import type { RunStops } from "./engine/stops.js";
 import type { DeliveredException } from "./inspect/exception.js";
@@ -20,7 +20,6 @@ import { type Explanation, explain } from "./inspect/explain.js";
 import {
   deepFreeze,
   differenceOf,
-  firstMisfit,
   hashOf,
   loadState,
   type MachineDifference,
@@ -30,11 +29,13 @@ import {
   saveState,
   withBytes,
 } from "./machine-content.js";
+import { type EditableMachine, editedState } from "./machine-edit.js";
 import { pieceOf, runInPieces } from "./run-in-pieces.js";
 import { checkRun, type RunOptions, type RunTask, runStops } from "./run-options.js";
 import type { EventKind, MachineEvent, MachineState, Stop } from "./state.js";
 
 export type { MachineDifference } from "./machine-content.js";
+export type { EditableMachine } from "./machine-edit.js";
 export type { RunOptions, Until } from "./run-options.js";
 
 export interface Registers extends GeneralRegisters {
@@ -63,15 +64,7 @@ export interface Counters {
   readonly portWrites: number;
 }
 
-/** What `machine.edit` may change. */
-export interface EditableMachine {
-  registers: { -readonly [K in (typeof generalNames)[number] | "eip" | "eflags"]: number };
-  devices: { -readonly [K in keyof DeviceSet]: DeviceSet[K] };
-}
-
 const NO_EVENTS: readonly MachineEvent[] = Object.freeze([]);
-/** All EFLAGS bits but those that always read as zero. */
-const DEFINED_FLAGS = 0x3f7fd7;
 const utf8 = new TextDecoder();
 
 /** Text as the serial port puts it out: a character a byte of its UTF-8. */
@@ -125,7 +118,10 @@ export class Machine {
       kind: "virtlab machine",
       name,
       model: createState({}),
-      check: ({ cpu }) => checkedModel(cpu.system.model),
+      check: ({ cpu, devices }) => {
+        checkedModel(cpu.system.model);
+        machineKind(devices.config.machine);
+      },
     });
     return new Machine(state);
   }
@@ -239,23 +235,7 @@ export class Machine {
    * @throws VirtlabError for what no machine could be: unknown registers or devices, another VM flag, values that are no numbers.
    */
   edit(recipe: (draft: EditableMachine) => void): Machine {
-    const { cpu, devices } = this.#state;
-    const { eax, ecx, edx, ebx, esp, ebp, esi, edi, eip, eflags } = cpu;
-    const before = { registers: { eax, ecx, edx, ebx, esp, ebp, esi, edi, eip, eflags }, devices };
-    const after = produce(before, (draft) => {
-      recipe(draft as unknown as EditableMachine); // what it returns, as a short arrow function does, is not meant
-    });
-    if (((after.registers.eflags ^ eflags) & FLAG.VM) !== 0)
-      throw new VirtlabError("edit: EFLAGS.VM cannot be changed: the segment registers would have to change with it");
-    for (const [name, value] of Object.entries(after.registers)) {
-      if (!(name in before.registers)) throw new VirtlabError(`edit: there is no register "${name}"`);
-      if (!Number.isInteger(value)) throw new VirtlabError(`edit: ${name} is not a whole number (${String(value)})`);
-    }
-    const misfit = firstMisfit(before, after, "edit") ?? firstMisfit(after, before, "edit");
-    if (misfit !== undefined) throw new VirtlabError(`${misfit} is unknown, missing or of the wrong type`);
-    const signed = Object.fromEntries(Object.entries(after.registers).map(([name, value]) => [name, value | 0]));
-    const flags = (after.registers.eflags | FLAG.RESERVED) & DEFINED_FLAGS;
-    return new Machine({ ...this.#state, cpu: { ...cpu, ...signed, eflags: flags }, devices: after.devices });
+    return new Machine(editedState(this.#state, recipe));
   }
 
   /** The machine with bytes written at a physical address. */
@@ -289,6 +269,11 @@ export class Machine {
   /** The processor's state by name, with segments as they were loaded and the tables. */
   get cpu(): CpuState {
     return deepFreeze(this.#state.cpu);
+  }
+
+  /** Which kind of machine it is: which devices it has. */
+  get kind(): MachineName {
+    return machineKind(this.#state.devices.config.machine).name;
   }
 
   /** Current privilege level, 0 to 3. */

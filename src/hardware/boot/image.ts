@@ -1,19 +1,23 @@
 /**
  * Finds out what kind of image a file is and loads it.
  *
- * A file with a multiboot header is a multiboot kernel. An ELF file without one is refused: nothing says how it wants to
- * be started. Any other file is a flat binary. A header that is there but broken is refused too, unless the caller says
- * that the file is flat.
+ * A file with the setup header of Linux is a bzImage. A file with a multiboot header is a multiboot kernel. An ELF file
+ * without one is started by PVH if it has the note for that, and else refused: nothing says how it wants to be started.
+ * Any other file is a flat binary. A header that is there but broken is refused too, unless the caller says that the
+ * file is flat.
  */
 import { VirtlabError } from "../../state/error.js";
 import { isBytes } from "../../state/plain-data.js";
-import { isElf, parseElf } from "./elf.js";
+import { isElf } from "./elf.js";
 import { loadFlat } from "./flat.js";
 import { ImageFile } from "./image-file.js";
+import { loadLinux } from "./linux.js";
+import { findLinuxHeader } from "./linux-header.js";
 import type { LoadPlan } from "./load-plan.js";
 import { loadMultiboot } from "./multiboot.js";
 import { findMultibootHeader } from "./multiboot-header.js";
 import type { BootModule } from "./multiboot-info.js";
+import { findPvhNote, loadPvh, parsePvhElf } from "./pvh.js";
 
 export interface ImageOptions {
   readonly image: Uint8Array;
@@ -24,8 +28,10 @@ export interface ImageOptions {
   readonly imageName?: string | undefined;
   /** Bytes. */
   readonly memorySize: number;
-  /** The command line, for multiboot kernels only. */
+  /** The command line, for kernels only. */
   readonly append?: string | undefined;
+  /** For Linux kernels only: a file they find as their first root. */
+  readonly initrd?: Uint8Array | undefined;
   /** For multiboot kernels only. */
   readonly modules?: readonly BootModule[] | undefined;
   /** "auto" (as the bytes say) unless given. */
@@ -38,37 +44,61 @@ export interface ImageOptions {
  * @throws VirtlabError naming file, offset and reason if the file is damaged, of no known kind, or too large.
  */
 export function loadImage(options: ImageOptions): LoadPlan {
-  const { image, imageName, memorySize, append = "", modules = [], kind = "auto" } = options;
+  const { image, imageName, memorySize, append = "", modules = [], initrd, kind = "auto" } = options;
   if (!isBytes(image)) throw new VirtlabError(`${imageName ?? "image"}: expected a Uint8Array`);
   modules.forEach(({ data }, index) => {
     if (!isBytes(data)) throw new VirtlabError(`module ${index}: expected its data as a Uint8Array`);
   });
-  const file = new ImageFile(image, imageName);
-  if (kind === "flat") return loadFlatAlone(file, memorySize, append, modules);
+  if (initrd !== undefined && !isBytes(initrd)) throw new VirtlabError("initrd: expected a Uint8Array");
+  const file: ImageFile = new ImageFile(image, imageName);
+  if (kind === "flat") return loadFlatAlone(file, memorySize, append, modules, initrd);
 
+  const linux = kind === "auto" ? findLinuxHeader(file) : undefined;
+  if (linux !== undefined) {
+    refuseModules(file, modules);
+    return loadLinux(file, linux, { memorySize, commandLine: append, initrd });
+  }
   const header = findHeader(file);
   if (header !== undefined) {
+    if (initrd !== undefined) throw new VirtlabError(`${file.name}: a multiboot kernel takes modules, not an initrd`);
     const commandLine = imageName === undefined ? append : `${imageName} ${append}`;
     return loadMultiboot(file, header, { memorySize, commandLine, modules });
   }
-  if (kind === "multiboot" || isElf(file)) file.fail(0, "no multiboot header in the first 0x2000 bytes");
-  return loadFlatAlone(file, memorySize, append, modules);
+  if (kind === "multiboot") file.fail(0, "no multiboot header in the first 0x2000 bytes");
+  if (!isElf(file)) return loadFlatAlone(file, memorySize, append, modules, initrd);
+
+  const elf = parsePvhElf(file);
+  const note = findPvhNote(elf);
+  if (note === undefined) file.fail(0, "no multiboot header in the first 0x2000 bytes, and no entry note for PVH");
+  refuseModules(file, modules);
+  return loadPvh(file, elf, note, { memorySize, commandLine: append, initrd });
+}
+
+function refuseModules(file: ImageFile, modules: readonly BootModule[]): void {
+  if (modules.length > 0) throw new VirtlabError(`${file.name}: a Linux kernel takes an initrd, not modules`);
 }
 
 function findHeader(file: ImageFile) {
   try {
     const header = findMultibootHeader(file);
     // What is wrong with an ELF file explains a missing header best: it may be cut off or of another class.
-    if (header === undefined && isElf(file)) parseElf(file);
+    if (header === undefined && isElf(file)) parsePvhElf(file);
     return header;
   } catch (error) {
-    if (isElf(file) && error instanceof VirtlabError) parseElf(file);
+    if (isElf(file) && error instanceof VirtlabError) parsePvhElf(file);
     throw error;
   }
 }
 
-function loadFlatAlone(file: ImageFile, memorySize: number, append: string, modules: readonly BootModule[]): LoadPlan {
-  const what = append !== "" ? "a command line" : modules.length > 0 ? "modules" : undefined;
+function loadFlatAlone(
+  file: ImageFile,
+  memorySize: number,
+  append: string,
+  modules: readonly BootModule[],
+  initrd: Uint8Array | undefined,
+): LoadPlan {
+  const what =
+    append !== "" ? "a command line" : modules.length > 0 ? "modules" : initrd !== undefined ? "an initrd" : undefined;
   if (what !== undefined) {
     throw new VirtlabError(`${file.name}: a flat binary cannot be given ${what}: it has no multiboot header`);
   }

@@ -5,7 +5,7 @@
  */
 
 import { PAGE_SIZE } from "../../state/pages.js";
-import type { GeneralRegisters } from "../cpu/state.js";
+import type { GeneralRegisters, TableRegister } from "../cpu/state.js";
 
 /** Bytes for physical memory. `bytes` may be a view of the file: who keeps it longer than the file copies it. */
 export interface LoadSegment {
@@ -17,7 +17,7 @@ export interface LoadSegment {
 /** A name an image gives to an address. */
 export interface ImageSymbol {
   readonly name: string;
-  /** Linear address, unsigned 32 bits. */
+  /** Linear address: unsigned 32 bits, or signed if the image is a 64-bit one. */
   readonly address: number;
   /** Size in bytes; 0 if the image does not tell. */
   readonly size: number;
@@ -29,13 +29,15 @@ export interface ImageSymbol {
  * interrupts off.
  */
 export interface LoadPlan {
-  readonly kind: "multiboot" | "flat";
+  readonly kind: "multiboot" | "flat" | "pvh" | "linux";
   /** They do not overlap. */
   readonly segments: readonly LoadSegment[];
   /** Address of the first instruction. */
   readonly entry: number;
   /** At the first instruction, unsigned 32-bit numbers. */
   readonly registers: GeneralRegisters;
+  /** A descriptor table the image may count on, and which of its flat segments are loaded; none unless given. */
+  readonly descriptors?: { readonly table: TableRegister; readonly code: number; readonly data: number };
   /** By rising address; empty if the image has none. */
   readonly symbols: readonly ImageSymbol[];
 }

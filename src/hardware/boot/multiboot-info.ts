@@ -11,6 +11,7 @@
  * Manual: Multiboot Specification 0.6.96, "Boot information format".
  */
 import { type LoadSegment, pageAlign } from "./load-plan.js";
+import { LOW_MEMORY_END, MEBIBYTE, memoryMap } from "./memory-map.js";
 
 /** A module: a file handed to the kernel as it is. */
 export interface BootModule {
@@ -40,27 +41,10 @@ const FIELD = {
 } as const;
 const MODULE_SIZE = 16;
 const MAP_ENTRY_SIZE = 24;
-const AVAILABLE = 1;
-const RESERVED = 2;
 const LOADER_NAME = "virtlab";
 
 /** Map first, then, at a fixed distance, the structure. */
 const LOW_AREA = { start: 0x9000, structure: 0x500, size: 0x1000 } as const;
-const MEBIBYTE = 0x10_0000;
-/** End of what a PC has below the video memory, less 1 KiB for the extended BIOS data area. */
-const LOW_MEMORY_END = 0x9_fc00;
-const VIDEO_MEMORY = 0xa_0000;
-const BIOS = 0xf_0000;
-const FIRMWARE_TABLES_SIZE = 0x2_0000;
-const FLASH = { start: 0xfffc_0000, size: 0x4_0000 } as const;
-
-/** A range of the memory map. */
-interface MapEntry {
-  readonly base: number;
-  readonly length: number;
-  readonly type: number;
-}
-
 /** @param kernel the segments of the kernel, zeros included, as physical address ranges. */
 export function buildMultibootInfo(options: {
   readonly memorySize: number;
@@ -104,20 +88,6 @@ export function buildMultibootInfo(options: {
   set(FIELD.loaderName, lists.loaderName);
   segments.push({ address: areaStart, bytes: new Uint8Array(area.buffer) });
   return { address: areaStart + LOW_AREA.structure, segments };
-}
-
-/** The memory map of a PC with `size` bytes of memory. */
-function memoryMap(size: number): MapEntry[] {
-  const topOfFree = size - FIRMWARE_TABLES_SIZE;
-  const ranges = [
-    [0, Math.min(size, LOW_MEMORY_END), AVAILABLE],
-    [LOW_MEMORY_END, Math.min(size, VIDEO_MEMORY), RESERVED],
-    [BIOS, MEBIBYTE, RESERVED],
-    [MEBIBYTE, topOfFree, AVAILABLE],
-    [Math.max(topOfFree, MEBIBYTE), size, RESERVED],
-    [FLASH.start, FLASH.start + FLASH.size, RESERVED],
-  ] as const;
-  return ranges.map(([base, end, type]) => ({ base, length: end - base, type })).filter(({ length }) => length > 0);
 }
 
 /** Module list, module strings, command line and loader name from `start` on, and the places of the modules behind. */

@@ -7,13 +7,17 @@ import { isBytes } from "../../state/plain-data.js";
 import { checkedModel, identify, type ModelName } from "../cpu/model.js";
 import { type CpuState, CR0, flatProtectedMode, generalNames, realSegment, type SystemState } from "../cpu/state.js";
 import { createDevices } from "../devices/bus.js";
+import { type MachineName, machineKind } from "../devices/machines.js";
 import type { DeviceConfig } from "../devices/port-map.js";
 import { writeBytes } from "../machine-content.js";
 import type { MachineState, RomRange } from "../state.js";
 import { loadImage } from "./image.js";
+import type { LoadPlan } from "./load-plan.js";
 import type { BootModule } from "./multiboot-info.js";
 
 export interface CreateOptions {
+  /** Kind of machine: which devices it has. Default "isapc". */
+  readonly machine?: MachineName;
   /** RAM: bytes, or text such as "64M". Default 64 MiB. */
   readonly memory?: number | string;
   /** Processor model. Default "pentium2". */
@@ -27,13 +31,15 @@ export interface CreateOptions {
 }
 
 export interface BootOptions extends CreateOptions {
-  /** A multiboot 1 kernel (ELF or address fields) or a flat binary. */
+  /** A multiboot 1 kernel (ELF or address fields), a Linux kernel (bzImage, or vmlinux with a PVH note), or a flat binary. */
   readonly image?: Uint8Array;
   /** Name of the image or ROM for messages, and for the start of a kernel's command line. */
   readonly imageName?: string;
   /** The kernel's command line. */
   readonly append?: string;
   readonly modules?: readonly BootModule[];
+  /** The file a Linux kernel finds as its first root. */
+  readonly initrd?: Uint8Array;
   /** "real": the image is a flat binary that starts in real mode at 0000:7C00, as a boot sector does. */
   readonly mode?: "real";
   /**
@@ -61,8 +67,10 @@ function afterReset(model: ModelName): CpuState {
 }
 
 /** A machine without a program: 32-bit protected mode with flat segments, EIP 0, memory all zeros. */
-export function createState({ memory, model, time, debugExitPort, debugConsolePort }: CreateOptions): MachineState {
+export function createState(options: CreateOptions): MachineState {
+  const { machine, memory, model, time, debugExitPort, debugConsolePort } = options;
   const config: DeviceConfig = {
+    machine: machineKind(machine).name,
     ...(debugConsolePort === null ? {} : { debugConsolePort: debugConsolePort ?? 0xe9 }),
     ...(debugExitPort === null ? {} : { debugExitPort: debugExitPort ?? 0xf4 }),
   };
@@ -94,18 +102,31 @@ export function bootState(options: BootOptions): MachineState {
 }
 
 function withImage(state: MachineState, options: BootOptions, image: Uint8Array): MachineState {
-  const { imageName, append, modules } = options;
+  const { imageName, append, modules, initrd } = options;
   const plan = loadImage({
     image,
     memorySize: state.memorySize,
     ...(imageName === undefined ? {} : { imageName }),
     ...(append === undefined ? {} : { append }),
     ...(modules === undefined ? {} : { modules }),
+    ...(initrd === undefined ? {} : { initrd }),
   });
   let { memory } = state;
   for (const { address, bytes } of plan.segments) memory = writeBytes(memory, address, bytes);
   const registers = Object.fromEntries(generalNames.map((name) => [name, plan.registers[name] | 0]));
-  return { ...state, memory, cpu: { ...state.cpu, ...registers, eip: plan.entry | 0 } };
+  const { system } = state.cpu;
+  const cpu = { ...state.cpu, ...registers, eip: plan.entry | 0, system: withDescriptors(system, plan.descriptors) };
+  return { ...state, memory, cpu };
+}
+
+/** The same flat segments, from the table an image may count on. */
+function withDescriptors(system: SystemState, descriptors: LoadPlan["descriptors"]): SystemState {
+  if (descriptors === undefined) return system;
+  const { table, code, data } = descriptors;
+  const { cs, ds } = system.segments;
+  const flat = { ...ds, selector: data };
+  const segments = { es: flat, cs: { ...cs, selector: code }, ss: flat, ds: flat, fs: flat, gs: flat };
+  return { ...system, gdtr: table, segments };
 }
 
 const BOOT_SECTOR = 0x7c00;

@@ -4,6 +4,7 @@
  * exception.
  */
 import type { Descriptor } from "./descriptors.js";
+import type { FloatingRegisters } from "./floating.js";
 import type { RuleName } from "./rules.js";
 import type { Mode, Segment, SegmentName, SystemState } from "./state.js";
 
@@ -83,6 +84,8 @@ export interface ProcessorPort {
   /** EFLAGS, bit 1 set. */
   getEflags(): number;
   setEflags(value: number): void;
+  /** x87, MMX and XMM registers. */
+  readonly floating: FloatingRegisters;
   /** Address of the instruction being executed. */
   readonly eip: number;
   /** Where execution goes on; set to the next instruction before a system instruction runs. */
@@ -113,6 +116,8 @@ export interface ProcessorPort {
   readWords(linear: number, count: number, user: boolean, words: Int32Array): void;
   /** Writes `count` dwords, the last one first, as pushes do. Throws #PF with some of them written. */
   writeWords(linear: number, count: number, user: boolean, words: Int32Array): void;
+  /** Throws #PF unless `size` bytes can be written, which may lie on two pages. */
+  checkWrite(linear: number, size: number, user: boolean): void;
   /**
    * Linear address of a checked access. In 64-bit code only FS and GS have a base, there are no limits, and the whole access
    * must have canonical addresses. Throws #GP(0) or #SS(0).

@@ -76,9 +76,38 @@ export const rules = {
     check: "IA32_SYSENTER_CS is null.",
     spec: 'SDM Vol. 2B, "SYSENTER—Fast System Call"',
   },
-  "x87-task-switched": {
+  // x87, MMX and SSE.
+  "x87-wait-task-switched": {
     check: "CR0.MP and CR0.TS are set.",
     spec: 'SDM Vol. 2D, "WAIT/FWAIT—Wait"',
+  },
+  "x87-emulated": {
+    check: "CR0.EM is set: x87 instructions are for software to emulate.",
+    spec: 'SDM Vol. 3A, "Control Registers"',
+  },
+  "task-switched": {
+    check: "CR0.TS is set: the registers of x87, MMX and SSE may be another task's.",
+    spec: 'SDM Vol. 3A, "Control Registers"',
+  },
+  "x87-error-pending": {
+    check: "An earlier x87 instruction met an exception that is not masked.",
+    spec: 'SDM Vol. 3A, "Interrupt 16—x87 FPU Floating-Point Error (#MF)"',
+  },
+  "vector-emulated": {
+    check: "CR0.EM is set, and MMX and SSE cannot be emulated.",
+    spec: 'SDM Vol. 3A, "Control Registers"',
+  },
+  "no-osfxsr": {
+    check: "CR4.OSFXSR is clear: the operating system does not save XMM registers.",
+    spec: 'SDM Vol. 3A, "Control Registers"',
+  },
+  "mxcsr-reserved": {
+    check: "A reserved bit of MXCSR would be set.",
+    spec: 'SDM Vol. 1, "MXCSR Control and Status Register"',
+  },
+  "operand-not-aligned": {
+    check: "The operand in memory does not begin at a multiple of 16.",
+    spec: 'SDM Vol. 1, "Memory Alignment Requirements"',
   },
   "page-not-present": {
     check: "An entry on the way to the page is not present.",

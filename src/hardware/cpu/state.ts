@@ -3,6 +3,7 @@
  * integers to the JavaScript engine, which makes a step cheap); the public view shows them unsigned.
  * Spec: SDM Vol. 3A, "System Architecture Overview".
  */
+import { type FloatingState, resetFloating } from "./floating.js";
 import type { ModelName } from "./model.js";
 
 /** A segment register: selector, and the descriptor as it was when the selector was loaded. */
@@ -102,6 +103,7 @@ export interface CpuState extends GeneralRegisters {
   readonly eip: number;
   readonly eflags: number;
   readonly system: SystemState;
+  readonly floating: FloatingState;
   /** HLT was executed and no interrupt has come since. */
   readonly halted: boolean;
   /** STI, or MOV or POP to SS, was just executed: interrupts wait for one more instruction. */
@@ -253,6 +255,7 @@ export const flatProtectedMode: CpuState = Object.freeze({
   halted: false,
   shadow: "none",
   pending: noEvents,
+  floating: resetFloating,
   system: Object.freeze({
     model: "pentium2",
     cr0: CR0.PE | CR0.ET,

@@ -20,35 +20,21 @@ import {
 } from "./device-set.js";
 import { passesA20, pressKeys, typeText } from "./i8042.js";
 import { nmiMasked } from "./mc146818.js";
+import { baseOf, type MemoryRange, rangeAtAddress } from "./memory-map.js";
 import * as pic from "./pic-pair.js";
-import {
-  DEFAULT_DEVICE_CONFIG,
-  type DeviceConfig,
-  type DeviceName,
-  INTERRUPT_LINES,
-  type InterruptLine,
-  type PortRange,
-  portRanges,
-} from "./port-map.js";
+import { DEFAULT_DEVICE_CONFIG, type DeviceConfig, type DeviceName, type PortRange } from "./port-map.js";
 import { port92PassesA20, pullReset } from "./reset-control.js";
 import { receive } from "./uart16550.js";
+import { wiringOf } from "./wiring.js";
 
 export { DEVICE_KINDS, type DeviceSet, type DeviceSetup } from "./device-set.js";
 
-/** What a port read gives. */
-export interface PortReadResult {
+/** What a read gives. */
+export interface ReadValue {
   readonly devices: DeviceSet;
   /** Unsigned, of the access's size. */
   readonly value: number;
 }
-
-/** The interrupt lines of every device that drives some. */
-const LINES_OF: { readonly [N in DeviceName]?: readonly InterruptLine[] } = Object.fromEntries(
-  INTERRUPT_LINES.map(({ device }) => [device, INTERRUPT_LINES.filter((row) => row.device === device)]),
-);
-
-/** The devices that do something by themselves, each with its one line; all of them are in every machine. */
-const TIMED = INTERRUPT_LINES.filter(({ device }) => kindOf(device).advance !== undefined);
 
 /**
  * All devices after reset.
@@ -57,23 +43,25 @@ const TIMED = INTERRUPT_LINES.filter(({ device }) => kindOf(device).advance !== 
  * @throws VirtlabError for a configured port that does not exist or is taken, and for a time that cannot be.
  */
 export function createDevices(config: DeviceConfig = DEFAULT_DEVICE_CONFIG, setup: DeviceSetup = {}): DeviceSet {
-  portRanges(config);
   let devices = resetDevices(config, setup);
-  for (const { device } of INTERRUPT_LINES) devices = driveLines(devices, device, false);
+  for (const device of Object.keys(wiringOf(devices.config).lines) as DeviceName[])
+    devices = driveLines(devices, device, false);
   return devices;
 }
 
 /** IN: reads `size` (1, 2 or 4) bytes from `port` at `tick`. A port nobody answers gives all ones. */
-export function portRead(devices: DeviceSet, port: number, size: number, tick: number): PortReadResult {
+export function portRead(devices: DeviceSet, port: number, size: number, tick: number): ReadValue {
   const range = rangeAt(devices.config, port);
-  if (range !== undefined && takesWhole(range, port, size)) return readRegister(devices, range, port, size, tick);
+  if (range !== undefined && takesWhole(range, port, size)) {
+    return readRegister(devices, range.device, range.offset + port - range.base, size, tick);
+  }
   if (range === undefined && size === 1) return { devices, value: 0xff };
   let value = 0;
   for (let index = 0; index < size; index++) {
     const part = rangeOfByte(devices.config, port, index, size);
     let byte = 0xff;
     if (part !== undefined) {
-      const result = readRegister(devices, part, port + index, 1, tick);
+      const result = readRegister(devices, part.device, part.offset + port + index - part.base, 1, tick);
       devices = result.devices;
       byte = result.value;
     }
@@ -86,12 +74,13 @@ export function portRead(devices: DeviceSet, port: number, size: number, tick: n
 export function portWrite(devices: DeviceSet, port: number, size: number, value: number, tick: number): DeviceSet {
   const range = rangeAt(devices.config, port);
   if (range !== undefined && takesWhole(range, port, size)) {
-    return writeRegister(devices, range, port, size, value, tick);
+    return writeRegister(devices, range.device, range.offset + port - range.base, size, value, tick);
   }
   for (let index = 0; index < size; index++) {
     const part = rangeOfByte(devices.config, port, index, size);
     if (part === undefined) continue;
-    devices = writeRegister(devices, part, port + index, 1, (value >>> (8 * index)) & 0xff, tick);
+    const byte = (value >>> (8 * index)) & 0xff;
+    devices = writeRegister(devices, part.device, part.offset + port + index - part.base, 1, byte, tick);
   }
   return devices;
 }
@@ -106,6 +95,50 @@ export function isTimeless(devices: DeviceSet, port: number, size: number): bool
   return range === undefined ? size === 1 : takesWhole(range, port, size) && kindOf(range.device).advance === undefined;
 }
 
+/** Reads `size` (1, 2 or 4) bytes at a physical address at `tick`. Where nobody answers it gives all ones. */
+export function memoryRead(devices: DeviceSet, physical: number, size: number, tick: number): ReadValue {
+  const range = rangeAtAddress(devices, physical);
+  if (range === undefined && size === 1) return { devices, value: 0xff };
+  if (range !== undefined && size <= range.width) {
+    const offset = range.offset + physical - baseOf(range, devices);
+    return readRegister(devices, range.device, offset, size, tick);
+  }
+  let value = 0;
+  for (let at = 0, part = 0; at < size; at += part) {
+    part = partOf(rangeAtAddress(devices, physical + at), size - at);
+    const result = memoryRead(devices, physical + at, part, tick);
+    devices = result.devices;
+    value += result.value * 2 ** (8 * at);
+  }
+  return { devices, value };
+}
+
+/** Writes `value` (unsigned, `size` bytes: 1, 2 or 4) at a physical address at `tick`. Where nobody answers it is lost. */
+export function memoryWrite(
+  devices: DeviceSet,
+  physical: number,
+  size: number,
+  value: number,
+  tick: number,
+): DeviceSet {
+  const range = rangeAtAddress(devices, physical);
+  if (range === undefined && size === 1) return devices;
+  if (range !== undefined && size <= range.width) {
+    const offset = range.offset + physical - baseOf(range, devices);
+    return writeRegister(devices, range.device, offset, size, value, tick);
+  }
+  for (let at = 0, part = 0; at < size; at += part) {
+    part = partOf(rangeAtAddress(devices, physical + at), size - at);
+    const bytes = Math.floor(value / 2 ** (8 * at)) % 2 ** (8 * part);
+    devices = memoryWrite(devices, physical + at, part, bytes, tick);
+  }
+  return devices;
+}
+
+/** How much of a wider access, of which `left` bytes are left, is made at a time: what the device takes. */
+const partOf = (range: MemoryRange | undefined, left: number): number =>
+  range !== undefined && range.width <= left ? range.width : 1;
+
 /** The first tick at which time changes something of the devices; 0 where that is not known. */
 export const quietUntil = (devices: DeviceSet): number => (devices === quietSet ? quietTick : 0);
 
@@ -118,8 +151,7 @@ let quietTick = 0;
 export function advance(devices: DeviceSet, tick: number): DeviceSet {
   if (devices === quietSet && tick < quietTick) return devices;
   let until = Number.POSITIVE_INFINITY;
-  for (const { device } of TIMED) {
-    const kind = kindOf(device);
+  for (const { device, kind } of wiringOf(devices.config).timed) {
     const before = stateOf(devices, device);
     let due = kind.due!(before);
     if (tick >= due) {
@@ -142,9 +174,8 @@ export function advance(devices: DeviceSet, tick: number): DeviceSet {
 export function nextEvent(devices: DeviceSet, tick: number): number {
   const now = advance(devices, tick);
   let next = Number.POSITIVE_INFINITY;
-  for (const { device, line } of TIMED) {
+  for (const { device, kind, line } of wiringOf(now.config).timed) {
     if (!pic.isUnmasked(now.pic, line)) continue;
-    const kind = kindOf(device);
     const state = stateOf(now, device);
     let event = kind.nextEvent!(state, tick);
     // The fall of a pin that requests nothing changes nothing: what matters is the rise after it.
@@ -212,19 +243,17 @@ export function nmiEnabled(devices: DeviceSet): boolean {
  */
 export function canWakeByItself(devices: DeviceSet, tick: number): boolean {
   const now = advance(devices, tick);
-  return TIMED.some(({ device, line }) => {
-    if (kindOf(device).nextEvent!(stateOf(now, device), tick) === Number.POSITIVE_INFINITY) return false;
+  return wiringOf(now.config).timed.some(({ device, kind, line }) => {
+    if (kind.nextEvent!(stateOf(now, device), tick) === Number.POSITIVE_INFINITY) return false;
     // The mask is not all that can stand in the way: this level or a higher one may be in service.
     return pic.interruptRequested(pic.raise(pic.lower(now.pic, line), line));
   });
 }
 
-function readRegister(set: DeviceSet, range: PortRange, port: number, size: number, tick: number): PortReadResult {
+function readRegister(set: DeviceSet, name: DeviceName, offset: number, size: number, tick: number): ReadValue {
   const devices = advance(set, tick);
-  const name = range.device;
   const kind = kindOf(name);
   const before = stateOf(devices, name);
-  const offset = range.offset + port - range.base;
   const peeked = kind.peek === undefined ? -1 : kind.peek(before, offset, size, tick);
   if (peeked >= 0) return { devices, value: peeked };
   const { state, value } = kind.read(before, offset, size, tick);
@@ -234,17 +263,15 @@ function readRegister(set: DeviceSet, range: PortRange, port: number, size: numb
 
 function writeRegister(
   set: DeviceSet,
-  range: PortRange,
-  port: number,
+  name: DeviceName,
+  offset: number,
   size: number,
   value: number,
   tick: number,
 ): DeviceSet {
   const devices = advance(set, tick);
-  const name = range.device;
   const kind = kindOf(name);
   const before = stateOf(devices, name);
-  const offset = range.offset + port - range.base;
   const written = withState(devices, name, kind.write(before, offset, size, value, tick));
   const resets = kind.resetsOnWrite?.(before, offset, value) ?? false;
   return resets ? replaced(written, "reset", pullReset(written.reset)) : written;
@@ -263,7 +290,7 @@ function withState(devices: DeviceSet, name: DeviceName, after: AnyState, pulsed
 
 /** The set with the interrupt pins of a device driving their lines, through low first if they `pulsed`. */
 function driveLines(devices: DeviceSet, name: DeviceName, pulsed: boolean): DeviceSet {
-  const lines = LINES_OF[name];
+  const lines = wiringOf(devices.config).lines[name];
   if (lines === undefined) return devices;
   let after = devices.pic;
   for (const { line, pin } of lines) {
@@ -283,25 +310,7 @@ function rangeOfByte(config: DeviceConfig, port: number, index: number, size: nu
   return range === undefined || size === 1 || range.inWiderAccess ? range : undefined;
 }
 
-// The ranges of the machine that was looked at last, by port: made from its configuration alone, so that no value
-// depends on them. A session rarely holds machines with different ports.
-let indexedConfig: DeviceConfig | undefined;
-let indexedRanges: readonly (PortRange | undefined)[] = [];
-const rangeNumbers = new Uint8Array(0x1_0000);
-
 function rangeAt(config: DeviceConfig, port: number): PortRange | undefined {
-  if (config !== indexedConfig) indexPorts(config, indexedConfig);
-  return indexedRanges[rangeNumbers[port]!];
-}
-
-function indexPorts(config: DeviceConfig, indexed: DeviceConfig | undefined): void {
-  indexedConfig = config;
-  const same = config.debugConsolePort === indexed?.debugConsolePort && config.debugExitPort === indexed?.debugExitPort;
-  if (indexed !== undefined && same) return;
-  const ranges = portRanges(config);
-  indexedRanges = [undefined, ...ranges];
-  rangeNumbers.fill(0);
-  ranges.forEach(({ base, length }, index) => {
-    rangeNumbers.fill(index + 1, base, base + length);
-  });
+  const { ranges, rangeNumbers } = wiringOf(config);
+  return ranges[rangeNumbers[port]!];
 }

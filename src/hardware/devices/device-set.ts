@@ -13,7 +13,7 @@ import { type Uart16550State, uart16550 } from "./uart16550.js";
 
 /** The devices of a machine, by name. */
 export interface DeviceSet {
-  /** The ports the user chose: part of the machine, because what an access does depends on them. */
+  /** What the user chose: part of the machine, because what an access does depends on it. */
   readonly config: DeviceConfig;
   readonly pic: PicPairState;
   readonly pit: Pit8254State;
@@ -67,10 +67,12 @@ export function stateOf(devices: DeviceSet, name: DeviceName): AnyState {
 
 /** The devices after reset, their interrupt pins driving nothing yet. */
 export function resetDevices(config: DeviceConfig, setup: DeviceSetup): DeviceSet {
-  const { debugConsolePort, debugExitPort } = config;
+  const { machine, debugConsolePort, debugExitPort } = config;
   const { a20 = true } = setup;
   return {
     config: {
+      // What says nothing is an isapc, as every machine was before there were others: their hashes stay.
+      ...(machine === undefined || machine === "isapc" ? {} : { machine }),
       ...(debugConsolePort === undefined ? {} : { debugConsolePort }),
       ...(debugExitPort === undefined ? {} : { debugExitPort }),
     },

@@ -1,14 +1,16 @@
 /**
- * Where a PC's devices are: which ports reach which register, and which pin drives which interrupt line.
+ * Which ports reach which register of a device, and which pin drives which interrupt line.
  *
- * A machine gets a further device by a row here and an entry in the tables of `device-set.ts`. Left out on purpose:
- * memory-mapped registers, and anything that moves at run time.
+ * A machine gets a further device by a row here, an entry in the tables of `device-set.ts` and its name in `machines.ts`.
+ * The ports themselves are `layout.ts`. Left out on purpose: what moves at run time (`pci.ts`).
  *
  * Manual: IBM PC/AT Technical Reference, "I/O Address Map" and "System Interrupts".
  */
 import { VirtlabError } from "../../state/error.js";
 import { DEBUG_EXIT_LENGTH } from "./debug-exit.js";
 import { I8042_OFFSET, I8042_PIN } from "./i8042.js";
+import { IRQ, PORT, type Region } from "./layout.js";
+import { devicesOf, type MachineName } from "./machines.js";
 import { RTC_OFFSET } from "./mc146818.js";
 import { PIC_PAIR_OFFSET } from "./pic-pair.js";
 import { PIT_OFFSET } from "./pit8254.js";
@@ -51,8 +53,10 @@ export interface InterruptLine {
   readonly reason: string;
 }
 
-/** Devices whose port the user chooses; an absent port is an absent device. */
+/** What the user chooses of a machine; an absent port is an absent device. */
 export interface DeviceConfig {
+  /** Kind of machine; "isapc" unless given. */
+  readonly machine?: MachineName;
   /** Port of the debug console. */
   readonly debugConsolePort?: number;
   /** First of the debug exit's four ports. */
@@ -62,26 +66,26 @@ export interface DeviceConfig {
 /** What a machine has unless something else is asked for. */
 export const DEFAULT_DEVICE_CONFIG: DeviceConfig = { debugConsolePort: 0xe9, debugExitPort: 0xf4 };
 
-function bytes(base: number, length: number, device: DeviceName, offset: number, reason: string): PortRange {
+function bytes({ base, length, reason }: Region, device: DeviceName, offset = 0): PortRange {
   return { base, length, device, offset, width: 1, inWiderAccess: true, reason };
 }
 
-/** The ranges every machine has. */
+/** The ranges of all devices that do not move; a machine has those of the devices it has. */
 export const PORT_MAP: readonly PortRange[] = [
-  bytes(0x020, 2, "pic", PIC_PAIR_OFFSET.master, "interrupt controller 1"),
-  bytes(0x040, 4, "pit", PIT_OFFSET.counter0, "timer"),
-  bytes(0x060, 1, "ps2", I8042_OFFSET.data, "keyboard controller data"),
-  bytes(0x061, 1, "pit", PIT_OFFSET.systemControl, "system control port B: gate and output of the speaker's timer"),
-  bytes(0x064, 1, "ps2", I8042_OFFSET.command, "keyboard controller command and status"),
-  bytes(0x070, 2, "rtc", RTC_OFFSET.index, "real-time clock and its memory, NMI mask"),
-  bytes(0x080, 1, "postCode", 0, "POST code"),
-  bytes(0x092, 1, "reset", RESET_CONTROL_OFFSET.systemControl, "system control port A: fast reset, address line 20"),
-  bytes(0x0a0, 2, "pic", PIC_PAIR_OFFSET.slave, "interrupt controller 2"),
-  bytes(0x2f8, 8, "uart2", 0, "serial port COM2"),
-  bytes(0x3f8, 8, "uart", 0, "serial port COM1"),
-  bytes(0x4d0, 2, "pic", PIC_PAIR_OFFSET.masterElcr, "edge/level control of the interrupt controllers"),
+  bytes(PORT.interruptController1, "pic", PIC_PAIR_OFFSET.master),
+  bytes(PORT.timer, "pit", PIT_OFFSET.counter0),
+  bytes(PORT.keyboardData, "ps2", I8042_OFFSET.data),
+  bytes(PORT.systemControlB, "pit", PIT_OFFSET.systemControl),
+  bytes(PORT.keyboardCommand, "ps2", I8042_OFFSET.command),
+  bytes(PORT.realTimeClock, "rtc", RTC_OFFSET.index),
+  bytes(PORT.postCode, "postCode"),
+  bytes(PORT.systemControlA, "reset", RESET_CONTROL_OFFSET.systemControl),
+  bytes(PORT.interruptController2, "pic", PIC_PAIR_OFFSET.slave),
+  bytes(PORT.com2, "uart2"),
+  bytes(PORT.com1, "uart"),
+  bytes(PORT.triggerModes, "pic", PIC_PAIR_OFFSET.masterElcr),
   {
-    ...bytes(0xcf9, 1, "reset", RESET_CONTROL_OFFSET.resetControl, "reset control"),
+    ...bytes(PORT.resetControl, "reset", RESET_CONTROL_OFFSET.resetControl),
     // A dword at 0xCF8 is an address for PCI configuration: software that looks for PCI must not reset the machine.
     inWiderAccess: false,
   },
@@ -89,12 +93,12 @@ export const PORT_MAP: readonly PortRange[] = [
 
 /** The interrupt lines that are driven. */
 export const INTERRUPT_LINES: readonly InterruptLine[] = [
-  { line: 0, device: "pit", pin: 0, reason: "the timer's OUT0 is wired to IRQ 0 on every PC" },
-  { line: 1, device: "ps2", pin: I8042_PIN.keyboard, reason: "the keyboard's line on every PC" },
-  { line: 3, device: "uart2", pin: 0, reason: "COM2's line by convention since the PC" },
-  { line: 4, device: "uart", pin: 0, reason: "COM1's line by convention since the PC" },
-  { line: 8, device: "rtc", pin: 0, reason: "the real-time clock's line since the PC/AT" },
-  { line: 12, device: "ps2", pin: I8042_PIN.auxiliary, reason: "the mouse's line since the PS/2" },
+  { line: IRQ.timer, device: "pit", pin: 0, reason: "the timer's OUT0 is wired to IRQ 0 on every PC" },
+  { line: IRQ.keyboard, device: "ps2", pin: I8042_PIN.keyboard, reason: "the keyboard's line on every PC" },
+  { line: IRQ.com2, device: "uart2", pin: 0, reason: "COM2's line by convention since the PC" },
+  { line: IRQ.com1, device: "uart", pin: 0, reason: "COM1's line by convention since the PC" },
+  { line: IRQ.realTimeClock, device: "rtc", pin: 0, reason: "the real-time clock's line since the PC/AT" },
+  { line: IRQ.auxiliary, device: "ps2", pin: I8042_PIN.auxiliary, reason: "the mouse's line since the PS/2" },
 ];
 
 const PORTS = 0x1_0000;
@@ -105,15 +109,18 @@ const PORTS = 0x1_0000;
  * @throws VirtlabError for a port outside 0 to 0xFFFF or one that another device has.
  */
 export function portRanges(config: DeviceConfig): readonly PortRange[] {
-  const ranges = [...PORT_MAP];
+  const devices = devicesOf(config);
+  const fixed = PORT_MAP.filter(({ device }) => devices.has(device));
+  const chosen: PortRange[] = [];
   if (config.debugConsolePort !== undefined) {
-    ranges.push(bytes(config.debugConsolePort, 1, "debugConsole", 0, "debug console"));
+    chosen.push(bytes({ base: config.debugConsolePort, length: 1, reason: "debug console" }, "debugConsole"));
   }
   if (config.debugExitPort !== undefined) {
-    const range = bytes(config.debugExitPort, DEBUG_EXIT_LENGTH, "debugExit", 0, "debug exit");
-    ranges.push({ ...range, width: 4 });
+    const region = { base: config.debugExitPort, length: DEBUG_EXIT_LENGTH, reason: "debug exit" };
+    chosen.push({ ...bytes(region, "debugExit"), width: 4 });
   }
-  for (const range of ranges.slice(PORT_MAP.length)) checkRange(range, ranges);
+  const ranges = [...fixed, ...chosen];
+  for (const range of chosen) checkRange(range, ranges);
   return ranges;
 }
 

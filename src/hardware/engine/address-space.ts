@@ -46,7 +46,7 @@ import { noStops, touched, type WatchHit, type Watchpoint, watchedPages } from "
 const OPEN_BUS = -1;
 /** TLB entries that are listed one by one, to be dropped one by one. */
 const MOST_LISTED = 512;
-/** Thrown where the walker would change decoded instructions in the middle of a block. */
+/** Thrown in the middle of a block where the walker would change decoded instructions, or a register of a device lies. */
 const BAIL = Symbol("the instruction must run alone");
 /** A page of these is never written without asking. */
 const SPECIAL = SLOT.CODE | SLOT.TABLE | SLOT.ROM;
@@ -65,6 +65,12 @@ export interface DecodedCode {
   dropAll(): void;
 }
 
+/** What answers at physical addresses where there is neither RAM nor ROM. Sizes are 1, 2 or 4; values sign-extended. */
+export interface MemoryMapped {
+  read(physical: number, size: number): number;
+  write(physical: number, size: number, value: number): void;
+}
+
 export class AddressSpace {
   /** Of the open value; the engine keeps both true. */
   system!: SystemState;
@@ -76,8 +82,13 @@ export class AddressSpace {
   alignmentChecked = false;
   /** Sees every access through a segment, while there is one. */
   watch: ((linear: number, size: number, write: boolean) => void) | undefined;
-  /** What an access raises where there is no memory. Unless given, reads are all ones and writes do nothing. */
+  /** What an access raises where there is no memory. Unless given, `mapped` answers. */
   absent: ((physical: number) => Fault) | undefined;
+  /**
+   * The registers of devices. An instruction that touches one runs alone, so that its time is exact. Unless given, reads are
+   * all ones and writes do nothing.
+   */
+  mapped: MemoryMapped | undefined;
   /** The fault behind an EXIT.fault of a slow path. */
   pendingFault: Fault | undefined;
   /** The watchpoint that was touched since `watchData`, or since it was taken back. */
@@ -348,9 +359,20 @@ export class AddressSpace {
   }
 
   /** What is read where there is no memory. */
-  #openBus(physical: number): number {
+  #readMapped(physical: number, size: number): number {
+    this.#checkMapped(physical);
+    return this.mapped === undefined ? OPEN_BUS : this.mapped.read(physical, size);
+  }
+
+  #writeMapped(physical: number, size: number, value: number): void {
+    this.#checkMapped(physical);
+    this.mapped?.write(physical, size, value);
+  }
+
+  /** Throws unless an access where there is no memory may be made now. */
+  #checkMapped(physical: number): void {
     if (this.absent !== undefined) throw this.absent(physical);
-    return OPEN_BUS;
+    if (this.mapped !== undefined && this.#inBlock) throw BAIL;
   }
 
   #isRom(frame: number): boolean {
@@ -468,7 +490,7 @@ export class AddressSpace {
     const physical = this.#translate(linear, false, this.user);
     const frame = physical >>> 12;
     if (!this.#isMemory(frame)) {
-      this.#openBus(physical);
+      this.#checkMapped(physical);
       throw new Unsupported(`code at physical address 0x${physical.toString(16)}, where there is no memory`);
     }
     const slot = this.#slot(frame);
@@ -528,7 +550,7 @@ export class AddressSpace {
       return this.#get((linear + this.#i32[entry + (TLB_DELTA >> 2)]!) | 0, size);
     const physical = this.#translate(linear, false, user);
     const frame = physical >>> 12;
-    if (!this.#isMemory(frame)) return OPEN_BUS;
+    if (!this.#isMemory(frame)) return this.#readMapped(physical, size);
     const slot = this.#slot(frame);
     this.#fill(linear, slot, false, user);
     return this.#readSlot(slot, physical & 0xfff, size);
@@ -552,6 +574,13 @@ export class AddressSpace {
     this.#storePhysical(physical, size, value);
     const frame = physical >>> 12;
     if (!this.patching && this.#isMemory(frame)) this.#fill(linear, this.#slot(frame), true, user);
+  }
+
+  /** Throws #PF unless at most a page of bytes can be written. */
+  checkWrite(linear: number, size: number, user: boolean): void {
+    if (this.hostAddress(linear, size, true, user) !== 0) return;
+    if ((linear & 0xfff) + size > PAGE_SIZE) this.#parts(linear, size, true, user);
+    else this.#translate(linear, true, user);
   }
 
   /** Where `size` bytes lie in the engine's memory, if the TLB knows and they are on one page; else 0. */
@@ -605,7 +634,7 @@ export class AddressSpace {
         return 0;
       }
       const frame = physical >>> 12;
-      if (!this.#isMemory(frame)) return this.#openBus(physical);
+      if (!this.#isMemory(frame)) return this.#readMapped(physical, size);
       const slot = this.#slot(frame);
       this.#fill(linear, slot, forWrite && !this.patching, user);
       return this.#readSlot(slot, physical & 0xfff, size);
@@ -650,7 +679,7 @@ export class AddressSpace {
       if (physical < 0) return this.#raisePageFault();
       const frame = physical >>> 12;
       if (!this.#isMemory(frame)) {
-        this.#openBus(physical);
+        this.#writeMapped(physical, size, value);
         return 0;
       }
       const slot = this.#slot(frame);
@@ -675,7 +704,11 @@ export class AddressSpace {
     this.#walked = linear >>> 12;
     const { physical } = this.#walk(linear, false);
     const lines = physical & this.#addressLines;
-    if (physical < 0 || !this.#isMemory(lines >>> 12)) return -1;
+    if (physical < 0) return -1;
+    if (!this.#isMemory(lines >>> 12)) {
+      this.#checkMapped(lines >>> 0);
+      return -1;
+    }
     const slot = this.#slot(lines >>> 12);
     const special = this.#slots.flags[slot]! & SPECIAL;
     if ((special & SLOT.ROM) !== 0) return -1;
@@ -718,10 +751,13 @@ export class AddressSpace {
     return size === 2 ? this.#view.getInt16(at, true) : this.#view.getInt8(at);
   }
 
-  /** Stores inside of a page, and drops what was remembered of the bytes. Where there is no memory nothing happens. */
+  /** Stores inside of a page, and drops what was remembered of the bytes. */
   #storePhysical(physical: number, size: number, value: number): void {
     const frame = physical >>> 12;
-    if (!this.#isMemory(frame)) return;
+    if (!this.#isMemory(frame)) {
+      this.#writeMapped(physical, size, value);
+      return;
+    }
     if ((this.#slots.flags[this.#slot(frame)]! & SLOT.TABLE) !== 0) this.#stale = true;
     this.#storeInSlot(physical, size, value);
   }
@@ -751,8 +787,8 @@ export class AddressSpace {
     if (secondPage > 0xffffffff) throw new Fault(VECTOR.GP, 0);
     const first = this.#translate(linear, write, user);
     const second = this.#translate(secondPage, write, user);
-    if (!this.#isMemory(first >>> 12)) this.#openBus(first);
-    if (!this.#isMemory(second >>> 12)) this.#openBus(second);
+    if (!this.#isMemory(first >>> 12)) this.#checkMapped(first);
+    if (!this.#isMemory(second >>> 12)) this.#checkMapped(second);
     const split = PAGE_SIZE - (linear & 0xfff);
     return (index) => (index < split ? first + index : second + index - split);
   }
@@ -763,8 +799,9 @@ export class AddressSpace {
     for (let index = 0; index < size; index++) {
       const physical = part(index);
       const frame = physical >>> 12;
-      const byte = this.#isMemory(frame) ? this.codeByte(this.#slot(frame), physical & 0xfff) : 0xff;
-      value |= byte << (8 * index);
+      const mapped = !this.#isMemory(frame);
+      const byte = mapped ? this.#readMapped(physical, 1) : this.codeByte(this.#slot(frame), physical & 0xfff);
+      value |= (byte & 0xff) << (8 * index);
     }
     return size === 2 ? (value << 16) >> 16 : value;
   }

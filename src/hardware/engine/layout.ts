@@ -79,6 +79,30 @@ export const LOG_ERROR_CODE = 468;
 export const LOG_EIP = 472;
 export const LOG_BYTES = 480;
 
+/**
+ * R0 to R7 of x87 in the low 10 bytes of 16, which MMX shares, and XMM0 to XMM15. An instruction that writes any of these or
+ * the words below sets FLOAT_CHANGED.
+ */
+export const X87_REGISTERS = 512;
+export const XMM_REGISTERS = 640;
+export const XMM_REGISTER_COUNT = 16;
+/** x87 control word, status word with TOP, and tag word of two bits a register, 0 or 3; opcode, and addresses of 8 bytes. */
+export const FCW = 896;
+export const FSW = 900;
+export const FTW = 904;
+export const FOP = 908;
+export const FIP = 912;
+export const FDP = 920;
+export const MXCSR = 928;
+export const FLOAT_CHANGED = 932;
+/** Selectors of the addresses. */
+export const FCS = 936;
+export const FDS = 940;
+/** What any x87, SSE or MMX instruction raises as control registers are: 0 for nothing, or a vector. */
+export const FLOAT_FAULT = 944;
+export const SSE_FAULT = 948;
+export const MMX_FAULT = 952;
+
 /** Records of the end of a run: copies of the last few, then a stop record. */
 export const SCRATCH = 1024;
 export const MAX_BLOCK = 48;

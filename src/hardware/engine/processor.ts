@@ -13,6 +13,7 @@ import {
 } from "../cpu/debug.js";
 import type { Descriptor } from "../cpu/descriptors.js";
 import { deliver, type EventSource } from "../cpu/exceptions.js";
+import { mmxFault, sseFault, x87Fault } from "../cpu/floating-faults.js";
 import type { AccessSize, GateWay, ProcessorPort } from "../cpu/processor.js";
 import { Fault, VECTOR, vectorNames } from "../cpu/processor.js";
 import type { RuleName } from "../cpu/rules.js";
@@ -46,22 +47,26 @@ import type { Blocks } from "./blocks.js";
 import { CodeModes } from "./code-modes.js";
 import { asFault } from "./core.js";
 import { ExceptionLog } from "./exception-log.js";
+import { FloatFile } from "./float-file.js";
 import { KnownPorts } from "./known-ports.js";
 import {
   CODE_LIMIT,
   CPL,
   EVENTS_WAIT,
   EXCEPTIONS,
+  FLOAT_FAULT,
   INTERRUPT_WAITS,
   LOG_BYTES,
   LOG_EIP,
   LOG_ERROR_CODE,
   LOG_PLACE,
   LOG_VECTOR,
+  MMX_FAULT,
   PORT_READS,
   REPEATS,
   RESUME,
   RESUME_LEFT,
+  SSE_FAULT,
   STACK_MASK,
   TLB_BASE,
   TLB_SUPERVISOR,
@@ -80,6 +85,7 @@ const NO_COUNTS: Counts = { repeats: 0, exceptions: 0, interrupts: 0, portReads:
 
 export class Processor implements ProcessorPort {
   readonly registers: RegisterFile;
+  readonly floating: FloatFile;
   readonly #system = new SystemRegisters(flatProtectedMode.system);
   readonly #space: AddressSpace;
   readonly #blocks: Blocks<X86CodeMode>;
@@ -134,11 +140,16 @@ export class Processor implements ProcessorPort {
     this.#i32 = new Int32Array(buffer);
     this.#view = new DataView(buffer);
     this.registers = new RegisterFile(buffer);
+    this.floating = new FloatFile(buffer);
     this.#space = space;
     this.#blocks = blocks;
     this.#ways = new Ways(buffer);
     this.#ports = new KnownPorts(buffer);
     space.system = this.#system.live;
+    space.mapped = {
+      read: (physical, size) => this.#memoryRead(physical, size),
+      write: (physical, size, value) => this.#memoryWrite(physical, size, value),
+    };
   }
 
   get devices(): bus.DeviceSet {
@@ -172,6 +183,7 @@ export class Processor implements ProcessorPort {
     this.#system.open(cpu.system);
     this.registers.load(cpu);
     this.registers.eflags = cpu.eflags;
+    this.floating.open(cpu.floating);
     this.eip = cpu.eip >>> 0;
     this.halted = cpu.halted;
     this.shadow = cpu.shadow;
@@ -190,6 +202,7 @@ export class Processor implements ProcessorPort {
   seal(): CpuState {
     return this.registers.toCpu({
       system: this.#system.seal(),
+      floating: this.floating.seal(),
       eip: this.eip | 0,
       halted: this.halted,
       shadow: this.shadow,
@@ -257,6 +270,9 @@ export class Processor implements ProcessorPort {
     const mode = this.#modes.of(system.model, segments.cs, this.#flatSegments, checked);
     this.#i32[TLB_BASE >> 2] = user ? TLB_USER : TLB_SUPERVISOR;
     this.#i32[CPL >> 2] = cpl;
+    this.#i32[FLOAT_FAULT >> 2] = x87Fault(system);
+    this.#i32[MMX_FAULT >> 2] = mmxFault(system);
+    this.#i32[SSE_FAULT >> 2] = sseFault(system);
     // Ways lead to jump caches.
     if (this.#blocks.select(mode, user)) this.#ways.forget();
     if (!mode.flat) {
@@ -621,6 +637,10 @@ export class Processor implements ProcessorPort {
     }
   }
 
+  checkWrite(linear: number, size: number, user: boolean): void {
+    this.#space.checkWrite(linear, size, user);
+  }
+
   segmentAddress(segment: number, offset: number, size: number, write: boolean): number {
     if (this.codeBits === 64) return this.#canonicalAddress(segment, offset, size, write);
     return this.#space.segmentAddress(segment, offset, size, write);
@@ -674,6 +694,11 @@ export class Processor implements ProcessorPort {
     const devices = bus.portWrite(before, port, size, value, this.now);
     this.counts.portWrites++;
     this.#portAccessed(devices, "out", port, size, value);
+    this.#written(before, devices);
+  }
+
+  /** What a write to a device can do beyond the device. */
+  #written(before: bus.DeviceSet, devices: bus.DeviceSet): void {
     const exit = devices.debugExit?.exitValue;
     if (devices.debugExit !== before.debugExit && exit !== undefined) {
       this.attention = { stop: { reason: "debug-exit", value: exit, status: ((exit << 1) | 1) & 0xff } };
@@ -682,11 +707,30 @@ export class Processor implements ProcessorPort {
     this.#space.setA20(bus.a20Enabled(devices));
   }
 
+  #memoryRead(physical: number, size: number): number {
+    const { devices, value } = bus.memoryRead(this.devices, physical, size, this.now);
+    this.#accessed(devices);
+    return size === 4 ? value | 0 : (value << (32 - 8 * size)) >> (32 - 8 * size);
+  }
+
+  #memoryWrite(physical: number, size: number, value: number): void {
+    const before = this.devices;
+    const unsigned = size === 4 ? value >>> 0 : value & (2 ** (8 * size) - 1);
+    const devices = bus.memoryWrite(before, physical, size, unsigned, this.now);
+    this.#accessed(devices);
+    if (devices !== before) this.#written(before, devices);
+  }
+
   #portAccessed(devices: bus.DeviceSet, direction: "in" | "out", port: number, size: number, value: number): void {
     this.trap(portBreakpoints(this.#system.live, port, size));
     if (this.observe?.has("port")) {
       this.events.push({ kind: "port", tick: this.now, eip: this.eip, direction, port, size, value });
     }
+    this.#accessed(devices);
+  }
+
+  /** An access has made these of the devices: looked at behind the instruction. */
+  #accessed(devices: bus.DeviceSet): void {
     if (devices === this.devices) return;
     this.devices = devices;
     this.nextEvent = bus.nextEvent(devices, this.now);

@@ -86,11 +86,12 @@ export class RegisterFile {
   /** The processor's state with these registers: written out field by field, because a step makes one. */
   toCpu({
     system,
+    floating,
     eip,
     halted,
     shadow,
     pending,
-  }: Pick<CpuState, "system" | "eip" | "halted" | "shadow" | "pending">): CpuState {
+  }: Pick<CpuState, "system" | "floating" | "eip" | "halted" | "shadow" | "pending">): CpuState {
     const words = this.#words;
     return {
       eax: words[FIRST]!,
@@ -105,6 +106,7 @@ export class RegisterFile {
       eip,
       eflags: this.eflags,
       system,
+      floating,
       halted,
       shadow,
       pending,

@@ -1,0 +1,42 @@
+/**
+ * Where devices are in physical memory, as `port-map.ts` has it for ports. RAM and ROM in the same place hide them.
+ *
+ * A device gets registers there by a row here. A range that software can move says where it is now; a device that a
+ * machine has not answers nowhere.
+ *
+ * Manual: Intel 440FX datasheet, "System Address Map"; SDM Vol. 3A, "Local APIC".
+ */
+import type { DeviceSet } from "./device-set.js";
+import type { DeviceName } from "./port-map.js";
+
+/** A range of physical addresses and what answers there. */
+export interface MemoryRange {
+  /** First address, or where it is now; -1 for nowhere. */
+  readonly base: number | ((devices: DeviceSet) => number);
+  /** Number of bytes. */
+  readonly length: number;
+  readonly device: DeviceName;
+  /** The device's register offset of the first byte; the others follow. */
+  readonly offset: number;
+  /** Widest access, in bytes, the device takes as one; a wider one is split. */
+  readonly width: 1 | 2 | 4;
+  readonly reason: string;
+}
+
+/** The ranges there are in machines that have the device. */
+export const MEMORY_MAP: readonly MemoryRange[] = [];
+
+/** Where a range of a device of these begins, or -1. */
+export const baseOf = (range: MemoryRange, devices: DeviceSet): number => {
+  if (devices[range.device] === undefined) return -1;
+  return typeof range.base === "number" ? range.base : range.base(devices);
+};
+
+/** The range that has a physical address, or undefined. */
+export function rangeAtAddress(devices: DeviceSet, physical: number): MemoryRange | undefined {
+  for (const range of MEMORY_MAP) {
+    const base = baseOf(range, devices);
+    if (base >= 0 && physical >= base && physical < base + range.length) return range;
+  }
+  return undefined;
+}

@@ -1,0 +1,77 @@
+/**
+ * How the devices of one machine are connected, worked out from its configuration alone: which ports reach which, which
+ * pins drive which lines, and which devices do something by themselves.
+ */
+import type { BusDevice } from "./bus-device.js";
+import { type AnyState, kindOf } from "./device-set.js";
+import { devicesOf } from "./machines.js";
+import {
+  type DeviceConfig,
+  type DeviceName,
+  INTERRUPT_LINES,
+  type InterruptLine,
+  type PortRange,
+  portRanges,
+} from "./port-map.js";
+
+/** A device that does something by itself. */
+export interface TimedDevice {
+  readonly device: DeviceName;
+  readonly kind: BusDevice<AnyState>;
+  /** The one interrupt line of the device. */
+  readonly line: number;
+}
+
+export interface Wiring {
+  /** The ranges by the numbers of `rangeNumbers`; number 0 is none. */
+  readonly ranges: readonly (PortRange | undefined)[];
+  /** Number of the range that has a port. */
+  readonly rangeNumbers: Uint8Array;
+  readonly lines: { readonly [N in DeviceName]?: readonly InterruptLine[] };
+  readonly timed: readonly TimedDevice[];
+}
+
+// Made from configurations alone, so that no value depends on them.
+const wirings = new WeakMap<DeviceConfig, Wiring>();
+let lastConfig: DeviceConfig | undefined;
+let lastWiring: Wiring | undefined;
+
+/**
+ * The connections of a machine with this configuration, which is looked up by identity.
+ *
+ * @throws VirtlabError for a configured port that does not exist or is taken, and for an unknown machine.
+ */
+export function wiringOf(config: DeviceConfig): Wiring {
+  if (config === lastConfig) return lastWiring!;
+  let wiring = wirings.get(config);
+  if (wiring === undefined) {
+    wiring = sameChoice(config, lastConfig) ? lastWiring! : wire(config);
+    wirings.set(config, wiring);
+  }
+  lastConfig = config;
+  lastWiring = wiring;
+  return wiring;
+}
+
+const sameChoice = (config: DeviceConfig, other: DeviceConfig | undefined): boolean =>
+  other !== undefined &&
+  config.machine === other.machine &&
+  config.debugConsolePort === other.debugConsolePort &&
+  config.debugExitPort === other.debugExitPort;
+
+function wire(config: DeviceConfig): Wiring {
+  const devices = devicesOf(config);
+  const ranges = portRanges(config);
+  const rangeNumbers = new Uint8Array(0x1_0000);
+  ranges.forEach(({ base, length }, index) => {
+    rangeNumbers.fill(index + 1, base, base + length);
+  });
+  const rows = INTERRUPT_LINES.filter(({ device }) => devices.has(device));
+  const lines = Object.fromEntries(
+    rows.map(({ device }) => [device, rows.filter((row) => row.device === device)]),
+  ) as Wiring["lines"];
+  const timed = rows
+    .filter(({ device }) => kindOf(device).advance !== undefined)
+    .map(({ device, line }) => ({ device, line, kind: kindOf(device) }));
+  return { ranges: [undefined, ...ranges], rangeNumbers, lines, timed };
+}
