@@ -27,7 +27,7 @@ const text = (bytes: Uint8Array): string => {
   return all;
 };
 
-function unescape(bytes: Uint8Array): string {
+function unescaped(bytes: Uint8Array): string {
   if (!bytes.includes(ESCAPE)) return text(bytes);
   const plain: number[] = [];
   for (let at = 0; at < bytes.length; at++)
@@ -39,7 +39,7 @@ function packet(body: Uint8Array, checksum: string): Received {
   const sum = body.reduce((total, byte) => (total + byte) & 0xff, 0);
   if (!/^[0-9a-f]{2}$/i.test(checksum) || Number.parseInt(checksum, 16) !== sum || body.length > PACKET_SIZE)
     return { kind: "damaged" };
-  return { kind: "packet", payload: unescape(body) };
+  return { kind: "packet", payload: unescaped(body) };
 }
 
 const single: Readonly<Record<number, Received>> = {
@@ -85,7 +85,9 @@ export function framed(payload: string): Uint8Array {
     else body.push(byte);
   }
   const sum = body.reduce((total, byte) => (total + byte) & 0xff, 0);
-  return Uint8Array.from([DOLLAR, ...body, HASH, ...hexByte(sum)].map((part) => typeof part === "string" ? part.charCodeAt(0) : part));
+  return Uint8Array.from(
+    [DOLLAR, ...body, HASH, ...hexByte(sum)].map((part) => (typeof part === "string" ? part.charCodeAt(0) : part)),
+  );
 }
 
 /** Bytes in hexadecimal. */
