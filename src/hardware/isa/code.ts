@@ -120,6 +120,17 @@ export interface Code {
   modify(index: number): Expr;
   write(index: number, value: Expr): void;
   isMemory(index: number): boolean;
+  /** An XMM or MMX register or memory as a vector; what the operand has no bits for is zero. */
+  vector(index: number): Expr;
+  /** Sets as many of the low bits as the operand has; a register keeps the others. */
+  setVector(index: number, value: Expr): void;
+  /** A lane of an XMM or MMX register by its number: 8, 16 or 32 bits zero-extended, or an i64. */
+  lane(index: number, bits: OperandSize, number: Expr): Expr;
+  setLane(index: number, bits: OperandSize, number: Expr, value: Expr): void;
+  /** XMM register by number. */
+  xmm(number: number): Expr;
+  /** Width of operand `index` in bits. */
+  widthOf(index: number): number;
   /** Offset of the memory operand in its segment (the effective address). */
   address(): Expr;
   /** Any memory cell, by segment ("operand": DS or what a prefix names) and offset. */

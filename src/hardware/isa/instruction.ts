@@ -22,7 +22,14 @@ export type InstructionGroup =
   | "miscellaneous"
   | "input and output"
   | "system"
-  | "x87";
+  | "x87"
+  | "MMX"
+  | "SSE"
+  | "SSE2"
+  | "SSE3"
+  | "SSSE3"
+  | "SSE4.1"
+  | "SSE4.2";
 
 export interface Definition {
   readonly mnemonic: string;
@@ -56,6 +63,10 @@ export interface Definition {
   readonly addressSized?: boolean;
   /** The features of a model it needs, all of them; without them it is #UD. Absent: every processor has it. */
   readonly needs?: Needs;
+  /** The floating-point registers it works on: it raises what they raise where CR0 and CR4 forbid them. */
+  readonly unit?: "x87" | "mmx" | "sse" | "mmx-sse";
+  /** A memory operand of 16 bytes may lie anywhere. */
+  readonly unaligned?: true;
   /** Execution does not simply go on behind it: a block of decoded code ends here. Not needed where `system` transfers control. */
   readonly endsBlock?: true;
   readonly semantics?: (code: Code) => void;
@@ -200,19 +211,8 @@ function parseOperand(text: string): OperandCode {
 const shape = Object.fromEntries(
   [
     ...["mnemonic", "group", "summary", "spec", "forms"],
-    ...[
-      "flags",
-      "lock",
-      "repeat",
-      "where",
-      "in64",
-      "withoutRexB",
-      "popsBeforeAddress",
-      "sized",
-      "addressSized",
-      "needs",
-    ],
-    ...["endsBlock", "semantics", "repeated", "system", "replay"],
+    ...["flags", "lock", "repeat", "where", "in64", "withoutRexB", "popsBeforeAddress", "sized"],
+    ...["addressSized", "needs", "unit", "unaligned", "endsBlock", "semantics", "repeated", "system", "replay"],
   ].map((name) => [name, undefined]),
 ) as Partial<Definition>;
 

@@ -8,9 +8,12 @@ import { flagControlRows } from "./flag-control.js";
 import { inputOutputRows } from "./input-output.js";
 import { interruptRows } from "./interrupt.js";
 import { logicRows } from "./logic.js";
+import { packedIntegerRows } from "./packed-integer.js";
 import { segmentRows } from "./segment.js";
 import { stringRows } from "./string.js";
 import { systemRows } from "./system.js";
+import { vectorMoveRows } from "./vector-move.js";
+import { vectorShuffleRows } from "./vector-shuffle.js";
 import { x87ArithmeticRows } from "./x87-arithmetic.js";
 import { x87CompareRows } from "./x87-compare.js";
 import { x87ControlRows } from "./x87-control.js";
@@ -29,6 +32,9 @@ export const rows: readonly Row[] = Object.freeze([
   ...segmentRows,
   ...systemRows,
   ...fastSystemCallRows,
+  ...vectorMoveRows,
+  ...vectorShuffleRows,
+  ...packedIntegerRows,
   ...x87ControlRows,
   ...x87TransferRows,
   ...x87ArithmeticRows,
