@@ -19,6 +19,7 @@ import { vectorShuffleRows } from "./vector-shuffle.js";
 import { x87ArithmeticRows } from "./x87-arithmetic.js";
 import { x87CompareRows } from "./x87-compare.js";
 import { x87ControlRows } from "./x87-control.js";
+import { x87TranscendentalRows } from "./x87-transcendental.js";
 import { x87TransferRows } from "./x87-transfer.js";
 
 export const rows: readonly Row[] = Object.freeze([
@@ -42,4 +43,5 @@ export const rows: readonly Row[] = Object.freeze([
   ...x87TransferRows,
   ...x87ArithmeticRows,
   ...x87CompareRows,
+  ...x87TranscendentalRows,
 ]);
