@@ -86,7 +86,7 @@ const partOf = (user: boolean, long: boolean): number =>
 /** Stands for no page: a number that none has. */
 const NO_PAGE = Number.NEGATIVE_INFINITY;
 
-const frameOf = (physical: number): number => (physical < WORD ? frameOf(physical) : Math.floor(physical / PAGE_SIZE));
+const frameOf = (physical: number): number => (physical < WORD ? physical >>> 12 : Math.floor(physical / PAGE_SIZE));
 /** Number of a linear page; negative in the upper half of canonical addresses. */
 const pageOf = (linear: number): number => Math.floor(linear / PAGE_SIZE);
 /** Upper word of a linear address: 0 but in long mode. */
