@@ -30,6 +30,7 @@ import {
   type SystemState,
   segmentNumbered,
 } from "../cpu/state.js";
+import type { GuestMemory } from "../devices/guest-memory.js";
 import type { RomRange } from "../state.js";
 import {
   EFLAGS_REST,
@@ -68,7 +69,7 @@ import { noStops, touched, type WatchHit, type Watchpoint, watchedPages } from "
 /** Reads of physical addresses where there is nothing give all ones, as an open bus does. */
 const OPEN_BUS = -1;
 /** Stands for every page above 4 GiB, where there is nothing. RAM, ROM and devices lie elsewhere. */
-const NOWHERE = 0xffc00000;
+const _NOWHERE = 0xffc00000;
 /** TLB entries that are listed one by one, to be dropped one by one. */
 const MOST_LISTED = 512;
 /** Thrown in the middle of a block where the walker would change decoded instructions, or a register of a device lies. */
@@ -718,6 +719,44 @@ export class AddressSpace {
       throw new Fault(VECTOR.AC, 0, "data-not-aligned");
     if (this.watch !== undefined) this.watch(linear, size, write);
     return linear;
+  }
+
+  // ---- accesses by devices ----------------------------------------------------------------------------------------
+
+  /** Memory as a master of the bus sees it. What depended on bytes it writes is dropped behind the instruction. */
+  readonly guestMemory: GuestMemory = {
+    read: (physical, length) => {
+      const bytes = new Uint8Array(length).fill(0xff);
+      this.#eachFrame(physical, length, (frame, offset, at, count) =>
+        this.#slots.copyFrom(frame, offset, bytes.fill(0, at, at + count).subarray(at, at + count)),
+      );
+      return bytes;
+    },
+    write: (physical, bytes) => {
+      this.#eachFrame(physical, bytes.length, (frame, offset, at, count) => {
+        if (this.#isRom(frame)) return;
+        const slot = this.#slots.filled(frame);
+        const flags = slot < 0 ? 0 : this.#slots.flags[slot]!;
+        this.#slots.copyTo(frame, offset, bytes.subarray(at, at + count));
+        if ((flags & SLOT.TABLE) !== 0) this.#stale = true;
+        if ((flags & SLOT.CODE) !== 0 && this.#code.hits(slot, offset, count)) this.#dropCode(slot);
+      });
+    },
+  };
+
+  /** The parts of a range that lie in memory, by frame. */
+  #eachFrame(
+    physical: number,
+    length: number,
+    visit: (frame: number, offset: number, at: number, count: number) => void,
+  ): void {
+    for (let at = 0; at < length; ) {
+      const frame = Math.floor((physical + at) / PAGE_SIZE);
+      const offset = (physical + at) % PAGE_SIZE;
+      const count = Math.min(length - at, PAGE_SIZE - offset);
+      if (this.#isMemory(frame)) visit(frame, offset, at, count);
+      at += count;
+    }
   }
 
   // ---- slow paths of the generated code ---------------------------------------------------------------------------

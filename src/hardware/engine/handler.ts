@@ -322,6 +322,11 @@ export class Handler implements Code {
     return this.#addressVaries ? and(sum, this.#addressMask()) : sum;
   }
 
+  asOffset(value: Expr, signed?: "signed"): Expr {
+    if (!this.long) return value;
+    return signed ? widen(value) : widenUnsigned(value);
+  }
+
   pointer(number: number): Expr {
     const whole = this.register(number, this.long ? 64 : 32);
     return this.#addressVaries ? this.let(this.wrapAddress(whole)) : whole;
@@ -619,7 +624,7 @@ export class Handler implements Code {
   flags({ result, carry, carries }: FlagSource): void {
     const { body, frame } = { body: this.frame.body, frame: this.frame };
     // All are evaluated before any is set: the new ones may be written in terms of the old.
-    const values = [carry, carries].map((value) => (value ? this.let(folded(value)) : undefined));
+    const values = [carry && narrow(carry), carries && folded(carries)].map((value) => value && this.let(value));
     if (result?.type === "i64") {
       const wide = this.let(result);
       body.set(frame.sign, or(and(narrow(shr(wide, i32(32))), i32(-0x80000000)), and(narrow(wide), i32(0xff))));

@@ -149,6 +149,8 @@ export interface Code {
   /** An index or count register, as wide as an address (ECX or CX), zero-extended. */
   pointer(number: number): Expr;
   setPointer(number: number, value: Expr): void;
+  /** A value below 2^32, or one that is extended by its sign, as wide as an offset. */
+  asOffset(value: Expr, signed?: "signed"): Expr;
   /** A sum of addresses, as wide as an address. */
   wrapAddress(sum: Expr): Expr;
 

@@ -54,7 +54,14 @@ export type OperandText =
       readonly offset: Expression;
     };
 
-export const widthWords: Readonly<Record<string, Width>> = { byte: 8, word: 16, dword: 32, fword: 48, qword: 64, oword: 128 };
+export const widthWords: Readonly<Record<string, Width>> = {
+  byte: 8,
+  word: 16,
+  dword: 32,
+  fword: 48,
+  qword: 64,
+  oword: 128,
+};
 const distances = ["short", "near", "far"] as const;
 
 const registers: ReadonlyMap<string, (place: Place) => OperandText> = new Map([

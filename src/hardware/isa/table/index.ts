@@ -14,7 +14,10 @@ import { stringRows } from "./string.js";
 import { systemRows } from "./system.js";
 import { vectorMoveRows } from "./vector-move.js";
 import { vectorShuffleRows } from "./vector-shuffle.js";
+import { x87ArithmeticRows } from "./x87-arithmetic.js";
+import { x87CompareRows } from "./x87-compare.js";
 import { x87ControlRows } from "./x87-control.js";
+import { x87TransferRows } from "./x87-transfer.js";
 
 export const rows: readonly Row[] = Object.freeze([
   ...dataTransferRows,
@@ -32,4 +35,7 @@ export const rows: readonly Row[] = Object.freeze([
   ...vectorShuffleRows,
   ...packedIntegerRows,
   ...x87ControlRows,
+  ...x87TransferRows,
+  ...x87ArithmeticRows,
+  ...x87CompareRows,
 ]);
