@@ -80,6 +80,7 @@ function processor(eflags: number, system: Partial<SystemState> = {}): Processor
     apicId: 0,
     processors: 1,
     invalidate: absent,
+    localApic: undefined,
     portRead: absent,
     portWrite: absent,
     halt: absent,

@@ -17,8 +17,8 @@ export interface ModelSpecificRegister {
   readonly summary: string;
   /** What of a model it comes with. */
   readonly needs: Needs;
-  /** It is there only where the machine has put it into `msrs` at its creation: a local APIC is the machine's. */
-  readonly ofMachine?: true;
+  /** It is there only where there is a local APIC, which is the machine's to have. */
+  readonly ofApic?: true;
   readonly reset: bigint;
   /** Bits WRMSR may change; another value of the rest is #GP(0). */
   readonly writable: (model: Model) => bigint;
@@ -38,7 +38,6 @@ type Row = Omit<ModelSpecificRegister, "writable" | "reset"> & {
 const WORD = 0xffff_ffffn;
 const QUAD = 0xffff_ffff_ffff_ffffn;
 export const TIME_STAMP_COUNTER = "IA32_TIME_STAMP_COUNTER";
-export const APIC_BASE = "IA32_APIC_BASE";
 
 const register = ({ reset = 0n, writable = 0n, ...row }: Row): ModelSpecificRegister => ({
   ...row,
@@ -80,7 +79,7 @@ const timeStampCounter: readonly ModelSpecificRegister[] = [
     read: timestampCounter,
     write: (port, value) => {
       const whole = models[port.system.model].features.has("LM");
-      stored(port, TIME_STAMP_COUNTER, (whole ? value : value & WORD) - port.timestamp);
+      setTimestampOffset(port, (whole ? value : value & WORD) - port.timestamp);
     },
   }),
   register({
@@ -89,14 +88,27 @@ const timeStampCounter: readonly ModelSpecificRegister[] = [
     summary: "What has been added to the time-stamp counter since reset.",
     needs: "TSC_ADJUST",
     writable: QUAD,
-    read: ({ system }) => BigInt.asUintN(64, system.msrs[TIME_STAMP_COUNTER] ?? 0n),
-    write: (port, value) => stored(port, TIME_STAMP_COUNTER, BigInt.asIntN(64, value)),
+    read: (port) => BigInt.asUintN(64, timestampOffset(port)),
+    write: (port, value) => setTimestampOffset(port, BigInt.asIntN(64, value)),
   }),
 ];
 
 /** The ticks since reset, moved by what was written to the counter. */
 export function timestampCounter(port: ProcessorPort): bigint {
-  return BigInt.asUintN(64, port.timestamp + (port.system.msrs[TIME_STAMP_COUNTER] ?? 0n));
+  return BigInt.asUintN(64, port.timestamp + timestampOffset(port));
+}
+
+/** What the time-stamp counter is ahead of the ticks since reset. */
+function timestampOffset({ system }: ProcessorPort): bigint {
+  return system.msrs[TIME_STAMP_COUNTER] ?? 0n;
+}
+
+/** A deadline of the local APIC's timer is one of the counter, and not of the ticks. */
+function setTimestampOffset(port: ProcessorPort, offset: bigint): void {
+  const deadline = port.localApic?.deadline;
+  const before = timestampOffset(port);
+  stored(port, TIME_STAMP_COUNTER, offset);
+  if (deadline !== undefined) port.localApic!.deadline = deadline + before - offset;
 }
 
 /** SYSENTER_ESP and _EIP hold 64 bits, and canonical ones, where there is long mode. */
@@ -132,8 +144,8 @@ const APIC_EXTD = 1n << 10n;
 const APIC_ENABLED = 1n << 11n;
 
 /** Spec: SDM Vol. 3A, "x2APIC State Transitions". */
-function refuseApicBase(value: bigint, { system }: ProcessorPort): RuleName | undefined {
-  const before = system.msrs[APIC_BASE] ?? 0n;
+function refuseApicBase(value: bigint, { localApic }: ProcessorPort): RuleName | undefined {
+  const before = localApic!.base;
   const enabled = (value & APIC_ENABLED) !== 0n;
   const extended = (value & APIC_EXTD) !== 0n;
   if (extended && !enabled) return "apic-mode";
@@ -150,13 +162,32 @@ const processor: readonly ModelSpecificRegister[] = [
     access: "read-only",
   }),
   register({
-    name: APIC_BASE,
+    name: "IA32_APIC_BASE",
     address: 0x1b,
     summary: "Where the local APIC is, whether it is on, and whether this is the processor that boots.",
     needs: "APIC",
-    ofMachine: true,
+    ofApic: true,
     writable: (model) => pageBits(model) | APIC_ENABLED | 0x100n | (model.features.has("X2APIC") ? APIC_EXTD : 0n),
     refuse: refuseApicBase,
+    read: ({ localApic }) => localApic!.base,
+    write: ({ localApic }, value) => {
+      localApic!.base = value;
+    },
+  }),
+  register({
+    name: "IA32_TSC_DEADLINE",
+    address: 0x6e0,
+    summary: "The time-stamp counter's value at which the local APIC's timer interrupts; 0: none.",
+    needs: "TSC_DEADLINE",
+    ofApic: true,
+    writable: QUAD,
+    read: (port) => {
+      const { deadline } = port.localApic!;
+      return deadline === undefined ? 0n : BigInt.asUintN(64, deadline + timestampOffset(port));
+    },
+    write: (port, value) => {
+      port.localApic!.deadline = value === 0n ? undefined : value - timestampOffset(port);
+    },
   }),
   register({
     name: "IA32_BIOS_UPDT_TRIG",

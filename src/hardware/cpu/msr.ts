@@ -4,9 +4,8 @@
  * Spec: SDM Vol. 2B, RDMSR—Read From Model Specific Register, WRMSR—Write to Model Specific Register.
  */
 import { includes, models } from "./model.js";
-import { APIC_BASE, type ModelSpecificRegister, modelSpecificRegisters } from "./msr-table.js";
-import { Fault, type ProcessorPort, VECTOR } from "./processor.js";
-import type { SystemState } from "./state.js";
+import { type ModelSpecificRegister, modelSpecificRegisters } from "./msr-table.js";
+import { Fault, type LocalApicPort, type ProcessorPort, VECTOR } from "./processor.js";
 
 export { modelSpecificRegisters, timestampCounter } from "./msr-table.js";
 
@@ -15,15 +14,17 @@ const byAddress = new Map(modelSpecificRegisters.map((register) => [register.add
 const refused = (rule: "msr-unknown" | "msr-read-only" | "msr-write-only" | "msr-reserved"): Fault =>
   new Fault(VECTOR.GP, 0, rule);
 
-function registerAt({ system }: ProcessorPort, address: number): ModelSpecificRegister {
+function registerAt({ system, localApic }: ProcessorPort, address: number): ModelSpecificRegister {
   const register = byAddress.get(address);
   if (register === undefined || !includes(system.model, register.needs)) throw refused("msr-unknown");
-  if (register.ofMachine && system.msrs[register.name] === undefined) throw refused("msr-unknown");
+  if (register.ofApic && localApic === undefined) throw refused("msr-unknown");
   return register;
 }
 
-/** Whether there is a local APIC and it is on. Spec: SDM Vol. 3A, "Enabling or Disabling the Local APIC". */
-export const hasApic = ({ msrs }: SystemState): boolean => ((msrs[APIC_BASE] ?? 0n) & 0x800n) !== 0n;
+/** The registers of the local APIC in x2APIC mode. Spec: SDM Vol. 3A, "x2APIC Register Address Space". */
+function x2apicAt({ localApic, system }: ProcessorPort, address: number): LocalApicPort | undefined {
+  return address >= 0x800 && address <= 0x8ff && includes(system.model, "X2APIC") ? localApic : undefined;
+}
 
 /** Low half of a register that the instruction itself knows by name; unsigned. */
 export const msrWord = (port: ProcessorPort, name: string): number =>
@@ -38,6 +39,12 @@ const currentValue = (port: ProcessorPort, { name, reset, read }: ModelSpecificR
 
 /** RDMSR. */
 export function readMsr(port: ProcessorPort, address: number): bigint {
+  const x2apic = x2apicAt(port, address);
+  if (x2apic !== undefined) {
+    const value = x2apic.read(address);
+    if (value === undefined) throw refused("msr-unknown");
+    return value;
+  }
   const register = registerAt(port, address);
   if (register.access === "write-only") throw refused("msr-write-only");
   return currentValue(port, register);
@@ -45,6 +52,11 @@ export function readMsr(port: ProcessorPort, address: number): bigint {
 
 /** WRMSR. */
 export function writeMsr(port: ProcessorPort, address: number, value: bigint): void {
+  const x2apic = x2apicAt(port, address);
+  if (x2apic !== undefined) {
+    if (!x2apic.write(address, value)) throw refused("msr-reserved");
+    return;
+  }
   const register = registerAt(port, address);
   const { access, writable, refuse, write, name } = register;
   if (access === "read-only") throw refused("msr-read-only");

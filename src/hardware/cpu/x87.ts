@@ -32,12 +32,12 @@ export const numeric = (action: SystemInstruction): SystemInstruction =>
   waitingControl((port, instruction) => {
     action(port, instruction);
     const { floating, system, eip } = port;
-    const { row, modrm, memory, addressSize } = instruction;
+    const { row, modrm, memory } = instruction;
     floating.opcode = ((row.byte & 7) << 8) | modrm;
     floating.instructionPointer = eip;
     floating.instructionSelector = system.segments.cs.selector;
     if (memory === undefined) return;
-    floating.dataPointer = effectiveAddress(port, memory, addressSize);
+    floating.dataPointer = effectiveAddress(port, instruction);
     floating.dataSelector = segmentNumbered(system.segments, memory.segment).selector;
   });
 
@@ -132,5 +132,6 @@ export function pushResult(x87: FloatingRegisters, load: (env: Environment) => b
   const env = begin(x87);
   const bits = load(env);
   report(x87, env);
-  if ((unmasked(env) & (EXCEPTION.INVALID | EXCEPTION.DENORMAL)) === 0) push(x87, bits);
+  // A denormal number in memory is an ordinary one in a register, and is there for the handler to see.
+  if ((unmasked(env) & EXCEPTION.INVALID) === 0) push(x87, bits);
 }

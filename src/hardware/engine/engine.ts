@@ -109,12 +109,13 @@ export class Engine {
 
   /** The open machine as a value. */
   seal(): MachineState {
-    const { devices, steps, ticks, lastException } = this.#processor;
+    const { devices, disks, steps, ticks, lastException } = this.#processor;
     this.#value ??= {
       cpu: this.#processor.seal(),
       memorySize: this.#memorySize,
       rom: this.#rom,
       memory: this.#space.seal(),
+      ...(disks === undefined ? {} : { disks }),
       devices,
       steps,
       ticks,
@@ -281,7 +282,7 @@ export class Engine {
   #interrupt(): Stop | undefined {
     const processor = this.#processor;
     const { devices: before, nextEvent } = processor;
-    const { devices, vector } = bus.acknowledge(before);
+    const { devices, vector } = bus.acknowledge(before, processor.apicId);
     processor.devices = devices;
     processor.nextEvent = bus.nextEvent(devices, processor.ticks);
     const stop = this.#interruptStep(vector, () => processor.deliver(vector, undefined, "interrupt"));
@@ -313,7 +314,8 @@ export class Engine {
       if (processor.interruptible) return undefined;
       const enabled = processor.registers.interruptFlag;
       const waits =
-        processor.nextEvent !== Number.POSITIVE_INFINITY && bus.canWakeByItself(processor.devices, processor.ticks);
+        processor.nextEvent !== Number.POSITIVE_INFINITY &&
+        bus.canWakeByItself(processor.devices, processor.ticks, processor.apicId);
       if (!enabled || !waits) {
         this.#value = value;
         processor.devices = devices;

@@ -14,7 +14,7 @@ import {
 import type { Descriptor } from "../cpu/descriptors.js";
 import { deliver, type EventSource } from "../cpu/exceptions.js";
 import { mmxFault, sseFault, x87Fault } from "../cpu/floating-faults.js";
-import type { AccessSize, GateWay, ProcessorPort } from "../cpu/processor.js";
+import type { AccessSize, GateWay, LocalApicPort, ProcessorPort } from "../cpu/processor.js";
 import { Fault, VECTOR, vectorNames } from "../cpu/processor.js";
 import type { RuleName } from "../cpu/rules.js";
 import {
@@ -38,7 +38,10 @@ import {
   type SystemState,
   segmentNumbered,
 } from "../cpu/state.js";
+import * as ownApic from "../devices/apic-bus.js";
 import * as bus from "../devices/bus.js";
+import type { Reach } from "../devices/guest-memory.js";
+import { type Disk, readDisk, writeDisk } from "../disk.js";
 import type { DeliveredException } from "../inspect/exception.js";
 import type { X86CodeMode } from "../isa/x86.js";
 import type { Counts, EventKind, MachineEvent, MachineState, Stop } from "../state.js";
@@ -68,9 +71,6 @@ import {
   RESUME_LEFT,
   SSE_FAULT,
   STACK_MASK,
-  TLB_BASE,
-  TLB_SUPERVISOR,
-  TLB_USER,
 } from "./layout.js";
 import { RegisterFile, SAVED_WORDS } from "./register-file.js";
 import { SystemRegisters } from "./system-registers.js";
@@ -105,6 +105,9 @@ export class Processor implements ProcessorPort {
   shadow: Shadow = "none";
   #pending: PendingEvents = noEvents;
   #devices!: bus.DeviceSet;
+  #disks: readonly Disk[] | undefined;
+  /** What devices reach of the open machine beyond their registers. */
+  readonly #reach: Reach;
   readonly #ways: Ways;
   readonly #ports: KnownPorts;
   /** The place that segments and code mode are those of. */
@@ -150,6 +153,23 @@ export class Processor implements ProcessorPort {
       read: (physical, size) => this.#memoryRead(physical, size),
       write: (physical, size, value) => this.#memoryWrite(physical, size, value),
     };
+    this.#reach = {
+      memory: space.guestMemory,
+      disks: {
+        read: (number, offset, length) => {
+          const disk = this.#disks?.[number];
+          return disk === undefined ? new Uint8Array(length) : readDisk(disk, offset, length);
+        },
+        write: (number, offset, bytes) => {
+          const disk = this.#disks?.[number];
+          if (disk !== undefined) this.#disks = this.#disks!.with(number, writeDisk(disk, offset, bytes));
+        },
+      },
+    };
+  }
+
+  get disks(): readonly Disk[] | undefined {
+    return this.#disks;
   }
 
   get devices(): bus.DeviceSet {
@@ -160,7 +180,7 @@ export class Processor implements ProcessorPort {
     if (devices === this.#devices) return;
     this.#devices = devices;
     this.#ports.forget();
-    this.#i32[INTERRUPT_WAITS >> 2] = bus.interruptRequested(devices) ? 1 : 0;
+    this.#i32[INTERRUPT_WAITS >> 2] = bus.interruptRequested(devices, this.apicId) ? 1 : 0;
   }
 
   get pending(): PendingEvents {
@@ -190,6 +210,7 @@ export class Processor implements ProcessorPort {
     this.pending = cpu.pending;
     this.#exceptions.open(state.lastException);
     this.devices = state.devices;
+    this.#disks = state.disks;
     Object.assign(this.counts, state.counts);
     this.#countsValue = state.counts;
     this.steps = state.steps;
@@ -526,7 +547,7 @@ export class Processor implements ProcessorPort {
   }
 
   get interruptible(): boolean {
-    return this.registers.interruptFlag && bus.interruptRequested(this.devices);
+    return this.registers.interruptFlag && bus.interruptRequested(this.devices, this.apicId);
   }
 
   /** Remembers the registers in front of an instruction; one memory is enough, because deliveries do not nest. */
@@ -571,7 +592,7 @@ export class Processor implements ProcessorPort {
   setEflags(value: number): void {
     if (((value ^ this.registers.rest) & (FLAG.VM | FLAG.AC)) !== 0) this.#codeMode = undefined;
     this.registers.eflags = value;
-    if ((value & FLAG.TF) !== 0 || ((value & FLAG.IF) !== 0 && bus.interruptRequested(this.devices)))
+    if ((value & FLAG.TF) !== 0 || ((value & FLAG.IF) !== 0 && bus.interruptRequested(this.devices, this.apicId)))
       this.attention ??= LOOK_AROUND;
   }
 
@@ -678,7 +699,7 @@ export class Processor implements ProcessorPort {
 
   portRead(port: number, size: AccessSize): number {
     const before = this.devices;
-    const { devices, value } = bus.portRead(before, port, size, this.now);
+    const { devices, value } = bus.portRead(before, port, size, this.now, this.#reach);
     this.counts.portReads++;
     this.#portAccessed(devices, "in", port, size, value);
     if (
@@ -709,7 +730,7 @@ export class Processor implements ProcessorPort {
 
   portWrite(port: number, size: AccessSize, value: number): void {
     const before = this.devices;
-    const devices = bus.portWrite(before, port, size, value, this.now);
+    const devices = bus.portWrite(before, port, size, value, this.now, this.#reach);
     this.counts.portWrites++;
     this.#portAccessed(devices, "out", port, size, value);
     this.#written(before, devices);
@@ -722,19 +743,26 @@ export class Processor implements ProcessorPort {
       this.attention = { stop: { reason: "debug-exit", value: exit, status: ((exit << 1) | 1) & 0xff } };
     }
     if (bus.resetRequested(devices) && !bus.resetRequested(before)) this.attention = { stop: { reason: "reset" } };
+    if (bus.powerOffRequested(devices) && !bus.powerOffRequested(before))
+      this.attention = { stop: { reason: "power-off" } };
     this.#space.setA20(bus.a20Enabled(devices));
   }
 
   #memoryRead(physical: number, size: number): number {
-    const { devices, value } = bus.memoryRead(this.devices, physical, size, this.now);
+    const { devices: before, apicId: number, now } = this;
+    const { devices, value } = ownApic.isOwnRegister(before, number, physical)
+      ? ownApic.readOwnRegister(before, number, physical, size, now)
+      : bus.memoryRead(before, physical, size, now, this.#reach);
     this.#accessed(devices);
     return size === 4 ? value | 0 : (value << (32 - 8 * size)) >> (32 - 8 * size);
   }
 
   #memoryWrite(physical: number, size: number, value: number): void {
-    const before = this.devices;
+    const { devices: before, apicId: number, now } = this;
     const unsigned = size === 4 ? value >>> 0 : value & (2 ** (8 * size) - 1);
-    const devices = bus.memoryWrite(before, physical, size, unsigned, this.now);
+    const devices = ownApic.isOwnRegister(before, number, physical)
+      ? ownApic.writeOwnRegister(before, number, physical, size, unsigned, now)
+      : bus.memoryWrite(before, physical, size, unsigned, now, this.#reach);
     this.#accessed(devices);
     if (devices !== before) this.#written(before, devices);
   }
@@ -755,8 +783,18 @@ export class Processor implements ProcessorPort {
     this.attention ??= LOOK_AROUND;
   }
 
-  readonly apicId = 0;
-  readonly processors = 1;
+  get localApic(): LocalApicPort | undefined {
+    return this.#devices.apic === undefined ? undefined : this.#ownApic;
+  }
+
+  readonly #ownApic = localApicPort(this, (devices) => this.#accessed(devices));
+
+  /** The processor\'s number among `processors`, which is its initial APIC ID. */
+  apicId = 0;
+
+  get processors(): number {
+    return this.#devices.apic?.local.length ?? 1;
+  }
 
   get timestamp(): bigint {
     return BigInt(this.now);
@@ -788,6 +826,39 @@ export class Processor implements ProcessorPort {
     this.repeating = true;
   }
 }
+
+/** The local APIC of a processor; `accessed` is told of the devices behind each access. */
+const localApicPort = (processor: Processor, accessed: (devices: bus.DeviceSet) => void): LocalApicPort => ({
+  get base() {
+    return ownApic.readBase(processor.devices, processor.apicId);
+  },
+  set base(value) {
+    accessed(ownApic.writeBase(processor.devices, processor.apicId, value, processor.now));
+  },
+  get on() {
+    return ownApic.isOn(processor.devices, processor.apicId);
+  },
+  get taskPriority() {
+    return ownApic.readTaskPriority(processor.devices, processor.apicId);
+  },
+  set taskPriority(value) {
+    accessed(ownApic.writeTaskPriority(processor.devices, processor.apicId, value, processor.now));
+  },
+  get deadline() {
+    const due = ownApic.readDeadline(processor.devices, processor.apicId, processor.now);
+    return due === Number.POSITIVE_INFINITY ? undefined : BigInt(due);
+  },
+  set deadline(value) {
+    const due = value === undefined ? Number.POSITIVE_INFINITY : Number(value);
+    accessed(ownApic.armDeadline(processor.devices, processor.apicId, due, processor.now));
+  },
+  read: (address) => ownApic.readX2(processor.devices, processor.apicId, address, processor.now),
+  write(address, value) {
+    const after = ownApic.writeX2(processor.devices, processor.apicId, address, value, processor.now);
+    if (after !== undefined) accessed(after);
+    return after !== undefined;
+  },
+});
 
 /** Whether ways through gates depend on nothing that is different. */
 const sameTables = (a: SystemState, b: SystemState): boolean =>

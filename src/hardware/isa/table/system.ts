@@ -6,7 +6,7 @@
 import { writeCr0, writeCr3, writeCr4 } from "../../cpu/control-registers.js";
 import { identify } from "../../cpu/cpuid.js";
 import { models } from "../../cpu/model.js";
-import { hasApic, readMsr, timestampCounter, writeMsr } from "../../cpu/msr.js";
+import { readMsr, timestampCounter, writeMsr } from "../../cpu/msr.js";
 import { effectiveAddress, operandAddress, readOperand, writeOperand } from "../../cpu/operands.js";
 import { Fault, type ProcessorPort, VECTOR } from "../../cpu/processor.js";
 import { CR0, CR4, segmentNames } from "../../cpu/state.js";
@@ -100,7 +100,7 @@ function setPair(port: ProcessorPort, value: bigint): void {
 const invalidatePage = privileged((port, instruction) => {
   const memory = instruction.memory!;
   const { base } = port.system.segments[segmentNames[memory.segment]!];
-  port.invalidate((base + effectiveAddress(port, memory, instruction.addressSize)) >>> 0);
+  port.invalidate((base + effectiveAddress(port, instruction)) >>> 0);
 });
 
 const definitions: readonly Definition[] = [
@@ -287,8 +287,8 @@ const definitions: readonly Definition[] = [
     forms: [["0F A2"]],
     needs: "I486",
     system: (port) => {
-      const { apicId, processors, codeBits } = port;
-      const place = { apic: hasApic(port.system), apicId, processors, code64: codeBits === 64 };
+      const { localApic, apicId, processors, codeBits } = port;
+      const place = { apic: localApic?.on ?? false, apicId, processors, code64: codeBits === 64 };
       const [eax, ebx, ecx, edx] = identify(port.system.model, port.getRegister(0), port.getRegister(1), place);
       port.setRegister(0, eax);
       port.setRegister(3, ebx);
