@@ -24,7 +24,7 @@ describe("local APIC and I/O APIC", () => {
 });
 
 describe("two processors", () => {
-  it.each(severalGuests)("$name, as on QEMU", ({ image }, context) => {
+  it.for(severalGuests)("$name, as on QEMU", ({ image }, context) => {
     const own = runGuest(image, { processors: 2 });
     expect(own.end).toBe("debug-exit");
     expect(own).toEqual(runGuestOnQemu(peer(context, qemuProgram), image, { processors: 2 }));

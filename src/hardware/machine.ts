@@ -10,6 +10,7 @@ import { checkedModel } from "./cpu/model.js";
 import type { PageWalk } from "./cpu/page-walk.js";
 import { type CpuState, cplOf, type GeneralRegisters, generalNames, segmentNames } from "./cpu/state.js";
 import { type DeviceSet, typeInput, typeKeys } from "./devices/bus.js";
+import { checkDevices } from "./devices/check-devices.js";
 import { type MachineName, machineKind } from "./devices/machines.js";
 import { Engine } from "./engine/engine.js";
 import type { RunStops } from "./engine/stops.js";
@@ -17,8 +18,10 @@ import type { DeliveredException } from "./inspect/exception.js";
 import { type Explanation, explain } from "./inspect/explain.js";
 import { type LinearAddress, readLinear, type WalkAccess, walkOf } from "./linear-memory.js";
 import {
+  type DiskReader,
   deepFreeze,
   differenceOf,
+  diskReaders,
   hashOf,
   loadState,
   type MachineDifference,
@@ -119,7 +122,7 @@ export class Machine {
       model: createState({}),
       check: ({ cpu, devices }) => {
         checkedModel(cpu.system.model);
-        machineKind(devices.config.machine);
+        checkDevices(devices);
       },
     });
     return new Machine(state);
@@ -283,6 +286,11 @@ export class Machine {
   /** Physical memory: its size in bytes, and copies of its content. */
   get memory(): MemoryReader {
     return memoryReader(this.#state);
+  }
+
+  /** The disks, by number: sizes, and copies of their content as it is now. */
+  get disks(): readonly DiskReader[] {
+    return diskReaders(this.#state);
   }
 
   /**

@@ -1,6 +1,7 @@
 /** What a machine is before its first instruction: after reset, with a program, or with a ROM. */
 import { VirtlabError } from "../../state/error.js";
 import { parseMemorySize } from "../../state/memory-size.js";
+import { writePages as writeBytes } from "../../state/page-map.js";
 import { PAGE_SIZE } from "../../state/pages.js";
 import { PersistentMap } from "../../state/persistent-map.js";
 import { isBytes } from "../../state/plain-data.js";
@@ -10,8 +11,9 @@ import { flatProtectedMode, generalNames, realSegment, type SystemState } from "
 import { createDevices } from "../devices/bus.js";
 import { checkedProcessors, type MachineName, machineKind } from "../devices/machines.js";
 import type { DeviceConfig } from "../devices/port-map.js";
-import { writeBytes } from "../machine-content.js";
+import type { DiskImage } from "../disk.js";
 import { type MachineState, type RomRange, TURN_STEPS, type Turn } from "../state.js";
+import { connectDisks, type DiskChoice } from "./disks.js";
 import { loadImage } from "./image.js";
 import type { LoadPlan } from "./load-plan.js";
 import type { BootModule } from "./multiboot-info.js";
@@ -29,6 +31,8 @@ export interface CreateOptions {
   readonly time?: number;
   /** First port of the debug-exit device, or null for none. Default 0xF4. */
   readonly debugExitPort?: number | null;
+  /** Raw images of disks, which the machine copies: what it writes is part of its state alone. */
+  readonly disks?: readonly (DiskImage | DiskChoice)[];
   /** Port of the debug console, or null for none. Default 0xE9. */
   readonly debugConsolePort?: number | null;
 }
@@ -59,26 +63,31 @@ function firstTurn(processors: number, model: ModelName): Turn {
 
 /** A machine without a program: 32-bit protected mode with flat segments, EIP 0, memory all zeros. */
 export function createState(options: CreateOptions): MachineState {
-  const { machine, processors = 1, memory, model, time, debugExitPort, debugConsolePort } = options;
+  const { machine, processors = 1, memory, model, time, debugExitPort, debugConsolePort, disks = [] } = options;
+  const kind = machineKind(machine);
+  const connected = connectDisks(kind, disks);
   const config: DeviceConfig = {
-    machine: machineKind(machine).name,
-    processors: checkedProcessors(processors, machineKind(machine)),
+    machine: kind.name,
+    processors: checkedProcessors(processors, kind),
+    extra: connected.extra,
     ...(debugConsolePort === null ? {} : { debugConsolePort: debugConsolePort ?? 0xe9 }),
     ...(debugExitPort === null ? {} : { debugExitPort: debugExitPort ?? 0xf4 }),
   };
   const system = { ...flatProtectedMode.system, model: checkedModel(model) };
   const memorySize = parseMemorySize(memory ?? "64M");
+  const setup = { memorySize, disks: connected.ide, ...(time === undefined ? {} : { time }) };
   return {
     cpu: { ...flatProtectedMode, system },
     ...(processors === 1 ? {} : { turn: firstTurn(processors, system.model) }),
     memorySize,
     rom: [],
     memory: PersistentMap.empty(),
-    devices: createDevices(config, { memorySize, ...(time === undefined ? {} : { time }) }),
+    devices: createDevices(config, setup),
     steps: 0,
     ticks: 0,
     counts: { repeats: 0, exceptions: 0, interrupts: 0, portReads: 0, portWrites: 0 },
     shutdown: false,
+    ...(connected.disks.length === 0 ? {} : { disks: connected.disks }),
   };
 }
 
@@ -99,6 +108,7 @@ function withImage(state: MachineState, options: BootOptions, image: Uint8Array)
   const plan = loadImage({
     image,
     memorySize: state.memorySize,
+    firmwareTables: machineKind(options.machine).tables.length > 0,
     ...(imageName === undefined ? {} : { imageName }),
     ...(append === undefined ? {} : { append }),
     ...(modules === undefined ? {} : { modules }),

@@ -60,9 +60,9 @@ export function writeCr4(port: ProcessorPort, value: number): void {
   if ((value & ~models[model].cr4) !== 0) throw new Fault(VECTOR.GP, 0, "cr4-reserved");
   const cr4 = value | 0;
   const changed = old ^ cr4;
-  const paging = (changed & (CR4.PAE | CR4.PGE | CR4.PSE)) !== 0;
+  const paging = (changed & (CR4.PAE | CR4.PGE | CR4.PSE | CR4.SMEP)) !== 0;
   if (paging && usesPae(cr0, cr4)) port.setSystem({ pdptes: readPdptes(port, cr3), cr4 });
   else if ((cr4 & CR4.PAE) === 0 && pdptes.length > 0) port.setSystem({ pdptes: NO_PDPTES, cr4 });
   else port.setSystem({ cr4 });
-  if (paging) port.invalidate();
+  if (paging || (changed & CR4.SMAP) !== 0) port.invalidate();
 }

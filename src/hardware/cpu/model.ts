@@ -77,11 +77,7 @@ const NOT_HERE: ReadonlySet<Feature> = new Set<Feature>([
   "X2APIC",
   "TSC_DEADLINE",
   "ALTMOVCR8",
-  "PSE36",
-  "NX",
   "PDPE1GB",
-  "SMEP",
-  "SMAP",
   "LM",
 ]);
 

@@ -171,7 +171,6 @@ export function modesOf(features: PagingFeatures): {
   });
 }
 
-/** What a model has of paging: its width as QEMU's model of the name has it, so that the same entries are refused. */
 function featuresOf(name: ModelName): PagingFeatures {
   const { features, physicalBits } = models[name];
   return Object.freeze({

@@ -132,5 +132,6 @@ export function pushResult(x87: FloatingRegisters, load: (env: Environment) => b
   const env = begin(x87);
   const bits = load(env);
   report(x87, env);
-  if ((unmasked(env) & (EXCEPTION.INVALID | EXCEPTION.DENORMAL)) === 0) push(x87, bits);
+  // A denormal number in memory is an ordinary one in a register, and is there for the handler to see.
+  if ((unmasked(env) & EXCEPTION.INVALID) === 0) push(x87, bits);
 }

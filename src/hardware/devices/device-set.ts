@@ -4,12 +4,16 @@ import type { BusDevice } from "./bus-device.js";
 import { type DebugConsoleState, debugConsole } from "./debug-console.js";
 import { type DebugExitState, debugExit } from "./debug-exit.js";
 import { type I8042State, i8042, resetI8042 } from "./i8042.js";
+import { type AttachedDisk, type IdeState, ide, resetIde } from "./ide.js";
 import { devicesOf } from "./machines.js";
 import { type Mc146818State, mc146818, type RtcSetup, resetMc146818 } from "./mc146818.js";
+import { type PciState, pci, resetPci } from "./pci.js";
+import { pciFunctionsOf } from "./pci-functions.js";
 import { type PicPairState, picPair } from "./pic-pair.js";
 import { type Pit8254State, pit8254 } from "./pit8254.js";
 import type { DeviceConfig, DeviceName } from "./port-map.js";
 import { type PostCodeState, postCode } from "./post-code.js";
+import { type PowerManagementState, powerManagement } from "./power-management.js";
 import { type ResetControlState, resetControl, resetResetControl } from "./reset-control.js";
 import { type Uart16550State, uart16550 } from "./uart16550.js";
 
@@ -31,6 +35,9 @@ export interface DeviceSet {
   readonly apic?: ApicSystemState | undefined;
   readonly debugConsole?: DebugConsoleState | undefined;
   readonly debugExit?: DebugExitState | undefined;
+  readonly pm?: PowerManagementState | undefined;
+  readonly ide?: IdeState | undefined;
+  readonly pci?: PciState | undefined;
 }
 
 /**
@@ -40,6 +47,8 @@ export interface DeviceSet {
 export interface DeviceSetup extends RtcSetup {
   /** Whether address line 20 passes. Default true, as a program started in protected mode expects. */
   readonly a20?: boolean;
+  /** The disks of the IDE channels: first master, first slave, second master, second slave. */
+  readonly disks?: readonly AttachedDisk[];
 }
 
 export type StateOf<N extends DeviceName> = NonNullable<DeviceSet[N]>;
@@ -58,6 +67,9 @@ export const DEVICE_KINDS: { readonly [N in DeviceName]: BusDevice<StateOf<N>> }
   apic: apicSystem,
   debugConsole,
   debugExit,
+  pm: powerManagement,
+  ide,
+  pci,
 };
 
 // Name, kind and state belong together, which the type of an indexed access cannot say.
@@ -72,12 +84,14 @@ export function stateOf(devices: DeviceSet, name: DeviceName): AnyState {
 
 /** The devices after reset, their interrupt pins driving nothing yet. */
 export function resetDevices(config: DeviceConfig, setup: DeviceSetup): DeviceSet {
-  const { machine, processors = 1, debugConsolePort, debugExitPort } = config;
+  const { machine, processors = 1, extra = [], debugConsolePort, debugExitPort } = config;
   const { a20 = true } = setup;
+  const present = devicesOf(config);
   return {
     config: {
       // What says nothing is an isapc, as every machine was before there were others: their hashes stay.
       ...(machine === undefined || machine === "isapc" ? {} : { machine }),
+      ...(extra.length === 0 ? {} : { extra: [...extra].sort() }),
       ...(processors === 1 ? {} : { processors }),
       ...(debugConsolePort === undefined ? {} : { debugConsolePort }),
       ...(debugExitPort === undefined ? {} : { debugExitPort }),
@@ -93,6 +107,9 @@ export function resetDevices(config: DeviceConfig, setup: DeviceSetup): DeviceSe
     apic: devicesOf(config).has("apic") ? resetApicSystem(processors) : undefined,
     debugConsole: debugConsolePort === undefined ? undefined : debugConsole.reset(),
     debugExit: debugExitPort === undefined ? undefined : debugExit.reset(),
+    pm: present.has("pm") ? powerManagement.reset() : undefined,
+    ide: present.has("ide") ? resetIde(setup.disks ?? [], present.has("pci")) : undefined,
+    pci: present.has("pci") ? resetPci(pciFunctionsOf(present)) : undefined,
   };
 }
 
@@ -111,5 +128,8 @@ export function replaced(devices: DeviceSet, name: DeviceName, state: AnyState):
     apic: name === "apic" ? (state as StateOf<"apic">) : devices.apic,
     debugConsole: name === "debugConsole" ? (state as StateOf<"debugConsole">) : devices.debugConsole,
     debugExit: name === "debugExit" ? (state as StateOf<"debugExit">) : devices.debugExit,
+    pm: name === "pm" ? (state as StateOf<"pm">) : devices.pm,
+    ide: name === "ide" ? (state as StateOf<"ide">) : devices.ide,
+    pci: name === "pci" ? (state as StateOf<"pci">) : devices.pci,
   };
 }

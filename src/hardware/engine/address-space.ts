@@ -30,6 +30,7 @@ import {
   type SystemState,
   segmentNumbered,
 } from "../cpu/state.js";
+import type { GuestMemory } from "../devices/guest-memory.js";
 import type { RomRange } from "../state.js";
 import {
   EFLAGS_REST,
@@ -62,13 +63,13 @@ import {
   TLB_WRITE_TAG,
 } from "./layout.js";
 import { PageSlots, SLOT } from "./page-slots.js";
-import { type SlowPaths, STACK_ACCESS } from "./slow-paths.js";
+import { type SlowPaths, STACK_ACCESS, WRITE_ACCESS } from "./slow-paths.js";
 import { noStops, touched, type WatchHit, type Watchpoint, watchedPages } from "./stops.js";
 
 /** Reads of physical addresses where there is nothing give all ones, as an open bus does. */
 const OPEN_BUS = -1;
 /** Stands for every page above 4 GiB, where there is nothing. RAM, ROM and devices lie elsewhere. */
-const NOWHERE = 0xffc00000;
+const _NOWHERE = 0xffc00000;
 /** TLB entries that are listed one by one, to be dropped one by one. */
 const MOST_LISTED = 512;
 /** Thrown in the middle of a block where the walker would change decoded instructions, or a register of a device lies. */
@@ -210,6 +211,9 @@ export class AddressSpace {
     loadLong: (linear, access) => this.#loadLong(linear, access, false),
     loadLongForWrite: (linear, access) => this.#loadLong(linear, access, true),
     storeLong: (linear, access, value) => this.#storeLong(linear, access, value),
+    loadWide: (linear, size) => (this.#wraps(linear >>> 0, size) ? 0 : this.#loadWide(linear >>> 0, size, false)),
+    storeWide: (linear, size) =>
+      this.#wraps(linear >>> 0, size) ? this.#takeSlowExit() : this.#storeWide(linear >>> 0, size),
   };
 
   /** Whether accesses are those of a program. */
@@ -715,10 +719,49 @@ export class AddressSpace {
     const upwardData = (access & (ACCESS.CODE | ACCESS.EXPAND_DOWN | ACCESS.WRITABLE)) === ACCESS.WRITABLE;
     if (!upwardData || offset + size - 1 > limit) checkAccess(segment, register, offset, size, write);
     const linear = (base + offset) >>> 0;
-    if (this.alignmentChecked && (linear & (Math.min(size, 4) - 1)) !== 0)
+    // Of 16 bytes, whoever wants them aligned raises #GP.
+    if (this.alignmentChecked && size < 16 && (linear & (Math.min(size, 4) - 1)) !== 0)
       throw new Fault(VECTOR.AC, 0, "data-not-aligned");
     if (this.watch !== undefined) this.watch(linear, size, write);
     return linear;
+  }
+
+  // ---- accesses by devices ----------------------------------------------------------------------------------------
+
+  /** Memory as a master of the bus sees it. What depended on bytes it writes is dropped behind the instruction. */
+  readonly guestMemory: GuestMemory = {
+    read: (physical, length) => {
+      const bytes = new Uint8Array(length).fill(0xff);
+      this.#eachFrame(physical, length, (frame, offset, at, count) =>
+        this.#slots.copyFrom(frame, offset, bytes.fill(0, at, at + count).subarray(at, at + count)),
+      );
+      return bytes;
+    },
+    write: (physical, bytes) => {
+      this.#eachFrame(physical, bytes.length, (frame, offset, at, count) => {
+        if (this.#isRom(frame)) return;
+        const slot = this.#slots.filled(frame);
+        const flags = slot < 0 ? 0 : this.#slots.flags[slot]!;
+        this.#slots.copyTo(frame, offset, bytes.subarray(at, at + count));
+        if ((flags & SLOT.TABLE) !== 0) this.#stale = true;
+        if ((flags & SLOT.CODE) !== 0 && this.#code.hits(slot, offset, count)) this.#dropCode(slot);
+      });
+    },
+  };
+
+  /** The parts of a range that lie in memory, by frame. */
+  #eachFrame(
+    physical: number,
+    length: number,
+    visit: (frame: number, offset: number, at: number, count: number) => void,
+  ): void {
+    for (let at = 0; at < length; ) {
+      const frame = Math.floor((physical + at) / PAGE_SIZE);
+      const offset = (physical + at) % PAGE_SIZE;
+      const count = Math.min(length - at, PAGE_SIZE - offset);
+      if (this.#isMemory(frame)) visit(frame, offset, at, count);
+      at += count;
+    }
   }
 
   // ---- slow paths of the generated code ---------------------------------------------------------------------------
@@ -835,7 +878,11 @@ export class AddressSpace {
       this.#i32[SLOW_EXIT >> 2] = EXIT.fault;
       return 0;
     }
-    if (size <= 4) return this.#load(linear, size, forWrite);
+    return size <= 4 ? this.#load(linear, size, forWrite) : this.#loadWide(linear, size, forWrite);
+  }
+
+  /** Puts more than 4 bytes into SLOW_VALUE. */
+  #loadWide(linear: number, size: number, forWrite: boolean): number {
     if (!this.#wideReady(linear, size, forWrite)) return 0;
     for (let at = 0; at < size; at += 4) {
       this.#i32[(SLOW_VALUE + at) >> 2] = this.#load(linear + at, 4, forWrite);
@@ -847,7 +894,11 @@ export class AddressSpace {
   #storeLong(linear: number, access: number, value: number): number {
     const size = access & 31;
     if (this.#refusesLong(linear, size, access, true)) return EXIT.fault;
-    if (size <= 4) return this.#store(linear, size, value);
+    return size <= 4 ? this.#store(linear, size, value) : this.#storeWide(linear, size);
+  }
+
+  /** Stores more than 4 bytes out of SLOW_VALUE. */
+  #storeWide(linear: number, size: number): number {
     // Nothing may be stored before it is certain that all can be, and without a word of doubt.
     if (!this.single && !this.#isOrdinary(linear, size)) return EXIT.bail;
     if (!this.#wideReady(linear, size, true)) return this.#takeSlowExit();
@@ -856,6 +907,13 @@ export class AddressSpace {
       if (exit !== 0) return exit;
     }
     return 0;
+  }
+
+  /** Raises what reaching over the end of the 32-bit address space does. */
+  #wraps(linear: number, size: number): boolean {
+    if (linear + size <= 2 ** 32) return false;
+    this.#i32[SLOW_EXIT >> 2] = this.#exitFor(new Fault(VECTOR.GP, 0));
+    return true;
   }
 
   #takeSlowExit(): number {
@@ -895,7 +953,8 @@ export class AddressSpace {
     let fault: Fault | undefined;
     if (!isCanonical(linear) || !isCanonical(linear + size - 1))
       fault = new Fault((access & STACK_ACCESS) !== 0 ? VECTOR.SS : VECTOR.GP, 0, "address-not-canonical");
-    else if (this.alignmentChecked && (linear & (Math.min(size, 8) - 1)) !== 0)
+    // Of 16 bytes, whoever wants them aligned raises #GP.
+    else if (this.alignmentChecked && size < 16 && (linear & (Math.min(size, 8) - 1)) !== 0)
       fault = new Fault(VECTOR.AC, 0, "data-not-aligned");
     if (fault === undefined) {
       this.watch?.(linear, size, write);
@@ -908,7 +967,7 @@ export class AddressSpace {
 
   #segment(segment: number, offset: number, access: number): number {
     try {
-      return this.segmentAddress(segment, offset, access & 15, (access & 16) !== 0) | 0;
+      return this.segmentAddress(segment, offset, access & (WRITE_ACCESS - 1), (access & WRITE_ACCESS) !== 0) | 0;
     } catch (thrown) {
       this.#i32[SLOW_EXIT >> 2] = this.#exitFor(thrown);
       return 0;

@@ -12,6 +12,7 @@ import {
   ARENA,
   ARENA_END,
   CODE_PAGES,
+  FLOAT_REGISTER_SIZE,
   JUMP_CACHE_BASE,
   JUMP_CACHE_COUNT,
   JUMP_CACHE_ENTRIES,
@@ -29,6 +30,8 @@ import {
   REGISTERS,
   RIP_HIGH,
   SCRATCH,
+  X87_REGISTERS,
+  XMM_REGISTERS,
   ZERO_SLOT,
 } from "./layout.js";
 import { difference, noStops, type StopPlaces, stopsAt } from "./stops.js";
@@ -440,6 +443,10 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
           operand.size,
           operand.rex,
         );
+      } else if ((operand.kind === "xmm" || operand.kind === "mmx") && position < 2) {
+        const registers = operand.kind === "xmm" ? XMM_REGISTERS : X87_REGISTERS;
+        this.#u16[(record + (position === 0 ? RECORD.operandA : RECORD.operandB)) >> 1] =
+          registers + FLOAT_REGISTER_SIZE * operand.number;
       } else if (operand.kind === "immediate") {
         const { value, high } = operand;
         this.#i32[(record + RECORD.immediate) >> 2] = high ?? value;

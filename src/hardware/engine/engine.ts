@@ -113,13 +113,14 @@ export class Engine {
 
   /** The open machine as a value. */
   seal(): MachineState {
-    const { devices, steps, ticks, lastException } = this.#processor;
+    const { devices, disks, steps, ticks, lastException } = this.#processor;
     this.#value ??= {
       cpu: this.#processor.seal(),
       ...this.#sealTurn(),
       memorySize: this.#memorySize,
       rom: this.#rom,
       memory: this.#space.seal(),
+      ...(disks === undefined ? {} : { disks }),
       devices,
       steps,
       ticks,

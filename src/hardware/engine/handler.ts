@@ -39,6 +39,7 @@ import {
   EXIT_TARGET,
   EXIT_TARGET_HIGH,
   EXIT_VECTOR,
+  FLOAT_REGISTER_SIZE,
   JUMP_CACHE_BASE,
   JUMP_CACHE_ENTRIES,
   JUMP_CACHE_ENTRY_SIZE,
@@ -54,14 +55,27 @@ import {
   RIP_BASE,
   RIP_HIGH,
   SLOW_EXIT,
-  SLOW_VALUE,
   STACK_MASK,
   TLB_DELTA,
   TLB_ENTRIES,
   TLB_ENTRY_SIZE,
   TLB_WRITE_TAG,
+  XMM_REGISTERS,
 } from "./layout.js";
-import { linearAddress, loadToModify, STACK_ACCESS, slow, storeWithCare } from "./slow-paths.js";
+import { vectorLoad } from "./simd.js";
+import { linearAddress, loadToModify, STACK_ACCESS, slow, storeWithCare, WRITE_ACCESS } from "./slow-paths.js";
+import {
+  loadSlowValue,
+  noteMmx,
+  readLane,
+  readVector,
+  requireUnit,
+  storeSlowValue,
+  usesMmx,
+  vectorWidth,
+  writeLane,
+  writeVector,
+} from "./vector-operands.js";
 import { type Expr, type FunctionBody, type Label, type Local, load } from "./wasm.js";
 
 /**
@@ -190,7 +204,14 @@ export class Handler implements Code {
     return this.frame.long;
   }
 
+  /** What comes before the instruction: whether its registers may be used. */
+  begin(): void {
+    const { unit } = this.form.row;
+    if (unit !== undefined) requireUnit(this, unit);
+  }
+
   finish(): void {
+    if (usesMmx(this.form.row.unit)) noteMmx(this);
     for (const local of this.#temporaries) this.frame.body.release(local);
   }
 
@@ -216,7 +237,12 @@ export class Handler implements Code {
 
   #width({ type, method }: OperandCode): OperandSize {
     if (method === "J") return 32;
+    if (type === "y") return this.size === 64 ? 64 : 32;
     return type[0] === "b" ? 8 : type[0] === "w" ? 16 : type[0] === "d" ? 32 : type[0] === "q" ? 64 : this.size;
+  }
+
+  widthOf(index: number): number {
+    return vectorWidth(this.#operand(index), this.size);
   }
 
   isMemory(index: number): boolean {
@@ -228,7 +254,8 @@ export class Handler implements Code {
     );
   }
 
-  #registerAddress(index: number): Expr {
+  /** Address in the engine's memory of the register of an operand. */
+  registerAddress(index: number): Expr {
     const { method, name } = this.#operand(index);
     if (index === 2 && method === "fixed") return i32(REGISTERS + REGISTER_SIZE * (name === "CL" ? 1 : 0));
     return field16(this.frame, registerFields[index]!);
@@ -246,7 +273,7 @@ export class Handler implements Code {
     const operand = this.#operand(index);
     if (operand.method === "I" || operand.name === "1") return this.let(this.#immediate(operand));
     const width = this.#width(operand);
-    if (!this.isMemory(index)) return this.let(load(loadOps[width], this.#registerAddress(index)));
+    if (!this.isMemory(index)) return this.let(load(loadOps[width], this.registerAddress(index)));
     const cell = this.cell("operand", this.address(), width, access);
     this.#cells[index] = cell;
     return cell.value;
@@ -273,7 +300,7 @@ export class Handler implements Code {
   write(index: number, value: Expr): void {
     const width = this.#width(this.#operand(index));
     if (!this.isMemory(index)) {
-      this.#storeRegister(this.#registerAddress(index), width, value);
+      this.#storeRegister(this.registerAddress(index), width, value);
       return;
     }
     const cell = this.#cells[index] ?? this.cell("operand", this.address(), width, "write");
@@ -293,6 +320,11 @@ export class Handler implements Code {
 
   wrapAddress(sum: Expr): Expr {
     return this.#addressVaries ? and(sum, this.#addressMask()) : sum;
+  }
+
+  asOffset(value: Expr, signed?: "signed"): Expr {
+    if (!this.long) return value;
+    return signed ? widen(value) : widenUnsigned(value);
   }
 
   pointer(number: number): Expr {
@@ -349,13 +381,13 @@ export class Handler implements Code {
   }
 
   /** Leaves if a slow path said so. */
-  #checkSlow(): void {
+  checkSlow(): void {
     const { body, exit, refund } = this.frame;
     body.set(exit, load("i32", i32(SLOW_EXIT)));
     body.brIf(refund, exit);
   }
 
-  #linear(segment: ImpliedSegment, offset: Expr, bytes: number, write: boolean): Expr {
+  linear(segment: ImpliedSegment, offset: Expr, bytes: number, write: boolean): Expr {
     if (this.long) {
       if (segment !== "operand" || this.form.memory !== "segment") return offset;
       const number = field8(this.frame, RECORD.segment);
@@ -363,23 +395,51 @@ export class Handler implements Code {
     }
     if (this.frame.flat && !(segment === "operand" && this.form.memory === "segment")) return offset;
     const number = segment === "ss" ? i32(2) : segment === "es" ? i32(0) : field8(this.frame, RECORD.segment);
-    const linear = this.let(linearAddress(number, offset, i32(bytes + (write ? 16 : 0))));
-    this.#checkSlow();
+    const linear = this.let(linearAddress(number, offset, i32(bytes + (write ? WRITE_ACCESS : 0))));
+    this.checkSlow();
     return linear;
   }
 
-  cell(segment: ImpliedSegment, offset: Expr, size: OperandSize, access: CellAccess = "read"): MemoryCell {
-    const { body, tlb, exit, refund, long } = this.frame;
-    const bytes = size / 8;
-    const linear = this.#linear(segment, offset, bytes, access !== "read");
+  /** Where bytes lie in the engine's memory, if the TLB has the tag. */
+  resident(linear: Expr, bytes: number): { readonly hit: (tag: number) => Expr; readonly host: Expr } {
+    const { tlb, long } = this.frame;
     const low = narrow(linear);
     const entry = this.let(
       add(tlb, and(shr(low, i32(12 - Math.log2(TLB_ENTRY_SIZE))), i32((TLB_ENTRIES - 1) * TLB_ENTRY_SIZE))),
     );
     const page = and(bytes === 1 ? linear : add(linear, i32(bytes - 1)), i32(-4096));
-    const hit = (tag: number): Expr => eq(load(long ? "i64" : "i32", entry, tag), page);
-    const host = add(low, load("i32", entry, TLB_DELTA));
-    const slowly = this.#slowAccess(linear, bytes, segment);
+    return {
+      hit: (tag) => eq(load(long ? "i64" : "i32", entry, tag), page),
+      host: add(low, load("i32", entry, TLB_DELTA)),
+    };
+  }
+
+  vector(index: number): Expr {
+    return readVector(this, index);
+  }
+
+  setVector(index: number, value: Expr): void {
+    writeVector(this, index, value);
+  }
+
+  lane(index: number, bits: OperandSize, number: Expr): Expr {
+    return readLane(this, index, bits, number);
+  }
+
+  setLane(index: number, bits: OperandSize, number: Expr, value: Expr): void {
+    writeLane(this, index, bits, number, value);
+  }
+
+  xmm(number: number): Expr {
+    return this.let(vectorLoad(128, i32(XMM_REGISTERS + FLOAT_REGISTER_SIZE * number)));
+  }
+
+  cell(segment: ImpliedSegment, offset: Expr, size: OperandSize, access: CellAccess = "read"): MemoryCell {
+    const { body, exit, refund } = this.frame;
+    const bytes = size / 8;
+    const linear = this.linear(segment, offset, bytes, access !== "read");
+    const { hit, host } = this.resident(linear, bytes);
+    const slowly = this.slowAccess(linear, bytes, segment);
     const storeSlowly = (value: Expr): void => {
       body.set(exit, slowly.store(value));
       body.brIf(refund, exit);
@@ -403,7 +463,7 @@ export class Handler implements Code {
         () => body.set(value, load(loadOps[size], host)),
         () => {
           slowly.load(value, false);
-          this.#checkSlow();
+          this.checkSlow();
         },
       );
       return {
@@ -422,7 +482,7 @@ export class Handler implements Code {
       },
       () => {
         slowly.load(value, true);
-        this.#checkSlow();
+        this.checkSlow();
         // The slow path has let the page in, unless it is a special one: then the store asks again.
         body.set(place, select(hit(TLB_WRITE_TAG), host, i32(0)));
       },
@@ -439,18 +499,29 @@ export class Handler implements Code {
   }
 
   /**
-   * The way of an access that the TLB does not know. An operand of more than 4 bytes goes through SLOW_VALUE, an address of
+   * The way of an access that the TLB does not know. An operand of more than 4 bytes, which may be a vector, goes through SLOW_VALUE, an address of
    * 64-bit code as a float, which has room for every canonical one.
    */
-  #slowAccess(
+  slowAccess(
     linear: Expr,
     bytes: number,
     segment: ImpliedSegment,
   ): { load(into: Local, toModify: boolean): void; store(value: Expr): Expr } {
     const { body } = this.frame;
     const wide = bytes > 4;
+    if (!this.long && wide) {
+      return {
+        load: (into) => {
+          body.drop(slow("loadWide", linear, i32(bytes)));
+          body.set(into, loadSlowValue(bytes));
+        },
+        store: (value) => {
+          storeSlowValue(body, value);
+          return slow("storeWide", linear, i32(bytes));
+        },
+      };
+    }
     if (!this.long) {
-      if (wide) throw new TypeError(`${this.form.row.mnemonic}: general operands of 8 bytes are for 64-bit code`);
       return {
         load: (into, toModify) =>
           body.set(into, toModify ? loadToModify(linear, i32(bytes)) : slow("load", linear, i32(bytes))),
@@ -472,11 +543,11 @@ export class Handler implements Code {
         if (!wide) body.set(into, loaded);
         else {
           body.drop(loaded);
-          body.set(into, load("i64", i32(SLOW_VALUE)));
+          body.set(into, loadSlowValue(bytes));
         }
       },
       store: (value) => {
-        if (wide) body.store("i64", i32(SLOW_VALUE), value);
+        if (wide) storeSlowValue(body, value);
         return slow("storeLong", address, throughStack, wide ? i32(0) : value);
       },
     };
@@ -553,7 +624,7 @@ export class Handler implements Code {
   flags({ result, carry, carries }: FlagSource): void {
     const { body, frame } = { body: this.frame.body, frame: this.frame };
     // All are evaluated before any is set: the new ones may be written in terms of the old.
-    const values = [carry, carries].map((value) => (value ? this.let(folded(value)) : undefined));
+    const values = [carry && narrow(carry), carries && folded(carries)].map((value) => value && this.let(value));
     if (result?.type === "i64") {
       const wide = this.let(result);
       body.set(frame.sign, or(and(narrow(shr(wide, i32(32))), i32(-0x80000000)), and(narrow(wide), i32(0xff))));

@@ -124,23 +124,19 @@ function writeGo({ forms: { forms, handlerCount }, replayException, has }: Inter
                 return;
               }
               const handler = new Handler(frame, form);
+              handler.begin();
               if (form.repeat === "once") form.row.semantics!(handler);
               else form.row.repeated!(handler, form.repeat);
               handler.finish();
               next();
             };
             // Handler k stands behind the end of block k, inside of block k + 1.
-            const nest = (number: number): void =>
-              body.block((label) => {
-                labels[number] = label;
-                if (number === 0) body.brTable(field16(frame, RECORD.handler), labels, labels[HANDLER.miss]!);
-                else {
-                  nest(number - 1);
-                  write(number - 1);
-                }
-              });
-            nest(handlerCount - 1);
-            write(handlerCount - 1);
+            for (let number = handlerCount - 1; number >= 0; number--) labels[number] = body.open();
+            body.brTable(field16(frame, RECORD.handler), labels, labels[HANDLER.miss]!);
+            for (let number = 0; number < handlerCount; number++) {
+              body.close();
+              write(number);
+            }
           });
         });
         body.set(frame.left, add(frame.left, field16(frame, RECORD.left)));

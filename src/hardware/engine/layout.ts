@@ -95,6 +95,7 @@ export const SLOW_VALUE = 496;
  */
 export const X87_REGISTERS = 512;
 export const XMM_REGISTERS = 640;
+export const FLOAT_REGISTER_SIZE = 16;
 export const XMM_REGISTER_COUNT = 16;
 /** x87 control word, status word with TOP, and tag word of two bits a register, 0 or 3; opcode, and addresses of 8 bytes. */
 export const FCW = 896;

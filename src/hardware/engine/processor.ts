@@ -40,6 +40,8 @@ import {
 } from "../cpu/state.js";
 import * as ownApic from "../devices/apic-bus.js";
 import * as bus from "../devices/bus.js";
+import type { Reach } from "../devices/guest-memory.js";
+import { type Disk, readDisk, writeDisk } from "../disk.js";
 import type { DeliveredException } from "../inspect/exception.js";
 import type { X86CodeMode } from "../isa/x86.js";
 import type { Counts, EventKind, MachineEvent, MachineState, Stop } from "../state.js";
@@ -69,9 +71,6 @@ import {
   RESUME_LEFT,
   SSE_FAULT,
   STACK_MASK,
-  TLB_BASE,
-  TLB_SUPERVISOR,
-  TLB_USER,
 } from "./layout.js";
 import { ParkedProcessor } from "./parked-processor.js";
 import { RegisterFile, SAVED_WORDS } from "./register-file.js";
@@ -107,6 +106,9 @@ export class Processor implements ProcessorPort {
   shadow: Shadow = "none";
   #pending: PendingEvents = noEvents;
   #devices!: bus.DeviceSet;
+  #disks: readonly Disk[] | undefined;
+  /** What devices reach of the open machine beyond their registers. */
+  readonly #reach: Reach;
   readonly #ways: Ways;
   readonly #ports: KnownPorts;
   /** The place that segments and code mode are those of. */
@@ -156,6 +158,23 @@ export class Processor implements ProcessorPort {
       read: (physical, size) => this.#memoryRead(physical, size),
       write: (physical, size, value) => this.#memoryWrite(physical, size, value),
     };
+    this.#reach = {
+      memory: space.guestMemory,
+      disks: {
+        read: (number, offset, length) => {
+          const disk = this.#disks?.[number];
+          return disk === undefined ? new Uint8Array(length) : readDisk(disk, offset, length);
+        },
+        write: (number, offset, bytes) => {
+          const disk = this.#disks?.[number];
+          if (disk !== undefined) this.#disks = this.#disks!.with(number, writeDisk(disk, offset, bytes));
+        },
+      },
+    };
+  }
+
+  get disks(): readonly Disk[] | undefined {
+    return this.#disks;
   }
 
   get devices(): bus.DeviceSet {
@@ -185,6 +204,7 @@ export class Processor implements ProcessorPort {
     this.#openCpu(state.cpu);
     this.#exceptions.open(state.lastException);
     this.devices = state.devices;
+    this.#disks = state.disks;
     Object.assign(this.counts, state.counts);
     this.#countsValue = state.counts;
     this.steps = state.steps;
@@ -779,7 +799,7 @@ export class Processor implements ProcessorPort {
 
   portRead(port: number, size: AccessSize): number {
     const before = this.devices;
-    const { devices, value } = bus.portRead(before, port, size, this.now);
+    const { devices, value } = bus.portRead(before, port, size, this.now, this.#reach);
     this.counts.portReads++;
     this.#portAccessed(devices, "in", port, size, value);
     if (
@@ -810,7 +830,7 @@ export class Processor implements ProcessorPort {
 
   portWrite(port: number, size: AccessSize, value: number): void {
     const before = this.devices;
-    const devices = bus.portWrite(before, port, size, value, this.now);
+    const devices = bus.portWrite(before, port, size, value, this.now, this.#reach);
     this.counts.portWrites++;
     this.#portAccessed(devices, "out", port, size, value);
     this.#written(before, devices);
@@ -823,6 +843,8 @@ export class Processor implements ProcessorPort {
       this.attention = { stop: { reason: "debug-exit", value: exit, status: ((exit << 1) | 1) & 0xff } };
     }
     if (bus.resetRequested(devices) && !bus.resetRequested(before)) this.attention = { stop: { reason: "reset" } };
+    if (bus.powerOffRequested(devices) && !bus.powerOffRequested(before))
+      this.attention = { stop: { reason: "power-off" } };
     this.#space.setA20(bus.a20Enabled(devices));
   }
 
@@ -830,7 +852,7 @@ export class Processor implements ProcessorPort {
     const { devices: before, apicId: number, now } = this;
     const { devices, value } = ownApic.isOwnRegister(before, number, physical)
       ? ownApic.readOwnRegister(before, number, physical, size, now)
-      : bus.memoryRead(before, physical, size, now);
+      : bus.memoryRead(before, physical, size, now, this.#reach);
     this.#accessed(devices);
     return size === 4 ? value | 0 : (value << (32 - 8 * size)) >> (32 - 8 * size);
   }
@@ -840,7 +862,7 @@ export class Processor implements ProcessorPort {
     const unsigned = size === 4 ? value >>> 0 : value & (2 ** (8 * size) - 1);
     const devices = ownApic.isOwnRegister(before, number, physical)
       ? ownApic.writeOwnRegister(before, number, physical, size, unsigned, now)
-      : bus.memoryWrite(before, physical, size, unsigned, now);
+      : bus.memoryWrite(before, physical, size, unsigned, now, this.#reach);
     this.#accessed(devices);
     if (devices !== before) this.#written(before, devices);
   }

@@ -214,6 +214,18 @@ export class FunctionBody {
     this.#nest(0x02, write);
   }
 
+  /** The same for so many blocks one in another that closures would nest too deep: ends with `close`, the inner one first. */
+  open(): Label {
+    this.#push(0x02, EMPTY_BLOCK);
+    this.#level++;
+    return { level: this.#level };
+  }
+
+  close(): void {
+    this.#level--;
+    this.#push(0x0b);
+  }
+
   loop(write: (label: Label) => void): void {
     this.#nest(0x03, write);
   }

@@ -120,6 +120,17 @@ export interface Code {
   modify(index: number): Expr;
   write(index: number, value: Expr): void;
   isMemory(index: number): boolean;
+  /** An XMM or MMX register or memory as a vector; what the operand has no bits for is zero. */
+  vector(index: number): Expr;
+  /** Sets as many of the low bits as the operand has; a register keeps the others. */
+  setVector(index: number, value: Expr): void;
+  /** A lane of an XMM or MMX register by its number: 8, 16 or 32 bits zero-extended, or an i64. */
+  lane(index: number, bits: OperandSize, number: Expr): Expr;
+  setLane(index: number, bits: OperandSize, number: Expr, value: Expr): void;
+  /** XMM register by number. */
+  xmm(number: number): Expr;
+  /** Width of operand `index` in bits. */
+  widthOf(index: number): number;
   /** Offset of the memory operand in its segment (the effective address). */
   address(): Expr;
   /** Any memory cell, by segment ("operand": DS or what a prefix names) and offset. */
@@ -138,6 +149,8 @@ export interface Code {
   /** An index or count register, as wide as an address (ECX or CX), zero-extended. */
   pointer(number: number): Expr;
   setPointer(number: number, value: Expr): void;
+  /** A value below 2^32, or one that is extended by its sign, as wide as an offset. */
+  asOffset(value: Expr, signed?: "signed"): Expr;
   /** A sum of addresses, as wide as an address. */
   wrapAddress(sum: Expr): Expr;
 

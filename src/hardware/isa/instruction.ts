@@ -22,7 +22,14 @@ export type InstructionGroup =
   | "miscellaneous"
   | "input and output"
   | "system"
-  | "x87";
+  | "x87"
+  | "MMX"
+  | "SSE"
+  | "SSE2"
+  | "SSE3"
+  | "SSSE3"
+  | "SSE4.1"
+  | "SSE4.2";
 
 export interface Definition {
   readonly mnemonic: string;
@@ -46,6 +53,8 @@ export interface Definition {
   readonly where?: "only64" | "not64";
   /** In 64-bit code operands have 64 bits unless a prefix says 16, or in any case. Relative branches always do. */
   readonly in64?: "defaults" | "forced";
+  /** With REX.B it is another instruction. */
+  readonly withoutRexB?: true;
   /** POP m: an ESP base is the value after the increment. */
   readonly popsBeforeAddress?: boolean;
   /** The operand-size prefix matters although no operand says so (PUSHA, RET, CBW). */
@@ -54,6 +63,10 @@ export interface Definition {
   readonly addressSized?: boolean;
   /** The features of a model it needs, all of them; without them it is #UD. Absent: every processor has it. */
   readonly needs?: Needs;
+  /** The floating-point registers it works on: it raises what they raise where CR0 and CR4 forbid them. */
+  readonly unit?: "x87" | "mmx" | "sse" | "mmx-sse";
+  /** A memory operand of 16 bytes may lie anywhere. */
+  readonly unaligned?: true;
   /** Execution does not simply go on behind it: a block of decoded code ends here. Not needed where `system` transfers control. */
   readonly endsBlock?: true;
   readonly semantics?: (code: Code) => void;
@@ -96,7 +109,7 @@ export interface OperandCode {
    * descriptor-table register, a pair for BOUND, bs byte sign-extended.
    */
   readonly type: string;
-  /** The register of a fixed operand ("AL", "rAX", "CL", "DX", "1", "ST0", "XMM0"). */
+  /** The register of a fixed operand ("AL", "rAX", "eAX", "CL", "DX", "1", "ST0", "XMM0"). */
   readonly name?: string;
 }
 
@@ -182,7 +195,7 @@ export interface InvalidInstruction {
 export type SystemInstruction = (port: ProcessorPort, instruction: DecodedInstruction) => void;
 
 /** Operands that are no code but a register or the number one, and their widths. */
-const fixedOperands: Readonly<Record<string, string>> = { AL: "b", rAX: "v", CL: "b", DX: "w", "1": "b" };
+const fixedOperands: Readonly<Record<string, string>> = { AL: "b", rAX: "v", eAX: "z", CL: "b", DX: "w", "1": "b" };
 /** Operands that name a register of the x87 stack or an XMM register. */
 const floatingOperands: Readonly<Record<string, AddressingMethod>> = { ST0: "fixed", STi: "ST", XMM0: "fixed" };
 
@@ -198,8 +211,8 @@ function parseOperand(text: string): OperandCode {
 const shape = Object.fromEntries(
   [
     ...["mnemonic", "group", "summary", "spec", "forms"],
-    ...["flags", "lock", "repeat", "where", "in64", "popsBeforeAddress", "sized", "addressSized", "needs"],
-    ...["endsBlock", "semantics", "repeated", "system", "replay"],
+    ...["flags", "lock", "repeat", "where", "in64", "withoutRexB", "popsBeforeAddress", "sized"],
+    ...["addressSized", "needs", "unit", "unaligned", "endsBlock", "semantics", "repeated", "system", "replay"],
   ].map((name) => [name, undefined]),
 ) as Partial<Definition>;
 
@@ -260,9 +273,11 @@ export function define(definition: Definition): readonly Row[] {
 export function operandSizes({ sized, operands, in64 }: Row, bits: CodeBits = 32): readonly OperandSize[] {
   const long = bits === 64;
   if (operands.some(({ method }) => method === "J") || in64 === "forced") return long ? [64] : [16, 32];
-  if (sized || operands.some(({ method, type }) => "vzp".includes(type[0] ?? "-") || type === "a" || method === "J")) {
+  const has = (letters: string): boolean => operands.some(({ type }) => type !== "" && letters.includes(type[0]!));
+  if (sized || has("vzpa")) {
     if (!long) return [16, 32];
-    return in64 === "defaults" ? [16, 64] : [16, 32, 64];
+    if (in64 === "defaults") return [16, 64];
+    return sized || has("vp") ? [16, 32, 64] : [16, 32];
   }
   if (operands.some(({ type }) => type === "y")) return long ? [32, 64] : [32];
   if (operands.some(({ method, type }) => method !== "I" && type === "b")) return [8];

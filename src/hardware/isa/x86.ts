@@ -59,7 +59,8 @@ const forms = formsOf(rows, sizesOf, memoryFormsOf);
 /** A form is of 64-bit code, or of all other code, or of both. */
 function has({ row, size, memory }: Form, kind: CodeKind): boolean {
   if (kind === "long") return row.where !== "not64" && operandSizes(row, 64).includes(size);
-  return row.where !== "only64" && memory !== "relative" && operandSizes(row, 32).includes(size);
+  if (row.where === "only64" || memory === "relative" || !operandSizes(row, 32).includes(size)) return false;
+  return kind === "flat" || memory === "none" || memory === "segment" || row.mnemonic === "LEA";
 }
 
 const interpreted: Interpreted = { forms, kinds: ["flat", "segmented", "long"], has, replayException };

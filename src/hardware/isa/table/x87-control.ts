@@ -238,7 +238,7 @@ const definitions: readonly Definition[] = [
     summary: "Loads MXCSR.",
     spec: "SDM Vol. 2A, LDMXCSR—Load MXCSR Register",
     forms: [["NP 0F AE /2", "Md"]],
-    needs: "FXSR",
+    needs: "SSE",
     system: (port, instruction) => {
       requireSse(port);
       const value = readOperand(port, instruction, instruction.operands[0]!);
@@ -252,7 +252,7 @@ const definitions: readonly Definition[] = [
     summary: "Stores MXCSR.",
     spec: "SDM Vol. 2B, STMXCSR—Store MXCSR Register State",
     forms: [["NP 0F AE /3", "Md"]],
-    needs: "FXSR",
+    needs: "SSE",
     system: (port, instruction) => {
       requireSse(port);
       writeOperand(port, instruction, instruction.operands[0]!, port.floating.mxcsr);
