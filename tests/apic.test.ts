@@ -1,7 +1,7 @@
 /** Interrupt controllers and several processors as guests see them, here and on QEMU's PC. */
 import { describe, expect, it } from "vitest";
 import { apicCellImage, apicCells, perCell } from "./support/apic-cells.js";
-import { bootGuest, type GuestRun, runGuest, runGuestOnQemu } from "./support/apic-guest.js";
+import { type GuestRun, runGuest, runGuestOnQemu } from "./support/apic-guest.js";
 import { peer } from "./support/peers.js";
 import { severalGuests } from "./support/several-cells.js";
 
