@@ -342,7 +342,7 @@ const definitions: readonly Definition[] = [
     summary: "Does nothing, and says that this is a waiting loop.",
     spec: "SDM Vol. 2B, PAUSE—Spin Loop Hint",
     forms: [["F3 90"]],
-    semantics: () => {},
+    system: (port) => port.pause(),
   },
   {
     mnemonic: "UD2",
