@@ -8,7 +8,7 @@ import type { Watchpoint } from "./stops.js";
 const rings = Machine.boot({ image: guest("rings"), memory: "16M" });
 const faults = Machine.boot({ image: guest("faults"), memory: "16M" });
 const program = (source: string): Machine =>
-  Machine.boot({ image: assemble(source, { bits: 32, address: 0x100000 }).bytes, memory: "4M" });
+  Machine.boot({ image: assemble(source, { bits: 32 }).bytes, memory: "4M" });
 
 /** Linear address of the next instruction. */
 const place = ({ registers, cpu }: Machine): number => (cpu.system.segments.cs.base + registers.eip) >>> 0;

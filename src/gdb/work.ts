@@ -1,0 +1,120 @@
+/**
+ * The ways of a machine under a debugger, gone piece by piece so that a debugger can break in: on to a stop, back by a step,
+ * back to the last stop. Back is always on again from a machine that was kept.
+ */
+import type { Machine } from "../hardware/machine.js";
+import type { Stop } from "../hardware/state.js";
+import { approach, keep, keptBefore, nextEdit, PIECE, reach, startOf } from "./history.js";
+import { textToHex } from "./packets.js";
+import { lastHit } from "./search.js";
+import { type End, type Motion, type Session, says, type Turn } from "./session.js";
+import { breakpointAt, nextInstruction, reasonOf, runStops } from "./stop-points.js";
+
+const SIGNAL = { INT: "02", ILL: "04", TRAP: "05", SEGV: "0b", TERM: "0f" } as const;
+
+/** Standing still, for a reason that gdb knows by name or for none. */
+const stopped = (session: Session, signal: string, reason = ""): Turn => {
+  const stopReply = `T${signal}thread:1;${reason}`;
+  return says({ ...session, motion: undefined, waits: false, stopReply }, stopReply);
+};
+
+/** The end of what can be undone. */
+const atBeginning = (session: Session): Turn => stopped(session, SIGNAL.TRAP, "replaylog:begin;");
+
+/** What gdb is told of a machine that has ended: words and a signal; and the end, if it is made to go on. */
+function ending(stop: Stop): { readonly words: string; readonly signal: string; readonly end: End } {
+  const hexByte = (value: number): string => value.toString(16).padStart(2, "0");
+  switch (stop.reason) {
+    case "debug-exit":
+      return { words: `debug exit with ${stop.value}`, signal: SIGNAL.TERM, end: { exit: `W${hexByte(stop.status)}` } };
+    case "triple-fault":
+      return { words: "triple fault", signal: SIGNAL.SEGV, end: { exit: `X${SIGNAL.SEGV}` } };
+    case "unsupported":
+      return { words: `unsupported: ${stop.detail}`, signal: SIGNAL.ILL, end: { exit: `X${SIGNAL.ILL}` } };
+    case "halted":
+      return { words: "halted for good", signal: SIGNAL.TERM, end: { exit: "W04" } };
+    default:
+      return { words: stop.reason, signal: SIGNAL.TERM, end: { exit: "W00" } };
+  }
+}
+
+function forward(session: Session, { to }: { readonly to?: number }): Turn {
+  const { machine, history, stopPoints } = session;
+  const { steps } = machine;
+  const piece = to ?? (Math.floor(steps / PIECE) + 1) * PIECE;
+  const edit = nextEdit(history, steps);
+  const ran = machine.run({ maxInstructions: Math.min(piece, edit) - steps, ...runStops(stopPoints) });
+  const next = ran.steps === edit ? keptBefore(history, edit) : ran;
+  const moved: Session = { ...session, machine: next, history: keep(history, next), waits: false };
+  const stop = ran.stop!;
+  if (stop.reason === "limit") return next.steps === to ? stopped(moved, SIGNAL.TRAP) : says(moved);
+  if (stop.reason === "breakpoint" || stop.reason === "watchpoint")
+    return stopped(moved, SIGNAL.TRAP, reasonOf(ran, stopPoints));
+  if (next !== ran) return says(moved);
+  if (stop.reason === "halted" && stop.waitsForInput)
+    return to === undefined ? says({ ...moved, waits: true }) : stopped(moved, SIGNAL.TRAP);
+  const { words, signal, end } = ending(stop);
+  const { session: ended, replies } = stopped({ ...moved, end }, signal);
+  return says(ended, `O${textToHex(`virtlab: the machine has ended: ${words}\n`)}`, ...replies);
+}
+
+function backTo(session: Session, { to }: { readonly to: number }): Turn {
+  const { history, machine } = approach(session.history, to);
+  const moved = { ...session, history };
+  return machine.steps < to ? says(moved) : stopped({ ...moved, machine }, SIGNAL.TRAP);
+}
+
+/** Where a stop that was found is shown from the other side: in front of the access, or where the breakpoint is. */
+function backAt(session: Session, hit: Machine, present: number): Turn {
+  const { stopPoints } = session;
+  const breakpoint = hit.steps < present ? breakpointAt(stopPoints, nextInstruction(hit)) : undefined;
+  const here = hit.stop?.reason === "breakpoint" || (breakpoint !== undefined && !hit.halted);
+  const { history, machine } = reach(session.history, here ? hit.steps : hit.steps - 1);
+  const reason = here && breakpoint !== undefined ? `${breakpoint.type}:;` : reasonOf(hit, stopPoints);
+  return stopped({ ...session, history, machine }, SIGNAL.TRAP, reason);
+}
+
+function back(session: Session, { from, bound }: Extract<Motion, { kind: "back" }>): Turn {
+  const { stopPoints } = session;
+  const base = keptBefore(session.history, bound - 1);
+  // What was kept lies far apart long ago: fill in before searching.
+  if (bound - base.steps > 2 * PIECE)
+    return says({ ...session, history: approach(session.history, bound - 1).history });
+  const hit = lastHit(base, bound, from, runStops(stopPoints));
+  if (hit !== undefined) return backAt(session, hit, from);
+  if (base.steps > startOf(session.history))
+    return says({ ...session, motion: { kind: "back", from, bound: base.steps } });
+  return atBeginning({ ...session, machine: base });
+}
+
+/** A piece of the way; nothing if the machine stands still. */
+export function work(session: Session): Turn {
+  const { motion } = session;
+  if (motion === undefined || session.left !== undefined) return says(session);
+  if (motion.kind === "forward") return forward(session, motion);
+  return motion.kind === "back-to" ? backTo(session, motion) : back(session, motion);
+}
+
+/** Sets the machine going; `work` moves it. */
+export function go(session: Session, kind: "continue" | "step" | "back" | "back-step"): Turn {
+  const { machine, history, end } = session;
+  const { steps } = machine;
+  const reverse = kind === "back" || kind === "back-step";
+  if (!reverse && end !== undefined) return says({ ...session, left: "exited" }, end.exit);
+  if (reverse && steps <= startOf(history)) return atBeginning({ ...session, end: undefined });
+  const motions: Readonly<Record<typeof kind, Motion>> = {
+    continue: { kind: "forward" },
+    step: { kind: "forward", to: steps + 1 },
+    back: { kind: "back", from: steps, bound: steps },
+    "back-step": { kind: "back-to", to: steps - 1 },
+  };
+  return says({ ...session, motion: motions[kind], end: undefined });
+}
+
+/** The debugger breaks in: the machine stands still where it has come to. */
+export function interrupt(session: Session): Turn {
+  const { motion, history } = session;
+  if (motion === undefined) return says(session);
+  const machine = motion.kind === "back" ? keptBefore(history, motion.bound) : session.machine;
+  return stopped({ ...session, machine }, SIGNAL.INT);
+}
