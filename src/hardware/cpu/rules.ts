@@ -174,6 +174,26 @@ export const rules = {
   },
 
   // Protection, gates, tasks and ports.
+  "upper-half-type": {
+    check: "The type field in the second half of a 16-byte descriptor must be 0.",
+    spec: 'SDM Vol. 3A, "64-Bit Call-Gate Descriptor"',
+  },
+  "code-long-and-big": {
+    check: "In IA-32e mode a code segment cannot have both its L and its D flag set.",
+    spec: 'SDM Vol. 3A, "Code Segment Descriptor in 64-bit Mode"',
+  },
+  "gate-not-to-64-bit-code": {
+    check: "In IA-32e mode a gate leads to 64-bit code: L set and D clear.",
+    spec: 'SDM Vol. 3A, "64-Bit Mode IDT"',
+  },
+  "target-not-canonical": {
+    check: "The instruction pointer is not canonical: bits 48 to 63 must repeat bit 47.",
+    spec: 'SDM Vol. 1, "Instruction Pointer in 64-Bit Mode"',
+  },
+  "no-tasks-in-long-mode": {
+    check: "There are no task switches in IA-32e mode.",
+    spec: 'SDM Vol. 3A, "Task Management in 64-bit Mode"',
+  },
   "selector-outside-table": {
     check: "The selector lies beyond the limit of its descriptor table, or the LDT is null.",
     spec: 'SDM Vol. 3A, "Segment Descriptor Tables"',

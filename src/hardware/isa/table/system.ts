@@ -100,7 +100,7 @@ function setPair(port: ProcessorPort, value: bigint): void {
 const invalidatePage = privileged((port, instruction) => {
   const memory = instruction.memory!;
   const { base } = port.system.segments[segmentNames[memory.segment]!];
-  port.invalidate((base + effectiveAddress(port, memory, instruction.addressSize)) >>> 0);
+  port.invalidate((base + effectiveAddress(port, instruction)) >>> 0);
 });
 
 const definitions: readonly Definition[] = [
