@@ -4,7 +4,7 @@ import { installDisplays } from "./view/install.js";
 export type { BootModule } from "./hardware/boot/multiboot-info.js";
 export type { BootOptions, CreateOptions } from "./hardware/boot/start.js";
 export { type ModelName, modelNames } from "./hardware/cpu/model.js";
-export type { PageTableEntry, PageTableName, PageWalk } from "./hardware/cpu/paging.js";
+export type { PageTableEntry, PageTableName, PageWalk } from "./hardware/cpu/page-walk.js";
 export type { RuleName } from "./hardware/cpu/rules.js";
 export type {
   CpuState,

@@ -2,14 +2,14 @@
  * Exceptions, each raised for real in the ways it arises: vector, error code, saved EIP (of the instruction for a fault,
  * of the next one for a trap), RF, CR2, DR6, and that the program goes on behind IRET. The same image runs on QEMU.
  */
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { FLAG } from "../src/hardware/cpu/state.js";
 import { Machine } from "../src/hardware/machine.js";
 import { type Cell, cellImage } from "./support/cell-image.js";
-import { type CellRun, outcomeOf, runCells, runCellsOnQemu, runMachine } from "./support/cells.js";
+import { testSeries } from "./support/cell-series.js";
+import { runCells, runCellsOnQemu, runMachine } from "./support/cells.js";
 import { doubleFaultCells } from "./support/double-fault-cells.js";
-import { type ExceptionCell, exceptionCells, ring0, user } from "./support/exception-cells.js";
-import { recordCells } from "./support/isa-coverage.js";
+import { exceptionCells, ring0, user } from "./support/exception-cells.js";
 import { peer } from "./support/peers.js";
 
 /** Cells QEMU 7.2 (TCG) does not run as the manual has it, and why. */
@@ -30,62 +30,8 @@ const qemuDiffers: readonly (readonly [RegExp, string])[] = [
   [/while #(UD|BR) is delivered/, "it leaves EXT clear"],
   [/#AC/, "it does not check alignment"],
 ];
-const runsOnQemu = ({ name }: Cell): boolean => !qemuDiffers.some(([pattern]) => pattern.test(name));
-
-interface Series {
-  readonly cells: readonly ExceptionCell[];
-  readonly image: ReturnType<typeof cellImage>;
-  readonly ours: () => CellRun;
-}
-
-function series(cells: readonly ExceptionCell[]): Series {
-  const image = cellImage(cells);
-  let ran: CellRun | undefined;
-  return { cells, image, ours: () => (ran ??= runCells(image, cells)) };
-}
-
-/** What a cell gave, in the words of its expectation. `rf` is left out where the peer does not have it. */
-function found({ cells, image }: Series, { records }: CellRun, number: number, rf = true): unknown {
-  const { expected } = cells[number]!;
-  return records[number]!.map((record, index) => {
-    const more = expected[index]?.[1] ?? {};
-    const values = Object.keys(more).flatMap((name): [string, number][] => {
-      if (name === "rf") return rf ? [["rf", (record.eflags & FLAG.RF) === 0 ? 0 : 1]] : [];
-      return [[name, record[name as "cr2" | "dr6"]]];
-    });
-    return [outcomeOf(image, number, record), Object.fromEntries(values)];
-  });
-}
-
-const wanted = ({ expected }: ExceptionCell, withRf = true): unknown =>
-  expected.map(([outcome, { rf, ...more } = {}]) => [outcome, rf === undefined || !withRf ? more : { rf, ...more }]);
-
-function testSeries(cells: readonly ExceptionCell[]): void {
-  const here = series(cells);
-  const right = new Set<ExceptionCell>();
-  cells.forEach((cell, number) => {
-    it(cell.name, () => {
-      expect(found(here, here.ours(), number)).toEqual(wanted(cell));
-      right.add(cell);
-    });
-  });
-
-  afterAll(() => recordCells("M", here.image, cells, (cell) => right.has(cell)));
-
-  it("they all come out the same on QEMU, where it does what the manual says", (context) => {
-    const theirs = series(cells.filter(runsOnQemu));
-    const run = runCellsOnQemu(peer(context, "qemu-system-i386"), theirs.image, theirs.cells);
-    const differing = theirs.cells.flatMap((cell, number) => {
-      const text = JSON.stringify(found(theirs, run, number, false));
-      return text === JSON.stringify(wanted(cell, false)) ? [] : [`${cell.name}: ${text}`];
-    });
-    expect([run.end, differing]).toEqual(["debug-exit", []]);
-    recordCells("Q", theirs.image, theirs.cells);
-  });
-}
-
-describe("an exception", () => testSeries(exceptionCells));
-describe("of two exceptions", () => testSeries(doubleFaultCells));
+describe("an exception", () => testSeries(exceptionCells, { qemuDiffers }));
+describe("of two exceptions", () => testSeries(doubleFaultCells, { qemuDiffers }));
 
 describe("a handler", () => {
   const run = (mode: Cell["mode"], code: string, eflags: number) => {

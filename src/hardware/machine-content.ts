@@ -6,9 +6,11 @@ import { type BytesDifference, diffBytes, diffState, type StateDifference } from
 import { VirtlabError } from "../state/error.js";
 import { contentHash, hex, sha256 } from "../state/hash.js";
 import { parseMemorySize } from "../state/memory-size.js";
+import { type PageMap, readPages, writePages } from "../state/page-map.js";
 import { PAGE_SIZE, Page, zeroPage } from "../state/pages.js";
 import { type ABSENT, PersistentMap } from "../state/persistent-map.js";
 import { decodeSave, encodeSave, SAVE_VERSION, type SaveKind } from "../state/save-format.js";
+import { type Disk, isDisk, readDisk } from "./disk.js";
 
 /** A range of physical addresses that cannot be written, in whole pages. */
 export interface RomRange {
@@ -23,7 +25,9 @@ export interface MemoryState {
   /** Read-only memory, in RAM's place or beyond it. Its bytes are page frames like those of RAM. */
   readonly rom?: readonly RomRange[];
   /** Page frames by number; an absent frame is all zeros. */
-  readonly memory: PersistentMap<Page>;
+  readonly memory: PageMap;
+  /** Absent for a machine without disks. */
+  readonly disks?: readonly Disk[] | undefined;
 }
 
 export interface MachineDifference {
@@ -31,6 +35,12 @@ export interface MachineDifference {
   readonly state: readonly StateDifference[];
   /** Runs of bytes that differ, by physical address. */
   readonly memory: readonly BytesDifference[];
+  /** The same of disks, by number of the disk and offset on it; absent where no machine has a disk. */
+  readonly disks?: readonly DiskDifference[];
+}
+
+export interface DiskDifference extends BytesDifference {
+  readonly disk: number;
 }
 
 /** Physical memory for people: its size in bytes, and copies of its content. */
@@ -49,11 +59,12 @@ export function deepFreeze<T>(value: T): T {
 interface MemoryDigest {
   readonly digest: Uint8Array;
 }
+const noPages: PageMap = PersistentMap.empty();
 const digests = new WeakMap<object, MemoryDigest | typeof ABSENT>();
 const zeroDigest = hex(zeroPage.hash());
 
-/** A digest of memory content: pages that are all zeros count as absent, so that it does not matter whether they were written. */
-function memoryDigest(memory: PersistentMap<Page>): string {
+/** A digest of the content of memory or a disk: pages that are all zeros count as absent, so that it does not matter whether they were written. */
+function memoryDigest(memory: PageMap): string {
   const root = memory.fold<MemoryDigest>(
     (page) => (hex(page.hash()) === zeroDigest ? undefined : { digest: page.hash() }),
     (children, height) => {
@@ -71,20 +82,22 @@ function memoryDigest(memory: PersistentMap<Page>): string {
   return root ? hex(root.digest) : "";
 }
 
-/** Everything but memory and observations, by name: what is hashed, saved and compared. */
+/** Everything but pages and observations, by name: what is hashed, saved and compared. */
 export function describe(state: MemoryState): Record<string, unknown> {
   const {
     memory: _memory,
     lastException: _lastException,
+    disks,
     ...rest
   } = state as MemoryState & { lastException?: unknown };
-  return rest;
+  return disks === undefined ? rest : { ...rest, disks: disks.map(({ pages: _pages, ...disk }) => disk) };
 }
 
 /** Path of the first field of `model` that `value` lacks or has with another type. */
 export function firstMisfit(model: unknown, value: unknown, path = "state"): string | undefined {
-  if (typeof model !== typeof value || (model === null) !== (value === null)) return path;
-  if (typeof model !== "object" || model === null) return undefined;
+  if (typeof model !== typeof value) return path;
+  // Null stands for a part that may be there or not: a drive of a channel.
+  if (typeof model !== "object" || model === null || value === null) return undefined;
   if (Array.isArray(model) !== Array.isArray(value)) return path;
   for (const [name, part] of Object.entries(model)) {
     // Which debug ports there are is the machine's own choice.
@@ -96,24 +109,16 @@ export function firstMisfit(model: unknown, value: unknown, path = "state"): str
   return undefined;
 }
 
-function* nonZeroPages(memory: PersistentMap<Page>): IterableIterator<[number, Uint8Array]> {
-  for (const [frame, page] of memory.entries()) {
-    if (hex(page.hash()) !== zeroDigest) yield [frame, page.bytes()];
-  }
-}
+/** In a save the pages of disk n are frames from (n + 1) times this on: far beyond physical memory, which has 2^40. */
+const DISK_FRAMES = 2 ** 41;
 
-export function writeBytes(memory: PersistentMap<Page>, address: number, bytes: Uint8Array): PersistentMap<Page> {
-  const scratch = new Uint8Array(PAGE_SIZE);
-  for (let at = 0; at < bytes.length; ) {
-    const frame = Math.floor((address + at) / PAGE_SIZE);
-    const offset = (address + at) % PAGE_SIZE;
-    const count = Math.min(bytes.length - at, PAGE_SIZE - offset);
-    (memory.get(frame) ?? zeroPage).copyTo(scratch);
-    scratch.set(bytes.subarray(at, at + count), offset);
-    memory = memory.set(frame, Page.copyFrom(scratch));
-    at += count;
+/** What a save has of a state: every page that is not all zeros, so that it can be loaded without any image. */
+function* nonZeroPages({ memory, disks = [] }: MemoryState): IterableIterator<[number, Uint8Array]> {
+  const maps = [memory, ...disks.map(({ pages }) => pages)];
+  for (const [index, pages] of maps.entries()) {
+    for (const [number, page] of pages.entries())
+      if (hex(page.hash()) !== zeroDigest) yield [index * DISK_FRAMES + number, page.bytes()];
   }
-  return memory;
 }
 
 /** Whether a range of physical addresses lies inside of a ROM. */
@@ -133,20 +138,7 @@ export function checkRange({ memorySize, rom = [] }: MemoryState, physical: numb
 /** A copy of bytes of memory. Throws a VirtlabError unless all of them are there. */
 export function readBytes(state: MemoryState, physical: number, length: number): Uint8Array {
   checkRange(state, physical, length);
-  const out = new Uint8Array(length);
-  const scratch = new Uint8Array(PAGE_SIZE);
-  for (let at = 0; at < length; ) {
-    const address = physical + at;
-    const offset = address % PAGE_SIZE;
-    const count = Math.min(length - at, PAGE_SIZE - offset);
-    const page = state.memory.get(Math.floor(address / PAGE_SIZE));
-    if (page) {
-      page.copyTo(scratch);
-      out.set(scratch.subarray(offset, offset + count), at);
-    }
-    at += count;
-  }
-  return out;
+  return readPages(state.memory, physical, length);
 }
 
 export const memoryReader = (state: MemoryState): MemoryReader =>
@@ -155,28 +147,64 @@ export const memoryReader = (state: MemoryState): MemoryReader =>
     read: (physical: number, length: number) => readBytes(state, physical, length),
   });
 
+/** A disk for people: its size in bytes, and copies of its content. */
+export interface DiskReader extends MemoryReader {
+  readonly readOnly: boolean;
+}
+
+export const diskReaders = ({ disks = [] }: MemoryState): readonly DiskReader[] =>
+  Object.freeze(
+    disks.map((disk, index) =>
+      Object.freeze({
+        size: disk.size,
+        readOnly: disk.readOnly,
+        read: (offset: number, length: number): Uint8Array => {
+          const numbers = Number.isInteger(offset) && Number.isInteger(length) && offset >= 0 && length >= 0;
+          if (numbers && offset + length <= disk.size) return readDisk(disk, offset, length);
+          throw new VirtlabError(`disk ${index}: ${length} bytes at ${offset} are not all on it (${disk.size} bytes)`);
+        },
+      }),
+    ),
+  );
+
 /** The state with bytes written at a physical address. Throws a VirtlabError unless all of it is memory. */
 export function withBytes<S extends MemoryState>(state: S, physical: number, bytes: Uint8Array): S {
   checkRange(state, physical, bytes.length);
-  return { ...state, memory: writeBytes(state.memory, physical, bytes) };
+  return { ...state, memory: writePages(state.memory, physical, bytes) };
 }
 
 /** SHA-256 of the whole content, in hexadecimal. */
 export const hashOf = (state: MemoryState): string =>
-  contentHash({ ...describe(state), memory: memoryDigest(state.memory) });
+  contentHash({
+    ...describe(state),
+    memory: memoryDigest(state.memory),
+    diskContents: state.disks?.map(({ pages }) => memoryDigest(pages)),
+  });
 
 /** What differs between two states, by name and by physical address. Equal parts are skipped by identity. */
 export function differenceOf(a: MemoryState, b: MemoryState): MachineDifference {
-  const memory: BytesDifference[] = [];
-  PersistentMap.compare(a.memory, b.memory, (frame, before, after) => {
-    memory.push(...diffBytes((before ?? zeroPage).bytes(), (after ?? zeroPage).bytes(), frame * PAGE_SIZE));
+  const memory = differentBytes(a.memory, b.memory);
+  const state = diffState(describe(a), describe(b));
+  if (a.disks === undefined && b.disks === undefined) return Object.freeze({ state, memory });
+  const count = Math.max(a.disks?.length ?? 0, b.disks?.length ?? 0);
+  const disks = Array.from({ length: count }, (_, disk) =>
+    differentBytes(a.disks?.[disk]?.pages, b.disks?.[disk]?.pages).map((run) => Object.freeze({ disk, ...run })),
+  ).flat();
+  return Object.freeze({ state, memory, disks: Object.freeze(disks) });
+}
+
+function differentBytes(a: PageMap = noPages, b: PageMap = noPages): readonly BytesDifference[] {
+  const runs: BytesDifference[] = [];
+  PersistentMap.compare(a, b, (number, before, after) => {
+    for (const run of diffBytes((before ?? zeroPage).bytes(), (after ?? zeroPage).bytes(), number * PAGE_SIZE))
+      runs.push(run);
   });
-  return Object.freeze({ state: diffState(describe(a), describe(b)), memory: Object.freeze(memory) });
+  return Object.freeze(runs);
 }
 
 /** The state as bytes, for `loadState`. */
 export const saveState = (kind: SaveKind, state: MemoryState, hash: string): Uint8Array =>
-  encodeSave({ kind, version: SAVE_VERSION, state: describe(state), pages: nonZeroPages(state.memory), hash });
+  encodeSave({ kind, version: SAVE_VERSION, state: describe(state), pages: nonZeroPages(state), hash });
 
 /** What a save is expected to hold. */
 export interface LoadOptions<S> {
@@ -202,20 +230,26 @@ export function loadState<S extends MemoryState>(bytes: Uint8Array, { kind, name
   const misfit = firstMisfit(describe(model), saved.state);
   if (misfit !== undefined) fail(`${misfit} is missing or of the wrong type: this is no machine`);
   const described = saved.state as unknown as S;
-  const { memorySize, rom = [] } = described;
+  const { memorySize, rom = [], disks = [] } = described;
   parseMemorySize(memorySize);
   check(described, fail);
   for (const range of rom) {
     const whole = [range.base, range.size].every((part) => Number.isInteger(part) && part % PAGE_SIZE === 0);
     if (!whole || range.base < 0 || range.base + range.size > 2 ** 32) fail("a ROM lies nowhere in physical memory");
   }
-  let memory = PersistentMap.empty<Page>();
+  if (!Array.isArray(disks) || !disks.every(isDisk)) fail("its disks are none");
+  const maps: PageMap[] = [noPages, ...disks.map(() => noPages)];
   for (const [frame, page] of saved.pages) {
-    if (frame * PAGE_SIZE >= memorySize && !inRom(rom, frame * PAGE_SIZE, PAGE_SIZE))
-      fail(`page frame ${frame} lies outside of memory (${memorySize} bytes)`);
-    memory = memory.set(frame, Page.copyFrom(page));
+    const index = Math.floor(frame / DISK_FRAMES);
+    const number = frame % DISK_FRAMES;
+    const end = index === 0 ? memorySize : (disks[index - 1]?.size ?? 0);
+    if (number * PAGE_SIZE >= end && !(index === 0 && inRom(rom, number * PAGE_SIZE, PAGE_SIZE)))
+      fail(`page frame ${frame} lies outside of memory (${memorySize} bytes) and disks`);
+    maps[index] = maps[index]!.set(number, Page.copyFrom(page));
   }
-  const state = { ...deepFreeze(described), memory };
+  const [memory, ...contents] = maps;
+  const withDisks = described.disks && { disks: disks.map((disk, index) => ({ ...disk, pages: contents[index]! })) };
+  const state = { ...deepFreeze(described), ...withDisks, memory: memory! };
   if (hashOf(state) !== saved.hash)
     fail(`the content does not have the hash it was saved with (${saved.hash.slice(0, 12)}…)`);
   return state;

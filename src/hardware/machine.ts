@@ -4,28 +4,29 @@
  * All machines of a process share one engine, which is a cache of the value used last; keeping a machine is keeping its
  * reference, and going on from an old one is free of copying.
  */
-import { VirtlabError } from "../state/error.js";
-import { PAGE_SIZE } from "../state/pages.js";
 import type { OnProgress } from "../state/progress.js";
 import { type BootOptions, bootState, type CreateOptions, createState } from "./boot/start.js";
 import { checkedModel } from "./cpu/model.js";
-import { type PageWalk, type PhysicalMemory, walk } from "./cpu/paging.js";
+import type { PageWalk } from "./cpu/page-walk.js";
 import { type CpuState, cplOf, type GeneralRegisters, generalNames, segmentNames } from "./cpu/state.js";
 import { type DeviceSet, typeInput, typeKeys } from "./devices/bus.js";
+import { checkDevices } from "./devices/check-devices.js";
 import { type MachineName, machineKind } from "./devices/machines.js";
 import { Engine } from "./engine/engine.js";
 import type { RunStops } from "./engine/stops.js";
 import type { DeliveredException } from "./inspect/exception.js";
 import { type Explanation, explain } from "./inspect/explain.js";
+import { type LinearAddress, readLinear, type WalkAccess, walkOf } from "./linear-memory.js";
 import {
+  type DiskReader,
   deepFreeze,
   differenceOf,
+  diskReaders,
   hashOf,
   loadState,
   type MachineDifference,
   type MemoryReader,
   memoryReader,
-  readBytes,
   saveState,
   withBytes,
 } from "./machine-content.js";
@@ -34,6 +35,7 @@ import { pieceOf, runInPieces } from "./run-in-pieces.js";
 import { checkRun, type RunOptions, type RunTask, runStops } from "./run-options.js";
 import type { EventKind, MachineEvent, MachineState, Stop } from "./state.js";
 
+export type { LinearAddress, WalkAccess } from "./linear-memory.js";
 export type { MachineDifference } from "./machine-content.js";
 export type { EditableMachine } from "./machine-edit.js";
 export type { RunOptions, Until } from "./run-options.js";
@@ -120,7 +122,7 @@ export class Machine {
       model: createState({}),
       check: ({ cpu, devices }) => {
         checkedModel(cpu.system.model);
-        machineKind(devices.config.machine);
+        checkDevices(devices);
       },
     });
     return new Machine(state);
@@ -286,39 +288,29 @@ export class Machine {
     return memoryReader(this.#state);
   }
 
+  /** The disks, by number: sizes, and copies of their content as it is now. */
+  get disks(): readonly DiskReader[] {
+    return diskReaders(this.#state);
+  }
+
   /**
    * Bytes at a linear address, as supervisor software sees them; the accessed flags stay as they are.
    *
    * @throws VirtlabError where nothing is mapped.
    */
-  readLinear(linear: number, length: number): Uint8Array {
-    const out = new Uint8Array(length);
-    for (let at = 0; at < length; ) {
-      const address = (linear + at) >>> 0;
-      const count = Math.min(length - at, PAGE_SIZE - (address % PAGE_SIZE));
-      const { physical } = this.walk(address);
-      if (physical === undefined)
-        throw new VirtlabError(`readLinear: nothing is mapped at linear 0x${address.toString(16)}`);
-      out.set(readBytes(this.#state, physical, count), at);
-      at += count;
-    }
-    return out;
+  readLinear(linear: LinearAddress, length: number): Uint8Array {
+    return readLinear(this.#state, linear, length);
   }
 
-  /** The page walk of a linear address, every entry as it stands; a read by the supervisor unless said otherwise. */
-  walk(linear: number, access: { readonly write?: boolean; readonly user?: boolean } = {}): PageWalk {
-    const physicalMemory: PhysicalMemory = {
-      read32: (physical) => {
-        if (physical + 4 > this.#state.memorySize) return -1;
-        const bytes = readBytes(this.#state, physical, 4);
-        return new DataView(bytes.buffer).getInt32(0, true);
-      },
-      write32: () => {},
-    };
-    return walk(physicalMemory, this.#state.cpu.system, linear, {
-      write: access.write ?? false,
-      user: access.user ?? false,
-    });
+  /**
+   * The page walk of a linear address, every entry as it stands; a read by the supervisor unless said otherwise. With
+   * 4-level paging addresses are canonical: negative numbers are those of the upper half, and so is a bigint like
+   * 0xffffffff81000000n.
+   *
+   * @throws VirtlabError for a number that is no exact address.
+   */
+  walk(linear: LinearAddress, access: WalkAccess = {}): PageWalk {
+    return walkOf(this.#state, linear, access);
   }
 
   /**

@@ -51,6 +51,8 @@ export type Stop =
   | { readonly reason: "debug-exit"; readonly value: number; readonly status: number }
   /** The guest asked for a reset. */
   | { readonly reason: "reset" }
+  /** The guest switched the machine off. */
+  | { readonly reason: "power-off" }
   | { readonly reason: "triple-fault" }
   /** HLT, and nothing but input can end it (`input`), or nothing at all. */
   | { readonly reason: "halted"; readonly waitsForInput: boolean }

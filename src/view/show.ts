@@ -1,6 +1,6 @@
 /** `show`: any value that has a display of its own, as one, with options where it takes some. */
 
-import type { PageWalk } from "../hardware/cpu/paging.js";
+import type { PageWalk } from "../hardware/cpu/page-walk.js";
 import type { DescriptorEntry } from "../hardware/inspect/descriptor.js";
 import type { Explanation } from "../hardware/inspect/explain.js";
 import type { Flags } from "../hardware/inspect/flags.js";

@@ -19,7 +19,7 @@ export const ring0: CellMode = { kind: "protected", cpl: 0 };
 export const real: CellMode = { kind: "real" };
 
 /** A fault at `.at`, behind which the program goes on. */
-const fault = (
+export const fault = (
   name: string,
   outcome: string,
   code: string,
@@ -29,7 +29,7 @@ const fault = (
   const expected: readonly Expected[] = [[outcome, { rf: 1, ...also }], ["runs"]];
   return { name, mode: user, code, resume: true, expected, ...rest };
 };
-const trap = (
+export const trap = (
   name: string,
   expected: readonly Expected[],
   code: string,

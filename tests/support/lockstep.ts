@@ -10,7 +10,7 @@
  * Steps agree otherwise: QEMU, too, stops behind one REP iteration and behind the delivery of one exception. What differs
  * by nature is in `lockstep-nature.ts`.
  */
-import { PTE } from "../../src/hardware/cpu/paging.js";
+import { PTE } from "../../src/hardware/cpu/paging-levels.js";
 import { ACCESS, FLAG } from "../../src/hardware/cpu/state.js";
 import type { DecodedInstruction } from "../../src/hardware/isa/instruction.js";
 import { Machine, type Registers } from "../../src/hardware/machine.js";

@@ -6,7 +6,8 @@ import type { CodeBits, Row } from "../../src/hardware/isa/instruction.js";
 import { has, type MemoryChoice } from "./encode.js";
 import { addressing16, bytesOf, type Choice, type Memory16, type Target } from "./native-encode.js";
 import { ARITHMETIC_FLAGS, countedRows, DIRECTION_FLAG, flagEffect, undefinedBehind } from "./native-flags.js";
-import { comparedForms, type NativeForm, nativeForms } from "./native-forms.js";
+import { blankFloats, floatBytes, randomFloats } from "./native-floats.js";
+import { comparedForms, type NativeForm, nativeForms, usesFloats } from "./native-forms.js";
 import {
   CODE,
   CODE_BYTES,
@@ -47,6 +48,8 @@ export interface FuzzCase {
   /** Offset of the first instruction in the code pages. */
   readonly start: number;
   readonly window: Uint8Array;
+  /** x87, MMX and XMM registers as FXSAVE stores them. */
+  readonly floats: Uint8Array;
 }
 
 export const EAX = 0;
@@ -309,10 +312,10 @@ function addStep(draft: Draft, form: NativeForm): void {
     if (register !== ESP) holdBits(draft, register, offset, size === 16 ? 16 : 32);
   }
 
-  const address = somewhere(random);
+  const address = aligned(random, row, somewhere(random));
   const prefixes: number[] = [];
   let target: Target = random.below(8);
-  if (memory && has(row, "E", "M")) {
+  if (memory && has(row, "E", "M", "W", "Q")) {
     const chosen = chooseMemory(draft, address, addressSize);
     target = chosen.target;
     prefixes.push(...chosen.prefixes);
@@ -349,6 +352,10 @@ function addStep(draft: Draft, form: NativeForm): void {
   noteResults(draft, choice);
   if (jumps) append(draft, far);
 }
+
+/** 16 bytes that must be aligned are, most of the time. */
+const aligned = (random: Random, row: Row, address: number): number =>
+  row.unaligned || row.unit === undefined || random.once(8) ? address : address & ~15;
 
 /** Indirect branches and returns lead behind the landmark that follows them. */
 function leadBehind(draft: Draft, choice: Choice, address: number, stack: number, distance: number): void {
@@ -414,7 +421,10 @@ export function fuzzCase(number: number, random: Random, world: World): FuzzCase
   const start = random.once(3) ? random.pick(codePlaces) : codePlaces[0];
   const draft: Draft = {
     ...{ random, selectors, bits, start, steps: [], registers, values: [...registers], taken: new Set<number>() },
-    ...{ window: random.bytes(WINDOW_BYTES), undefinedFlags: 0 },
+    ...{
+      window: usesFloats(first.row) ? floatBytes(random, WINDOW_BYTES) : random.bytes(WINDOW_BYTES),
+      undefinedFlags: 0,
+    },
   };
   const count = random.once(2) ? 1 : 2 + random.below(3);
   for (let index = 0; index < count; index++) {
@@ -425,7 +435,9 @@ export function fuzzCase(number: number, random: Random, world: World): FuzzCase
   const atEnd = start === codePlaces[2] && random.once(2) && !leads(draft);
   const room = atEnd ? CODE_BYTES - codeLength(draft) : 0;
   const eflags = (random.word() & (ARITHMETIC_FLAGS | DIRECTION_FLAG)) | 0x202;
-  return { steps: draft.steps, registers, eflags, selectors, start: start + room, window: draft.window };
+  const { steps, window } = draft;
+  const floats = steps.some(({ choice: { row } }) => usesFloats(row)) ? randomFloats(random) : blankFloats;
+  return { steps, registers, eflags, selectors, start: start + room, window, floats };
 }
 
 /** Whether addresses of the case's own code are in its registers or memory. */

@@ -3,6 +3,7 @@ import { FLAG, generalNames, segmentNames } from "../../src/hardware/cpu/state.j
 import { type FuzzCase, fuzzCase, startEip } from "./native-cases.js";
 import { bytesOf } from "./native-encode.js";
 import { ARITHMETIC_FLAGS, DIRECTION_FLAG, flagEffect, undefinedBehind } from "./native-flags.js";
+import { floatName } from "./native-floats.js";
 import type { Judge } from "./native-host.js";
 import { CODE, CODE_PAGES, DATA, DATA_BYTES, isReal, NULL_SELECTOR, segmentOf } from "./native-layout.js";
 import { NativeMachine, type Outcome, stepAt } from "./native-machine.js";
@@ -87,6 +88,8 @@ export function differences(test: FuzzCase, theirs: Outcome, ours: Outcome): str
   const system = isReal(test) ? FLAG.IF | FLAG.IOPL : 0;
   const mask = (ARITHMETIC_FLAGS | DIRECTION_FLAG | system) & ~undefinedFlags(test, theirs.eip);
   compare("flags", theirs.eflags & mask, ours.eflags & mask);
+  if (theirs.floats !== undefined && ours.floats !== undefined && theirs.floats.join() !== ours.floats.join())
+    found.push(floatDifference(theirs.floats, ours.floats));
   if (!free.memory && theirs.changes.join() !== ours.changes.join())
     found.push(memoryDifference(theirs.changes, ours.changes));
   return found;
@@ -96,6 +99,16 @@ function memoryDifference(theirs: readonly number[], ours: readonly number[]): s
   const text = (changes: readonly number[]): string =>
     changes.flatMap((word, at) => (at % 2 ? [] : `[${hex(DATA + 4 * word)}]=${hex(changes[at + 1]!)}`)).join(" ");
   return `memory ${text(theirs) || "unchanged"} is ${text(ours) || "unchanged"} here`;
+}
+
+function floatDifference(theirs: readonly number[], ours: readonly number[]): string {
+  const text = (changes: readonly number[], others: readonly number[]): string =>
+    changes
+      .flatMap((word, at) => (at % 2 ? [] : [[word, changes[at + 1]!] as const]))
+      .filter(([word, value]) => others[others.indexOf(word) + 1] !== value)
+      .map(([word, value]) => `${floatName(word)}=${hex(value)}`)
+      .join(" ");
+  return `floats ${text(theirs, ours) || "unchanged"} are ${text(ours, theirs) || "unchanged"} here`;
 }
 
 /** Addresses at which the judging process itself lies, or may. */

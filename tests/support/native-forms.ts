@@ -20,6 +20,11 @@ const privilegedRows = [
   ...["LGDT", "LIDT", "LLDT", "LTR", "LMSW"],
 ];
 
+/** Works on x87, MMX or XMM registers. */
+export const usesFloats = (row: Row): boolean =>
+  row.unit !== undefined ||
+  row.operands.some(({ method, name }) => "PQNVWU".includes(method) || name === "ST0" || method === "ST");
+
 /** Reading descriptors, CPUID and time are about the operating system and the model, not about the instruction. */
 function isComparable(row: Row): boolean {
   if (row.semantics !== undefined) return true;
@@ -34,6 +39,7 @@ function isComparable(row: Row): boolean {
 const realRows = ["LDS", "LES", "LSS", "LFS", "LGS", "CLI", "STI", "CLTS"];
 
 function isRealComparable(row: Row): boolean {
+  if (usesFloats(row)) return false;
   if (row.semantics !== undefined || realRows.includes(row.mnemonic)) return true;
   if (row.mnemonic === "ARPL") return false;
   return plainSystemRows.includes(row.mnemonic) || (["MOV", "PUSH", "POP"].includes(row.mnemonic) && has(row, "S"));
@@ -52,7 +58,7 @@ export function comparedForms(world: "user" | "real"): NativeForm[] {
     for (const size of operandSizes(row)) {
       // Processors write all of the slot, or the selector only. Spec: SDM Vol. 2B, "PUSH—Push Word, Doubleword, …".
       if (row.mnemonic === "PUSH" && has(row, "S") && size === 32) continue;
-      const memories = has(row, "E") ? [false, true] : [has(row, "M", "O") || implied(row)];
+      const memories = has(row, "E", "W", "Q") ? [false, true] : [has(row, "M", "O") || implied(row)];
       // Whether REP INS with a count of 0 may be executed differs between processors.
       const repeats = row.repeat === undefined || row.system ? [undefined] : [undefined, 0xf3, 0xf2];
       for (const memory of memories) {

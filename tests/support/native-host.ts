@@ -4,13 +4,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type FuzzCase, startEip, type World } from "./native-cases.js";
+import { IMAGE_BYTES, maskedChanges } from "./native-floats.js";
 import { background, CODE_BYTES, palette, WINDOW_BYTES } from "./native-layout.js";
 import { codeOf, type Outcome } from "./native-machine.js";
 import { findPeer } from "./peers.js";
 import { packageRoot } from "./virtlab.js";
 
 export const nativeOptions = ["-m32", "-O1", "-nostdlib", "-static", "-fno-pie", "-no-pie", "-fno-stack-protector"];
-const CASE_BYTES = 17 * 4 + CODE_BYTES + WINDOW_BYTES;
+const CASE_BYTES = 17 * 4 + CODE_BYTES + WINDOW_BYTES + IMAGE_BYTES;
 const PAGE_FAULT = 14;
 /** Set for a fetch where pages can be non-executable; the machine's cannot. */
 const FETCH = 0x10;
@@ -50,31 +51,42 @@ export function encodeInput(cases: readonly FuzzCase[], segments: boolean): Uint
     });
     input.set(codeOf(test), at + 4 * values.length);
     input.set(test.window, at + 4 * values.length + CODE_BYTES);
+    input.set(test.floats, at + 4 * values.length + CODE_BYTES + WINDOW_BYTES);
   });
   return input;
 }
 
-/** The output of both runners; the first word is 1 if there are segments, and 2 if each case ends with its selectors. */
-export function decodeOutput(bytes: Buffer, count: number): { hasSegments: boolean; outcomes: Outcome[] } | undefined {
+/**
+ * The output of both runners; the first word is 1 if there are segments, and 2 if each case ends with its selectors instead
+ * of its floating-point registers.
+ */
+export function decodeOutput(
+  bytes: Buffer,
+  cases: readonly FuzzCase[],
+): { hasSegments: boolean; outcomes: Outcome[] } | undefined {
   const words = new Uint32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+  const real = words[0] === 2;
   const outcomes: Outcome[] = [];
   let at = 1;
-  while (at < words.length) {
-    const [vector, errorCode, eip, cr2, eflags] = words.subarray(at, at + 5) as unknown as number[];
-    const changed = words[at + 13]!;
+  const take = (count: number): number[] => {
+    at += count;
+    return [...words.subarray(at - count, at)];
+  };
+  const takeChanges = (): number[] => take(2 * take(1)[0]!);
+  for (let number = 0; at < words.length; number++) {
+    const [vector, errorCode, eip, cr2, eflags] = take(5) as unknown as [number, number, number, number, number];
+    const registers = take(8);
+    const changes = takeChanges();
     outcomes.push({
-      vector: vector!,
-      errorCode: vector === PAGE_FAULT ? errorCode! & ~FETCH : errorCode!,
-      eip: eip!,
-      cr2: vector === PAGE_FAULT ? cr2! : 0,
-      eflags: eflags!,
-      registers: [...words.subarray(at + 5, at + 13)],
-      changes: [...words.subarray(at + 14, at + 14 + 2 * changed)],
-      ...(words[0] === 2 ? { selectors: [...words.subarray(at + 14 + 2 * changed, at + 20 + 2 * changed)] } : {}),
+      vector,
+      errorCode: vector === PAGE_FAULT ? errorCode & ~FETCH : errorCode,
+      eip,
+      cr2: vector === PAGE_FAULT ? cr2 : 0,
+      ...{ eflags, registers, changes },
+      ...(real ? { selectors: take(6) } : { floats: maskedChanges(cases[number]!.floats, takeChanges()) }),
     });
-    at += (words[0] === 2 ? 20 : 14) + 2 * changed;
   }
-  return outcomes.length === count ? { hasSegments: words[0] === 1, outcomes } : undefined;
+  return outcomes.length === cases.length ? { hasSegments: words[0] === 1, outcomes } : undefined;
 }
 
 /** The judge, or what is missing for it. */
@@ -88,7 +100,7 @@ export function openHost(): Judge | string {
   const built = spawnSync(gcc, [...nativeOptions, "-o", program, source]);
   const run = (cases: readonly FuzzCase[], segments: boolean) => {
     const { stdout, status } = spawnSync(program, { input: encodeInput(cases, segments), maxBuffer: 2 ** 30 });
-    return status === 0 ? decodeOutput(stdout, cases.length) : undefined;
+    return status === 0 ? decodeOutput(stdout, cases) : undefined;
   };
   const failed = (what: string): string => {
     close();

@@ -2,6 +2,7 @@
 import {
   type CpuState,
   CR0,
+  CR4,
   generalNames,
   NULL_SEGMENT,
   realSegment,
@@ -14,6 +15,7 @@ import { PAGE_SIZE, Page } from "../../src/state/pages.js";
 import { stateWith } from "./engine-states.js";
 import { type FuzzCase, startEip } from "./native-cases.js";
 import { bytesOf } from "./native-encode.js";
+import { floatChanges, floatingOf, imageOf } from "./native-floats.js";
 import {
   background,
   CODE,
@@ -42,6 +44,8 @@ export interface Outcome {
   readonly registers: readonly number[];
   /** Words of the data pages that changed: number and value in turn. */
   readonly changes: readonly number[];
+  /** Words of the FXSAVE image that changed, likewise; absent in real mode. */
+  readonly floats?: readonly number[];
   /** Segment registers, where a case may load them. */
   readonly selectors?: readonly number[];
 }
@@ -106,7 +110,13 @@ function blankState(): MachineState {
     ],
     MEMORY,
   );
-  const system = { ...state.cpu.system, cr0: state.cpu.system.cr0 | CR0.PG | CR0.WP, cr3: DIRECTORY };
+  const system = {
+    ...state.cpu.system,
+    model: "max" as const,
+    cr0: state.cpu.system.cr0 | CR0.PG | CR0.WP | CR0.MP | CR0.NE,
+    cr3: DIRECTORY,
+    cr4: CR4.OSFXSR | CR4.OSXMMEXCPT,
+  };
   return { ...state, cpu: { ...state.cpu, system } };
 }
 
@@ -173,7 +183,8 @@ export class NativeMachine {
     const memory = this.#memory(blank, test);
     const registers = Object.fromEntries(generalNames.map((name, index) => [name, test.registers[index]! | 0]));
     const system = this.#system(blank, test.selectors);
-    const changed = { ...registers, eip: startEip(test) | 0, eflags: test.eflags, system };
+    const floating = floatingOf(test.floats);
+    const changed = { ...registers, eip: startEip(test) | 0, eflags: test.eflags, system, floating };
     this.#engine.open({ ...blank, memory, cpu: { ...cpu, ...changed } });
     const { stop, events } = this.#engine.run({ limit: MAX_STEPS, observe: observed });
     const end = this.#engine.seal();
@@ -199,6 +210,7 @@ export class NativeMachine {
       eflags: end.cpu.eflags,
       registers: generalNames.map((name) => end.cpu[name] >>> 0),
       changes: this.#changes(memory, end.memory, real ? REAL_SHIFT : 0),
+      ...(real ? {} : { floats: floatChanges(test.floats, imageOf(end.cpu.floating)) }),
       ...(real ? { selectors: segmentNames.map((name) => end.cpu.system.segments[name].selector) } : {}),
     };
   }

@@ -7,8 +7,9 @@
  *
  * Input, little-endian words: LDT entries (a count, then 16 bytes each), the data pages' background, then cases up to the
  * end: EAX ECX EDX EBX ESP EBP ESI EDI, EIP, EFLAGS, ES CS SS DS FS GS, offset in the code pages, code (64 bytes),
- * window (128 bytes). Output: 1 if there is an LDT, else 0; then for each case: vector, error code, EIP, CR2, EFLAGS, the
- * eight registers, the number of words of the data pages that changed, and for each its number and its value.
+ * window (128 bytes), FXSAVE image (512 bytes). Output: 1 if there is an LDT, else 0; then for each case: vector, error
+ * code, EIP, CR2, EFLAGS, the eight registers, the number of words of the data pages that changed, and for each its number
+ * and its value; and the same of the FXSAVE image.
  */
 typedef unsigned int u32;
 typedef unsigned char u8;
@@ -17,6 +18,7 @@ typedef unsigned char u8;
 #define CODE_SIZE 0x2000
 #define CODE_BYTES 64
 #define FILLER 0xf4
+#define USER_CODE 0x23
 #define DATA ((u8 *)0x00810000)
 #define DATA_SIZE 0x3000
 #define WRITABLE_SIZE 0x2000
@@ -42,18 +44,34 @@ __asm__(
   ".globl _start\n"
   "_start:\n and $-16, %esp\n call run\n"
   "first:\n hlt\n"
+  /* A case begins here, with its segments: only CS is known to reach anything. */
+  "trampoline:\n fxrstor %cs:floats\n departure:\n ljmp *%cs:destination\n"
   /* NT, AC and ID would outlive the case: the system call gives the program's own flags to the next one. */
   "restorer:\n push $0x202\n popf\n mov $173, %eax\n int $0x80\n");
 void first(void);
 void restorer(void);
+void trampoline(void);
+void departure(void);
 
 struct context {
   u32 flags, link, stack[3];
   u32 gs, fs, es, ds, edi, esi, ebp, esp, ebx, edx, ecx, eax, vector, error, eip, cs, eflags, esp_at_signal, ss;
-  u32 fpu, mask, cr2;
+  u8 *fpu;
+  u32 mask, cr2;
 };
 
-struct given { u32 registers[8], eip, eflags, segments[6], start; u8 code[CODE_BYTES], window[WINDOW_BYTES]; };
+/* In a signal frame the FXSAVE image lies behind an FSAVE header. */
+#define FSAVE_HEADER 112
+#define FLOAT_WORDS 72
+#define IMAGE_BYTES 512
+
+struct given {
+  u32 registers[8], eip, eflags, segments[6], start;
+  u8 code[CODE_BYTES], window[WINDOW_BYTES], floats[IMAGE_BYTES];
+};
+
+u8 floats[IMAGE_BYTES] __attribute__((aligned(16)));
+struct { u32 eip; unsigned short cs; } destination;
 
 static u8 alternate_stack[65536];
 static u8 background[DATA_SIZE];
@@ -113,7 +131,8 @@ static void report(const struct context *context)
 {
   put(context->vector);
   put(context->error);
-  put(context->eip);
+  /* Beyond the limit of CS the jump faults instead of what it leads to. */
+  put(context->eip == (u32)departure ? now.eip : context->eip);
   put(context->cr2);
   put(context->eflags);
   const u32 registers[8] = { context->eax, context->ecx, context->edx, context->ebx, context->esp, context->ebp, context->esi, context->edi };
@@ -124,12 +143,21 @@ static void report(const struct context *context)
   u32 changed = 0;
   for (u32 index = 0; index < WRITABLE_SIZE / 4; index++) changed += memory[index] != before[index];
   put(changed);
-  if (changed == 0) return;
-  for (u32 index = 0; index < WRITABLE_SIZE / 4; index++) {
+  for (u32 index = 0; changed != 0 && index < WRITABLE_SIZE / 4; index++) {
     if (memory[index] == before[index]) continue;
     put(index);
     put(memory[index]);
     memory[index] = before[index];
+  }
+  const u32 *left = (const u32 *)(context->fpu + FSAVE_HEADER);
+  const u32 *given = (const u32 *)now.floats;
+  changed = 0;
+  for (u32 index = 0; index < FLOAT_WORDS; index++) changed += left[index] != given[index];
+  put(changed);
+  for (u32 index = 0; index < FLOAT_WORDS; index++) {
+    if (left[index] == given[index]) continue;
+    put(index);
+    put(left[index]);
   }
 }
 
@@ -154,10 +182,13 @@ static void handler(int signal, void *information, struct context *context)
   context->ebp = now.registers[5];
   context->esi = now.registers[6];
   context->edi = now.registers[7];
-  context->eip = now.eip;
+  copy(floats, now.floats, IMAGE_BYTES);
+  destination.eip = now.eip;
+  destination.cs = now.segments[1];
+  context->eip = (u32)trampoline;
   context->eflags = now.eflags;
   context->es = now.segments[0];
-  context->cs = now.segments[1];
+  context->cs = USER_CODE;
   context->ss = now.segments[2];
   context->ds = now.segments[3];
   context->fs = now.segments[4];

@@ -92,7 +92,7 @@ export function openUnicorn(): Judge | string {
         maxBuffer: 2 ** 30,
         timeout: 300_000,
       });
-      const result = status === 0 ? decodeOutput(stdout, cases.length) : undefined;
+      const result = status === 0 ? decodeOutput(stdout, cases) : undefined;
       if (result === undefined)
         throw new Error(`the program with Unicorn ended too early (${signal ?? status}): ${String(stderr)}`);
       return result.outcomes;

@@ -17,7 +17,7 @@ enum {
 
 struct given {
   uint32_t registers[8], eip, eflags, segments[6], start;
-  uint8_t code[CODE_BYTES], window[WINDOW_BYTES];
+  uint8_t code[CODE_BYTES], window[WINDOW_BYTES], floats[512];
 };
 
 static const int registers[] = {

@@ -14,6 +14,7 @@ import { ImageFile } from "./image-file.js";
 import { loadLinux } from "./linux.js";
 import { findLinuxHeader } from "./linux-header.js";
 import type { LoadPlan } from "./load-plan.js";
+import { memoryMap } from "./memory-map.js";
 import { loadMultiboot } from "./multiboot.js";
 import { findMultibootHeader } from "./multiboot-header.js";
 import type { BootModule } from "./multiboot-info.js";
@@ -28,6 +29,8 @@ export interface ImageOptions {
   readonly imageName?: string | undefined;
   /** Bytes. */
   readonly memorySize: number;
+  /** The machine has firmware tables, in the last part of memory. Default true. */
+  readonly firmwareTables?: boolean | undefined;
   /** The command line, for kernels only. */
   readonly append?: string | undefined;
   /** For Linux kernels only: a file they find as their first root. */
@@ -44,7 +47,7 @@ export interface ImageOptions {
  * @throws VirtlabError naming file, offset and reason if the file is damaged, of no known kind, or too large.
  */
 export function loadImage(options: ImageOptions): LoadPlan {
-  const { image, imageName, memorySize, append = "", modules = [], initrd, kind = "auto" } = options;
+  const { image, imageName, memorySize, append = "", modules = [], initrd, firmwareTables, kind = "auto" } = options;
   if (!isBytes(image)) throw new VirtlabError(`${imageName ?? "image"}: expected a Uint8Array`);
   modules.forEach(({ data }, index) => {
     if (!isBytes(data)) throw new VirtlabError(`module ${index}: expected its data as a Uint8Array`);
@@ -53,10 +56,16 @@ export function loadImage(options: ImageOptions): LoadPlan {
   const file: ImageFile = new ImageFile(image, imageName);
   if (kind === "flat") return loadFlatAlone(file, memorySize, append, modules, initrd);
 
+  const forLinux = {
+    memorySize,
+    memoryMap: memoryMap(memorySize, firmwareTables),
+    commandLine: append,
+    initrd,
+  };
   const linux = kind === "auto" ? findLinuxHeader(file) : undefined;
   if (linux !== undefined) {
     refuseModules(file, modules);
-    return loadLinux(file, linux, { memorySize, commandLine: append, initrd });
+    return loadLinux(file, linux, forLinux);
   }
   const header = findHeader(file);
   if (header !== undefined) {
@@ -71,7 +80,7 @@ export function loadImage(options: ImageOptions): LoadPlan {
   const note = findPvhNote(elf);
   if (note === undefined) file.fail(0, "no multiboot header in the first 0x2000 bytes, and no entry note for PVH");
   refuseModules(file, modules);
-  return loadPvh(file, elf, note, { memorySize, commandLine: append, initrd });
+  return loadPvh(file, elf, note, forLinux);
 }
 
 function refuseModules(file: ImageFile, modules: readonly BootModule[]): void {

@@ -2,7 +2,16 @@
 import { VirtlabError } from "../../state/error.js";
 import { PAGE_SIZE } from "../../state/pages.js";
 import { hex } from "./image-file.js";
-import { AVAILABLE, memoryMap } from "./memory-map.js";
+import { AVAILABLE, type MapEntry } from "./memory-map.js";
+
+/** What a Linux kernel is given. */
+export interface LinuxOptions {
+  /** Bytes. */
+  readonly memorySize: number;
+  readonly memoryMap: readonly MapEntry[];
+  readonly commandLine: string;
+  readonly initrd?: Uint8Array | undefined;
+}
 
 /**
  * The highest address that an initrd may occupy unless the kernel tells: what a 32-bit one always has mapped.
@@ -24,11 +33,8 @@ export function checkText(what: string, text: string): void {
  *
  * @throws VirtlabError if there is no room between the kernel and the end of memory.
  */
-export function placeInitrd(
-  size: number,
-  { memorySize, kernelEnd, limit }: { readonly memorySize: number; readonly kernelEnd: number; readonly limit: number },
-): number {
-  const highest = memoryMap(memorySize).findLast(({ type, base }) => type === AVAILABLE && base <= limit);
+export function placeInitrd(size: number, { memoryMap }: LinuxOptions, kernelEnd: number, limit: number): number {
+  const highest = memoryMap.findLast(({ type, base }) => type === AVAILABLE && base <= limit);
   const top = Math.min(limit + 1, (highest?.base ?? 0) + (highest?.length ?? 0));
   const place = Math.floor((top - size) / PAGE_SIZE) * PAGE_SIZE;
   if (place >= kernelEnd) return place;

@@ -8,16 +8,9 @@
 import { VirtlabError } from "../../state/error.js";
 import type { ImageFile } from "./image-file.js";
 import { type LinuxHeader, SETUP } from "./linux-header.js";
-import { checkText, kernelDoesNotFit, placeInitrd } from "./linux-parts.js";
+import { checkText, kernelDoesNotFit, type LinuxOptions, placeInitrd } from "./linux-parts.js";
 import { type LoadPlan, ZERO_REGISTERS } from "./load-plan.js";
-import { memoryMap } from "./memory-map.js";
-
-export interface LinuxOptions {
-  /** Bytes. */
-  readonly memorySize: number;
-  readonly commandLine: string;
-  readonly initrd?: Uint8Array | undefined;
-}
+import type { MapEntry } from "./memory-map.js";
 
 /** Below what the extended BIOS data area begins at; the addresses are those QEMU's loader chooses. */
 const ZERO_PAGE = { address: 0x1_0000, size: 0x1000 } as const;
@@ -59,12 +52,12 @@ export function loadLinux(file: ImageFile, header: LinuxHeader, options: LinuxOp
     const sizes = `${text.length - 1} bytes, where the kernel takes ${header.commandLineSize}`;
     throw new VirtlabError(`command line: ${sizes}`);
   }
-  const place = initrd && placeInitrd(initrd.length, { memorySize, kernelEnd, limit: header.initrdLimit });
+  const place = initrd && placeInitrd(initrd.length, options, kernelEnd, header.initrdLimit);
   return {
     kind: "linux",
     segments: [
       { address: KERNEL, bytes: kernel },
-      { address: ZERO_PAGE.address, bytes: zeroPage(file, header, memorySize, place, initrd?.length) },
+      { address: ZERO_PAGE.address, bytes: zeroPage(file, header, options.memoryMap, place, initrd?.length) },
       { address: DESCRIPTORS, bytes: descriptors() },
       { address: COMMAND_LINE, bytes: text },
       ...(initrd && initrd.length > 0 ? [{ address: place!, bytes: initrd }] : []),
@@ -83,7 +76,7 @@ export function loadLinux(file: ImageFile, header: LinuxHeader, options: LinuxOp
 function zeroPage(
   file: ImageFile,
   header: LinuxHeader,
-  memorySize: number,
+  map: readonly MapEntry[],
   initrd: number | undefined,
   initrdSize = 0,
 ): Uint8Array {
@@ -99,7 +92,6 @@ function zeroPage(
   view.setUint32(SETUP.commandLine, COMMAND_LINE, true);
   view.setUint32(SETUP.ramdiskImage, initrd ?? 0, true);
   view.setUint32(SETUP.ramdiskSize, initrdSize, true);
-  const map = memoryMap(memorySize);
   page[FIELD.mapCount] = map.length;
   map.forEach(({ base, length, type }, index) => {
     const entry = MEMORY_MAP + index * MAP_ENTRY_SIZE;

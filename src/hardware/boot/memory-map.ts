@@ -1,6 +1,6 @@
 /**
  * The memory map that loaders hand to a kernel: that of QEMU's firmware, so that a kernel that prints it prints the same.
- * The last 128 KiB of memory are kept for firmware tables.
+ * The last 128 KiB of memory are kept for firmware tables where the machine has any.
  */
 
 export const MEBIBYTE = 0x10_0000;
@@ -20,9 +20,9 @@ export interface MapEntry {
   readonly type: number;
 }
 
-/** The memory map of a PC with `size` bytes of memory. */
-export function memoryMap(size: number): MapEntry[] {
-  const topOfFree = size - FIRMWARE_TABLES_SIZE;
+/** The memory map of a PC with `size` bytes of memory, and with firmware tables unless said otherwise. */
+export function memoryMap(size: number, hasTables = true): MapEntry[] {
+  const topOfFree = hasTables ? size - FIRMWARE_TABLES_SIZE : size;
   const ranges = [
     [0, Math.min(size, LOW_MEMORY_END), AVAILABLE],
     [LOW_MEMORY_END, Math.min(size, VIDEO_MEMORY), RESERVED],

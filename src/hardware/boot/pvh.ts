@@ -7,9 +7,9 @@
 import { VirtlabError } from "../../state/error.js";
 import { type ElfImage, type ElfNote, parseElf } from "./elf.js";
 import { hex, type ImageFile } from "./image-file.js";
-import { checkText, kernelDoesNotFit, LINUX_INITRD_LIMIT, placeInitrd } from "./linux-parts.js";
+import { checkText, kernelDoesNotFit, LINUX_INITRD_LIMIT, type LinuxOptions, placeInitrd } from "./linux-parts.js";
 import { type LoadPlan, type LoadSegment, ZERO_REGISTERS } from "./load-plan.js";
-import { memoryMap } from "./memory-map.js";
+import type { MapEntry } from "./memory-map.js";
 
 /** XEN_ELFNOTE_PHYS32_ENTRY: the physical address of the entry point. */
 const PHYS32_ENTRY = { owner: "Xen", type: 18 } as const;
@@ -21,13 +21,6 @@ const MAP_ENTRY_SIZE = 24;
 /** Structure, module list and map in one page of low memory, the command line behind it. Linux copies all of it first. */
 const LOW_AREA = { start: 0x9000, modules: 0x40, map: 0x80, commandLine: 0x1000, end: 0x9_0000 } as const;
 
-export interface PvhOptions {
-  /** Bytes. */
-  readonly memorySize: number;
-  readonly commandLine: string;
-  readonly initrd?: Uint8Array | undefined;
-}
-
 /** The note that says where to enter, if the file is an executable that has it. */
 export function findPvhNote(image: ElfImage): ElfNote | undefined {
   return image.notes.find(({ owner, type }) => owner === PHYS32_ENTRY.owner && type === PHYS32_ENTRY.type);
@@ -38,7 +31,7 @@ export function findPvhNote(image: ElfImage): ElfNote | undefined {
  *
  * @throws VirtlabError if the note is damaged, or if kernel or initrd do not fit in memory.
  */
-export function loadPvh(file: ImageFile, image: ElfImage, note: ElfNote, options: PvhOptions): LoadPlan {
+export function loadPvh(file: ImageFile, image: ElfImage, note: ElfNote, options: LinuxOptions): LoadPlan {
   const { memorySize, commandLine, initrd } = options;
   if (note.size < 4) file.fail(note.offset, `entry note of ${note.size} bytes, where 4 are needed`);
   const entry = file.u32(note.offset);
@@ -57,7 +50,7 @@ export function loadPvh(file: ImageFile, image: ElfImage, note: ElfNote, options
     throw new VirtlabError(`command line: ${text.length - 1} bytes are too long`);
 
   const kernelEnd = Math.max(...segments.map((s) => s.physicalAddress + s.memorySize));
-  const place = initrd && placeInitrd(initrd.length, { memorySize, kernelEnd, limit: LINUX_INITRD_LIMIT });
+  const place = initrd && placeInitrd(initrd.length, options, kernelEnd, LINUX_INITRD_LIMIT);
   return {
     kind: "pvh",
     segments: [
@@ -65,7 +58,7 @@ export function loadPvh(file: ImageFile, image: ElfImage, note: ElfNote, options
         address: physicalAddress,
         bytes: file.bytes.subarray(fileOffset, fileOffset + fileSize),
       })),
-      startInfo(memorySize, initrd && { address: place!, size: initrd.length }),
+      startInfo(options.memoryMap, initrd && { address: place!, size: initrd.length }),
       { address: LOW_AREA.start + LOW_AREA.commandLine, bytes: text },
       ...(initrd ? [{ address: place!, bytes: initrd }] : []),
     ].filter(({ bytes }) => bytes.length > 0),
@@ -77,10 +70,9 @@ export function loadPvh(file: ImageFile, image: ElfImage, note: ElfNote, options
 
 /** Spec: start_info.h, `hvm_start_info`, `hvm_modlist_entry` and `hvm_memmap_table_entry`. */
 function startInfo(
-  memorySize: number,
+  map: readonly MapEntry[],
   module: { readonly address: number; readonly size: number } | undefined,
 ): LoadSegment {
-  const map = memoryMap(memorySize);
   const area = new DataView(new ArrayBuffer(LOW_AREA.map + map.length * MAP_ENTRY_SIZE));
   const set = (offset: number, value: number): void => area.setUint32(offset, value, true);
   set(0, START_INFO_MAGIC);

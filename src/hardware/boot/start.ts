@@ -1,16 +1,19 @@
 /** What a machine is before its first instruction: after reset, with a program, or with a ROM. */
 import { VirtlabError } from "../../state/error.js";
 import { parseMemorySize } from "../../state/memory-size.js";
+import { writePages as writeBytes } from "../../state/page-map.js";
 import { PAGE_SIZE } from "../../state/pages.js";
 import { PersistentMap } from "../../state/persistent-map.js";
 import { isBytes } from "../../state/plain-data.js";
-import { checkedModel, identify, type ModelName } from "../cpu/model.js";
+import { signatureOf } from "../cpu/cpuid.js";
+import { checkedModel, type ModelName } from "../cpu/model.js";
 import { type CpuState, CR0, flatProtectedMode, generalNames, realSegment, type SystemState } from "../cpu/state.js";
 import { createDevices } from "../devices/bus.js";
-import { type MachineName, machineKind } from "../devices/machines.js";
+import { checkedProcessors, type MachineName, machineKind } from "../devices/machines.js";
 import type { DeviceConfig } from "../devices/port-map.js";
-import { writeBytes } from "../machine-content.js";
+import type { DiskImage } from "../disk.js";
 import type { MachineState, RomRange } from "../state.js";
+import { connectDisks, type DiskChoice } from "./disks.js";
 import { loadImage } from "./image.js";
 import type { LoadPlan } from "./load-plan.js";
 import type { BootModule } from "./multiboot-info.js";
@@ -18,6 +21,8 @@ import type { BootModule } from "./multiboot-info.js";
 export interface CreateOptions {
   /** Kind of machine: which devices it has. Default "isapc". */
   readonly machine?: MachineName;
+  /** Number of processors, each with a local APIC. Default 1; an "isapc" has no more. */
+  readonly processors?: number;
   /** RAM: bytes, or text such as "64M". Default 64 MiB. */
   readonly memory?: number | string;
   /** Processor model. Default "pentium2". */
@@ -26,6 +31,8 @@ export interface CreateOptions {
   readonly time?: number;
   /** First port of the debug-exit device, or null for none. Default 0xF4. */
   readonly debugExitPort?: number | null;
+  /** Raw images of disks, which the machine copies: what it writes is part of its state alone. */
+  readonly disks?: readonly (DiskImage | DiskChoice)[];
   /** Port of the debug console, or null for none. Default 0xE9. */
   readonly debugConsolePort?: number | null;
 }
@@ -63,29 +70,35 @@ function afterReset(model: ModelName): CpuState {
     tr: { ...data, access: 0x8b },
     segments: { es: data, cs: { ...data, selector: 0xf000, base: 0xffff0000 }, ss: data, ds: data, fs: data, gs: data },
   };
-  return { ...flatProtectedMode, eip: 0xfff0, edx: identify(model, 1)[0], system };
+  return { ...flatProtectedMode, eip: 0xfff0, edx: signatureOf(model), system };
 }
 
 /** A machine without a program: 32-bit protected mode with flat segments, EIP 0, memory all zeros. */
 export function createState(options: CreateOptions): MachineState {
-  const { machine, memory, model, time, debugExitPort, debugConsolePort } = options;
+  const { machine, processors = 1, memory, model, time, debugExitPort, debugConsolePort, disks = [] } = options;
+  const kind = machineKind(machine);
+  const connected = connectDisks(kind, disks);
   const config: DeviceConfig = {
-    machine: machineKind(machine).name,
+    machine: kind.name,
+    processors: checkedProcessors(processors, kind),
+    extra: connected.extra,
     ...(debugConsolePort === null ? {} : { debugConsolePort: debugConsolePort ?? 0xe9 }),
     ...(debugExitPort === null ? {} : { debugExitPort: debugExitPort ?? 0xf4 }),
   };
   const system = { ...flatProtectedMode.system, model: checkedModel(model) };
   const memorySize = parseMemorySize(memory ?? "64M");
+  const setup = { memorySize, disks: connected.ide, ...(time === undefined ? {} : { time }) };
   return {
     cpu: { ...flatProtectedMode, system },
     memorySize,
     rom: [],
     memory: PersistentMap.empty(),
-    devices: createDevices(config, { memorySize, ...(time === undefined ? {} : { time }) }),
+    devices: createDevices(config, setup),
     steps: 0,
     ticks: 0,
     counts: { repeats: 0, exceptions: 0, interrupts: 0, portReads: 0, portWrites: 0 },
     shutdown: false,
+    ...(connected.disks.length === 0 ? {} : { disks: connected.disks }),
   };
 }
 
@@ -106,6 +119,7 @@ function withImage(state: MachineState, options: BootOptions, image: Uint8Array)
   const plan = loadImage({
     image,
     memorySize: state.memorySize,
+    firmwareTables: machineKind(options.machine).tables.length > 0,
     ...(imageName === undefined ? {} : { imageName }),
     ...(append === undefined ? {} : { append }),
     ...(modules === undefined ? {} : { modules }),

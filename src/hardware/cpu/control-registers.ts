@@ -4,7 +4,7 @@
  * Spec: SDM Vol. 3A, "Control Registers", "PDPTE Registers", "Invalidation of TLBs and Paging-Structure Caches".
  */
 import { models } from "./model.js";
-import { PDPTE_RESERVED_HIGH, PDPTE_RESERVED_LOW, PTE } from "./paging.js";
+import { PTE, pdpteReserved } from "./paging-levels.js";
 import { Fault, type ProcessorPort, VECTOR } from "./processor.js";
 import { CR0, CR4 } from "./state.js";
 
@@ -22,9 +22,10 @@ function readPdptes(port: ProcessorPort, cr3: number): readonly number[] {
   const words = Array.from({ length: 8 }, (_, index) => port.readLinear((table + 4 * index) >>> 0, 4, false) | 0);
   port.setSystem({ cr0 });
   port.invalidate();
+  const [reservedLow, reservedHigh] = pdpteReserved(port.system.model);
   for (let index = 0; index < 8; index += 2) {
     const low = words[index]!;
-    const reserved = (low & PDPTE_RESERVED_LOW) | (words[index + 1]! & PDPTE_RESERVED_HIGH);
+    const reserved = (low & reservedLow) | (words[index + 1]! & reservedHigh);
     if ((low & PTE.P) !== 0 && reserved !== 0) throw new Fault(VECTOR.GP, 0, "pdpte-reserved");
   }
   return Object.freeze(words);
@@ -59,9 +60,9 @@ export function writeCr4(port: ProcessorPort, value: number): void {
   if ((value & ~models[model].cr4) !== 0) throw new Fault(VECTOR.GP, 0, "cr4-reserved");
   const cr4 = value | 0;
   const changed = old ^ cr4;
-  const paging = (changed & (CR4.PAE | CR4.PGE | CR4.PSE)) !== 0;
+  const paging = (changed & (CR4.PAE | CR4.PGE | CR4.PSE | CR4.SMEP)) !== 0;
   if (paging && usesPae(cr0, cr4)) port.setSystem({ pdptes: readPdptes(port, cr3), cr4 });
   else if ((cr4 & CR4.PAE) === 0 && pdptes.length > 0) port.setSystem({ pdptes: NO_PDPTES, cr4 });
   else port.setSystem({ cr4 });
-  if (paging) port.invalidate();
+  if (paging || (changed & CR4.SMAP) !== 0) port.invalidate();
 }

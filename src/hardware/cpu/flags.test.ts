@@ -71,9 +71,16 @@ function processor(eflags: number, system: Partial<SystemState> = {}): Processor
     high: 0,
     readWords: absent,
     writeWords: absent,
+    checkWrite: absent,
+    get floating() {
+      return absent();
+    },
     segmentAddress: (_segment, offset) => STACK + offset,
     timestamp: 0n,
+    apicId: 0,
+    processors: 1,
     invalidate: absent,
+    localApic: undefined,
     portRead: absent,
     portWrite: absent,
     halt: absent,

@@ -1,70 +1,85 @@
 /**
- * Processor models as data: what each says of itself (CPUID) and which control-register bits it has.
+ * Processor models as data: the features each has, and from them its control-register bits.
  *
- * A model says only what is implemented here: the FPU, MMX, the local APIC, MTRRs and the machine-check architecture,
- * which these parts had, are not, and so no flag announces them. Instructions name the model they came with
- * (`Definition.since`), and so do model-specific registers (`msr.ts`).
- * Spec: SDM Vol. 2A, "CPUID—CPU Identification"; Vol. 3A, "Control Registers"; Intel AP-485, "Intel Processor
- * Identification and the CPUID Instruction".
+ * A model announces only what is implemented here: what its part had and this library has not is in `NOT_HERE`.
+ * Instructions name the features they need (`Definition.needs`), and so do model-specific registers (`msr.ts`); what each
+ * says of itself is `cpuid.ts`.
+ * Spec: SDM Vol. 3A, "Control Registers"; Intel AP-485, "Intel Processor Identification and the CPUID Instruction";
+ * AMD, "BIOS and Kernel Developer's Guide For AMD Family 10h Processors".
  */
 import { VirtlabError } from "../../state/error.js";
-import { CR0, CR4 } from "./state.js";
+import { type Feature, features, type Needs } from "./features.js";
+import { CR0 } from "./state.js";
 
-/** Processor models, oldest first. */
-export const modelNames = ["486", "pentium", "pentium2"] as const;
+/** Processor models, oldest first; `max` has all that is implemented here. */
+export const modelNames = ["486", "pentium", "pentium2", "pentium3", "core2", "nehalem", "phenom", "max"] as const;
 export type ModelName = (typeof modelNames)[number];
 
-/** Whether `model` has what came with `since`. */
-export const includes = (model: ModelName, since: ModelName | undefined): boolean =>
-  since === undefined || modelNames.indexOf(model) >= modelNames.indexOf(since);
-
-/** Features: their flag in EDX of CPUID leaf 1, and the CR4 bits that come with them. */
-const FEATURES = {
-  /** A virtual interrupt flag in virtual-8086 and protected mode. */
-  VME: { flag: 1 << 1, cr4: CR4.VME | CR4.PVI },
-  /** Debugging extensions: breakpoints on ports, DR4 and DR5 as no registers. */
-  DE: { flag: 1 << 2, cr4: CR4.DE },
-  /** Pages of 4 MiB. */
-  PSE: { flag: 1 << 3, cr4: CR4.PSE },
-  /** RDTSC, and CR4.TSD to forbid it. */
-  TSC: { flag: 1 << 4, cr4: CR4.TSD },
-  /** RDMSR and WRMSR. */
-  MSR: { flag: 1 << 5, cr4: 0 },
-  /** Physical addresses of 36 bits. */
-  PAE: { flag: 1 << 6, cr4: CR4.PAE },
-  /** #MC and the Pentium's two registers for it. Nothing here ever fails, so they stay zero. */
-  MCE: { flag: 1 << 7, cr4: CR4.MCE },
-  /** CMPXCHG8B. */
-  CX8: { flag: 1 << 8, cr4: 0 },
-  /** SYSENTER and SYSEXIT. */
-  SEP: { flag: 1 << 11, cr4: 0 },
-  /** Global pages. */
-  PGE: { flag: 1 << 13, cr4: CR4.PGE },
-  /** CMOVcc. */
-  CMOV: { flag: 1 << 15, cr4: 0 },
-} as const;
-export type Feature = keyof typeof FEATURES;
-
-/** [EAX, EBX, ECX, EDX] as CPUID gives them. */
-export type CpuidLeaf = readonly [eax: number, ebx: number, ecx: number, edx: number];
+/** A cache as CPUID tells of it: nothing here is cached, so only programs that ask ever see it. */
+export interface CacheDescription {
+  readonly level: 1 | 2 | 3;
+  readonly kind: "data" | "instructions" | "unified";
+  readonly kib: number;
+  readonly ways: number;
+}
 
 export interface Model {
   readonly name: ModelName;
   /** The part whose signature it has. */
   readonly part: string;
+  readonly vendor: "intel" | "amd";
   readonly family: number;
   readonly model: number;
   readonly stepping: number;
-  readonly features: readonly Feature[];
+  readonly features: ReadonlySet<Feature>;
+  /** The name CPUID gives; absent on parts that have none. */
+  readonly brand?: string;
+  /** Highest basic leaf of CPUID, and highest extended one. */
+  readonly lastLeaf: number;
+  readonly lastExtendedLeaf?: number;
+  /** Bytes of leaf 2, Intel's list of caches. */
+  readonly cacheBytes?: readonly number[];
+  readonly caches: readonly CacheDescription[];
   /** The control registers there are; MOV of any other is #UD. */
   readonly controlRegisters: readonly number[];
+  /** Width of physical addresses. */
+  readonly physicalBits: number;
   /** Bits that keep what is written. CR0: others stay as they are; CR3: others stay clear; CR4: setting others is #GP(0). */
   readonly cr0: number;
   readonly cr3: number;
   readonly cr4: number;
-  /** By leaf number, from 0. */
-  readonly cpuid: readonly CpuidLeaf[];
+  /** Bits of EFER that may be set; 0 where there is no such register. */
+  readonly efer: number;
 }
+
+/** What some of these parts had and this library has not: no model announces any of it. */
+const NOT_HERE: ReadonlySet<Feature> = new Set<Feature>([
+  "MMX",
+  "SSE",
+  "SSE2",
+  "SSE3",
+  "SSSE3",
+  "SSE4_1",
+  "SSE4_2",
+  "PCLMULQDQ",
+  "AES",
+  "CX16",
+  "MOVBE",
+  "POPCNT",
+  "ABM",
+  "LAHF_LM",
+  "SSE4A",
+  "MISALIGNSSE",
+  "MMXEXT",
+  "3DNOW",
+  "3DNOWEXT",
+  "FFXSR",
+  "X2APIC",
+  "TSC_DEADLINE",
+  "ALTMOVCR8",
+  "PDPE1GB",
+  "LM",
+]);
 
 /** All of CR0 that the 486 brought is in its successors, too; ET reads as 1 whatever is written. */
 const CR0_BITS = CR0.PE | CR0.MP | CR0.EM | CR0.TS | CR0.NE | CR0.WP | CR0.AM | CR0.NW | CR0.CD | CR0.PG;
@@ -73,64 +88,225 @@ const CR3_BITS = 0xfffff018 | 0;
 /** PAE's pointer table lies on 32 bytes: bits 5 to 11 are part of its base. */
 const CR3_BITS_PAE = 0xfffffff8 | 0;
 
-const word = (text: string): number =>
-  text.charCodeAt(0) | (text.charCodeAt(1) << 8) | (text.charCodeAt(2) << 16) | (text.charCodeAt(3) << 24);
-
-type Differing = Pick<Model, "name" | "part" | "family" | "model" | "stepping" | "features" | "controlRegisters"> & {
-  readonly cr3: number;
-  /** CR4 bits that no feature flag announces. */
-  readonly moreCr4?: number;
-  /** Leaves beyond 1. */
-  readonly moreLeaves?: readonly CpuidLeaf[];
+type Differing = Omit<Model, "features" | "controlRegisters" | "cr0" | "cr3" | "cr4" | "efer" | "caches"> & {
+  readonly has: readonly Feature[];
+  readonly caches?: readonly CacheDescription[];
 };
 
-function describeModel({ moreCr4 = 0, moreLeaves = [], ...model }: Differing): Model {
-  const flags = model.features.reduce((bits, name) => bits | FEATURES[name].flag, 0);
-  const cr4 = model.features.reduce((bits, name) => bits | FEATURES[name].cr4, moreCr4);
-  const signature = (model.family << 8) | (model.model << 4) | model.stepping;
-  const leaves: CpuidLeaf[] = [
-    [1 + moreLeaves.length, word("Genu"), word("ntel"), word("ineI")],
-    [signature, 0, 0, flags],
-    ...moreLeaves,
-  ];
-  return Object.freeze({ ...model, cr0: CR0_BITS, cr4, cpuid: Object.freeze(leaves) });
+function describeModel({ has, caches = [], ...model }: Differing): Model {
+  const present = new Set(has.filter((name) => !NOT_HERE.has(name)));
+  const all = (register: "cr4" | "efer"): number =>
+    [...present].reduce((bits, name) => bits | (features[name][register] ?? 0), 0);
+  const controlRegisters = [0, 2, 3];
+  if (model.family > 4) controlRegisters.push(4);
+  if (present.has("LM")) controlRegisters.push(8);
+  return Object.freeze({
+    ...model,
+    caches,
+    features: present,
+    controlRegisters: Object.freeze(controlRegisters),
+    cr0: CR0_BITS,
+    cr3: present.has("PAE") ? CR3_BITS_PAE : CR3_BITS,
+    cr4: all("cr4"),
+    efer: all("efer"),
+  });
 }
+
+const PENTIUM = ["I486", "FPU", "VME", "DE", "PSE", "TSC", "MSR", "MCE", "CX8"] as const satisfies readonly Feature[];
+const PENTIUM2 = [
+  ...PENTIUM,
+  ...(["P6", "PAE", "APIC", "SEP", "MTRR", "PGE", "MCA", "CMOV", "PAT", "PSE36", "MMX", "FXSR"] as const),
+] as const satisfies readonly Feature[];
+const PENTIUM3 = [...PENTIUM2, "SSE"] as const satisfies readonly Feature[];
+const CORE2 = [
+  ...PENTIUM3,
+  ...(["MISC_ENABLE", "CLFSH", "SSE2", "SS", "SSE3", "SSSE3", "CX16", "LAHF_LM", "SYSCALL", "NX", "LM"] as const),
+] as const satisfies readonly Feature[];
+const NEHALEM = [
+  ...CORE2,
+  ...(["SSE4_1", "SSE4_2", "X2APIC", "POPCNT", "RDTSCP", "INVTSC"] as const),
+] as const satisfies readonly Feature[];
+const PHENOM = [
+  ...PENTIUM3,
+  ...([
+    "K8",
+    "CLFSH",
+    "SSE2",
+    "SSE3",
+    "CX16",
+    "POPCNT",
+    "LAHF_LM",
+    "ALTMOVCR8",
+    "ABM",
+    "SSE4A",
+    "MISALIGNSSE",
+  ] as const),
+  ...([
+    "PREFETCHW",
+    "SYSCALL",
+    "NX",
+    "MMXEXT",
+    "FFXSR",
+    "PDPE1GB",
+    "RDTSCP",
+    "LM",
+    "3DNOWEXT",
+    "3DNOW",
+    "INVTSC",
+  ] as const),
+] as const satisfies readonly Feature[];
+const MAX = [
+  ...NEHALEM,
+  ...([
+    "PCLMULQDQ",
+    "MOVBE",
+    "TSC_DEADLINE",
+    "AES",
+    "RDRAND",
+    "FSGSBASE",
+    "TSC_ADJUST",
+    "SMEP",
+    "ERMS",
+    "RDSEED",
+  ] as const),
+  ...(["SMAP", "UMIP", "RDPID", "ARCH_CAPABILITIES", "ABM", "PREFETCHW", "PDPE1GB"] as const),
+] as const satisfies readonly Feature[];
+
+const CORE_CACHES: readonly CacheDescription[] = [
+  { level: 1, kind: "data", kib: 32, ways: 8 },
+  { level: 1, kind: "instructions", kib: 32, ways: 8 },
+];
 
 export const models: Readonly<Record<ModelName, Model>> = Object.freeze({
   "486": describeModel({
     name: "486",
     part: "Intel486 SX, SL enhanced",
+    vendor: "intel",
     family: 4,
     model: 2,
     stepping: 10,
-    features: [],
-    controlRegisters: [0, 2, 3],
-    cr3: CR3_BITS,
+    has: ["I486"],
+    lastLeaf: 1,
+    physicalBits: 32,
   }),
   pentium: describeModel({
     name: "pentium",
     part: "Pentium (P54C)",
+    vendor: "intel",
     family: 5,
     model: 2,
     stepping: 12,
-    features: ["VME", "DE", "PSE", "TSC", "MSR", "MCE", "CX8"],
-    controlRegisters: [0, 2, 3, 4],
-    cr3: CR3_BITS,
+    has: PENTIUM,
+    lastLeaf: 1,
+    physicalBits: 32,
   }),
   pentium2: describeModel({
     name: "pentium2",
     part: "Pentium II (Deschutes)",
+    vendor: "intel",
     family: 6,
     model: 5,
     stepping: 2,
-    features: ["VME", "DE", "PSE", "TSC", "MSR", "PAE", "MCE", "CX8", "SEP", "PGE", "CMOV"],
-    controlRegisters: [0, 2, 3, 4],
-    cr3: CR3_BITS_PAE,
-    moreCr4: CR4.PCE,
-    // One round, and no descriptor in it: there are no caches to tell of.
-    moreLeaves: [[1, 0, 0, 0]],
+    has: PENTIUM2,
+    lastLeaf: 2,
+    // Once; TLBs of 4 KiB and 4 MiB pages; 16 KiB of instructions, 16 KiB of data, 512 KiB behind both.
+    cacheBytes: [0x01, 0x01, 0x02, 0x03, 0x43, 0x08, 0x04, 0x0c],
+    physicalBits: 36,
+  }),
+  pentium3: describeModel({
+    name: "pentium3",
+    part: "Pentium III (Katmai)",
+    vendor: "intel",
+    family: 6,
+    model: 7,
+    stepping: 3,
+    has: PENTIUM3,
+    lastLeaf: 2,
+    cacheBytes: [0x01, 0x01, 0x02, 0x03, 0x43, 0x08, 0x04, 0x0c],
+    physicalBits: 36,
+  }),
+  core2: describeModel({
+    name: "core2",
+    part: "Core 2 Duo T7700 (Merom)",
+    vendor: "intel",
+    family: 6,
+    model: 15,
+    stepping: 11,
+    has: CORE2,
+    brand: "Intel(R) Core(TM)2 Duo CPU     T7700  @ 2.40GHz",
+    lastLeaf: 10,
+    lastExtendedLeaf: 0x80000008,
+    // Once; TLBs of the Core; 32 KiB of each, 4 MiB behind both.
+    cacheBytes: [0x01, 0xb1, 0xb0, 0x05, 0xf0, 0x57, 0x56, 0x49, 0x2c, 0x30, 0xb4],
+    caches: [...CORE_CACHES, { level: 2, kind: "unified", kib: 4096, ways: 16 }],
+    physicalBits: 36,
+  }),
+  nehalem: describeModel({
+    name: "nehalem",
+    part: "Core i7 9xx (Bloomfield)",
+    vendor: "intel",
+    family: 6,
+    model: 26,
+    stepping: 3,
+    has: NEHALEM,
+    brand: "Intel Core i7 9xx (Nehalem Class Core i7)",
+    lastLeaf: 11,
+    lastExtendedLeaf: 0x80000008,
+    // Once; TLBs; "see leaf 4".
+    cacheBytes: [0x01, 0x5a, 0x03, 0x55, 0xff, 0xb2, 0xca],
+    caches: [
+      { level: 1, kind: "data", kib: 32, ways: 8 },
+      { level: 1, kind: "instructions", kib: 32, ways: 4 },
+      { level: 2, kind: "unified", kib: 256, ways: 8 },
+      { level: 3, kind: "unified", kib: 8192, ways: 16 },
+    ],
+    physicalBits: 36,
+  }),
+  phenom: describeModel({
+    name: "phenom",
+    part: "Phenom 9550 (Agena)",
+    vendor: "amd",
+    family: 16,
+    model: 2,
+    stepping: 3,
+    has: PHENOM,
+    brand: "AMD Phenom(tm) 9550 Quad-Core Processor",
+    lastLeaf: 5,
+    lastExtendedLeaf: 0x8000001a,
+    caches: [
+      { level: 1, kind: "data", kib: 64, ways: 2 },
+      { level: 1, kind: "instructions", kib: 64, ways: 2 },
+      { level: 2, kind: "unified", kib: 512, ways: 16 },
+      { level: 3, kind: "unified", kib: 2048, ways: 32 },
+    ],
+    physicalBits: 48,
+  }),
+  max: describeModel({
+    name: "max",
+    part: "no part: all that virtlab implements",
+    vendor: "intel",
+    family: 6,
+    model: 6,
+    stepping: 3,
+    has: MAX,
+    brand: "virtlab processor, all features",
+    lastLeaf: 11,
+    lastExtendedLeaf: 0x80000008,
+    cacheBytes: [0x01, 0xff],
+    caches: [...CORE_CACHES, { level: 2, kind: "unified", kib: 4096, ways: 16 }],
+    physicalBits: 40,
   }),
 });
+
+/** Whether `model` has all that is needed. */
+export function includes(model: ModelName, needs: Needs | undefined): boolean {
+  if (needs === undefined) return true;
+  const present = models[model].features;
+  return typeof needs === "string" ? present.has(needs) : needs.every((name) => present.has(name));
+}
+
+/** The first model that has all that is needed, if any has. */
+export const firstWith = (needs: Needs): ModelName | undefined => modelNames.find((name) => includes(name, needs));
 
 /**
  * A model by name.
@@ -143,16 +319,5 @@ export function modelOf(name: string): Model {
   return models[found];
 }
 
-/** The name of a model that exists; the newest unless said otherwise. @throws VirtlabError for a name that none has. */
+/** The name of a model that exists; `pentium2` unless said otherwise. @throws VirtlabError for a name that none has. */
 export const checkedModel = (name: string = "pentium2"): ModelName => modelOf(name).name;
-
-/**
- * What CPUID gives for a leaf. A leaf beyond the last one answers as the last one does.
- */
-export function identify(model: ModelName, leaf: number): CpuidLeaf {
-  const { cpuid } = models[model];
-  return cpuid[Math.min(leaf >>> 0, cpuid.length - 1)]!;
-}
-
-/** Type, family, model and stepping as one number: what EDX holds after reset. */
-export const signatureOf = (model: ModelName): number => identify(model, 1)[0];

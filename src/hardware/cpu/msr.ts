@@ -1,108 +1,69 @@
 /**
- * Model-specific registers as a table, and RDMSR and WRMSR on them. An address that is not in the table is #GP(0).
- * Spec: SDM Vol. 4, "MSRs in the P6 Family Processors", "MSRs in Pentium Processors"; Vol. 3B, "Time-Stamp Counter".
+ * RDMSR and WRMSR on the table of model-specific registers. An address that is not in it, or that the model does not
+ * have, is #GP(0).
+ * Spec: SDM Vol. 2B, RDMSR—Read From Model Specific Register, WRMSR—Write to Model Specific Register.
  */
-import { includes, type ModelName } from "./model.js";
-import { Fault, type ProcessorPort, VECTOR } from "./processor.js";
+import { includes, models } from "./model.js";
+import { type ModelSpecificRegister, modelSpecificRegisters } from "./msr-table.js";
+import { Fault, type LocalApicPort, type ProcessorPort, VECTOR } from "./processor.js";
 
-export interface ModelSpecificRegister {
-  readonly name: string;
-  readonly address: number;
-  readonly summary: string;
-  /** The first model that has it. */
-  readonly since: ModelName;
-  readonly reset: bigint;
-  /** Bits WRMSR may set; a 1 elsewhere is #GP(0). 0: it cannot be written at all. */
-  readonly writable: bigint;
-  /** It goes on by itself with every tick; kept as its distance from the ticks since reset. */
-  readonly counts?: boolean;
-}
+export { modelSpecificRegisters, timestampCounter } from "./msr-table.js";
 
-const WORD = 0xffff_ffffn;
-
-/** The registers there are, by address. */
-export const modelSpecificRegisters: readonly ModelSpecificRegister[] = Object.freeze([
-  {
-    name: "P5_MC_ADDR",
-    address: 0x00,
-    summary: "Address of the bus cycle that raised #MC. None ever does.",
-    since: "pentium",
-    reset: 0n,
-    writable: 0n,
-  },
-  {
-    name: "P5_MC_TYPE",
-    address: 0x01,
-    summary: "Kind of the bus cycle that raised #MC. None ever does.",
-    since: "pentium",
-    reset: 0n,
-    writable: 0n,
-  },
-  {
-    name: "IA32_TIME_STAMP_COUNTER",
-    address: 0x10,
-    summary: "Ticks since reset or since it was written. Writing sets the low half and clears the high one.",
-    since: "pentium",
-    reset: 0n,
-    // These models take the low half of what is written and let the high half go: no bit is reserved.
-    writable: 0xffff_ffff_ffff_ffffn,
-    counts: true,
-  },
-  {
-    name: "IA32_SYSENTER_CS",
-    address: 0x174,
-    summary: "CS that SYSENTER loads; the other three selectors lie behind it.",
-    since: "pentium2",
-    reset: 0n,
-    writable: WORD,
-  },
-  {
-    name: "IA32_SYSENTER_ESP",
-    address: 0x175,
-    summary: "ESP that SYSENTER loads.",
-    since: "pentium2",
-    reset: 0n,
-    writable: WORD,
-  },
-  {
-    name: "IA32_SYSENTER_EIP",
-    address: 0x176,
-    summary: "EIP that SYSENTER loads.",
-    since: "pentium2",
-    reset: 0n,
-    writable: WORD,
-  },
-]);
-
-const TIME_STAMP_COUNTER = "IA32_TIME_STAMP_COUNTER";
 const byAddress = new Map(modelSpecificRegisters.map((register) => [register.address, register]));
 
-function registerAt(port: ProcessorPort, address: number): ModelSpecificRegister {
+const refused = (rule: "msr-unknown" | "msr-read-only" | "msr-write-only" | "msr-reserved"): Fault =>
+  new Fault(VECTOR.GP, 0, rule);
+
+function registerAt({ system, localApic }: ProcessorPort, address: number): ModelSpecificRegister {
   const register = byAddress.get(address);
-  if (register === undefined || !includes(port.system.model, register.since)) {
-    throw new Fault(VECTOR.GP, 0, "msr-unknown");
-  }
+  if (register === undefined || !includes(system.model, register.needs)) throw refused("msr-unknown");
+  if (register.ofApic && localApic === undefined) throw refused("msr-unknown");
   return register;
 }
 
-/** RDTSC: the ticks since reset, moved by what was written to the counter. */
-export const timestampCounter = (port: ProcessorPort): bigint =>
-  BigInt.asUintN(64, port.timestamp + (port.system.msrs[TIME_STAMP_COUNTER] ?? 0n));
+/** The registers of the local APIC in x2APIC mode. Spec: SDM Vol. 3A, "x2APIC Register Address Space". */
+function x2apicAt({ localApic, system }: ProcessorPort, address: number): LocalApicPort | undefined {
+  return address >= 0x800 && address <= 0x8ff && includes(system.model, "X2APIC") ? localApic : undefined;
+}
 
-/** Value of a register that the instruction itself knows by name; unsigned. */
-export const msrWord = (port: ProcessorPort, name: string): number => Number(port.system.msrs[name] ?? 0n);
+/** Low half of a register that the instruction itself knows by name; unsigned. */
+export const msrWord = (port: ProcessorPort, name: string): number =>
+  Number((port.system.msrs[name] ?? 0n) & 0xffff_ffffn);
+
+/** An address in a register that keeps canonical ones. */
+export const msrAddress = (port: ProcessorPort, name: string): number =>
+  Number(BigInt.asIntN(64, port.system.msrs[name] ?? 0n));
+
+const currentValue = (port: ProcessorPort, { name, reset, read }: ModelSpecificRegister): bigint =>
+  read === undefined ? (port.system.msrs[name] ?? reset) : read(port);
 
 /** RDMSR. */
 export function readMsr(port: ProcessorPort, address: number): bigint {
-  const { name, reset, counts } = registerAt(port, address);
-  return counts ? timestampCounter(port) : (port.system.msrs[name] ?? reset);
+  const x2apic = x2apicAt(port, address);
+  if (x2apic !== undefined) {
+    const value = x2apic.read(address);
+    if (value === undefined) throw refused("msr-unknown");
+    return value;
+  }
+  const register = registerAt(port, address);
+  if (register.access === "write-only") throw refused("msr-write-only");
+  return currentValue(port, register);
 }
 
 /** WRMSR. */
 export function writeMsr(port: ProcessorPort, address: number, value: bigint): void {
-  const { name, writable, counts } = registerAt(port, address);
-  if (writable === 0n) throw new Fault(VECTOR.GP, 0, "msr-read-only");
-  if ((value & ~writable) !== 0n) throw new Fault(VECTOR.GP, 0, "msr-reserved");
-  const kept = counts ? (value & WORD) - port.timestamp : value;
-  port.setSystem({ msrs: Object.freeze({ ...port.system.msrs, [name]: kept }) });
+  const x2apic = x2apicAt(port, address);
+  if (x2apic !== undefined) {
+    if (!x2apic.write(address, value)) throw refused("msr-reserved");
+    return;
+  }
+  const register = registerAt(port, address);
+  const { access, writable, refuse, write, name } = register;
+  if (access === "read-only") throw refused("msr-read-only");
+  const fixed = ~writable(models[port.system.model]);
+  if (((value ^ currentValue(port, register)) & fixed) !== 0n) throw refused("msr-reserved");
+  const rule = refuse?.(value, port);
+  if (rule !== undefined) throw new Fault(VECTOR.GP, 0, rule);
+  if (write !== undefined) write(port, value);
+  else port.setSystem({ msrs: Object.freeze({ ...port.system.msrs, [name]: value }) });
 }

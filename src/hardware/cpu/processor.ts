@@ -70,6 +70,22 @@ export interface GateWay {
   readonly kept: number;
 }
 
+/** What of the local APIC instructions reach otherwise than through memory. */
+export interface LocalApicPort {
+  /** IA32_APIC_BASE. It is for who writes it to check that there is such a mode, and a way to it. */
+  base: bigint;
+  /** The same says that it is on. */
+  readonly on: boolean;
+  /** Task priority, bits 4 to 7: CR8. */
+  taskPriority: number;
+  /** The tick at which the timer's deadline is met; undefined: there is none. */
+  deadline: bigint | undefined;
+  /** RDMSR of a register of x2APIC mode; undefined for #GP(0). */
+  read(address: number): bigint | undefined;
+  /** WRMSR of one; false for #GP(0). */
+  write(address: number, value: bigint): boolean;
+}
+
 /**
  * Addresses, EIP too, are numbers: below 2^32 unsigned, and in long mode canonical ones signed (0xFFFFFFFF80000000 is
  * -0x80000000). A number that is out of that range is an address that is not canonical; any access to it is #GP(0).
@@ -123,8 +139,13 @@ export interface ProcessorPort {
    * must have canonical addresses. Throws #GP(0) or #SS(0).
    */
   segmentAddress(segment: number, offset: number, size: number, write: boolean): number;
+  /** Undefined in a machine without APICs. */
+  readonly localApic: LocalApicPort | undefined;
   portRead(port: number, size: AccessSize): number;
   portWrite(port: number, size: AccessSize, value: number): void;
+  /** Which processor of the machine it is, as its local APIC says; and how many there are. */
+  readonly apicId: number;
+  readonly processors: number;
   /** Time since reset, in ticks: what the time-stamp counter counts. */
   readonly timestamp: bigint;
   halt(): void;

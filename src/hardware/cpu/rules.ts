@@ -56,6 +56,22 @@ export const rules = {
     check: "A reserved bit of the model-specific register would be set.",
     spec: 'SDM Vol. 2B, "WRMSR—Write to Model Specific Register"',
   },
+  "msr-write-only": {
+    check: "The model-specific register cannot be read.",
+    spec: 'SDM Vol. 2B, "RDMSR—Read From Model Specific Register"',
+  },
+  "msr-memory-type": {
+    check: "A byte of the model-specific register would be no memory type.",
+    spec: 'SDM Vol. 3A, "Memory Type Range Registers"',
+  },
+  "apic-mode": {
+    check: "The local APIC does not go from its present mode to that one.",
+    spec: 'SDM Vol. 3A, "x2APIC State Transitions"',
+  },
+  "efer-lme-with-paging": {
+    check: "IA32_EFER.LME would change while CR0.PG is set.",
+    spec: 'SDM Vol. 3A, "Initializing IA-32e Mode"',
+  },
   "rdtsc-forbidden": {
     check: "CR4.TSD is set and CPL is not 0.",
     spec: 'SDM Vol. 2B, "RDTSC—Read Time-Stamp Counter"',
@@ -114,7 +130,20 @@ export const rules = {
     spec: 'SDM Vol. 3A, "Page-Fault Exceptions"',
   },
   "page-rights": {
-    check: "The page is for the supervisor only, or read-only.",
+    check: "The rights of the page do not allow the access.",
+    spec: 'SDM Vol. 3A, "Access Rights"',
+  },
+  "page-execute-disable": {
+    check: "Code is fetched from a page that is marked with XD.",
+    spec: 'SDM Vol. 3A, "Access Rights"',
+  },
+  "page-user-code": {
+    check: "CR4.SMEP is set, and the supervisor fetches code from a page for the user.",
+    spec: 'SDM Vol. 3A, "Access Rights"',
+  },
+  "page-user-data": {
+    check:
+      "CR4.SMAP is set, and the supervisor accesses data on a page for the user while EFLAGS.AC is clear, or by itself.",
     spec: 'SDM Vol. 3A, "Access Rights"',
   },
   "page-reserved-bits": {

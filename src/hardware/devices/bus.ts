@@ -9,6 +9,7 @@
  * it is done: advancing to 10 and then to 20 is advancing to 20. A machine advances its devices when `nextEvent` says so
  * and before it is sealed, and asks for `nextEvent` again after every port access and every acknowledgement.
  */
+import * as apics from "./apic-system.js";
 import {
   type AnyState,
   type DeviceSet,
@@ -18,16 +19,20 @@ import {
   resetDevices,
   stateOf,
 } from "./device-set.js";
+import { NO_REACH, type Reach } from "./guest-memory.js";
 import { passesA20, pressKeys, typeText } from "./i8042.js";
+import { driveLines, requesting } from "./interrupt-lines.js";
+import { machineKind } from "./machines.js";
 import { nmiMasked } from "./mc146818.js";
 import { baseOf, type MemoryRange, rangeAtAddress } from "./memory-map.js";
 import * as pic from "./pic-pair.js";
-import { DEFAULT_DEVICE_CONFIG, type DeviceConfig, type DeviceName, type PortRange } from "./port-map.js";
+import { DEFAULT_DEVICE_CONFIG, type DeviceConfig, type DeviceName, MOVING_PORTS, type PortRange } from "./port-map.js";
 import { port92PassesA20, pullReset } from "./reset-control.js";
 import { receive } from "./uart16550.js";
 import { wiringOf } from "./wiring.js";
 
 export { DEVICE_KINDS, type DeviceSet, type DeviceSetup } from "./device-set.js";
+export { acknowledge, interruptRequested } from "./interrupt-lines.js";
 
 /** What a read gives. */
 export interface ReadValue {
@@ -46,22 +51,29 @@ export function createDevices(config: DeviceConfig = DEFAULT_DEVICE_CONFIG, setu
   let devices = resetDevices(config, setup);
   for (const device of Object.keys(wiringOf(devices.config).lines) as DeviceName[])
     devices = driveLines(devices, device, false);
+  for (const { port, value } of machineKind(config.machine).firmware) devices = portWrite(devices, port, 1, value, 0);
   return devices;
 }
 
 /** IN: reads `size` (1, 2 or 4) bytes from `port` at `tick`. A port nobody answers gives all ones. */
-export function portRead(devices: DeviceSet, port: number, size: number, tick: number): ReadValue {
-  const range = rangeAt(devices.config, port);
+export function portRead(
+  devices: DeviceSet,
+  port: number,
+  size: number,
+  tick: number,
+  reach: Reach = NO_REACH,
+): ReadValue {
+  const range = rangeAt(devices, port);
   if (range !== undefined && takesWhole(range, port, size)) {
-    return readRegister(devices, range.device, range.offset + port - range.base, size, tick);
+    return readRegister(devices, range.device, range.offset + port - range.base, size, tick, reach);
   }
   if (range === undefined && size === 1) return { devices, value: 0xff };
   let value = 0;
   for (let index = 0; index < size; index++) {
-    const part = rangeOfByte(devices.config, port, index, size);
+    const part = rangeOfByte(devices, port, index, size);
     let byte = 0xff;
     if (part !== undefined) {
-      const result = readRegister(devices, part.device, part.offset + port + index - part.base, 1, tick);
+      const result = readRegister(devices, part.device, part.offset + port + index - part.base, 1, tick, reach);
       devices = result.devices;
       byte = result.value;
     }
@@ -71,16 +83,23 @@ export function portRead(devices: DeviceSet, port: number, size: number, tick: n
 }
 
 /** OUT: writes `value` (unsigned, `size` bytes: 1, 2 or 4) to `port` at `tick`. A port nobody answers ignores it. */
-export function portWrite(devices: DeviceSet, port: number, size: number, value: number, tick: number): DeviceSet {
-  const range = rangeAt(devices.config, port);
+export function portWrite(
+  devices: DeviceSet,
+  port: number,
+  size: number,
+  value: number,
+  tick: number,
+  reach: Reach = NO_REACH,
+): DeviceSet {
+  const range = rangeAt(devices, port);
   if (range !== undefined && takesWhole(range, port, size)) {
-    return writeRegister(devices, range.device, range.offset + port - range.base, size, value, tick);
+    return writeRegister(devices, range.device, range.offset + port - range.base, size, value, tick, reach);
   }
   for (let index = 0; index < size; index++) {
-    const part = rangeOfByte(devices.config, port, index, size);
+    const part = rangeOfByte(devices, port, index, size);
     if (part === undefined) continue;
     const byte = (value >>> (8 * index)) & 0xff;
-    devices = writeRegister(devices, part.device, part.offset + port + index - part.base, 1, byte, tick);
+    devices = writeRegister(devices, part.device, part.offset + port + index - part.base, 1, byte, tick, reach);
   }
   return devices;
 }
@@ -91,22 +110,28 @@ export function portWrite(devices: DeviceSet, port: number, size: number, value:
  */
 export function isTimeless(devices: DeviceSet, port: number, size: number): boolean {
   if (devices !== quietSet) return false;
-  const range = rangeAt(devices.config, port);
+  const range = rangeAt(devices, port);
   return range === undefined ? size === 1 : takesWhole(range, port, size) && kindOf(range.device).advance === undefined;
 }
 
 /** Reads `size` (1, 2 or 4) bytes at a physical address at `tick`. Where nobody answers it gives all ones. */
-export function memoryRead(devices: DeviceSet, physical: number, size: number, tick: number): ReadValue {
+export function memoryRead(
+  devices: DeviceSet,
+  physical: number,
+  size: number,
+  tick: number,
+  reach: Reach = NO_REACH,
+): ReadValue {
   const range = rangeAtAddress(devices, physical);
   if (range === undefined && size === 1) return { devices, value: 0xff };
   if (range !== undefined && size <= range.width) {
     const offset = range.offset + physical - baseOf(range, devices);
-    return readRegister(devices, range.device, offset, size, tick);
+    return readRegister(devices, range.device, offset, size, tick, reach);
   }
   let value = 0;
   for (let at = 0, part = 0; at < size; at += part) {
     part = partOf(rangeAtAddress(devices, physical + at), size - at);
-    const result = memoryRead(devices, physical + at, part, tick);
+    const result = memoryRead(devices, physical + at, part, tick, reach);
     devices = result.devices;
     value += result.value * 2 ** (8 * at);
   }
@@ -120,17 +145,18 @@ export function memoryWrite(
   size: number,
   value: number,
   tick: number,
+  reach: Reach = NO_REACH,
 ): DeviceSet {
   const range = rangeAtAddress(devices, physical);
   if (range === undefined && size === 1) return devices;
   if (range !== undefined && size <= range.width) {
     const offset = range.offset + physical - baseOf(range, devices);
-    return writeRegister(devices, range.device, offset, size, value, tick);
+    return writeRegister(devices, range.device, offset, size, value, tick, reach);
   }
   for (let at = 0, part = 0; at < size; at += part) {
     part = partOf(rangeAtAddress(devices, physical + at), size - at);
     const bytes = Math.floor(value / 2 ** (8 * at)) % 2 ** (8 * part);
-    devices = memoryWrite(devices, physical + at, part, bytes, tick);
+    devices = memoryWrite(devices, physical + at, part, bytes, tick, reach);
   }
   return devices;
 }
@@ -161,6 +187,11 @@ export function advance(devices: DeviceSet, tick: number): DeviceSet {
     }
     if (due < until) until = due;
   }
+  if (devices.apic !== undefined) {
+    const after = apics.advance(devices.apic, tick);
+    if (after !== devices.apic) devices = replaced(devices, "apic", after);
+    until = Math.min(until, apics.due(after));
+  }
   quietSet = devices;
   quietTick = until;
   return devices;
@@ -174,27 +205,21 @@ export function advance(devices: DeviceSet, tick: number): DeviceSet {
 export function nextEvent(devices: DeviceSet, tick: number): number {
   const now = advance(devices, tick);
   let next = Number.POSITIVE_INFINITY;
-  for (const { device, kind, line } of wiringOf(now.config).timed) {
-    if (!pic.isUnmasked(now.pic, line)) continue;
+  for (const { device, kind, lines } of wiringOf(now.config).timed) {
     const state = stateOf(now, device);
-    let event = kind.nextEvent!(state, tick);
-    // The fall of a pin that requests nothing changes nothing: what matters is the rise after it.
-    const onlyFalls = kind.interrupt!(state) && !pic.isRequested(now.pic, line);
-    if (onlyFalls && event !== Number.POSITIVE_INFINITY) event = kind.nextEvent!(state, event);
-    if (event < next) next = event;
+    for (const line of lines) {
+      const reaches = now.apic !== undefined && apics.lineReaches(now.apic, line);
+      const unmasked = pic.isUnmasked(now.pic, line);
+      if (!reaches && !unmasked) continue;
+      let event = kind.nextEvent!(state, tick);
+      // The fall of a pin that requests nothing changes nothing: what matters is the rise after it.
+      const requests = unmasked && pic.isRequested(now.pic, line);
+      const onlyFalls = lines.length === 1 && kind.interrupt!(state) && !requests;
+      if (onlyFalls && event !== Number.POSITIVE_INFINITY) event = kind.nextEvent!(state, event);
+      if (event < next) next = event;
+    }
   }
-  return next;
-}
-
-/** Whether the processor's INTR pin is high. */
-export function interruptRequested(devices: DeviceSet): boolean {
-  return pic.interruptRequested(devices.pic);
-}
-
-/** The processor's acknowledgement of the interrupt request: its vector (0 to 255) and the devices after it. */
-export function acknowledge(devices: DeviceSet): { readonly devices: DeviceSet; readonly vector: number } {
-  const { state, vector } = pic.acknowledge(devices.pic);
-  return { devices: state === devices.pic ? devices : replaced(devices, "pic", state), vector };
+  return now.apic === undefined ? next : Math.min(next, apics.nextEvent(now.apic));
 }
 
 /** Types `bytes` at the terminal on a serial port, COM1's by default. */
@@ -232,31 +257,49 @@ export function resetRequested(devices: DeviceSet): boolean {
   return devices.reset.resetRequested;
 }
 
+/** Whether the guest has switched the machine off. */
+export function powerOffRequested(devices: DeviceSet): boolean {
+  return devices.pm?.powerOffRequested ?? false;
+}
+
 /** Whether a non-maskable interrupt would reach the processor; port 0x61 can mask sources of it besides. */
 export function nmiEnabled(devices: DeviceSet): boolean {
   return !nmiMasked(devices.rtc);
 }
 
 /**
- * Whether, with the processor halted at `tick`, a device will request an interrupt without any input. If not, and
- * `interruptRequested` is false, nothing but typing can end the halt.
+ * Whether, with a processor halted at `tick`, a device will request an interrupt without any input. If not, and
+ * `interruptRequested` is false, nothing but typing, or another processor, can end the halt.
  */
-export function canWakeByItself(devices: DeviceSet, tick: number): boolean {
+export function canWakeByItself(devices: DeviceSet, tick: number, processor = 0): boolean {
   const now = advance(devices, tick);
-  return wiringOf(now.config).timed.some(({ device, kind, line }) => {
+  const { apic } = now;
+  if (apic !== undefined && apics.timerWakes(apic, processor)) return true;
+  return wiringOf(now.config).timed.some(({ device, kind, lines }) => {
     if (kind.nextEvent!(stateOf(now, device), tick) === Number.POSITIVE_INFINITY) return false;
-    // The mask is not all that can stand in the way: this level or a higher one may be in service.
-    return pic.interruptRequested(pic.raise(pic.lower(now.pic, line), line));
+    return lines.some((line) => {
+      if (apic !== undefined && apics.lineWakes(apic, processor, line)) return true;
+      // The mask is not all that can stand in the way: this level or a higher one may be in service.
+      const requested = pic.interruptRequested(pic.raise(pic.lower(now.pic, line), line));
+      return requested && (apic === undefined || apics.extIntWakes(apic, processor));
+    });
   });
 }
 
-function readRegister(set: DeviceSet, name: DeviceName, offset: number, size: number, tick: number): ReadValue {
+function readRegister(
+  set: DeviceSet,
+  name: DeviceName,
+  offset: number,
+  size: number,
+  tick: number,
+  reach: Reach,
+): ReadValue {
   const devices = advance(set, tick);
   const kind = kindOf(name);
   const before = stateOf(devices, name);
   const peeked = kind.peek === undefined ? -1 : kind.peek(before, offset, size, tick);
   if (peeked >= 0) return { devices, value: peeked };
-  const { state, value } = kind.read(before, offset, size, tick);
+  const { state, value } = kind.read(before, offset, size, tick, reach);
   if (state === before) return { devices, value };
   return { devices: withState(devices, name, state, kind.pulsedByRead?.(before, state) ?? false), value };
 }
@@ -268,11 +311,12 @@ function writeRegister(
   size: number,
   value: number,
   tick: number,
+  reach: Reach,
 ): DeviceSet {
   const devices = advance(set, tick);
   const kind = kindOf(name);
   const before = stateOf(devices, name);
-  const written = withState(devices, name, kind.write(before, offset, size, value, tick));
+  const written = withState(devices, name, kind.write(before, offset, size, value, tick, reach));
   const resets = kind.resetsOnWrite?.(before, offset, value) ?? false;
   return resets ? replaced(written, "reset", pullReset(written.reset)) : written;
 }
@@ -283,21 +327,10 @@ function withState(devices: DeviceSet, name: DeviceName, after: AnyState, pulsed
   if (after === before) return devices;
   const kind = kindOf(name);
   const pulsed = pulsedByRead || (kind.pulsedByAccess?.(before, after) ?? false);
-  const next = driveLines(replaced(devices, name, after), name, pulsed);
+  const changed = replaced(devices, name, after);
+  const next = name === "pic" ? requesting(changed) : driveLines(changed, name, pulsed);
   if (devices === quietSet && kind.due?.(before) === kind.due?.(after)) quietSet = next;
   return next;
-}
-
-/** The set with the interrupt pins of a device driving their lines, through low first if they `pulsed`. */
-function driveLines(devices: DeviceSet, name: DeviceName, pulsed: boolean): DeviceSet {
-  const lines = wiringOf(devices.config).lines[name];
-  if (lines === undefined) return devices;
-  let after = devices.pic;
-  for (const { line, pin } of lines) {
-    const before = pulsed ? pic.lower(after, line) : after;
-    after = pic.setLine(before, line, kindOf(name).interrupt!(stateOf(devices, name), pin));
-  }
-  return after === devices.pic ? devices : replaced(devices, "pic", after);
 }
 
 /** Whether an access of `size` bytes at `port` is one access to the device there. */
@@ -305,12 +338,20 @@ function takesWhole(range: PortRange, port: number, size: number): boolean {
   return size === 1 || (size <= range.width && port + size <= range.base + range.length);
 }
 
-function rangeOfByte(config: DeviceConfig, port: number, index: number, size: number): PortRange | undefined {
-  const range = rangeAt(config, port + index);
+function rangeOfByte(devices: DeviceSet, port: number, index: number, size: number): PortRange | undefined {
+  const range = rangeAt(devices, port + index);
   return range === undefined || size === 1 || range.inWiderAccess ? range : undefined;
 }
 
-function rangeAt(config: DeviceConfig, port: number): PortRange | undefined {
-  const { ranges, rangeNumbers } = wiringOf(config);
-  return ranges[rangeNumbers[port]!];
+function rangeAt(devices: DeviceSet, port: number): PortRange | undefined {
+  const { ranges, rangeNumbers } = wiringOf(devices.config);
+  return ranges[rangeNumbers[port]!] ?? (devices.pci === undefined ? undefined : movingRangeAt(devices, port));
+}
+
+function movingRangeAt(devices: DeviceSet, port: number): PortRange | undefined {
+  for (const range of MOVING_PORTS) {
+    const base = range.baseOf(devices);
+    if (base >= 0 && port >= base && port < base + range.length) return { ...range, base };
+  }
+  return undefined;
 }

@@ -1,13 +1,19 @@
 /** All devices of a machine as one value, and their state after reset. */
+import { type ApicSystemState, apicSystem, resetApicSystem } from "./apic-system.js";
 import type { BusDevice } from "./bus-device.js";
 import { type DebugConsoleState, debugConsole } from "./debug-console.js";
 import { type DebugExitState, debugExit } from "./debug-exit.js";
 import { type I8042State, i8042, resetI8042 } from "./i8042.js";
+import { type AttachedDisk, type IdeState, ide, resetIde } from "./ide.js";
+import { devicesOf } from "./machines.js";
 import { type Mc146818State, mc146818, type RtcSetup, resetMc146818 } from "./mc146818.js";
+import { type PciState, pci, resetPci } from "./pci.js";
+import { pciFunctionsOf } from "./pci-functions.js";
 import { type PicPairState, picPair } from "./pic-pair.js";
 import { type Pit8254State, pit8254 } from "./pit8254.js";
 import type { DeviceConfig, DeviceName } from "./port-map.js";
 import { type PostCodeState, postCode } from "./post-code.js";
+import { type PowerManagementState, powerManagement } from "./power-management.js";
 import { type ResetControlState, resetControl, resetResetControl } from "./reset-control.js";
 import { type Uart16550State, uart16550 } from "./uart16550.js";
 
@@ -25,8 +31,13 @@ export interface DeviceSet {
   readonly uart2: Uart16550State;
   readonly reset: ResetControlState;
   readonly postCode: PostCodeState;
+  /** Local APICs and the I/O APIC. */
+  readonly apic?: ApicSystemState | undefined;
   readonly debugConsole?: DebugConsoleState | undefined;
   readonly debugExit?: DebugExitState | undefined;
+  readonly pm?: PowerManagementState | undefined;
+  readonly ide?: IdeState | undefined;
+  readonly pci?: PciState | undefined;
 }
 
 /**
@@ -36,6 +47,8 @@ export interface DeviceSet {
 export interface DeviceSetup extends RtcSetup {
   /** Whether address line 20 passes. Default true, as a program started in protected mode expects. */
   readonly a20?: boolean;
+  /** The disks of the IDE channels: first master, first slave, second master, second slave. */
+  readonly disks?: readonly AttachedDisk[];
 }
 
 export type StateOf<N extends DeviceName> = NonNullable<DeviceSet[N]>;
@@ -51,8 +64,12 @@ export const DEVICE_KINDS: { readonly [N in DeviceName]: BusDevice<StateOf<N>> }
   uart2: uart16550,
   reset: resetControl,
   postCode,
+  apic: apicSystem,
   debugConsole,
   debugExit,
+  pm: powerManagement,
+  ide,
+  pci,
 };
 
 // Name, kind and state belong together, which the type of an indexed access cannot say.
@@ -67,12 +84,15 @@ export function stateOf(devices: DeviceSet, name: DeviceName): AnyState {
 
 /** The devices after reset, their interrupt pins driving nothing yet. */
 export function resetDevices(config: DeviceConfig, setup: DeviceSetup): DeviceSet {
-  const { machine, debugConsolePort, debugExitPort } = config;
+  const { machine, processors = 1, extra = [], debugConsolePort, debugExitPort } = config;
   const { a20 = true } = setup;
+  const present = devicesOf(config);
   return {
     config: {
       // What says nothing is an isapc, as every machine was before there were others: their hashes stay.
       ...(machine === undefined || machine === "isapc" ? {} : { machine }),
+      ...(extra.length === 0 ? {} : { extra: [...extra].sort() }),
+      ...(processors === 1 ? {} : { processors }),
       ...(debugConsolePort === undefined ? {} : { debugConsolePort }),
       ...(debugExitPort === undefined ? {} : { debugExitPort }),
     },
@@ -84,8 +104,12 @@ export function resetDevices(config: DeviceConfig, setup: DeviceSetup): DeviceSe
     uart2: uart16550.reset(),
     reset: resetResetControl(a20),
     postCode: postCode.reset(),
+    apic: devicesOf(config).has("apic") ? resetApicSystem(processors) : undefined,
     debugConsole: debugConsolePort === undefined ? undefined : debugConsole.reset(),
     debugExit: debugExitPort === undefined ? undefined : debugExit.reset(),
+    pm: present.has("pm") ? powerManagement.reset() : undefined,
+    ide: present.has("ide") ? resetIde(setup.disks ?? [], present.has("pci")) : undefined,
+    pci: present.has("pci") ? resetPci(pciFunctionsOf(present)) : undefined,
   };
 }
 
@@ -101,7 +125,11 @@ export function replaced(devices: DeviceSet, name: DeviceName, state: AnyState):
     uart2: name === "uart2" ? (state as StateOf<"uart2">) : devices.uart2,
     reset: name === "reset" ? (state as StateOf<"reset">) : devices.reset,
     postCode: name === "postCode" ? (state as StateOf<"postCode">) : devices.postCode,
+    apic: name === "apic" ? (state as StateOf<"apic">) : devices.apic,
     debugConsole: name === "debugConsole" ? (state as StateOf<"debugConsole">) : devices.debugConsole,
     debugExit: name === "debugExit" ? (state as StateOf<"debugExit">) : devices.debugExit,
+    pm: name === "pm" ? (state as StateOf<"pm">) : devices.pm,
+    ide: name === "ide" ? (state as StateOf<"ide">) : devices.ide,
+    pci: name === "pci" ? (state as StateOf<"pci">) : devices.pci,
   };
 }

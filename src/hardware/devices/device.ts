@@ -5,8 +5,10 @@
  * drives, no other device, no clock of the host. The bus (`bus.ts`) maps offsets to ports and pins to lines.
  *
  * Time is the machine's tick (an integer number of ticks since reset), handed in with every call. Nothing is called
- * back: what a device has to say is in the state it returns.
+ * back: what a device has to say is in the state it returns, but for what a master of the bus does to memory and disks
+ * (`guest-memory.ts`).
  */
+import type { Reach } from "./guest-memory.js";
 
 /** What a read gives: the next state (reads may have side effects) and the value, an unsigned number of `size` bytes. */
 export interface ReadResult<S> {
@@ -26,9 +28,9 @@ export interface Device<S> {
   /** State after a hardware reset. */
   reset(): S;
   /** Reads the register at `offset` (`size` is 1, 2 or 4 bytes) at `tick`. Returns the same state object if unchanged. */
-  read(state: S, offset: number, size: number, tick: number): ReadResult<S>;
+  read(state: S, offset: number, size: number, tick: number, reach?: Reach): ReadResult<S>;
   /** Writes `value` (unsigned, `size` bytes) to the register at `offset` at `tick`. */
-  write(state: S, offset: number, size: number, value: number, tick: number): S;
+  write(state: S, offset: number, size: number, value: number, tick: number, reach?: Reach): S;
   /** Brings the state to `tick`; the same object if nothing changed. Absent for a device that time does not touch. */
   advance?(state: S, tick: number): S;
   /** The next tick, later than `tick`, at which an output pin changes by itself; Infinity for never. */

@@ -7,6 +7,7 @@
  * Manual: Intel 440FX datasheet, "System Address Map"; SDM Vol. 3A, "Local APIC".
  */
 import type { DeviceSet } from "./device-set.js";
+import { MEMORY } from "./layout.js";
 import type { DeviceName } from "./port-map.js";
 
 /** A range of physical addresses and what answers there. */
@@ -23,8 +24,8 @@ export interface MemoryRange {
   readonly reason: string;
 }
 
-/** The ranges there are in machines that have the device. */
-export const MEMORY_MAP: readonly MemoryRange[] = [];
+/** The ranges there are in machines that have the device. A local APIC's are its own processor's alone (`apic-bus.ts`). */
+export const MEMORY_MAP: readonly MemoryRange[] = [{ ...MEMORY.ioApic, device: "apic", offset: 0, width: 4 }];
 
 /** Where a range of a device of these begins, or -1. */
 export const baseOf = (range: MemoryRange, devices: DeviceSet): number => {

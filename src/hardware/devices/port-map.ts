@@ -9,9 +9,11 @@
 import { VirtlabError } from "../../state/error.js";
 import { DEBUG_EXIT_LENGTH } from "./debug-exit.js";
 import { I8042_OFFSET, I8042_PIN } from "./i8042.js";
+import { IDE_OFFSET, IDE_PIN } from "./ide.js";
 import { IRQ, PORT, type Region } from "./layout.js";
-import { devicesOf, type MachineName } from "./machines.js";
+import { devicesOf, type ExtraDevice, type MachineName } from "./machines.js";
 import { RTC_OFFSET } from "./mc146818.js";
+import { PCI_OFFSET, type PciState, pciBase } from "./pci.js";
 import { PIC_PAIR_OFFSET } from "./pic-pair.js";
 import { PIT_OFFSET } from "./pit8254.js";
 import { RESET_CONTROL_OFFSET } from "./reset-control.js";
@@ -26,8 +28,12 @@ export type DeviceName =
   | "uart2"
   | "reset"
   | "postCode"
+  | "apic"
   | "debugConsole"
-  | "debugExit";
+  | "debugExit"
+  | "pm"
+  | "ide"
+  | "pci";
 
 /** A range of ports and what answers there. */
 export interface PortRange {
@@ -57,6 +63,10 @@ export interface InterruptLine {
 export interface DeviceConfig {
   /** Kind of machine; "isapc" unless given. */
   readonly machine?: MachineName;
+  /** Devices beyond those every machine of the kind has. */
+  readonly extra?: readonly ExtraDevice[];
+  /** Number of processors; 1 unless given. */
+  readonly processors?: number;
   /** Port of the debug console. */
   readonly debugConsolePort?: number;
   /** First of the debug exit's four ports. */
@@ -84,9 +94,16 @@ export const PORT_MAP: readonly PortRange[] = [
   bytes(PORT.com2, "uart2"),
   bytes(PORT.com1, "uart"),
   bytes(PORT.triggerModes, "pic", PIC_PAIR_OFFSET.masterElcr),
+  { ...bytes(PORT.powerManagement, "pm"), width: 4 },
+  { ...bytes(PORT.ide1, "ide", IDE_OFFSET.command1), width: 4 },
+  { ...bytes(PORT.ide2, "ide", IDE_OFFSET.command2), width: 4 },
+  bytes(PORT.ide1Control, "ide", IDE_OFFSET.control1),
+  bytes(PORT.ide2Control, "ide", IDE_OFFSET.control2),
+  { ...bytes(PORT.pciAddress, "pci", PCI_OFFSET.address), width: 4 },
+  { ...bytes(PORT.pciData, "pci", PCI_OFFSET.data), width: 4 },
   {
     ...bytes(PORT.resetControl, "reset", RESET_CONTROL_OFFSET.resetControl),
-    // A dword at 0xCF8 is an address for PCI configuration: software that looks for PCI must not reset the machine.
+    // Inside of PCI's address, where bytes go by. A dword at 0xCF8 is an address for PCI configuration: software that looks for PCI must not reset the machine.
     inWiderAccess: false,
   },
 ];
@@ -98,7 +115,24 @@ export const INTERRUPT_LINES: readonly InterruptLine[] = [
   { line: IRQ.com2, device: "uart2", pin: 0, reason: "COM2's line by convention since the PC" },
   { line: IRQ.com1, device: "uart", pin: 0, reason: "COM1's line by convention since the PC" },
   { line: IRQ.realTimeClock, device: "rtc", pin: 0, reason: "the real-time clock's line since the PC/AT" },
+  { line: IRQ.systemControl, device: "pm", pin: 0, reason: "the PIIX4's SCI is IRQ 9" },
   { line: IRQ.auxiliary, device: "ps2", pin: I8042_PIN.auxiliary, reason: "the mouse's line since the PS/2" },
+  { line: IRQ.ide1, device: "ide", pin: IDE_PIN.first, reason: "the disk controller's line since the PC/AT" },
+  { line: IRQ.ide2, device: "ide", pin: IDE_PIN.second, reason: "the second disk controller's line" },
+];
+
+/** A range of ports whose place software sets. */
+export interface MovingPorts extends Omit<PortRange, "base"> {
+  /** Where it is now, or -1 for nowhere. */
+  readonly baseOf: (devices: { readonly pci?: PciState | undefined }) => number;
+}
+
+export const MOVING_PORTS: readonly MovingPorts[] = [
+  {
+    ...bytes(PORT.busMasterIde, "ide", IDE_OFFSET.busMaster),
+    width: 4,
+    baseOf: ({ pci }) => pciBase(pci, "ide", 4, "io"),
+  },
 ];
 
 const PORTS = 0x1_0000;

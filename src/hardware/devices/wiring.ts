@@ -2,9 +2,12 @@
  * How the devices of one machine are connected, worked out from its configuration alone: which ports reach which, which
  * pins drive which lines, and which devices do something by themselves.
  */
+import { samePlain } from "../../state/diff.js";
 import type { BusDevice } from "./bus-device.js";
 import { type AnyState, kindOf } from "./device-set.js";
 import { devicesOf } from "./machines.js";
+import type { PciFunctionName } from "./pci-config.js";
+import { PCI_FUNCTIONS, pirqOf } from "./pci-functions.js";
 import {
   type DeviceConfig,
   type DeviceName,
@@ -18,8 +21,8 @@ import {
 export interface TimedDevice {
   readonly device: DeviceName;
   readonly kind: BusDevice<AnyState>;
-  /** The one interrupt line of the device. */
-  readonly line: number;
+  /** The interrupt lines of the device. */
+  readonly lines: readonly number[];
 }
 
 export interface Wiring {
@@ -29,6 +32,17 @@ export interface Wiring {
   readonly rangeNumbers: Uint8Array;
   readonly lines: { readonly [N in DeviceName]?: readonly InterruptLine[] };
   readonly timed: readonly TimedDevice[];
+  /** The lines that no device drives by itself: those PCI's interrupt pins can be routed to. */
+  readonly pciLines: readonly number[];
+  /** The devices whose interrupt pin is one of PCI's. */
+  readonly pciPins: readonly PciPin[];
+}
+
+export interface PciPin {
+  readonly device: DeviceName;
+  readonly function: PciFunctionName;
+  /** Which of PCI's four pins. */
+  readonly pirq: number;
 }
 
 // Made from configurations alone, so that no value depends on them.
@@ -56,6 +70,7 @@ export function wiringOf(config: DeviceConfig): Wiring {
 const sameChoice = (config: DeviceConfig, other: DeviceConfig | undefined): boolean =>
   other !== undefined &&
   config.machine === other.machine &&
+  samePlain(config.extra, other.extra) &&
   config.debugConsolePort === other.debugConsolePort &&
   config.debugExitPort === other.debugExitPort;
 
@@ -70,8 +85,18 @@ function wire(config: DeviceConfig): Wiring {
   const lines = Object.fromEntries(
     rows.map(({ device }) => [device, rows.filter((row) => row.device === device)]),
   ) as Wiring["lines"];
-  const timed = rows
-    .filter(({ device }) => kindOf(device).advance !== undefined)
-    .map(({ device, line }) => ({ device, line, kind: kindOf(device) }));
-  return { ranges: [undefined, ...ranges], rangeNumbers, lines, timed };
+  // The APICs come behind all others, which is the bus's care.
+  const timed = [...new Set(rows.map(({ device }) => device))]
+    .filter((device) => kindOf(device).advance !== undefined)
+    .map((device) => ({ device, kind: kindOf(device), lines: lines[device]!.map(({ line }) => line) }));
+  const pciLines = Array.from({ length: 16 }, (_, line) => line).filter(
+    (line) => devices.has("pci") && !NOT_PCI.includes(line) && rows.every((row) => row.line !== line),
+  );
+  const pciPins = PCI_FUNCTIONS.flatMap(({ name, device, slot, pin }) =>
+    pin && device !== undefined && devices.has(device) ? [{ device, function: name, pirq: pirqOf(slot) }] : [],
+  );
+  return { ranges: [undefined, ...ranges], rangeNumbers, lines, timed, pciLines, pciPins };
 }
+
+/** Lines PCI's pins cannot be routed to. Spec: Intel 82371SB datasheet, "PIRQRC[A:D]". */
+const NOT_PCI = [0, 1, 2, 8, 13];

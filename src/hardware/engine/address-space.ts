@@ -9,15 +9,35 @@
 import type { Page } from "../../state/pages.js";
 import { PAGE_SIZE } from "../../state/pages.js";
 import type { PersistentMap } from "../../state/persistent-map.js";
-import { type PhysicalMemory, pageFaultRule, readsThrough, type Translation, translate } from "../cpu/paging.js";
+import {
+  newTranslation,
+  type PhysicalMemory,
+  pageFaultRule,
+  readsThrough,
+  type Translation,
+  translate,
+} from "../cpu/paging.js";
+import { pagingMode } from "../cpu/paging-levels.js";
 import { Fault, Unsupported, VECTOR } from "../cpu/processor.js";
 import { checkAccess } from "../cpu/segment-checks.js";
-import { ACCESS, CR4, type Segment, type SystemState, segmentNumbered } from "../cpu/state.js";
+import {
+  ACCESS,
+  CR4,
+  FLAG,
+  isCanonical,
+  isLong,
+  type Segment,
+  type SystemState,
+  segmentNumbered,
+} from "../cpu/state.js";
+import type { GuestMemory } from "../devices/guest-memory.js";
 import type { RomRange } from "../state.js";
 import {
+  EFLAGS_REST,
   EXIT,
   EXIT_ERROR_CODE,
   EXIT_VECTOR,
+  LONG_BASES,
   NO_VECTOR,
   SEGMENT_READABLE,
   SEGMENT_SIZE,
@@ -26,30 +46,52 @@ import {
   SLOT_COUNT,
   SLOTS,
   SLOW_EXIT,
+  SLOW_VALUE,
   TABLE_OF_MANY,
   TLB_BASE,
   TLB_CARE_TAG,
   TLB_DELTA,
+  TLB_EMPTY,
   TLB_ENTRIES,
   TLB_ENTRY_SIZE,
   TLB_INVALID,
+  TLB_LONG_SUPERVISOR,
+  TLB_LONG_USER,
   TLB_SUPERVISOR,
   TLB_TABLE_OF,
   TLB_USER,
   TLB_WRITE_TAG,
 } from "./layout.js";
 import { PageSlots, SLOT } from "./page-slots.js";
-import type { SlowPaths } from "./slow-paths.js";
+import { type SlowPaths, STACK_ACCESS, WRITE_ACCESS } from "./slow-paths.js";
 import { noStops, touched, type WatchHit, type Watchpoint, watchedPages } from "./stops.js";
 
 /** Reads of physical addresses where there is nothing give all ones, as an open bus does. */
 const OPEN_BUS = -1;
+/** Stands for every page above 4 GiB, where there is nothing. RAM, ROM and devices lie elsewhere. */
+const _NOWHERE = 0xffc00000;
 /** TLB entries that are listed one by one, to be dropped one by one. */
 const MOST_LISTED = 512;
 /** Thrown in the middle of a block where the walker would change decoded instructions, or a register of a device lies. */
 const BAIL = Symbol("the instruction must run alone");
 /** A page of these is never written without asking. */
 const SPECIAL = SLOT.CODE | SLOT.TABLE | SLOT.ROM;
+const WORD = 2 ** 32;
+/** The parts of the TLB. In IA-32e mode TypeScript uses those with whole tags, whatever the code is. */
+const PARTS = [TLB_SUPERVISOR, TLB_USER, TLB_LONG_SUPERVISOR, TLB_LONG_USER] as const;
+const FS = 4;
+/** As many ranges as 4 GiB have of 2 MiB. */
+const DIRECTORY_SIZE = 2048;
+const partOf = (user: boolean, long: boolean): number =>
+  long ? (user ? TLB_LONG_USER : TLB_LONG_SUPERVISOR) : user ? TLB_USER : TLB_SUPERVISOR;
+/** Stands for no page: a number that none has. */
+const NO_PAGE = Number.NEGATIVE_INFINITY;
+
+const frameOf = (physical: number): number => (physical < WORD ? physical >>> 12 : Math.floor(physical / PAGE_SIZE));
+/** Number of a linear page; negative in the upper half of canonical addresses. */
+const pageOf = (linear: number): number => Math.floor(linear / PAGE_SIZE);
+/** Upper word of a linear address: 0 but in long mode. */
+const highOf = (linear: number): number => (linear - (linear >>> 0)) / WORD;
 
 /** What decoded code is to the address space: bytes that must not change unnoticed. */
 export interface DecodedCode {
@@ -105,14 +147,16 @@ export class AddressSpace {
   readonly #slots: PageSlots;
   readonly #code: DecodedCode;
   readonly #walker: PhysicalMemory;
-  readonly #translation: Translation = { physical: 0, errorCode: 0, directoryEntry: 0 };
+  readonly #translation: Translation = newTranslation();
   /** The page-directory entries that walks have used, by the range of linear addresses they are for; 0: none is known. */
-  readonly #directory = new Int32Array(1024);
-  readonly #access = { write: false, user: false };
+  readonly #directory = new Int32Array(DIRECTORY_SIZE);
+  /** The upper words of those addresses. */
+  readonly #directoryHigh = new Int32Array(DIRECTORY_SIZE);
+  readonly #access = { write: false, user: false, fetch: false, ac: false };
   /** What the translations follow from, beside memory. */
-  readonly #translationsOf = { cr0: 0, cr3: 0, cr4: 0, pdptes: [] as readonly number[] };
+  readonly #translationsOf = { cr0: 0, cr3: 0, cr4: 0, efer: 0, pdptes: [] as readonly number[] };
   /** Linear page number that the first entry of the page table in a slot is for; see TABLE_OF_MANY. */
-  readonly #tableOf = new Int32Array(SLOT_COUNT);
+  readonly #tableOf = new Float64Array(SLOT_COUNT);
   /** Linear page number of the present walk. */
   #walked = 0;
   #frames = 0;
@@ -122,6 +166,9 @@ export class AddressSpace {
   /** A page table was written: translations are dropped behind the instruction, and not used before. */
   #stale = false;
   #wantsRoom = false;
+  /** What `select` was told. */
+  #selectedUser = false;
+  #selectedLong = false;
   /** The generated code asks, and more instructions of its block may follow. */
   #inBlock = false;
   /** TLB entries in use, unless they are too many to list; of these the ones that let stores through since the last seal. */
@@ -145,8 +192,8 @@ export class AddressSpace {
     this.#walker = {
       read32: (physical, level) => this.#readEntry(physical, level),
       write32: (physical, value) => {
-        if (this.#inBlock && this.#isDecoded(physical & this.#addressLines)) throw BAIL;
-        this.#storeInSlot((physical & this.#addressLines) >>> 0, 4, value);
+        if (this.#inBlock && this.#isDecoded(this.#onBus(physical))) throw BAIL;
+        this.#storeInSlot(this.#onBus(physical), 4, value);
       },
     };
   }
@@ -157,11 +204,24 @@ export class AddressSpace {
     loadForWrite: (linear, size) => this.#load(linear >>> 0, size, true),
     store: (linear, size, value) => this.#store(linear >>> 0, size, value),
     segment: (segment, offset, access) => this.#segment(segment, offset >>> 0, access),
+    loadLong: (linear, access) => this.#loadLong(linear, access, false),
+    loadLongForWrite: (linear, access) => this.#loadLong(linear, access, true),
+    storeLong: (linear, access, value) => this.#storeLong(linear, access, value),
+    loadWide: (linear, size) => (this.#wraps(linear >>> 0, size) ? 0 : this.#loadWide(linear >>> 0, size, false)),
+    storeWide: (linear, size) =>
+      this.#wraps(linear >>> 0, size) ? this.#takeSlowExit() : this.#storeWide(linear >>> 0, size),
   };
 
   /** Whether accesses are those of a program. */
   get user(): boolean {
-    return this.#i32[TLB_BASE >> 2] === TLB_USER;
+    return this.#selectedLong ? this.#selectedUser : this.#i32[TLB_BASE >> 2] === TLB_USER;
+  }
+
+  /** Whose accesses generated code makes now: a program's or not, of 64-bit code or not; `watched` if none goes unseen. */
+  select(user: boolean, long: boolean, watched: boolean): void {
+    this.#selectedUser = user;
+    this.#selectedLong = long;
+    this.#i32[TLB_BASE >> 2] = watched ? TLB_EMPTY : partOf(user, long);
   }
 
   // ---- values -----------------------------------------------------------------------------------------------------
@@ -213,9 +273,10 @@ export class AddressSpace {
 
   /** Drops all translations if they are of other control registers than the present ones. */
   flushIfChanged(): void {
-    const { cr0, cr3, cr4, pdptes } = this.system;
+    const { cr0, cr3, cr4, efer, pdptes } = this.system;
     const of = this.#translationsOf;
-    if (of.cr0 !== cr0 || of.cr3 !== cr3 || of.cr4 !== cr4 || of.pdptes !== pdptes) this.flush();
+    const same = of.cr0 === cr0 && of.cr3 === cr3 && of.cr4 === cr4 && of.efer === efer && of.pdptes === pdptes;
+    if (!same) this.flush();
   }
 
   /** Drops all translations. */
@@ -226,11 +287,12 @@ export class AddressSpace {
       this.#translationsOf.cr0 = system.cr0;
       this.#translationsOf.cr3 = system.cr3;
       this.#translationsOf.cr4 = system.cr4;
+      this.#translationsOf.efer = system.efer;
       this.#translationsOf.pdptes = system.pdptes;
     }
     if (this.#filled) {
       for (const entry of this.#filled) this.#invalidate(entry >> 2);
-    } else this.#i32.fill(TLB_INVALID, TLB_SUPERVISOR >> 2, (TLB_USER + TLB_ENTRIES * TLB_ENTRY_SIZE) >> 2);
+    } else this.#i32.fill(TLB_INVALID, TLB_SUPERVISOR >> 2, (TLB_EMPTY + TLB_ENTRIES * TLB_ENTRY_SIZE) >> 2);
     this.#filled = [];
     this.#directory.fill(0);
     if (this.#writeTags.length > 0) this.#writeTags = [];
@@ -263,6 +325,10 @@ export class AddressSpace {
     const at = (SEGMENTS + number * SEGMENT_SIZE) >> 2;
     const granted = (access & ACCESS.WRITABLE) !== 0;
     this.#i32[at] = base;
+    if (number >= FS) {
+      this.#i32[(LONG_BASES >> 2) + 2 * number] = base;
+      this.#i32[(LONG_BASES >> 2) + 2 * number + 1] = highOf(base);
+    }
     this.#i32[at + (SEGMENT_READABLE >> 2)] = !code || granted ? size : 0;
     this.#i32[at + (SEGMENT_WRITABLE >> 2)] = !code && granted ? size : 0;
   }
@@ -275,8 +341,7 @@ export class AddressSpace {
     this.#watchedPages = watchedPages(watchpoints);
     for (const page of this.#watchedPages.keys()) {
       const entry = (page & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE;
-      this.#invalidate((TLB_SUPERVISOR + entry) >> 2);
-      this.#invalidate((TLB_USER + entry) >> 2);
+      for (const part of PARTS) this.#invalidate((part + entry) >> 2);
     }
   }
 
@@ -308,22 +373,33 @@ export class AddressSpace {
   }
 
   /** Physical address of an access, or -1 for a #PF, whose error code `#translation` has. Throwing would cost more than the walk. */
-  #physical(linear: number, write: boolean, user: boolean): number {
-    this.#access.write = write;
-    this.#access.user = user;
-    this.#walked = linear >>> 12;
+  #physical(linear: number, write: boolean, user: boolean, fetch = false): number {
+    this.#setAccess(write, user, fetch);
+    this.#walked = pageOf(linear);
     const { physical } = this.#walk(linear, true);
     if (physical < 0) {
       this.#pageFault(linear);
       return -1;
     }
-    return (physical & this.#addressLines) >>> 0;
+    return this.#onBus(physical);
+  }
+
+  /** A physical address as it leaves the A20 gate. */
+  #onBus(physical: number): number {
+    return this.#addressLines === -1 ? physical : (physical & this.#addressLines) >>> 0;
+  }
+
+  /** What the processor accesses at CPL 3 as the supervisor it accesses by itself: SMAP holds whatever EFLAGS.AC is. */
+  #setAccess(write: boolean, user: boolean, fetch: boolean): void {
+    this.#access.write = write;
+    this.#access.user = user;
+    this.#access.fetch = fetch;
+    this.#access.ac = (this.#i32[EFLAGS_REST >> 2]! & FLAG.AC) !== 0 && user === this.user;
   }
 
   /** The walk for `#access`, from the page table on if the way there is known. */
   #walk(linear: number, setFlags: boolean): Translation {
-    const range = linear >>> 22;
-    const known = this.#stale ? 0 : this.#directory[range]!;
+    const known = this.#knownDirectory(linear);
     const out = translate(
       this.#walker,
       this.system,
@@ -334,13 +410,24 @@ export class AddressSpace {
       undefined,
       known,
     );
-    if (known === 0 && out.directoryEntry !== 0 && !this.#stale) this.#directory[range] = out.directoryEntry;
+    if (known === 0 && out.directoryEntry !== 0 && !this.#stale) {
+      const range = (linear >>> pagingMode(this.system).rangeShift) & (DIRECTORY_SIZE - 1);
+      this.#directory[range] = out.directoryEntry;
+      this.#directoryHigh[range] = highOf(linear);
+    }
     return out;
   }
 
+  /** How the page table of an address was reached the last time; 0 if that is not known. */
+  #knownDirectory(linear: number): number {
+    if (this.#stale) return 0;
+    const range = (linear >>> pagingMode(this.system).rangeShift) & (DIRECTORY_SIZE - 1);
+    return this.#directoryHigh[range] === highOf(linear) ? this.#directory[range]! : 0;
+  }
+
   /** The same; throws #PF. */
-  #translate(linear: number, write: boolean, user: boolean): number {
-    const physical = this.#physical(linear, write, user);
+  #translate(linear: number, write: boolean, user: boolean, fetch = false): number {
+    const physical = this.#physical(linear, write, user, fetch);
     if (physical >= 0) return physical;
     const { errorCode } = this.#translation;
     throw new Fault(VECTOR.PF, errorCode, pageFaultRule(errorCode));
@@ -389,7 +476,7 @@ export class AddressSpace {
 
   /** A page-table entry for the walker: from now on stores to that page are watched. */
   #readEntry(physical: number, level: number): number {
-    const frame = (physical & this.#addressLines) >>> 12;
+    const frame = frameOf(this.#onBus(physical));
     if (!this.#isMemory(frame)) return OPEN_BUS;
     const slot = this.#slot(frame);
     const base = level === 1 ? this.#walked - ((physical & 0xfff) >> this.#entryShift) : TABLE_OF_MANY;
@@ -409,42 +496,48 @@ export class AddressSpace {
     return (this.system.cr4 & CR4.PAE) !== 0 ? 3 : 2;
   }
 
-  /** Number of the one page that depends on these bytes of a page table; -1 if more does, or code in use lies there. */
+  /** Number of the one page that depends on these bytes of a page table; NO_PAGE if more does, or code in use lies there. */
   #pageOfEntry(slot: number, offset: number, size: number): number {
     const base = this.#tableOf[slot]!;
     const shift = this.#entryShift;
-    if ((this.#slots.flags[slot]! & SPECIAL) !== SLOT.TABLE || base === TABLE_OF_MANY) return -1;
+    if ((this.#slots.flags[slot]! & SPECIAL) !== SLOT.TABLE || base === TABLE_OF_MANY) return NO_PAGE;
     const page = base + (offset >> shift);
-    return offset >> shift !== (offset + size - 1) >> shift || this.#code.isFoundOn(page) ? -1 : page;
+    return offset >> shift !== (offset + size - 1) >> shift || this.#code.isFoundOn(page) ? NO_PAGE : page;
   }
 
   /** Stores to a page-table entry, and drops the one translation that depends on it. */
   #storeEntry(slot: number, offset: number, size: number, value: number, page: number): void {
     this.#slots.write(slot, offset, size, value, false);
-    const entry = (page & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE;
-    const supervisor = (TLB_SUPERVISOR + entry) >> 2;
-    const user = (TLB_USER + entry) >> 2;
-    if (this.#i32[supervisor] === page << 12) this.#invalidate(supervisor);
-    if (this.#i32[user] === page << 12) this.#invalidate(user);
+    const linear = page * PAGE_SIZE;
+    for (const part of PARTS) {
+      const entry = this.#entryIn(part, linear);
+      if (this.#matches(entry, linear)) this.#invalidate(entry);
+    }
   }
 
   /** The slot of a page that may be read, if the way to its page table is known and nothing is to be set or refused; else -1. */
   #slotToRead(linear: number, size: number, user: boolean): number {
-    const directoryEntry = this.#directory[linear >>> 22]!;
+    const mode = pagingMode(this.system);
+    const directoryEntry = this.#knownDirectory(linear);
     if (directoryEntry === 0 || this.#stale || this.#slots.full || (linear & 0xfff) + size > PAGE_SIZE) return -1;
     const table = (directoryEntry & this.#addressLines) >>> 12;
     if (!this.#isMemory(table)) return -1;
-    const entry = this.#i32[(SLOTS + this.#slot(table) * PAGE_SIZE + ((linear >>> 10) & 0xffc)) >> 2]!;
+    const { shift, mask } = mode.last;
+    const at = (SLOTS + this.#slot(table) * PAGE_SIZE + ((linear >>> shift) & mask)) >> 2;
+    const entry = this.#i32[at]!;
     const frame = (entry & this.#addressLines) >>> 12;
-    return readsThrough(directoryEntry, entry, user) && this.#isMemory(frame) ? this.#slot(frame) : -1;
+    const smap = (this.system.cr4 & CR4.SMAP) !== 0;
+    const plain = readsThrough(mode, directoryEntry, entry, mode.wide ? this.#i32[at + 1]! : 0, user, smap);
+    this.#translation.userPage = user;
+    return plain && this.#isMemory(frame) ? this.#slot(frame) : -1;
   }
 
   /** The slot of a page that may be written with care, if the TLB knows it; else -1. */
   #slotToWrite(linear: number, size: number): number {
-    const entry = this.#tlbEntry(linear, this.user);
+    const entry = this.#codeEntry(linear);
     const page = linear & 0xfffff000;
-    if (this.#i32[entry + (TLB_CARE_TAG >> 2)] !== page || this.#stale || (linear & 0xfff) + size > PAGE_SIZE)
-      return -1;
+    const known = this.#i32[entry + (TLB_CARE_TAG >> 2)] === page && this.#matches(entry, linear);
+    if (!known || this.#stale || (linear & 0xfff) + size > PAGE_SIZE) return -1;
     return (page + this.#i32[entry + (TLB_DELTA >> 2)]! - SLOTS) >> 12;
   }
 
@@ -456,23 +549,26 @@ export class AddressSpace {
     if ((flags & SLOT.DIRTY) !== 0) this.#dropWriteTags();
   }
 
-  /** Lets the generated code reach a page without asking. */
-  #fill(linear: number, slot: number, write: boolean, user: boolean): void {
-    const entry = (user ? TLB_USER : TLB_SUPERVISOR) + ((linear >>> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE;
+  /** Lets the generated code reach a page without asking, by the TLB entry at a word index. */
+  #fill(at: number, linear: number, slot: number, write: boolean, user: boolean): void {
+    // Generated code does not look at EFLAGS.AC.
+    if (!user && this.#translation.userPage && (this.system.cr4 & CR4.SMAP) !== 0) return;
+    const entry = at << 2;
     const page = linear & 0xfffff000;
-    const at = entry >> 2;
+    const high = highOf(linear);
     if (this.#watchpoints.length > 0) {
-      const reads = this.#watchedPages.get(Math.floor(linear / PAGE_SIZE));
+      const reads = this.#watchedPages.get(pageOf(linear));
       if (reads === true) return;
       if (reads === false) write = false;
     }
-    if (this.#i32[at] !== page) {
+    if (this.#i32[at] !== page || this.#i32[at + 1] !== high) {
       this.#i32[at + (TLB_WRITE_TAG >> 2)] = TLB_INVALID;
       this.#i32[at + (TLB_CARE_TAG >> 2)] = TLB_INVALID;
     }
     const special = this.#slots.flags[slot]! & SPECIAL;
     if (write && (special === 0 || special === SLOT.TABLE)) {
       this.#i32[at + ((special === 0 ? TLB_WRITE_TAG : TLB_CARE_TAG) >> 2)] = page;
+      if (special === 0) this.#i32[at + (TLB_WRITE_TAG >> 2) + 1] = high;
       this.#i32[at + (TLB_TABLE_OF >> 2)] = this.#entryShift === 2 ? this.#tableOf[slot]! : TABLE_OF_MANY;
       this.#writeTags.push(entry);
       this.#slots.markDirty(slot);
@@ -480,6 +576,7 @@ export class AddressSpace {
     if (this.#i32[at] === TLB_INVALID && this.#filled && this.#filled.push(entry) > MOST_LISTED)
       this.#filled = undefined;
     this.#i32[at] = page;
+    this.#i32[at + 1] = high;
     this.#i32[at + (TLB_DELTA >> 2)] = (SLOTS + slot * PAGE_SIZE - page) | 0;
   }
 
@@ -487,8 +584,9 @@ export class AddressSpace {
 
   /** Slot of the page that code at `linear` is fetched from; throws #PF. */
   codeSlot(linear: number): number {
-    const physical = this.#translate(linear, false, this.user);
-    const frame = physical >>> 12;
+    if (isLong(this.system) && !isCanonical(linear)) throw new Fault(VECTOR.GP, 0, "address-not-canonical");
+    const physical = this.#translate(linear, false, this.user, true);
+    const frame = frameOf(physical);
     if (!this.#isMemory(frame)) {
       this.#checkMapped(physical);
       throw new Unsupported(`code at physical address 0x${physical.toString(16)}, where there is no memory`);
@@ -509,8 +607,7 @@ export class AddressSpace {
   copyCode(linear: number, user: boolean, target: DataView): number {
     let host = 0;
     const entry = this.#tlbEntry(linear, user);
-    if (this.#i32[entry] === (linear & 0xfffff000) && !this.#stale)
-      host = (linear + this.#i32[entry + (TLB_DELTA >> 2)]!) | 0;
+    if (this.#matches(entry, linear) && !this.#stale) host = (linear + this.#i32[entry + (TLB_DELTA >> 2)]!) | 0;
     else {
       const { cr2 } = this.system;
       const physical = this.#physical(linear, false, user);
@@ -519,8 +616,8 @@ export class AddressSpace {
         this.#pageFault(cr2);
         return 0;
       }
-      if (!this.#isMemory(physical >>> 12)) return 0;
-      host = SLOTS + this.#slot(physical >>> 12) * PAGE_SIZE + (physical & 0xfff);
+      if (!this.#isMemory(frameOf(physical))) return 0;
+      host = SLOTS + this.#slot(frameOf(physical)) * PAGE_SIZE + (physical & 0xfff);
     }
     const count = Math.min(16, PAGE_SIZE - (linear & 0xfff));
     if (count < 16) for (let at = 0; at < count; at++) target.setUint8(at, this.#u8[host + at]!);
@@ -546,13 +643,13 @@ export class AddressSpace {
     if (this.#watchpoints.length > 0) this.#look(linear, size, false);
     if ((linear & 0xfff) + size > PAGE_SIZE) return this.#readAcross(linear, size, false, user);
     const entry = this.#tlbEntry(linear, user);
-    if (this.#i32[entry] === (linear & 0xfffff000) && !this.#stale)
+    if (this.#matches(entry, linear) && !this.#stale)
       return this.#get((linear + this.#i32[entry + (TLB_DELTA >> 2)]!) | 0, size);
     const physical = this.#translate(linear, false, user);
-    const frame = physical >>> 12;
+    const frame = frameOf(physical);
     if (!this.#isMemory(frame)) return this.#readMapped(physical, size);
     const slot = this.#slot(frame);
-    this.#fill(linear, slot, false, user);
+    this.#fill(entry, linear, slot, false, user);
     return this.#readSlot(slot, physical & 0xfff, size);
   }
 
@@ -563,7 +660,7 @@ export class AddressSpace {
       return;
     }
     const entry = this.#tlbEntry(linear, user);
-    if (this.#i32[entry + (TLB_WRITE_TAG >> 2)] === (linear & 0xfffff000) && !this.#stale) {
+    if (this.#matches(entry + (TLB_WRITE_TAG >> 2), linear) && !this.#stale) {
       const host = (linear + this.#i32[entry + (TLB_DELTA >> 2)]!) | 0;
       if (size === 4) this.#view.setInt32(host, value, true);
       else if (size === 2) this.#view.setInt16(host, value, true);
@@ -572,8 +669,8 @@ export class AddressSpace {
     }
     const physical = this.#translate(linear, true, user);
     this.#storePhysical(physical, size, value);
-    const frame = physical >>> 12;
-    if (!this.patching && this.#isMemory(frame)) this.#fill(linear, this.#slot(frame), true, user);
+    const frame = frameOf(physical);
+    if (!this.patching && this.#isMemory(frame)) this.#fill(entry, linear, this.#slot(frame), true, user);
   }
 
   /** Throws #PF unless at most a page of bytes can be written. */
@@ -587,13 +684,27 @@ export class AddressSpace {
   hostAddress(linear: number, size: number, write: boolean, user: boolean): number {
     if ((linear & 0xfff) + size > PAGE_SIZE || this.#stale) return 0;
     const entry = this.#tlbEntry(linear, user);
-    const tag = this.#i32[write ? entry + (TLB_WRITE_TAG >> 2) : entry];
-    return tag === (linear & 0xfffff000) ? (linear + this.#i32[entry + (TLB_DELTA >> 2)]!) | 0 : 0;
+    const known = this.#matches(write ? entry + (TLB_WRITE_TAG >> 2) : entry, linear);
+    return known ? (linear + this.#i32[entry + (TLB_DELTA >> 2)]!) | 0 : 0;
   }
 
   /** Word index of the TLB entry of an address. */
   #tlbEntry(linear: number, user: boolean): number {
-    return ((user ? TLB_USER : TLB_SUPERVISOR) + ((linear >>> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE) >> 2;
+    return this.#entryIn(partOf(user, isLong(this.system)), linear);
+  }
+
+  /** The same of the part that generated code uses now. */
+  #codeEntry(linear: number): number {
+    return this.#entryIn(partOf(this.user, this.#selectedLong), linear);
+  }
+
+  #entryIn(part: number, linear: number): number {
+    return (part + ((linear >>> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE) >> 2;
+  }
+
+  /** Whether the tag at a word index is that of an address. */
+  #matches(tag: number, linear: number): boolean {
+    return this.#i32[tag] === (linear & 0xfffff000) && this.#i32[tag + 1] === highOf(linear);
   }
 
   /** Linear address of an access through a segment; throws #GP(0) or #SS(0). */
@@ -603,10 +714,49 @@ export class AddressSpace {
     const upwardData = (access & (ACCESS.CODE | ACCESS.EXPAND_DOWN | ACCESS.WRITABLE)) === ACCESS.WRITABLE;
     if (!upwardData || offset + size - 1 > limit) checkAccess(segment, register, offset, size, write);
     const linear = (base + offset) >>> 0;
-    if (this.alignmentChecked && (linear & (Math.min(size, 4) - 1)) !== 0)
+    // Of 16 bytes, whoever wants them aligned raises #GP.
+    if (this.alignmentChecked && size < 16 && (linear & (Math.min(size, 4) - 1)) !== 0)
       throw new Fault(VECTOR.AC, 0, "data-not-aligned");
     if (this.watch !== undefined) this.watch(linear, size, write);
     return linear;
+  }
+
+  // ---- accesses by devices ----------------------------------------------------------------------------------------
+
+  /** Memory as a master of the bus sees it. What depended on bytes it writes is dropped behind the instruction. */
+  readonly guestMemory: GuestMemory = {
+    read: (physical, length) => {
+      const bytes = new Uint8Array(length).fill(0xff);
+      this.#eachFrame(physical, length, (frame, offset, at, count) =>
+        this.#slots.copyFrom(frame, offset, bytes.fill(0, at, at + count).subarray(at, at + count)),
+      );
+      return bytes;
+    },
+    write: (physical, bytes) => {
+      this.#eachFrame(physical, bytes.length, (frame, offset, at, count) => {
+        if (this.#isRom(frame)) return;
+        const slot = this.#slots.filled(frame);
+        const flags = slot < 0 ? 0 : this.#slots.flags[slot]!;
+        this.#slots.copyTo(frame, offset, bytes.subarray(at, at + count));
+        if ((flags & SLOT.TABLE) !== 0) this.#stale = true;
+        if ((flags & SLOT.CODE) !== 0 && this.#code.hits(slot, offset, count)) this.#dropCode(slot);
+      });
+    },
+  };
+
+  /** The parts of a range that lie in memory, by frame. */
+  #eachFrame(
+    physical: number,
+    length: number,
+    visit: (frame: number, offset: number, at: number, count: number) => void,
+  ): void {
+    for (let at = 0; at < length; ) {
+      const frame = Math.floor((physical + at) / PAGE_SIZE);
+      const offset = (physical + at) % PAGE_SIZE;
+      const count = Math.min(length - at, PAGE_SIZE - offset);
+      if (this.#isMemory(frame)) visit(frame, offset, at, count);
+      at += count;
+    }
   }
 
   // ---- slow paths of the generated code ---------------------------------------------------------------------------
@@ -621,7 +771,7 @@ export class AddressSpace {
     const { user } = this;
     const plain = forWrite ? -1 : this.#slotToRead(linear, size, user);
     if (plain >= 0) {
-      this.#fill(linear, plain, false, user);
+      this.#fill(this.#codeEntry(linear), linear, plain, false, user);
       return this.#readSlot(plain, linear & 0xfff, size);
     }
     try {
@@ -633,10 +783,10 @@ export class AddressSpace {
         this.#i32[SLOW_EXIT >> 2] = this.#raisePageFault();
         return 0;
       }
-      const frame = physical >>> 12;
+      const frame = frameOf(physical);
       if (!this.#isMemory(frame)) return this.#readMapped(physical, size);
       const slot = this.#slot(frame);
-      this.#fill(linear, slot, forWrite && !this.patching, user);
+      this.#fill(this.#codeEntry(linear), linear, slot, forWrite && !this.patching, user);
       return this.#readSlot(slot, physical & 0xfff, size);
     } catch (thrown) {
       this.#i32[SLOW_EXIT >> 2] = this.#exitFor(thrown);
@@ -649,8 +799,8 @@ export class AddressSpace {
   #store(linear: number, size: number, value: number): number {
     if (this.#watchpoints.length > 0 && this.#mustBeAlone(linear, size, true)) return EXIT.bail;
     const known = this.single || this.patching ? -1 : this.#slotToWrite(linear, size);
-    const page = known < 0 ? -1 : this.#pageOfEntry(known, linear & 0xfff, size);
-    if (page >= 0) {
+    const page = known < 0 ? NO_PAGE : this.#pageOfEntry(known, linear & 0xfff, size);
+    if (page !== NO_PAGE) {
       this.#storeEntry(known, linear & 0xfff, size, value, page);
       return 0;
     }
@@ -667,17 +817,17 @@ export class AddressSpace {
       }
       const special = this.single ? -1 : this.#slotToCareFor(linear, size);
       if (special >= 0) {
-        const page = this.patching ? -1 : this.#pageOfEntry(special, linear & 0xfff, size);
-        if (page < 0) return EXIT.bail;
+        const page = this.patching ? NO_PAGE : this.#pageOfEntry(special, linear & 0xfff, size);
+        if (page === NO_PAGE) return EXIT.bail;
         // Only now that the store is certain: the instruction is executed again otherwise, and may have read the dirty flag.
         this.#physical(linear, true, this.user);
-        this.#fill(linear, special, true, this.user);
+        this.#fill(this.#codeEntry(linear), linear, special, true, this.user);
         this.#storeEntry(special, linear & 0xfff, size, value, page);
         return 0;
       }
       const physical = this.#physical(linear, true, this.user);
       if (physical < 0) return this.#raisePageFault();
-      const frame = physical >>> 12;
+      const frame = frameOf(physical);
       if (!this.#isMemory(frame)) {
         this.#writeMapped(physical, size, value);
         return 0;
@@ -685,7 +835,7 @@ export class AddressSpace {
       const slot = this.#slot(frame);
       const ordinary = (this.#slots.flags[slot]! & SPECIAL) === 0;
       this.#storePhysical(physical, size, value);
-      if (ordinary && !this.patching) this.#fill(linear, slot, true, this.user);
+      if (ordinary && !this.patching) this.#fill(this.#codeEntry(linear), linear, slot, true, this.user);
       return 0;
     } catch (thrown) {
       return this.#exitFor(thrown);
@@ -699,17 +849,16 @@ export class AddressSpace {
    * set: the instruction may have to be executed again, and may have read that very flag before its store.
    */
   #slotToCareFor(linear: number, size: number): number {
-    this.#access.write = true;
-    this.#access.user = this.user;
-    this.#walked = linear >>> 12;
+    this.#setAccess(true, this.user, false);
+    this.#walked = pageOf(linear);
     const { physical } = this.#walk(linear, false);
-    const lines = physical & this.#addressLines;
     if (physical < 0) return -1;
-    if (!this.#isMemory(lines >>> 12)) {
-      this.#checkMapped(lines >>> 0);
+    const lines = this.#onBus(physical);
+    if (!this.#isMemory(frameOf(lines))) {
+      this.#checkMapped(lines);
       return -1;
     }
-    const slot = this.#slot(lines >>> 12);
+    const slot = this.#slot(frameOf(lines));
     const special = this.#slots.flags[slot]! & SPECIAL;
     if ((special & SLOT.ROM) !== 0) return -1;
     // Data beside code may be written inside of a block: nothing decoded is hit.
@@ -717,9 +866,103 @@ export class AddressSpace {
     return hits ? slot : -1;
   }
 
+  /** A load of 64-bit code; what is wider than 4 bytes is put into SLOW_VALUE. */
+  #loadLong(linear: number, access: number, forWrite: boolean): number {
+    const size = access & 31;
+    if (this.#refusesLong(linear, size, access, forWrite)) {
+      this.#i32[SLOW_EXIT >> 2] = EXIT.fault;
+      return 0;
+    }
+    return size <= 4 ? this.#load(linear, size, forWrite) : this.#loadWide(linear, size, forWrite);
+  }
+
+  /** Puts more than 4 bytes into SLOW_VALUE. */
+  #loadWide(linear: number, size: number, forWrite: boolean): number {
+    if (!this.#wideReady(linear, size, forWrite)) return 0;
+    for (let at = 0; at < size; at += 4) {
+      this.#i32[(SLOW_VALUE + at) >> 2] = this.#load(linear + at, 4, forWrite);
+      if (this.#i32[SLOW_EXIT >> 2] !== 0) return 0;
+    }
+    return 0;
+  }
+
+  #storeLong(linear: number, access: number, value: number): number {
+    const size = access & 31;
+    if (this.#refusesLong(linear, size, access, true)) return EXIT.fault;
+    return size <= 4 ? this.#store(linear, size, value) : this.#storeWide(linear, size);
+  }
+
+  /** Stores more than 4 bytes out of SLOW_VALUE. */
+  #storeWide(linear: number, size: number): number {
+    // Nothing may be stored before it is certain that all can be, and without a word of doubt.
+    if (!this.single && !this.#isOrdinary(linear, size)) return EXIT.bail;
+    if (!this.#wideReady(linear, size, true)) return this.#takeSlowExit();
+    for (let at = 0; at < size; at += 4) {
+      const exit = this.#store(linear + at, 4, this.#i32[(SLOW_VALUE + at) >> 2]!);
+      if (exit !== 0) return exit;
+    }
+    return 0;
+  }
+
+  /** Raises what reaching over the end of the 32-bit address space does. */
+  #wraps(linear: number, size: number): boolean {
+    if (linear + size <= 2 ** 32) return false;
+    this.#i32[SLOW_EXIT >> 2] = this.#exitFor(new Fault(VECTOR.GP, 0));
+    return true;
+  }
+
+  #takeSlowExit(): number {
+    const exit = this.#i32[SLOW_EXIT >> 2]!;
+    this.#i32[SLOW_EXIT >> 2] = 0;
+    return exit;
+  }
+
+  /** Whether a store can be made word by word without leaving in its middle: on one page, without code or tables. */
+  #isOrdinary(linear: number, size: number): boolean {
+    if ((linear & 0xfff) + size > PAGE_SIZE || this.#watchpoints.length > 0) return false;
+    this.#setAccess(true, this.user, false);
+    this.#walked = pageOf(linear);
+    const { physical } = this.#walk(linear, false);
+    if (physical < 0) return true;
+    const frame = frameOf(this.#onBus(physical));
+    return this.#isMemory(frame) && (this.#slots.flags[this.#slot(frame)]! & SPECIAL) === 0;
+  }
+
+  /** Both pages of an access that crosses are there; else SLOW_EXIT says why. */
+  #wideReady(linear: number, size: number, write: boolean): boolean {
+    if ((linear & 0xfff) + size <= PAGE_SIZE) return true;
+    if (write && !this.single) {
+      this.#i32[SLOW_EXIT >> 2] = EXIT.bail;
+      return false;
+    }
+    for (const part of [linear, linear + size - 1]) {
+      if (this.#physical(part === linear ? linear : part - (part & 0xfff), write, this.user) >= 0) continue;
+      this.#i32[SLOW_EXIT >> 2] = this.#raisePageFault();
+      return false;
+    }
+    return true;
+  }
+
+  /** Raises what an access of 64-bit code does before any page is looked at. */
+  #refusesLong(linear: number, size: number, access: number, write: boolean): boolean {
+    let fault: Fault | undefined;
+    if (!isCanonical(linear) || !isCanonical(linear + size - 1))
+      fault = new Fault((access & STACK_ACCESS) !== 0 ? VECTOR.SS : VECTOR.GP, 0, "address-not-canonical");
+    // Of 16 bytes, whoever wants them aligned raises #GP.
+    else if (this.alignmentChecked && size < 16 && (linear & (Math.min(size, 8) - 1)) !== 0)
+      fault = new Fault(VECTOR.AC, 0, "data-not-aligned");
+    if (fault === undefined) {
+      this.watch?.(linear, size, write);
+      return false;
+    }
+    this.pendingFault = fault;
+    this.#i32[EXIT_VECTOR >> 2] = NO_VECTOR;
+    return true;
+  }
+
   #segment(segment: number, offset: number, access: number): number {
     try {
-      return this.segmentAddress(segment, offset, access & 15, (access & 16) !== 0) | 0;
+      return this.segmentAddress(segment, offset, access & (WRITE_ACCESS - 1), (access & WRITE_ACCESS) !== 0) | 0;
     } catch (thrown) {
       this.#i32[SLOW_EXIT >> 2] = this.#exitFor(thrown);
       return 0;
@@ -753,7 +996,7 @@ export class AddressSpace {
 
   /** Stores inside of a page, and drops what was remembered of the bytes. */
   #storePhysical(physical: number, size: number, value: number): void {
-    const frame = physical >>> 12;
+    const frame = frameOf(physical);
     if (!this.#isMemory(frame)) {
       this.#writeMapped(physical, size, value);
       return;
@@ -763,13 +1006,13 @@ export class AddressSpace {
   }
 
   #isDecoded(physical: number): boolean {
-    const frame = physical >>> 12;
+    const frame = frameOf(physical);
     return this.#isMemory(frame) && this.#code.hits(this.#slot(frame), physical & 0xfff, 4);
   }
 
   /** The same for the walker's own accessed and dirty flags, on which no translation depends. */
   #storeInSlot(physical: number, size: number, value: number): void {
-    const frame = physical >>> 12;
+    const frame = frameOf(physical);
     if (!this.#isMemory(frame)) return;
     const slot = this.#slot(frame);
     if ((this.#slots.flags[slot]! & SLOT.ROM) !== 0) return;
@@ -783,12 +1026,12 @@ export class AddressSpace {
    * Over the end of the address space it is #GP(0), as beyond any limit.
    */
   #parts(linear: number, _size: number, write: boolean, user: boolean): (index: number) => number {
-    const secondPage = ((linear & 0xfffff000) >>> 0) + PAGE_SIZE;
-    if (secondPage > 0xffffffff) throw new Fault(VECTOR.GP, 0);
+    const secondPage = linear - (linear & 0xfff) + PAGE_SIZE;
+    if (secondPage > 0xffffffff && !isLong(this.system)) throw new Fault(VECTOR.GP, 0);
     const first = this.#translate(linear, write, user);
     const second = this.#translate(secondPage, write, user);
-    if (!this.#isMemory(first >>> 12)) this.#checkMapped(first);
-    if (!this.#isMemory(second >>> 12)) this.#checkMapped(second);
+    if (!this.#isMemory(frameOf(first))) this.#checkMapped(first);
+    if (!this.#isMemory(frameOf(second))) this.#checkMapped(second);
     const split = PAGE_SIZE - (linear & 0xfff);
     return (index) => (index < split ? first + index : second + index - split);
   }
@@ -798,7 +1041,7 @@ export class AddressSpace {
     let value = 0;
     for (let index = 0; index < size; index++) {
       const physical = part(index);
-      const frame = physical >>> 12;
+      const frame = frameOf(physical);
       const mapped = !this.#isMemory(frame);
       const byte = mapped ? this.#readMapped(physical, 1) : this.codeByte(this.#slot(frame), physical & 0xfff);
       value |= (byte & 0xff) << (8 * index);

@@ -12,10 +12,13 @@ import {
   ARENA,
   ARENA_END,
   CODE_PAGES,
+  FLOAT_REGISTER_SIZE,
   JUMP_CACHE_BASE,
   JUMP_CACHE_COUNT,
   JUMP_CACHE_ENTRIES,
   JUMP_CACHE_ENTRY_SIZE,
+  JUMP_CACHE_HIGH,
+  JUMP_CACHE_RECORD,
   JUMP_CACHE_SIZE,
   JUMP_CACHES,
   MAX_BLOCK,
@@ -25,7 +28,10 @@ import {
   RECORD_SIZE,
   REGISTER_SIZE,
   REGISTERS,
+  RIP_HIGH,
   SCRATCH,
+  X87_REGISTERS,
+  XMM_REGISTERS,
   ZERO_SLOT,
 } from "./layout.js";
 import { difference, noStops, type StopPlaces, stopsAt } from "./stops.js";
@@ -40,7 +46,7 @@ export interface CodeSource {
 }
 
 interface PageCode {
-  /** Per mode: record address by EIP. */
+  /** Per mode: record address by the lower half of EIP. */
   readonly byMode: Map<number, Map<number, number>>;
   /** Base of the code segment of each of those modes. */
   readonly bases: Map<number, number>;
@@ -48,14 +54,31 @@ interface PageCode {
   readonly decoded: Uint8Array;
 }
 
-const nextPage = (linear: number): number => ((linear & 0xfffff000) + PAGE_SIZE) >>> 0;
+const GIB4 = 2 ** 32;
+/** An address by its two words; addresses of 64-bit code are signed. */
+export const wholeAddress = (low: number, high: number): number => high * GIB4 + (low >>> 0);
+/** The upper word of an address. */
+export const upperHalf = (address: number): number => Math.floor(address / GIB4);
+/** A byte stands for every page whose number ends in these bits. */
+const CODE_PAGE_MASK = 2 ** 20 - 1;
+const entryWords = JUMP_CACHE_ENTRY_SIZE / 4;
 
 /** Jump cache entries that are listed one by one, to be cleared one by one. */
 const MOST_LISTED = 4096;
 
 const CROSSES = Symbol("instruction reaches over the page");
-const register = (number: number, size: number): number =>
-  size === 8 && number >= 4 ? REGISTERS + REGISTER_SIZE * (number - 4) + 1 : REGISTERS + REGISTER_SIZE * number;
+const register = (number: number, size: number, rex?: true): number =>
+  size === 8 && number >= 4 && number < 8 && !rex
+    ? REGISTERS + REGISTER_SIZE * (number - 4) + 1
+    : REGISTERS + REGISTER_SIZE * number;
+
+/** Linear address of an offset in the code segment. */
+const linearOf = ({ kind, csBase }: CodeMode, eip: number): number => (kind === "long" ? eip : (csBase + eip) >>> 0);
+/** Where the next page begins. */
+function nextPage(linear: number, { kind }: CodeMode): number {
+  const next = linear - (linear & (PAGE_SIZE - 1)) + PAGE_SIZE;
+  return kind === "long" ? next : next >>> 0;
+}
 
 /** Whether a block ends with this instruction. */
 function endsBlock(instruction: DecodedInstruction | InvalidInstruction): boolean {
@@ -103,8 +126,13 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
 
   /** The block at `eip`, out of the jump cache or decoded. Throws a Fault where code cannot be fetched. */
   find(eip: number, mode: Mode, source: CodeSource): number {
+    const high = mode.kind === "long" ? upperHalf(eip) : 0;
+    this.#i32[RIP_HIGH >> 2] = high;
     const entry = (this.#i32[JUMP_CACHE_BASE >> 2]! + (eip & (JUMP_CACHE_ENTRIES - 1)) * JUMP_CACHE_ENTRY_SIZE) >> 2;
-    if (this.#i32[entry] === (eip | 0) && this.#i32[entry + 1] !== NO_BLOCK) return this.#i32[entry + 1]!;
+    if (this.#i32[entry] === (eip | 0) && this.#i32[entry + (JUMP_CACHE_HIGH >> 2)] === high) {
+      const record = this.#i32[entry + (JUMP_CACHE_RECORD >> 2)]!;
+      if (record !== NO_BLOCK) return record;
+    }
     return this.#look(entry, eip, mode, source);
   }
 
@@ -114,13 +142,14 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
       source.releaseCode();
     }
     if (eip > mode.csLimit) throw new Fault(VECTOR.GP, 0);
-    const linear = (mode.csBase + eip) >>> 0;
+    const linear = linearOf(mode, eip);
     const slot = source.codeSlot(linear);
     this.#found(linear);
     const record = this.#known(slot, eip, mode, linear, source) ?? this.#decodeBlock(slot, eip, mode, source);
-    if (this.#second.has(record)) this.#found(nextPage(linear));
+    if (this.#second.has(record)) this.#found(nextPage(linear, mode));
     this.#i32[entry] = eip | 0;
-    this.#i32[entry + 1] = record;
+    this.#i32[entry + (JUMP_CACHE_HIGH >> 2)] = this.#i32[RIP_HIGH >> 2]!;
+    this.#i32[entry + (JUMP_CACHE_RECORD >> 2)] = record;
     if (this.#filled && this.#filled.push(entry) > MOST_LISTED) this.#filled = undefined;
     return record;
   }
@@ -153,10 +182,13 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
   }
 
   #known(slot: number, eip: number, mode: Mode, linear: number, source: CodeSource): number | undefined {
-    const record = this.#pages.get(slot)?.byMode.get(mode.key)?.get(eip);
+    const record = this.#pages
+      .get(slot)
+      ?.byMode.get(mode.key)
+      ?.get(eip >>> 0);
     if (record === undefined) return undefined;
     const second = this.#second.get(record);
-    return second === undefined || second === source.codeSlot(nextPage(linear)) ? record : undefined;
+    return second === undefined || second === source.codeSlot(nextPage(linear, mode)) ? record : undefined;
   }
 
   count(record: number): number {
@@ -164,7 +196,7 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
   }
 
   eip(record: number): number {
-    return this.#i32[(record + RECORD.eip) >> 2]! >>> 0;
+    return wholeAddress(this.#i32[(record + RECORD.eip) >> 2]!, this.#i32[RIP_HIGH >> 2]!);
   }
 
   /** The instruction of a record that is executed outside of the generated code. */
@@ -244,14 +276,14 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
     for (let cache = 0; cache < JUMP_CACHE_COUNT; cache++) {
       const entry =
         (JUMP_CACHES + cache * JUMP_CACHE_SIZE + (eip & (JUMP_CACHE_ENTRIES - 1)) * JUMP_CACHE_ENTRY_SIZE) >> 2;
-      if (this.#i32[entry + 1] === record) this.#empty(entry);
+      if (this.#i32[entry + (JUMP_CACHE_RECORD >> 2)] === record) this.#empty(entry);
     }
   }
 
   /** An empty entry holds an EIP that is looked for in another one. */
   #empty(entry: number): void {
-    this.#i32[entry] = ~((entry - (JUMP_CACHES >> 2)) >> 1);
-    this.#i32[entry + 1] = NO_BLOCK;
+    this.#i32[entry] = ~((entry - (JUMP_CACHES >> 2)) / entryWords);
+    this.#i32[entry + (JUMP_CACHE_RECORD >> 2)] = NO_BLOCK;
   }
 
   forget(): void {
@@ -267,14 +299,14 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
   }
 
   #found(linear: number): void {
-    const page = linear >>> 12;
+    const page = (linear >>> 12) & CODE_PAGE_MASK;
     if (this.isFoundOn(page)) return;
     this.#u8[CODE_PAGES + page] = 1;
     this.#foundPages.push(page);
   }
 
   isFoundOn(page: number): boolean {
-    return this.#u8[CODE_PAGES + page] === 1;
+    return this.#u8[CODE_PAGES + (page & CODE_PAGE_MASK)] === 1;
   }
 
   dropAll(): void {
@@ -287,7 +319,7 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
 
   #decodeBlock(slot: number, eip: number, mode: Mode, source: CodeSource): number {
     const start = this.#next;
-    const pageOffset = ((mode.csBase + eip) >>> 0) % PAGE_SIZE;
+    const pageOffset = (mode.csBase + eip) & (PAGE_SIZE - 1);
     let crossing = -1;
     let at = start;
     let current = eip;
@@ -311,7 +343,7 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
           (index) => {
             if (offset + index < PAGE_SIZE) return source.codeByte(slot, offset + index);
             if (count > 0) throw CROSSES;
-            if (crossing < 0) crossing = source.codeSlot(nextPage((mode.csBase + eip) >>> 0));
+            if (crossing < 0) crossing = source.codeSlot(nextPage(linearOf(mode, eip), mode));
             return source.codeByte(crossing, offset + index - PAGE_SIZE);
           },
           current,
@@ -329,7 +361,7 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
       this.#write(at, instruction, mode);
       at += RECORD_SIZE;
       count++;
-      current = (current + instruction.length) >>> 0;
+      current = mode.kind === "long" ? current + instruction.length : (current + instruction.length) >>> 0;
       offset += instruction.length;
       ends = endsBlock(instruction);
       leaves = ends && instruction.row?.system === undefined;
@@ -338,7 +370,7 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
       this.#u16[(first + index * RECORD_SIZE + RECORD.left) >> 1] = count - index;
     // What TypeScript executes may go on behind itself after all, as INTO does, or a far jump to the next instruction.
     if (!leaves) {
-      this.#goto(at, current, (mode.csBase + eip) >>> 0, (mode.csBase + current) >>> 0);
+      this.#goto(at, eip, current, mode);
       at += RECORD_SIZE;
     }
     if (crossing >= 0) {
@@ -349,7 +381,7 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
     for (const [marked, from, to] of marks) this.#page(marked).decoded.fill(1, from, to);
     const page = this.#page(slot);
     const byEip = page.byMode.get(mode.key) ?? new Map<number, number>();
-    page.byMode.set(mode.key, byEip.set(eip, start));
+    page.byMode.set(mode.key, byEip.set(eip >>> 0, start));
     page.bases.set(mode.key, mode.csBase);
     return start;
   }
@@ -375,12 +407,19 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
     this.#i32[(record + RECORD.eip) >> 2] = eip;
   }
 
-  #goto(record: number, eip: number, from: number, to: number): void {
+  #goto(record: number, from: number, to: number, mode: Mode): void {
     this.#clear(record);
     this.#u16[(record + RECORD.handler) >> 1] = HANDLER.goto;
-    this.#i32[(record + RECORD.immediate) >> 2] = eip;
-    this.#i32[(record + RECORD.eip) >> 2] = eip;
-    if (from >>> 12 === to >>> 12) this.#u8[record + RECORD.flags] = RECORD_FLAG.linkable;
+    this.#i32[(record + RECORD.eip) >> 2] = to;
+    this.#leadTo(record, from, to, mode);
+  }
+
+  /** The target of a direct branch. */
+  #leadTo(record: number, from: number, to: number, mode: Mode): void {
+    this.#i32[(record + RECORD.immediate) >> 2] = to;
+    if (mode.kind === "long") this.#i32[(record + RECORD.displacement) >> 2] = upperHalf(to) - upperHalf(from);
+    const near = Math.floor(linearOf(mode, from) / PAGE_SIZE) === Math.floor(linearOf(mode, to) / PAGE_SIZE);
+    if (near) this.#u8[record + RECORD.flags]! |= RECORD_FLAG.linkable;
   }
 
   #write(record: number, instruction: DecodedInstruction | InvalidInstruction, mode: Mode): void {
@@ -402,20 +441,27 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
         this.#u16[(record + (position === 0 ? RECORD.operandA : RECORD.operandB)) >> 1] = register(
           operand.number,
           operand.size,
+          operand.rex,
         );
-      } else if (operand.kind === "immediate") this.#i32[(record + RECORD.immediate) >> 2] = operand.value;
-      else if (operand.kind === "target") {
-        this.#i32[(record + RECORD.immediate) >> 2] = operand.value;
-        const near = (mode.csBase + operand.value) >>> 12 === (mode.csBase + instruction.eip) >>> 12;
-        if (near) this.#u8[record + RECORD.flags]! |= RECORD_FLAG.linkable;
-      }
+      } else if ((operand.kind === "xmm" || operand.kind === "mmx") && position < 2) {
+        const registers = operand.kind === "xmm" ? XMM_REGISTERS : X87_REGISTERS;
+        this.#u16[(record + (position === 0 ? RECORD.operandA : RECORD.operandB)) >> 1] =
+          registers + FLOAT_REGISTER_SIZE * operand.number;
+      } else if (operand.kind === "immediate") {
+        const { value, high } = operand;
+        this.#i32[(record + RECORD.immediate) >> 2] = high ?? value;
+        if (high !== undefined) this.#i32[(record + RECORD.displacement) >> 2] = value;
+      } else if (operand.kind === "target") this.#leadTo(record, instruction.eip, operand.value, mode);
     });
-    if (instruction.addressSize === 16) this.#u8[record + RECORD.flags]! |= RECORD_FLAG.address16;
+    if (instruction.addressSize === (mode.kind === "long" ? 32 : 16))
+      this.#u8[record + RECORD.flags]! |= RECORD_FLAG.narrowAddress;
+    if (memory?.relative) this.#u8[record + RECORD.flags]! |= RECORD_FLAG.relative;
     this.#u8[record + RECORD.segment] = memory ? memory.segment : segment;
     this.#u16[(record + RECORD.base) >> 1] = memory && memory.base >= 0 ? register(memory.base, 32) : ZERO_SLOT;
     this.#u16[(record + RECORD.index) >> 1] = indexField(instruction);
     this.#u8[record + RECORD.scale] = memory?.scale ?? 0;
-    this.#i32[(record + RECORD.displacement) >> 2] = memory?.displacement ?? 0;
+    if (memory) this.#i32[(record + RECORD.displacement) >> 2] = memory.displacement;
+    if (memory?.displacementHigh !== undefined) this.#i32[(record + RECORD.immediate) >> 2] = memory.displacementHigh;
   }
 }
 

@@ -6,7 +6,8 @@
 import { pageFaultRule } from "../cpu/paging.js";
 import { Fault, VECTOR } from "../cpu/processor.js";
 import { AddressSpace } from "./address-space.js";
-import { Blocks } from "./blocks.js";
+import { Blocks, wholeAddress } from "./blocks.js";
+import type { CodeKind } from "./handler.js";
 import type { CodeMode, InstructionSet } from "./instruction-set.js";
 import {
   EXIT,
@@ -14,6 +15,7 @@ import {
   EXIT_LEFT,
   EXIT_RECORD,
   EXIT_TARGET,
+  EXIT_TARGET_HIGH,
   EXIT_VECTOR,
   MEMORY_SIZE,
   RESERVE,
@@ -45,8 +47,7 @@ export class Core<Mode extends CodeMode> {
   readonly space: AddressSpace;
   readonly blocks: Blocks<Mode>;
   readonly #i32: Int32Array;
-  readonly #goFlat: Go;
-  readonly #goSegmented: Go;
+  readonly #go: Readonly<Record<CodeKind, Go>>;
 
   constructor(set: InstructionSet<Mode>, { slotLimit, leave, system, pageFault }: CoreOptions) {
     const memory = new WebAssembly.Memory({ initial: MEMORY_SIZE / 65536 });
@@ -57,8 +58,8 @@ export class Core<Mode extends CodeMode> {
     const { exports } = new WebAssembly.Instance(set.module(), {
       engine: { memory, leave, system, ...this.space.slowPaths },
     });
-    this.#goFlat = exports["flat"] as Go;
-    this.#goSegmented = (exports["segmented"] ?? exports["flat"]) as Go;
+    const [flat, segmented, long] = (["flat", "segmented", "long"] as const).map((kind) => exports[kind] as Go);
+    this.#go = { flat: flat!, segmented: segmented!, long: long! };
     this.space.flush();
   }
 
@@ -82,8 +83,8 @@ export class Core<Mode extends CodeMode> {
   }
 
   /** Runs from what `charge` gave, until `leave` gives 0. */
-  go(record: number, flat: boolean): void {
-    const run = flat ? this.#goFlat : this.#goSegmented;
+  go(record: number, kind: CodeKind): void {
+    const run = this.#go[kind];
     run(record, this.#i32[EXIT_LEFT >> 2]!);
   }
 
@@ -105,7 +106,8 @@ export class Core<Mode extends CodeMode> {
 
   /** Where execution is to go on. */
   exitAddress(exit: number): number {
-    return exit === EXIT.lookup ? this.#i32[EXIT_TARGET >> 2]! >>> 0 : this.blocks.eip(this.exitRecord);
+    if (exit !== EXIT.lookup) return this.blocks.eip(this.exitRecord);
+    return wholeAddress(this.#i32[EXIT_TARGET >> 2]!, this.#i32[EXIT_TARGET_HIGH >> 2]!);
   }
 
   /** EXIT.bail: the next instruction runs alone. */

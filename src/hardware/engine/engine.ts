@@ -13,6 +13,7 @@ import type { EventKind, MachineEvent, MachineState, RomRange, Stop } from "../s
 import type { AddressSpace } from "./address-space.js";
 import type { Blocks } from "./blocks.js";
 import { Core } from "./core.js";
+import type { CodeKind } from "./handler.js";
 import { EXIT, REPEATS } from "./layout.js";
 import { type Attention, LOOK_AROUND, Processor } from "./processor.js";
 import { NEXT_RECORD } from "./slow-paths.js";
@@ -56,8 +57,8 @@ export class Engine {
   #running = false;
   /** The last instruction that was executed in TypeScript. */
   #lastSystem: string | undefined;
-  /** Which of the two interpreters runs. */
-  #flat = true;
+  /** Which of the interpreters runs. */
+  #kind: CodeKind = "flat";
   #stops: RunStops = noStops;
   /** The instruction at EIP has begun, or the run begins with it: it is too late to stop in front of it. */
   #begun = false;
@@ -86,7 +87,11 @@ export class Engine {
     const { system } = state.cpu;
     const old = this.#processor.system;
     const sameTables =
-      old.cr3 === system.cr3 && old.cr0 === system.cr0 && old.cr4 === system.cr4 && samePdptes(old, system);
+      old.cr3 === system.cr3 &&
+      old.cr0 === system.cr0 &&
+      old.cr4 === system.cr4 &&
+      old.efer === system.efer &&
+      samePdptes(old, system);
     // The registers first: translations are dropped in the name of the ones that are to come.
     this.#processor.open(state);
     this.#space.open(state.memory, state.memorySize, state.rom, sameTables);
@@ -104,12 +109,13 @@ export class Engine {
 
   /** The open machine as a value. */
   seal(): MachineState {
-    const { devices, steps, ticks, lastException } = this.#processor;
+    const { devices, disks, steps, ticks, lastException } = this.#processor;
     this.#value ??= {
       cpu: this.#processor.seal(),
       memorySize: this.#memorySize,
       rom: this.#rom,
       memory: this.#space.seal(),
+      ...(disks === undefined ? {} : { disks }),
       devices,
       steps,
       ticks,
@@ -276,7 +282,7 @@ export class Engine {
   #interrupt(): Stop | undefined {
     const processor = this.#processor;
     const { devices: before, nextEvent } = processor;
-    const { devices, vector } = bus.acknowledge(before);
+    const { devices, vector } = bus.acknowledge(before, processor.apicId);
     processor.devices = devices;
     processor.nextEvent = bus.nextEvent(devices, processor.ticks);
     const stop = this.#interruptStep(vector, () => processor.deliver(vector, undefined, "interrupt"));
@@ -308,7 +314,8 @@ export class Engine {
       if (processor.interruptible) return undefined;
       const enabled = processor.registers.interruptFlag;
       const waits =
-        processor.nextEvent !== Number.POSITIVE_INFINITY && bus.canWakeByItself(processor.devices, processor.ticks);
+        processor.nextEvent !== Number.POSITIVE_INFINITY &&
+        bus.canWakeByItself(processor.devices, processor.ticks, processor.apicId);
       if (!enabled || !waits) {
         this.#value = value;
         processor.devices = devices;
@@ -331,9 +338,9 @@ export class Engine {
     processor.limitPorts();
     this.#begun = true;
     while (processor.left > 0 && processor.attention === undefined) {
-      this.#flat = processor.codeMode.flat;
+      this.#kind = processor.codeMode.kind;
       const record = this.#proceed();
-      if (record !== 0) this.#core.go(record, this.#flat);
+      if (record !== 0) this.#core.go(record, this.#kind);
     }
     const used = processor.budget - processor.left;
     // Nothing was done, so interrupts go on waiting.
@@ -355,7 +362,7 @@ export class Engine {
     while (processor.left > 0 && processor.attention === undefined) {
       space.makeRoom();
       const mode = processor.codeMode;
-      if (mode.flat !== this.#flat) return 0;
+      if (mode.kind !== this.#kind) return 0;
       if (!this.#begun && this.#stops !== noStops && stopsAt(this.#stops, processor.eip, mode.csBase)) {
         processor.attention = LOOK_AROUND;
         return 0;
@@ -425,7 +432,8 @@ export class Engine {
       this.#exception(new Fault(instruction.vector, instruction.vector === VECTOR.GP ? 0 : undefined));
       return -1;
     }
-    const following = (processor.eip + instruction.length) >>> 0;
+    const next = processor.eip + instruction.length;
+    const following = this.#kind === "long" ? next : next >>> 0;
     processor.nextEip = following;
     processor.repeating = false;
     processor.faultMet = false;
@@ -501,7 +509,9 @@ export class Engine {
   #observeInstruction({ csBase, bits }: X86CodeMode): void {
     const processor = this.#processor;
     const { now: tick, eip, cpl } = processor;
-    const { row } = decode((index) => processor.readLinear((csBase + eip + index) >>> 0, 1, cpl === 3), eip, bits);
+    const start = bits === 64 ? eip : csBase + eip;
+    const linear = (index: number): number => (bits === 64 ? start + index : (start + index) >>> 0);
+    const { row } = decode((index) => processor.readLinear(linear(index), 1, cpl === 3), eip, bits);
     const { mnemonic = "(bad)", group = "miscellaneous" } = row ?? {};
     processor.events.push({ kind: "instruction", tick, eip, cpl, mnemonic, group });
   }

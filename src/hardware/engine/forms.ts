@@ -6,14 +6,14 @@ import type { OperandSize } from "../isa/code.js";
 import type { OperandCode, Row } from "../isa/instruction.js";
 
 /**
- * The memory operand of a form: none, base + displacement, base + index + displacement, or the general case: through its
- * segment, with an address of whatever size.
+ * The memory operand of a form: none, base + displacement, base + index + displacement, the general case: through its
+ * segment, with an address of whatever size; or, in 64-bit code, relative to the next instruction.
  */
-export type MemoryForm = "none" | "simple" | "indexed" | "segment";
-export const memoryForms: readonly MemoryForm[] = ["none", "simple", "indexed", "segment"];
+export type MemoryForm = "none" | "simple" | "indexed" | "segment" | "relative";
+export const memoryForms: readonly MemoryForm[] = ["none", "simple", "indexed", "segment", "relative"];
 export type RepeatForm = "once" | "E" | "NE";
 export const repeatForms: readonly RepeatForm[] = ["once", "E", "NE"];
-const sizes: readonly OperandSize[] = [8, 16, 32];
+const sizes: readonly OperandSize[] = [8, 16, 32, 64];
 
 /** Handlers that belong to no instruction. */
 export const HANDLER = { miss: 0, stop: 1, system: 2, goto: 3 } as const;
@@ -43,13 +43,15 @@ const formKey = (size: OperandSize, memory: MemoryForm, repeat: RepeatForm): num
 /** Forms that are alike for an interpreter: same semantics, size, operand kinds. */
 function sharedKey({ row, size, memory, repeat }: Form, semanticsNumber: number): string {
   const kind = ({ method, type, name }: OperandCode, position: number): string => {
+    if (method === "W" || method === "Q") return memory === "none" ? method + type : `${memory}${type}`;
     if (method === "E" || method === "M" || method === "O")
       return memory === "none" ? `r${type[0]}` : `${memory}${type[0]}`;
-    if (method === "I" || name === "1") return "i";
+    if ("VUPN".includes(method)) return method + type;
+    if (method === "I" || name === "1") return size === 64 ? `i${type}` : "i";
     if (position === 2 && method === "fixed") return name!;
     return method === "J" ? "j" : method === "X" || method === "Y" ? method : `r${type[0]}`;
   };
-  return [semanticsNumber, size, memory, repeat, ...row.operands.map(kind)].join();
+  return [semanticsNumber, size, memory, repeat, row.unit, row.unaligned, ...row.operands.map(kind)].join();
 }
 
 /** The forms of these rows, each of which comes in some operand sizes and with some kinds of memory operand. */

@@ -20,7 +20,7 @@ import {
   TLB_USER,
   TLB_WRITE_TAG,
 } from "./layout.js";
-import { slow } from "./slow-paths.js";
+import { slow, WRITE_ACCESS } from "./slow-paths.js";
 import { type Expr, FunctionBody, type Local, load } from "./wasm.js";
 
 const ENTRY_SHIFT = Math.log2(TLB_ENTRY_SIZE);
@@ -32,8 +32,12 @@ function writeLinear(): FunctionBody {
   const entry = body.local("i32");
   const last = body.local("i32");
   body.set(entry, shl(segment, i32(Math.log2(SEGMENT_SIZE))));
-  body.set(last, add(offset, sub(and(access, i32(15)), i32(1))));
-  const allowed = load("i32", add(entry, shr(and(access, i32(16)), i32(2))), SEGMENTS + SEGMENT_READABLE);
+  body.set(last, add(offset, sub(and(access, i32(WRITE_ACCESS - 1)), i32(1))));
+  const allowed = load(
+    "i32",
+    add(entry, shr(and(access, i32(WRITE_ACCESS)), i32(Math.log2(WRITE_ACCESS / 4)))),
+    SEGMENTS + SEGMENT_READABLE,
+  );
   body.if(and(below(last, allowed), belowEqual(offset, last)), () =>
     body.return(add(load("i32", entry, SEGMENTS), offset)),
   );

@@ -4,14 +4,15 @@
  */
 import type { DecodedInstruction, InvalidInstruction, Row } from "../isa/instruction.js";
 import type { MemoryForm } from "./forms.js";
+import type { CodeKind } from "./handler.js";
 import type { Interpreted } from "./interpreter.js";
 
 /** How code is read at present: what else than its bytes decides the records. */
 export interface CodeMode {
   /** Interned number of the mode: blocks of different modes are kept apart. */
   readonly key: number;
-  /** Which of the two interpreters executes it. */
-  readonly flat: boolean;
+  /** Which of the interpreters executes it. */
+  readonly kind: CodeKind;
   readonly csBase: number;
   readonly csLimit: number;
 }

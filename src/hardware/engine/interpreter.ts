@@ -1,11 +1,12 @@
 /**
  * Generates the interpreter: one WebAssembly function that dispatches over decoded records with a br_table, with a
- * handler for every form. Twice: `flat` is for 32-bit segments that all start at 0 and reach to 4 GiB; `segmented` is for
- * everything else: it checks every address and jump, and looks up how wide addresses and the stack pointer are.
+ * handler for every form. Three of them: `flat` is for 32-bit segments that all start at 0 and reach to 4 GiB; `long` for
+ * 64-bit code; `segmented` for everything else: it checks every access and jump, and looks up how wide addresses and the
+ * stack pointer are.
  */
 import { add, eq, i32, ne } from "../isa/code.js";
 import { FIRST_FORM, type Form, type FormTable, HANDLER } from "./forms.js";
-import { type Frame, field16, follow, Handler, probe } from "./handler.js";
+import { branchTarget, type CodeKind, type Frame, field16, follow, Handler, probe } from "./handler.js";
 import { innerBodies } from "./inner-functions.js";
 import {
   EXIT,
@@ -29,7 +30,8 @@ import { encodeModule, FunctionBody, type FunctionType, type Label, type Local, 
  * Writes `go(record, left)`: runs from a record whose block is already charged. Whatever the generated code cannot do by
  * itself it asks `leave` for, which says where to go on; that is cheaper than returning and being called again.
  */
-function writeGo({ forms: { forms, handlerCount }, replayException }: Interpreted, flat: boolean): FunctionBody {
+function writeGo({ forms: { forms, handlerCount }, replayException, has }: Interpreted, kind: CodeKind): FunctionBody {
+  const flat = kind === "flat";
   const body = new FunctionBody(["i32", "i32"]);
   const local = (): Local => body.local("i32");
   const frame: Frame = {
@@ -43,6 +45,7 @@ function writeGo({ forms: { forms, handlerCount }, replayException }: Interprete
     carries: local(),
     tlb: local(),
     flat,
+    long: kind === "long",
     dispatch: { level: 0 },
     refund: { level: 0 },
     out: { level: 0 },
@@ -89,7 +92,7 @@ function writeGo({ forms: { forms, handlerCount }, replayException }: Interprete
     system();
   };
   const special: Record<number, () => void> = {
-    [HANDLER.miss]: () => probe(frame, load("i32", load("i32", i32(LAST_BRANCH)), RECORD.immediate), true),
+    [HANDLER.miss]: () => probe(frame, branchTarget(frame, load("i32", i32(LAST_BRANCH))), true),
     [HANDLER.stop]: () => leave(EXIT.stop, frame.out),
     [HANDLER.system]: system,
     [HANDLER.goto]: () => follow(frame),
@@ -112,28 +115,28 @@ function writeGo({ forms: { forms, handlerCount }, replayException }: Interprete
                 special[number]!();
                 return;
               }
+              if (has?.(form, kind) === false) {
+                body.unreachable();
+                return;
+              }
               if (form.row.replay) {
                 replayed(form);
                 return;
               }
               const handler = new Handler(frame, form);
+              handler.begin();
               if (form.repeat === "once") form.row.semantics!(handler);
               else form.row.repeated!(handler, form.repeat);
               handler.finish();
               next();
             };
             // Handler k stands behind the end of block k, inside of block k + 1.
-            const nest = (number: number): void =>
-              body.block((label) => {
-                labels[number] = label;
-                if (number === 0) body.brTable(field16(frame, RECORD.handler), labels, labels[HANDLER.miss]!);
-                else {
-                  nest(number - 1);
-                  write(number - 1);
-                }
-              });
-            nest(handlerCount - 1);
-            write(handlerCount - 1);
+            for (let number = handlerCount - 1; number >= 0; number--) labels[number] = body.open();
+            body.brTable(field16(frame, RECORD.handler), labels, labels[HANDLER.miss]!);
+            for (let number = 0; number < handlerCount; number++) {
+              body.close();
+              write(number);
+            }
           });
         });
         body.set(frame.left, add(frame.left, field16(frame, RECORD.left)));
@@ -163,13 +166,15 @@ function writeGo({ forms: { forms, handlerCount }, replayException }: Interprete
 /** What an interpreter is made from. */
 export interface Interpreted {
   readonly forms: FormTable;
-  /** Whether there are segments, and so a second function that checks every access. */
-  readonly segmented: boolean;
+  /** The interpreters there are. */
+  readonly kinds: readonly CodeKind[];
+  /** Whether one of them comes across a form; each does, unless given. */
+  readonly has?: (form: Form, kind: CodeKind) => boolean;
   /** Code that may deliver an exception by itself. */
   readonly replayException?: (frame: Frame, otherwise: Label) => void;
 }
 
-/** An interpreter's module: exports `flat` and, where there are segments, `segmented`, both (record, left) -> 0. */
+/** An interpreter's module: exports a function (record, left) -> 0 of each kind by its name. */
 export function generateInterpreter(interpreted: Interpreted): Uint8Array {
   const type: FunctionType = { parameters: ["i32", "i32"], results: ["i32"] };
   return encodeModule({
@@ -177,8 +182,7 @@ export function generateInterpreter(interpreted: Interpreted): Uint8Array {
     imports: slowNames.map((name) => ({ name, type: slowTypes[name] })),
     functions: [
       ...innerNames.map((name) => ({ type: innerType(name), body: innerBodies[name]() })),
-      { name: "flat", type, body: writeGo(interpreted, true) },
-      ...(interpreted.segmented ? [{ name: "segmented", type, body: writeGo(interpreted, false) }] : []),
+      ...interpreted.kinds.map((name) => ({ name, type, body: writeGo(interpreted, name) })),
     ],
   });
 }

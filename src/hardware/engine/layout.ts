@@ -30,6 +30,8 @@ export const LAST_BRANCH = 224;
 export const EXIT_TARGET = 220;
 export const EXIT_VECTOR = 228;
 export const EXIT_ERROR_CODE = 232;
+/** Upper half of EXIT_TARGET. */
+export const EXIT_TARGET_HIGH = 236;
 export const EXIT_LEFT = 240;
 export const EXIT_RECORD = 244;
 /** TLB half of the current privilege (supervisor or user), jump cache of the current mode and privilege. */
@@ -40,6 +42,11 @@ export const SLOW_EXIT = 256;
 /** REP iterations that were not the last one of their instruction, since the count was last collected. */
 export const REPEATS = 260;
 
+/** Bases of the segment registers in 64-bit code, 8 bytes each, in encoding order: only FS and GS have one. */
+export const LONG_BASES = 264;
+/** Address of the 4 GiB that code runs in (8): what a record's EIP is to be added to. 0 but in 64-bit code. */
+export const RIP_BASE = 312;
+export const RIP_HIGH = RIP_BASE + 4;
 /**
  * Segment registers as the generated code checks them, in encoding order: base (4), number of bytes from offset 0 that
  * may be read (4), that may be written (4), spare. 0 bytes: every access takes the slow path, which knows the reason.
@@ -79,12 +86,16 @@ export const LOG_ERROR_CODE = 468;
 export const LOG_EIP = 472;
 export const LOG_BYTES = 480;
 
+/** An operand of more than 4 bytes on its way to or from a slow path. */
+export const SLOW_VALUE = 496;
+
 /**
  * R0 to R7 of x87 in the low 10 bytes of 16, which MMX shares, and XMM0 to XMM15. An instruction that writes any of these or
  * the words below sets FLOAT_CHANGED.
  */
 export const X87_REGISTERS = 512;
 export const XMM_REGISTERS = 640;
+export const FLOAT_REGISTER_SIZE = 16;
 export const XMM_REGISTER_COUNT = 16;
 /** x87 control word, status word with TOP, and tag word of two bits a register, 0 or 3; opcode, and addresses of 8 bytes. */
 export const FCW = 896;
@@ -123,13 +134,22 @@ export const TABLE_OF_MANY = -0x200000;
 /** A tag no address matches: its low bits are not zero. */
 export const TLB_INVALID = 1;
 export const TLB_SUPERVISOR = 4096;
-export const TLB_USER = TLB_SUPERVISOR + TLB_ENTRIES * TLB_ENTRY_SIZE;
+const TLB_PART = TLB_ENTRIES * TLB_ENTRY_SIZE;
+export const TLB_USER = TLB_SUPERVISOR + TLB_PART;
+/** The same of 64-bit code: there tags are 8 bytes wide. */
+export const TLB_LONG_SUPERVISOR = TLB_USER + TLB_PART;
+export const TLB_LONG_USER = TLB_LONG_SUPERVISOR + TLB_PART;
+/** Never filled: for 64-bit code each of whose accesses has to be looked at. */
+export const TLB_EMPTY = TLB_LONG_USER + TLB_PART;
+const TLB_END = TLB_EMPTY + TLB_PART;
 
 export const JUMP_CACHE_ENTRIES = 16384;
-/** Entry: EIP (4), address of the block's first record (4). */
-export const JUMP_CACHE_ENTRY_SIZE = 8;
+/** Entry: EIP (8), address of the block's first record (4), spare. Only 64-bit code has an upper half of EIP. */
+export const JUMP_CACHE_ENTRY_SIZE = 16;
+export const JUMP_CACHE_HIGH = 4;
+export const JUMP_CACHE_RECORD = 8;
 /** One for each code mode and privilege that was used of late: going to and fro between them forgets nothing. */
-export const JUMP_CACHES = TLB_USER + TLB_ENTRIES * TLB_ENTRY_SIZE;
+export const JUMP_CACHES = TLB_END;
 export const JUMP_CACHE_COUNT = 8;
 export const JUMP_CACHE_SIZE = JUMP_CACHE_ENTRIES * JUMP_CACHE_ENTRY_SIZE;
 
@@ -211,7 +231,10 @@ export const RECORD = {
   length: 13,
   segment: 14,
   flags: 15,
-  /** i32 */
+  /**
+   * i32. With the next word it is one of 64 bits, an immediate or an address; of a direct branch how many times 4 GiB its
+   * target is farther than the branch.
+   */
   displacement: 16,
   /** i32: immediate, or the target of a direct branch. */
   immediate: 20,
@@ -225,8 +248,13 @@ export const RECORD_FLAG = {
   linkable: 1,
   /** This block lies on two pages. It is never linked to: the second page may be mapped elsewhere by then. */
   twoPages: 2,
-  /** 16-bit addresses. Its value is what is shifted out of 32 ones to give their mask. */
-  address16: 16,
+  /**
+   * 16-bit addresses, or 32-bit ones in 64-bit code: narrower than most. Its value is what is shifted out of 32 ones to give
+   * their mask, and half of what is shifted out of 64.
+   */
+  narrowAddress: 16,
+  /** The displacement is counted from the next instruction. */
+  relative: 32,
 } as const;
 
 /** Why `go` returned. */

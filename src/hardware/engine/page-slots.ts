@@ -2,6 +2,8 @@
  * The open value's page frames in the engine's memory. A frame gets a slot when it is first touched; slots stay filled
  * between values, and opening another value touches only frames that differ.
  */
+
+import { writePages } from "../../state/page-map.js";
 import { LONGEST_RUN, PAGE_SIZE, Page } from "../../state/pages.js";
 import { PersistentMap } from "../../state/persistent-map.js";
 import { SLOT_COUNT, SLOTS } from "./layout.js";
@@ -25,6 +27,7 @@ interface Patch {
   readonly value: number;
 }
 
+const EMPTY = new Uint8Array(0);
 /** Free slots kept back, so that one instruction always finds room. */
 const RESERVE = 64;
 
@@ -69,6 +72,38 @@ export class PageSlots {
     this.flags[slot] = 0;
     this.#fill(slot, this.#map.get(frame));
     return slot;
+  }
+
+  /** Slot of a frame that has one already, else -1. */
+  filled(frame: number): number {
+    return (frame < this.#slotOf.length ? this.#slotOf[frame]! : 0) - 1;
+  }
+
+  /** Copies bytes of a frame; one that has no slot gets none. */
+  copyFrom(frame: number, offset: number, target: Uint8Array): void {
+    const slot = this.filled(frame);
+    if (slot < 0)
+      target.set(
+        this.#map
+          .get(frame)
+          ?.bytes()
+          .subarray(offset, offset + target.length) ?? EMPTY,
+      );
+    else {
+      const at = SLOTS + slot * PAGE_SIZE + offset;
+      target.set(this.bytes.subarray(at, at + target.length));
+    }
+  }
+
+  /** Writes bytes to a frame; one that has no slot gets none, and is written as a page. */
+  copyTo(frame: number, offset: number, bytes: Uint8Array): void {
+    const slot = this.filled(frame);
+    if (slot < 0) {
+      this.#map = writePages(this.#map, frame * PAGE_SIZE + offset, bytes);
+      return;
+    }
+    this.bytes.set(bytes, SLOTS + slot * PAGE_SIZE + offset);
+    this.markDirty(slot);
   }
 
   frameOf(slot: number): number {
@@ -142,7 +177,7 @@ export class PageSlots {
   /** Makes `map` the open memory. Unsealed writes are lost. `changed` hears of every filled slot whose content changed. */
   open(map: PersistentMap<Page>, changed: (slot: number) => void): void {
     const refill = (frame: number): void => {
-      const slot = (frame < this.#slotOf.length ? this.#slotOf[frame]! : 0) - 1;
+      const slot = this.filled(frame);
       if (slot < 0) return;
       this.#fill(slot, map.get(frame));
       changed(slot);

@@ -14,7 +14,7 @@ import {
 import type { Descriptor } from "../cpu/descriptors.js";
 import { deliver, type EventSource } from "../cpu/exceptions.js";
 import { mmxFault, sseFault, x87Fault } from "../cpu/floating-faults.js";
-import type { AccessSize, GateWay, ProcessorPort } from "../cpu/processor.js";
+import type { AccessSize, GateWay, LocalApicPort, ProcessorPort } from "../cpu/processor.js";
 import { Fault, VECTOR, vectorNames } from "../cpu/processor.js";
 import type { RuleName } from "../cpu/rules.js";
 import {
@@ -38,7 +38,10 @@ import {
   type SystemState,
   segmentNumbered,
 } from "../cpu/state.js";
+import * as ownApic from "../devices/apic-bus.js";
 import * as bus from "../devices/bus.js";
+import type { Reach } from "../devices/guest-memory.js";
+import { type Disk, readDisk, writeDisk } from "../disk.js";
 import type { DeliveredException } from "../inspect/exception.js";
 import type { X86CodeMode } from "../isa/x86.js";
 import type { Counts, EventKind, MachineEvent, MachineState, Stop } from "../state.js";
@@ -68,9 +71,6 @@ import {
   RESUME_LEFT,
   SSE_FAULT,
   STACK_MASK,
-  TLB_BASE,
-  TLB_SUPERVISOR,
-  TLB_USER,
 } from "./layout.js";
 import { RegisterFile, SAVED_WORDS } from "./register-file.js";
 import { SystemRegisters } from "./system-registers.js";
@@ -105,6 +105,9 @@ export class Processor implements ProcessorPort {
   shadow: Shadow = "none";
   #pending: PendingEvents = noEvents;
   #devices!: bus.DeviceSet;
+  #disks: readonly Disk[] | undefined;
+  /** What devices reach of the open machine beyond their registers. */
+  readonly #reach: Reach;
   readonly #ways: Ways;
   readonly #ports: KnownPorts;
   /** The place that segments and code mode are those of. */
@@ -150,6 +153,23 @@ export class Processor implements ProcessorPort {
       read: (physical, size) => this.#memoryRead(physical, size),
       write: (physical, size, value) => this.#memoryWrite(physical, size, value),
     };
+    this.#reach = {
+      memory: space.guestMemory,
+      disks: {
+        read: (number, offset, length) => {
+          const disk = this.#disks?.[number];
+          return disk === undefined ? new Uint8Array(length) : readDisk(disk, offset, length);
+        },
+        write: (number, offset, bytes) => {
+          const disk = this.#disks?.[number];
+          if (disk !== undefined) this.#disks = this.#disks!.with(number, writeDisk(disk, offset, bytes));
+        },
+      },
+    };
+  }
+
+  get disks(): readonly Disk[] | undefined {
+    return this.#disks;
   }
 
   get devices(): bus.DeviceSet {
@@ -160,7 +180,7 @@ export class Processor implements ProcessorPort {
     if (devices === this.#devices) return;
     this.#devices = devices;
     this.#ports.forget();
-    this.#i32[INTERRUPT_WAITS >> 2] = bus.interruptRequested(devices) ? 1 : 0;
+    this.#i32[INTERRUPT_WAITS >> 2] = bus.interruptRequested(devices, this.apicId) ? 1 : 0;
   }
 
   get pending(): PendingEvents {
@@ -184,12 +204,13 @@ export class Processor implements ProcessorPort {
     this.registers.load(cpu);
     this.registers.eflags = cpu.eflags;
     this.floating.open(cpu.floating);
-    this.eip = cpu.eip >>> 0;
+    this.eip = codeBitsOf(cpu.system) === 64 ? cpu.eip : cpu.eip >>> 0;
     this.halted = cpu.halted;
     this.shadow = cpu.shadow;
     this.pending = cpu.pending;
     this.#exceptions.open(state.lastException);
     this.devices = state.devices;
+    this.#disks = state.disks;
     Object.assign(this.counts, state.counts);
     this.#countsValue = state.counts;
     this.steps = state.steps;
@@ -203,7 +224,7 @@ export class Processor implements ProcessorPort {
     return this.registers.toCpu({
       system: this.#system.seal(),
       floating: this.floating.seal(),
-      eip: this.eip | 0,
+      eip: this.codeBits === 64 ? this.eip : this.eip | 0,
       halted: this.halted,
       shadow: this.shadow,
       pending: this.pending,
@@ -267,19 +288,27 @@ export class Processor implements ProcessorPort {
     this.#loadSegment(3, segments.ds);
     this.#loadSegment(4, segments.fs);
     this.#loadSegment(5, segments.gs);
-    const mode = this.#modes.of(system.model, segments.cs, this.#flatSegments, checked);
-    this.#i32[TLB_BASE >> 2] = user ? TLB_USER : TLB_SUPERVISOR;
+    const mode = this.#modes.of(system.model, isLong(system), segments.cs, this.#flatSegments, checked);
+    const long = mode.kind === "long";
+    space.select(user, long, long && checked);
     this.#i32[CPL >> 2] = cpl;
     this.#i32[FLOAT_FAULT >> 2] = x87Fault(system);
     this.#i32[MMX_FAULT >> 2] = mmxFault(system);
     this.#i32[SSE_FAULT >> 2] = sseFault(system);
     // Ways lead to jump caches.
     if (this.#blocks.select(mode, user)) this.#ways.forget();
-    if (!mode.flat) {
+    if (mode.kind === "segmented") {
       this.#i32[STACK_MASK >> 2] = stackMask(system.segments.ss);
       this.#i32[CODE_LIMIT >> 2] = mode.csLimit;
     }
-    if (mode.flat && this.#repeats && this.observe === undefined && !anyBreakpoint(system))
+    // Gates of long mode have another form.
+    if (
+      mode.kind === "flat" &&
+      !isLong(system) &&
+      this.#repeats &&
+      this.observe === undefined &&
+      !anyBreakpoint(system)
+    )
       this.#ways.arrive(segments, mode, user);
     else this.#ways.nowhere();
     this.#place = this.#ways.place;
@@ -395,7 +424,7 @@ export class Processor implements ProcessorPort {
   /** DR6 bits of breakpoints on the instruction at EIP. */
   get codeBreakpoints(): number {
     if ((this.registers.rest & FLAG.RF) !== 0 || !anyBreakpoint(this.#system.live)) return 0;
-    return codeBreakpoints(this.#system.live, (this.#system.live.segments.cs.base + this.eip) >>> 0);
+    return codeBreakpoints(this.#system.live, this.linearEip);
   }
 
   /** Behind an instruction that began with TF set. INT clears TF and does not trap; what loads TF itself does. */
@@ -446,7 +475,7 @@ export class Processor implements ProcessorPort {
       return;
     }
     const { cs } = segments;
-    const linear = (cs.base + this.eip) >>> 0;
+    const linear = this.linearEip;
     log.byteCount = this.#space.copyCode(linear, this.cpl === 3, log.bytes);
     log.begin(fault, cr2, cs.selector, this);
   }
@@ -454,6 +483,16 @@ export class Processor implements ProcessorPort {
   /** Default operand and address size of the code segment. */
   get codeBits(): 16 | 32 | 64 {
     return codeBitsOf(this.#system.live);
+  }
+
+  /** Linear address of the instruction. */
+  get linearEip(): number {
+    return this.codeBits === 64 ? this.eip : (this.#system.live.segments.cs.base + this.eip) >>> 0;
+  }
+
+  /** A linear address so many bytes behind another. */
+  #after(linear: number, bytes: number): number {
+    return this.long ? linear + bytes : (linear + bytes) >>> 0;
   }
 
   get long(): boolean {
@@ -473,7 +512,7 @@ export class Processor implements ProcessorPort {
       vector,
       name: vectorNames[vector] ?? `vector ${vector}`,
       ...(errorCode === undefined ? {} : { errorCode }),
-      ...(vector === VECTOR.PF ? { cr2: this.#system.live.cr2 >>> 0 } : {}),
+      ...(vector === VECTOR.PF ? { cr2: this.long ? this.#system.live.cr2 : this.#system.live.cr2 >>> 0 } : {}),
     });
   }
 
@@ -508,7 +547,7 @@ export class Processor implements ProcessorPort {
   }
 
   get interruptible(): boolean {
-    return this.registers.interruptFlag && bus.interruptRequested(this.devices);
+    return this.registers.interruptFlag && bus.interruptRequested(this.devices, this.apicId);
   }
 
   /** Remembers the registers in front of an instruction; one memory is enough, because deliveries do not nest. */
@@ -516,13 +555,13 @@ export class Processor implements ProcessorPort {
     this.#exceptions.close();
     // A way whose end nobody has seen would seem to end where this leads.
     this.#ways.abandon();
-    this.registers.saveTo(this.#saved);
+    this.registers.saveTo(this.#saved, this.long);
     this.#system.mark();
   }
 
   /** Takes back what an instruction did to the registers before it faulted. */
   restore(): void {
-    this.registers.restoreFrom(this.#saved);
+    this.registers.restoreFrom(this.#saved, this.long);
     this.#system.restore();
     this.#codeMode = undefined;
     this.#ways.abandon();
@@ -553,7 +592,7 @@ export class Processor implements ProcessorPort {
   setEflags(value: number): void {
     if (((value ^ this.registers.rest) & (FLAG.VM | FLAG.AC)) !== 0) this.#codeMode = undefined;
     this.registers.eflags = value;
-    if ((value & FLAG.TF) !== 0 || ((value & FLAG.IF) !== 0 && bus.interruptRequested(this.devices)))
+    if ((value & FLAG.TF) !== 0 || ((value & FLAG.IF) !== 0 && bus.interruptRequested(this.devices, this.apicId)))
       this.attention ??= LOOK_AROUND;
   }
 
@@ -617,7 +656,7 @@ export class Processor implements ProcessorPort {
       return;
     }
     this.low = this.#space.read(linear, 4, false);
-    this.high = this.#space.read((linear + 4) >>> 0, 4, false);
+    this.high = this.#space.read(this.#after(linear, 4), 4, false);
   }
 
   readWords(linear: number, count: number, user: boolean, words: Int32Array): void {
@@ -626,14 +665,14 @@ export class Processor implements ProcessorPort {
       words[index] =
         host !== 0
           ? this.#view.getInt32(host + 4 * index, true)
-          : this.#space.read((linear + 4 * index) >>> 0, 4, user);
+          : this.#space.read(this.#after(linear, 4 * index), 4, user);
   }
 
   writeWords(linear: number, count: number, user: boolean, words: Int32Array): void {
     const host = this.#space.hostAddress(linear, count * 4, true, user);
     for (let index = count - 1; index >= 0; index--) {
       if (host !== 0) this.#view.setInt32(host + 4 * index, words[index]!, true);
-      else this.#space.write((linear + 4 * index) >>> 0, 4, words[index]!, user);
+      else this.#space.write(this.#after(linear, 4 * index), 4, words[index]!, user);
     }
   }
 
@@ -660,7 +699,7 @@ export class Processor implements ProcessorPort {
 
   portRead(port: number, size: AccessSize): number {
     const before = this.devices;
-    const { devices, value } = bus.portRead(before, port, size, this.now);
+    const { devices, value } = bus.portRead(before, port, size, this.now, this.#reach);
     this.counts.portReads++;
     this.#portAccessed(devices, "in", port, size, value);
     if (
@@ -691,7 +730,7 @@ export class Processor implements ProcessorPort {
 
   portWrite(port: number, size: AccessSize, value: number): void {
     const before = this.devices;
-    const devices = bus.portWrite(before, port, size, value, this.now);
+    const devices = bus.portWrite(before, port, size, value, this.now, this.#reach);
     this.counts.portWrites++;
     this.#portAccessed(devices, "out", port, size, value);
     this.#written(before, devices);
@@ -704,19 +743,26 @@ export class Processor implements ProcessorPort {
       this.attention = { stop: { reason: "debug-exit", value: exit, status: ((exit << 1) | 1) & 0xff } };
     }
     if (bus.resetRequested(devices) && !bus.resetRequested(before)) this.attention = { stop: { reason: "reset" } };
+    if (bus.powerOffRequested(devices) && !bus.powerOffRequested(before))
+      this.attention = { stop: { reason: "power-off" } };
     this.#space.setA20(bus.a20Enabled(devices));
   }
 
   #memoryRead(physical: number, size: number): number {
-    const { devices, value } = bus.memoryRead(this.devices, physical, size, this.now);
+    const { devices: before, apicId: number, now } = this;
+    const { devices, value } = ownApic.isOwnRegister(before, number, physical)
+      ? ownApic.readOwnRegister(before, number, physical, size, now)
+      : bus.memoryRead(before, physical, size, now, this.#reach);
     this.#accessed(devices);
     return size === 4 ? value | 0 : (value << (32 - 8 * size)) >> (32 - 8 * size);
   }
 
   #memoryWrite(physical: number, size: number, value: number): void {
-    const before = this.devices;
+    const { devices: before, apicId: number, now } = this;
     const unsigned = size === 4 ? value >>> 0 : value & (2 ** (8 * size) - 1);
-    const devices = bus.memoryWrite(before, physical, size, unsigned, this.now);
+    const devices = ownApic.isOwnRegister(before, number, physical)
+      ? ownApic.writeOwnRegister(before, number, physical, size, unsigned, now)
+      : bus.memoryWrite(before, physical, size, unsigned, now, this.#reach);
     this.#accessed(devices);
     if (devices !== before) this.#written(before, devices);
   }
@@ -735,6 +781,19 @@ export class Processor implements ProcessorPort {
     this.devices = devices;
     this.nextEvent = bus.nextEvent(devices, this.now);
     this.attention ??= LOOK_AROUND;
+  }
+
+  get localApic(): LocalApicPort | undefined {
+    return this.#devices.apic === undefined ? undefined : this.#ownApic;
+  }
+
+  readonly #ownApic = localApicPort(this, (devices) => this.#accessed(devices));
+
+  /** The processor\'s number among `processors`, which is its initial APIC ID. */
+  apicId = 0;
+
+  get processors(): number {
+    return this.#devices.apic?.local.length ?? 1;
   }
 
   get timestamp(): bigint {
@@ -767,6 +826,39 @@ export class Processor implements ProcessorPort {
     this.repeating = true;
   }
 }
+
+/** The local APIC of a processor; `accessed` is told of the devices behind each access. */
+const localApicPort = (processor: Processor, accessed: (devices: bus.DeviceSet) => void): LocalApicPort => ({
+  get base() {
+    return ownApic.readBase(processor.devices, processor.apicId);
+  },
+  set base(value) {
+    accessed(ownApic.writeBase(processor.devices, processor.apicId, value, processor.now));
+  },
+  get on() {
+    return ownApic.isOn(processor.devices, processor.apicId);
+  },
+  get taskPriority() {
+    return ownApic.readTaskPriority(processor.devices, processor.apicId);
+  },
+  set taskPriority(value) {
+    accessed(ownApic.writeTaskPriority(processor.devices, processor.apicId, value, processor.now));
+  },
+  get deadline() {
+    const due = ownApic.readDeadline(processor.devices, processor.apicId, processor.now);
+    return due === Number.POSITIVE_INFINITY ? undefined : BigInt(due);
+  },
+  set deadline(value) {
+    const due = value === undefined ? Number.POSITIVE_INFINITY : Number(value);
+    accessed(ownApic.armDeadline(processor.devices, processor.apicId, due, processor.now));
+  },
+  read: (address) => ownApic.readX2(processor.devices, processor.apicId, address, processor.now),
+  write(address, value) {
+    const after = ownApic.writeX2(processor.devices, processor.apicId, address, value, processor.now);
+    if (after !== undefined) accessed(after);
+    return after !== undefined;
+  },
+});
 
 /** Whether ways through gates depend on nothing that is different. */
 const sameTables = (a: SystemState, b: SystemState): boolean =>

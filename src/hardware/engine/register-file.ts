@@ -2,7 +2,7 @@
  * The general registers and EFLAGS as they lie in the engine's memory: EFLAGS is kept as four words and the rest (see
  * `layout.ts`), and put together here.
  */
-import { type CpuState, FLAG, type GeneralRegisters, noWide } from "../cpu/state.js";
+import { type CpuState, FLAG, type generalNames, noWide, WIDE_WORDS } from "../cpu/state.js";
 import { EFLAGS_REST, FLAG_CARRIES, FLAG_CARRY, FLAG_RESULT, FLAG_SIGN, REGISTERS } from "./layout.js";
 
 /** What is not kept as EFLAGS_REST. */
@@ -11,11 +11,18 @@ const FIRST = REGISTERS >> 2;
 /** Bit n is the parity of n: 1 for an even number of ones. */
 const EVEN_PARITY = 0x9669;
 
-/** Words that `saveTo` writes: eight registers, five of EFLAGS. */
-export const SAVED_WORDS = 13;
+/** Where the words of `CpuState.wide` lie: the upper halves of the first eight registers, then all of the others. */
+const WIDE_PLACES: readonly number[] = Array.from({ length: WIDE_WORDS }, (_, index) =>
+  index < 8 ? FIRST + 2 * index + 1 : FIRST + 8 + index,
+);
+
+/** Words that `saveTo` writes: eight registers, five of EFLAGS, and in long mode what it adds. */
+export const SAVED_WORDS = 13 + WIDE_WORDS;
 
 export class RegisterFile {
   readonly #words: Int32Array;
+  /** What the 64-bit parts were when they were last loaded or looked at. */
+  #lastWide: readonly number[] = noWide;
 
   constructor(buffer: ArrayBuffer) {
     this.#words = new Int32Array(buffer);
@@ -71,7 +78,8 @@ export class RegisterFile {
     return (this.#words[EFLAGS_REST >> 2]! & FLAG.IF) !== 0;
   }
 
-  load(registers: GeneralRegisters): void {
+  load(registers: Pick<CpuState, (typeof generalNames)[number] | "wide">): void {
+    const { wide } = registers;
     const words = this.#words;
     words[FIRST] = registers.eax;
     words[FIRST + 2] = registers.ecx;
@@ -81,6 +89,24 @@ export class RegisterFile {
     words[FIRST + 10] = registers.ebp;
     words[FIRST + 12] = registers.esi;
     words[FIRST + 14] = registers.edi;
+    this.#lastWide = wide;
+    for (let index = 0; index < WIDE_WORDS; index++) words[WIDE_PLACES[index]!] = wide[index]!;
+  }
+
+  /** The 64-bit parts: the same list as before if they are what they were. */
+  #wide(): readonly number[] {
+    const last = this.#lastWide;
+    const words = this.#words;
+    let same = true;
+    for (let index = 0; index < WIDE_WORDS; index++) {
+      if (words[WIDE_PLACES[index]!] === last[index]) continue;
+      same = false;
+      break;
+    }
+    if (same) return last;
+    const wide = WIDE_PLACES.map((place) => words[place]!);
+    this.#lastWide = wide.every((word) => word === 0) ? noWide : Object.freeze(wide);
+    return this.#lastWide;
   }
 
   /** The processor's state with these registers: written out field by field, because a step makes one. */
@@ -102,7 +128,7 @@ export class RegisterFile {
       ebp: words[FIRST + 10]!,
       esi: words[FIRST + 12]!,
       edi: words[FIRST + 14]!,
-      wide: noWide,
+      wide: this.#wide(),
       eip,
       eflags: this.eflags,
       system,
@@ -114,8 +140,9 @@ export class RegisterFile {
   }
 
   /** Copies the general registers and EFLAGS out of the file; written out because it is done at every turn. */
-  saveTo(target: Int32Array): void {
+  saveTo(target: Int32Array, long: boolean): void {
     const words = this.#words;
+    if (long) for (let index = 0; index < WIDE_WORDS; index++) target[13 + index] = words[WIDE_PLACES[index]!]!;
     target[0] = words[FIRST]!;
     target[1] = words[FIRST + 2]!;
     target[2] = words[FIRST + 4]!;
@@ -131,7 +158,8 @@ export class RegisterFile {
     target[12] = words[EFLAGS_REST >> 2]!;
   }
 
-  restoreFrom(source: Int32Array): void {
+  restoreFrom(source: Int32Array, long: boolean): void {
+    if (long) for (let index = 0; index < WIDE_WORDS; index++) this.#words[WIDE_PLACES[index]!] = source[13 + index]!;
     for (let number = 0; number < 8; number++) this.#words[FIRST + 2 * number] = source[number]!;
     this.#words[FLAG_RESULT >> 2] = source[8]!;
     this.#words[FLAG_SIGN >> 2] = source[9]!;

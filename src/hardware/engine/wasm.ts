@@ -8,15 +8,17 @@
  * Spec: WebAssembly Core Specification 2.0, "Binary Format".
  */
 
-export type ValueType = "i32" | "i64" | "v128";
+export type ValueType = "i32" | "i64" | "f64" | "v128";
 
 /** An expression: its type and the bytes that leave its value on the operand stack. */
 export interface Expr {
   readonly type: ValueType;
   readonly code: readonly number[];
+  /** Of `i32(value)`: that value. */
+  readonly constant?: number;
 }
 
-const typeByte: Readonly<Record<ValueType, number>> = { i32: 0x7f, i64: 0x7e, v128: 0x7b };
+const typeByte: Readonly<Record<ValueType, number>> = { i32: 0x7f, i64: 0x7e, f64: 0x7c, v128: 0x7b };
 const EMPTY_BLOCK = 0x40;
 
 export function unsignedLeb(value: number): number[] {
@@ -54,6 +56,13 @@ const unaryOps = {
   "i64.extend_i32_s": [[0xac], "i32", "i64"],
   "i64.extend_i32_u": [[0xad], "i32", "i64"],
   "i64.eqz": [[0x50], "i64", "i32"],
+  "i64.clz": [[0x79], "i64", "i64"],
+  "i64.ctz": [[0x7a], "i64", "i64"],
+  "i64.popcnt": [[0x7b], "i64", "i64"],
+  "i64.extend8_s": [[0xc2], "i64", "i64"],
+  "i64.extend16_s": [[0xc3], "i64", "i64"],
+  "i64.extend32_s": [[0xc4], "i64", "i64"],
+  "f64.convert_i64_s": [[0xb9], "i64", "f64"],
 } as const;
 
 /** Opcodes that take two operands of one type: [i32 opcode, i64 opcode, whether the result is a truth value]. */
@@ -105,7 +114,11 @@ function expectType(expr: Expr, type: ValueType, where: string): void {
   if (expr.type !== type) throw new TypeError(`${where}: expected ${type}, got ${expr.type}`);
 }
 
-export const i32 = (value: number): Expr => ({ type: "i32", code: [0x41, ...signedLeb(BigInt(value | 0))] });
+export const i32 = (value: number): Expr => ({
+  type: "i32",
+  code: [0x41, ...signedLeb(BigInt(value | 0))],
+  constant: value | 0,
+});
 export const i64 = (value: bigint): Expr => ({ type: "i64", code: [0x42, ...signedLeb(BigInt.asIntN(64, value))] });
 
 export function unary(op: UnaryOp, a: Expr): Expr {
@@ -116,7 +129,7 @@ export function unary(op: UnaryOp, a: Expr): Expr {
 
 export function binary(op: BinaryOp, a: Expr, b: Expr): Expr {
   expectType(b, a.type, op);
-  if (a.type === "v128") throw new TypeError(`${op}: vectors have operators of their own`);
+  if (a.type === "v128" || a.type === "f64") throw new TypeError(`${op}: vectors have operators of their own`);
   const [narrow, wide, truth] = binaryOps[op];
   return { type: truth ? "i32" : a.type, code: [...a.code, ...b.code, a.type === "i32" ? narrow : wide] };
 }
@@ -149,7 +162,7 @@ export class FunctionBody {
   readonly #code: number[] = [];
   readonly #localTypes: ValueType[] = [];
   readonly #parameterCount: number;
-  readonly #free: Record<ValueType, Local[]> = { i32: [], i64: [], v128: [] };
+  readonly #free: Record<ValueType, Local[]> = { i32: [], i64: [], f64: [], v128: [] };
   #level = 0;
 
   constructor(parameters: readonly ValueType[]) {
@@ -180,6 +193,11 @@ export class FunctionBody {
     this.#push(...value.code, 0x21, ...unsignedLeb(local.index));
   }
 
+  /** Evaluates for what else it does. */
+  drop(value: Expr): void {
+    this.#push(...value.code, 0x1a);
+  }
+
   store(op: StoreOp, address: Expr, value: Expr, offset = 0): void {
     expectType(address, "i32", "store");
     const [code, type] = storeOps[op];
@@ -194,6 +212,18 @@ export class FunctionBody {
 
   block(write: (label: Label) => void): void {
     this.#nest(0x02, write);
+  }
+
+  /** The same for so many blocks one in another that closures would nest too deep: ends with `close`, the inner one first. */
+  open(): Label {
+    this.#push(0x02, EMPTY_BLOCK);
+    this.#level++;
+    return { level: this.#level };
+  }
+
+  close(): void {
+    this.#level--;
+    this.#push(0x0b);
   }
 
   loop(write: (label: Label) => void): void {

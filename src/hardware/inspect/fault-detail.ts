@@ -2,8 +2,9 @@
  * What a fault's vector and the machine tell beyond the rule that failed: the entry of a page walk, the byte that is no
  * opcode, the operands of a division, the privilege an instruction would need.
  */
-import { includes, type ModelName } from "../cpu/model.js";
-import { type PageTableEntry, type PageWalk, PF } from "../cpu/paging.js";
+import { firstWith, includes, type ModelName } from "../cpu/model.js";
+import type { PageTableEntry, PageWalk } from "../cpu/page-walk.js";
+import { PF } from "../cpu/paging.js";
 import { VECTOR } from "../cpu/processor.js";
 import { ACCESS, CR0, FLAG, type Segment } from "../cpu/state.js";
 import type { DecodedInstruction, Row } from "../isa/instruction.js";
@@ -112,13 +113,19 @@ function invalidOpcode({ instruction, exception, machine, fault }: FaultScene): 
   return { check: `${noOpcode(bytes, start)}.`, spec: UD_SPEC };
 }
 
+/** Which processors have an instruction. */
+function whereItIs({ needs }: Row): string {
+  const first = needs === undefined ? undefined : firstWith(needs);
+  return first === undefined ? "is in no processor model" : `came with the ${first}`;
+}
+
 /** Why an encoding that has a row is #UD all the same. */
 function ofInstruction(
   { row, operands }: DecodedInstruction,
   model: ModelName,
   { mode }: DeliveredException,
 ): string | undefined {
-  if (!includes(model, row.since)) return `${row.mnemonic} came with the ${row.since}; this processor is a ${model}.`;
+  if (!includes(model, row.needs)) return `${row.mnemonic} ${whereItIs(row)}; this processor is a ${model}.`;
   if (/^UD/.test(row.mnemonic)) return `${row.mnemonic} exists to raise #UD.`;
   for (const operand of operands) {
     if (operand.kind === "control" && ![0, 2, 3, 4].includes(operand.number))

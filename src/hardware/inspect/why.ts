@@ -3,7 +3,7 @@
  * it on the way to its handler. The answer is made of what the machine did, not of guesses at what it might have done.
  */
 import { VirtlabError } from "../../state/error.js";
-import type { PageWalk } from "../cpu/paging.js";
+import type { PageWalk } from "../cpu/page-walk.js";
 import { VECTOR } from "../cpu/processor.js";
 import { type Rule, rules } from "../cpu/rules.js";
 import { FLAG } from "../cpu/state.js";

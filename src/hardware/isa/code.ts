@@ -1,17 +1,44 @@
 /**
  * What the meaning of an instruction is written in: a typed code emitter, and short names for its operators.
  *
- * A value of 8, 16 or 32 bits is an `i32` held SIGN-EXTENDED to 32 bits. Two rules give precise faults for free:
+ * A value of 8, 16 or 32 bits is an `i32` held SIGN-EXTENDED to 32 bits, one of 64 bits an `i64`. Operators take either,
+ * and a constant or a shift count with both. Addresses and offsets are `i64` in 64-bit code. Two rules give precise faults
+ * for free:
  * 1. reads see the values at the start of the instruction; registers and flags are written at its end, after memory;
  * 2. at most one memory write that can fault, and no memory access after a conditional part.
  */
-import { binary, type Expr, i32, i64, select, unary } from "../engine/wasm.js";
+import {
+  type BinaryOp,
+  type Expr,
+  i32,
+  i64,
+  unary,
+  binary as wasmBinary,
+  select as wasmSelect,
+} from "../engine/wasm.js";
 
 export type { Expr };
-export { binary, i32, i64, select, unary };
+export { i32, i64, unary };
 
 /** Width of an operand in bits. */
 export type OperandSize = 8 | 16 | 32 | 64;
+
+const shifts: ReadonlySet<BinaryOp> = new Set(["shl", "shr_s", "shr_u", "rotl", "rotr"]);
+/** An i32 as wide as another operand, if it is a constant. */
+const asWideAs = (value: Expr, other: Expr): Expr =>
+  value.constant !== undefined && other.type === "i64" ? i64(BigInt(value.constant)) : value;
+
+/** An operator of WebAssembly. */
+export function binary(op: BinaryOp, a: Expr, b: Expr): Expr {
+  if (a.type === b.type) return wasmBinary(op, a, b);
+  if (shifts.has(op) && a.type === "i64" && b.type === "i32")
+    return wasmBinary(op, a, b.constant === undefined ? widenUnsigned(b) : asWideAs(b, a));
+  return wasmBinary(op, asWideAs(a, b), asWideAs(b, a));
+}
+
+/** `condition ? a : b`, both evaluated. */
+export const select = (condition: Expr, a: Expr, b: Expr): Expr =>
+  wasmSelect(truth(condition), asWideAs(a, b), asWideAs(b, a));
 
 export const add = (a: Expr, b: Expr): Expr => binary("add", a, b);
 export const sub = (a: Expr, b: Expr): Expr => binary("sub", a, b);
@@ -28,9 +55,11 @@ export const below = (a: Expr, b: Expr): Expr => binary("lt_u", a, b);
 export const belowEqual = (a: Expr, b: Expr): Expr => binary("le_u", a, b);
 export const less = (a: Expr, b: Expr): Expr => binary("lt_s", a, b);
 export const isZero = (a: Expr): Expr => unary(a.type === "i32" ? "i32.eqz" : "i64.eqz", a);
-export const widen = (a: Expr): Expr => unary("i64.extend_i32_s", a);
-export const widenUnsigned = (a: Expr): Expr => unary("i64.extend_i32_u", a);
-export const narrow = (a: Expr): Expr => unary("i32.wrap_i64", a);
+/** Whether a value is not zero, as an i32 that a condition takes. */
+export const truth = (a: Expr): Expr => (a.type === "i64" ? ne(a, i32(0)) : a);
+export const widen = (a: Expr): Expr => (a.type === "i64" ? a : unary("i64.extend_i32_s", a));
+export const widenUnsigned = (a: Expr): Expr => (a.type === "i64" ? a : unary("i64.extend_i32_u", a));
+export const narrow = (a: Expr): Expr => (a.type === "i32" ? a : unary("i32.wrap_i64", a));
 
 /** A memory operand: its value, unless it is only to be written, and the way to write it. */
 export interface MemoryCell {
@@ -82,12 +111,26 @@ export interface Code {
   variable(value: Expr): { readonly value: Expr; set(value: Expr): void };
   if(condition: Expr, then: () => void, otherwise?: () => void): void;
 
+  /** Code is 64-bit code: addresses have 64 bits. */
+  readonly long: boolean;
+
   /** Value of operand `index`, sign-extended from its own width. */
   read(index: number): Expr;
   /** The same for an operand that will be written: a memory operand is checked for writing. */
   modify(index: number): Expr;
   write(index: number, value: Expr): void;
   isMemory(index: number): boolean;
+  /** An XMM or MMX register or memory as a vector; what the operand has no bits for is zero. */
+  vector(index: number): Expr;
+  /** Sets as many of the low bits as the operand has; a register keeps the others. */
+  setVector(index: number, value: Expr): void;
+  /** A lane of an XMM or MMX register by its number: 8, 16 or 32 bits zero-extended, or an i64. */
+  lane(index: number, bits: OperandSize, number: Expr): Expr;
+  setLane(index: number, bits: OperandSize, number: Expr, value: Expr): void;
+  /** XMM register by number. */
+  xmm(number: number): Expr;
+  /** Width of operand `index` in bits. */
+  widthOf(index: number): number;
   /** Offset of the memory operand in its segment (the effective address). */
   address(): Expr;
   /** Any memory cell, by segment ("operand": DS or what a prefix names) and offset. */
@@ -106,6 +149,8 @@ export interface Code {
   /** An index or count register, as wide as an address (ECX or CX), zero-extended. */
   pointer(number: number): Expr;
   setPointer(number: number, value: Expr): void;
+  /** A value below 2^32, or one that is extended by its sign, as wide as an offset. */
+  asOffset(value: Expr, signed?: "signed"): Expr;
   /** A sum of addresses, as wide as an address. */
   wrapAddress(sum: Expr): Expr;
 

@@ -32,7 +32,7 @@ for (const map of maps) for (const list of map) list.sort((a, b) => rank(a) - ra
 /** By escape and opcode byte, whether a ModRM byte follows. */
 const modrmFollows = maps.map((map) => map.map((list) => list.some((row) => row.modrm !== "none")));
 
-const fixedNumbers: Readonly<Record<string, number>> = { AL: 0, rAX: 0, CL: 1, DX: 2 };
+const fixedNumbers: Readonly<Record<string, number>> = { AL: 0, rAX: 0, eAX: 0, CL: 1, DX: 2 };
 const memorySizes: Readonly<Record<string, number>> = { b: 8, w: 16, d: 32, q: 64, t: 80, dq: 128 };
 
 /** Bits of an operand; `size` is that of the instruction. */
@@ -46,6 +46,8 @@ function operandWidth(type: string, size: OperandSize): OperandSize {
       return 32;
     case "q":
       return 64;
+    case "y":
+      return size === 64 ? 64 : 32;
     default:
       return size;
   }
@@ -140,7 +142,7 @@ function decodeFrom(
   for (const candidate of candidates) {
     if (candidate.where !== undefined && (candidate.where === "only64") !== long) continue;
     if (candidate.prefix !== undefined && candidate.prefix !== prefix) continue;
-    if (!takesModrm(candidate, modrm)) continue;
+    if (!takesModrm(candidate, modrm) || (candidate.withoutRexB && (rex & REX_B) !== 0)) continue;
     row = candidate;
     break;
   }
@@ -275,6 +277,7 @@ function decodeFrom(
     row,
     eip,
     length: position(),
+    modrm,
     size,
     addressSize,
     operands,
@@ -303,6 +306,8 @@ export function takesModrm({ modrm: wanted, operands }: Row, modrm: number): boo
   for (const { method } of operands) {
     if (method === "M" && modrm >= 0xc0) return false;
     if ((method === "U" || method === "N") && modrm < 0xc0) return false;
+    // MOV of control and debug registers does not look at mod.
+    if (method === "R" && modrm < 0xc0 && !operands.some((other) => "CD".includes(other.method))) return false;
   }
   return true;
 }

@@ -5,7 +5,7 @@
  * Opcodes are in the SDM's notation ("81 /2", "0F B6 /r", "50+r"), operands in its Appendix A codes ("Ev", "Gv", "Ib").
  * Spec: SDM Vol. 2A, "Instruction Format"; Vol. 2D, Appendix A "Opcode Map", "Codes for Addressing Method".
  */
-import type { ModelName } from "../cpu/model.js";
+import type { Needs } from "../cpu/features.js";
 import type { ProcessorPort } from "../cpu/processor.js";
 import type { Code, OperandSize, Replay } from "./code.js";
 
@@ -21,7 +21,15 @@ export type InstructionGroup =
   | "flag control"
   | "miscellaneous"
   | "input and output"
-  | "system";
+  | "system"
+  | "x87"
+  | "MMX"
+  | "SSE"
+  | "SSE2"
+  | "SSE3"
+  | "SSSE3"
+  | "SSE4.1"
+  | "SSE4.2";
 
 export interface Definition {
   readonly mnemonic: string;
@@ -45,14 +53,20 @@ export interface Definition {
   readonly where?: "only64" | "not64";
   /** In 64-bit code operands have 64 bits unless a prefix says 16, or in any case. Relative branches always do. */
   readonly in64?: "defaults" | "forced";
+  /** With REX.B it is another instruction. */
+  readonly withoutRexB?: true;
   /** POP m: an ESP base is the value after the increment. */
   readonly popsBeforeAddress?: boolean;
   /** The operand-size prefix matters although no operand says so (PUSHA, RET, CBW). */
   readonly sized?: boolean;
   /** The address size matters although there is no memory operand (LOOP, JECXZ). */
   readonly addressSized?: boolean;
-  /** The first model that has it; an older one raises #UD. Absent: every one from the 386 on. */
-  readonly since?: ModelName;
+  /** The features of a model it needs, all of them; without them it is #UD. Absent: every processor has it. */
+  readonly needs?: Needs;
+  /** The floating-point registers it works on: it raises what they raise where CR0 and CR4 forbid them. */
+  readonly unit?: "x87" | "mmx" | "sse" | "mmx-sse";
+  /** A memory operand of 16 bytes may lie anywhere. */
+  readonly unaligned?: true;
   /** Execution does not simply go on behind it: a block of decoded code ends here. Not needed where `system` transfers control. */
   readonly endsBlock?: true;
   readonly semantics?: (code: Code) => void;
@@ -95,7 +109,7 @@ export interface OperandCode {
    * descriptor-table register, a pair for BOUND, bs byte sign-extended.
    */
   readonly type: string;
-  /** The register of a fixed operand ("AL", "rAX", "CL", "DX", "1", "ST0", "XMM0"). */
+  /** The register of a fixed operand ("AL", "rAX", "eAX", "CL", "DX", "1", "ST0", "XMM0"). */
   readonly name?: string;
 }
 
@@ -154,6 +168,8 @@ export interface DecodedInstruction {
   readonly row: Row;
   readonly eip: number;
   readonly length: number;
+  /** The ModRM byte; 0 where there is none. */
+  readonly modrm: number;
   /** Operand size in bits. */
   readonly size: OperandSize;
   /** Address size in bits. */
@@ -179,7 +195,7 @@ export interface InvalidInstruction {
 export type SystemInstruction = (port: ProcessorPort, instruction: DecodedInstruction) => void;
 
 /** Operands that are no code but a register or the number one, and their widths. */
-const fixedOperands: Readonly<Record<string, string>> = { AL: "b", rAX: "v", CL: "b", DX: "w", "1": "b" };
+const fixedOperands: Readonly<Record<string, string>> = { AL: "b", rAX: "v", eAX: "z", CL: "b", DX: "w", "1": "b" };
 /** Operands that name a register of the x87 stack or an XMM register. */
 const floatingOperands: Readonly<Record<string, AddressingMethod>> = { ST0: "fixed", STi: "ST", XMM0: "fixed" };
 
@@ -195,8 +211,8 @@ function parseOperand(text: string): OperandCode {
 const shape = Object.fromEntries(
   [
     ...["mnemonic", "group", "summary", "spec", "forms"],
-    ...["flags", "lock", "repeat", "where", "in64", "popsBeforeAddress", "sized", "addressSized", "since"],
-    ...["endsBlock", "semantics", "repeated", "system", "replay"],
+    ...["flags", "lock", "repeat", "where", "in64", "withoutRexB", "popsBeforeAddress", "sized"],
+    ...["addressSized", "needs", "unit", "unaligned", "endsBlock", "semantics", "repeated", "system", "replay"],
   ].map((name) => [name, undefined]),
 ) as Partial<Definition>;
 
@@ -257,9 +273,11 @@ export function define(definition: Definition): readonly Row[] {
 export function operandSizes({ sized, operands, in64 }: Row, bits: CodeBits = 32): readonly OperandSize[] {
   const long = bits === 64;
   if (operands.some(({ method }) => method === "J") || in64 === "forced") return long ? [64] : [16, 32];
-  if (sized || operands.some(({ method, type }) => "vzp".includes(type[0] ?? "-") || type === "a" || method === "J")) {
+  const has = (letters: string): boolean => operands.some(({ type }) => type !== "" && letters.includes(type[0]!));
+  if (sized || has("vzpa")) {
     if (!long) return [16, 32];
-    return in64 === "defaults" ? [16, 64] : [16, 32, 64];
+    if (in64 === "defaults") return [16, 64];
+    return sized || has("vp") ? [16, 32, 64] : [16, 32];
   }
   if (operands.some(({ type }) => type === "y")) return long ? [32, 64] : [32];
   if (operands.some(({ method, type }) => method !== "I" && type === "b")) return [8];

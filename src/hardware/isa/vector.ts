@@ -4,7 +4,6 @@
  * looked at.
  */
 import {
-  bitselect,
   extract,
   shuffle,
   splat,
@@ -16,7 +15,7 @@ import {
   vectorShift,
   zeros,
 } from "../engine/simd.js";
-import { below, type Code, type Expr, i32, i64, isZero, select, shr, unary } from "./code.js";
+import { below, type Code, type Expr, i32, i64, select, unary } from "./code.js";
 
 export {
   bitselect,
@@ -27,6 +26,8 @@ export {
   splat,
   type VectorBinaryOp,
   type VectorShiftOp,
+  type VectorTestOp,
+  type VectorUnaryOp,
   v128,
   v128Words,
   vectorBinary,
@@ -133,25 +134,17 @@ export function shiftLanes(c: Code, op: VectorShiftOp, a: Expr, count: Expr): Ex
   return select(fits, vectorShift(op, a, narrow), zeros);
 }
 
-/** The number of a lane in each of its bytes, from two bits of an immediate a lane: the lowest lane has the lowest bits. */
+/** The bytes of lanes in an order that two bits of an immediate say for each, the lowest lane's in its lowest bits. */
 export function orderOf(immediate: Expr, bytes: 2 | 4): Expr {
-  const [kind, fill, start] =
+  // A product moves the two bits of each lane to bits 6 and 7. Words repeat: the upper four are ordered like the lower.
+  const [kind, factors, lowest, step, start] =
     bytes === 4
-      ? (["i32x4", 0x04040404, 0x03020100] as const)
-      : (["i16x8", 0x02020202, 0x01000100] as const);
-  // A product moves bits 2n and 2n + 1 of the immediate to bits 6 and 7.
-  const factors = bytes === 4 ? v128Words(64, 16, 4, 1) : v128Words(...[0, 1].flatMap(() => [0x00100040, 0x00010004]));
-  const numbers = vectorBinary(
-    "v128.and",
-    vectorShift(`${kind}.shr_u`, vectorBinary(`${kind}.mul`, splat(kind, immediate), factors), i32(6)),
-    bytes === 4 ? v128Words(3, 3, 3, 3) : v128Words(0x30003, 0x30003, 0x30003, 0x30003),
-  );
-  const spread = bytes === 4 ? fill : 0x02020202 & 0x0fff0fff;
-  return vectorBinary(
-    `${bytes === 4 ? "i32x4" : "i16x8"}.add`,
-    vectorBinary(`${kind}.mul`, numbers, v128Words(spread, spread, spread, spread)),
-    v128Words(start, start, start, start),
-  );
+      ? (["i32x4", v128Words(64, 16, 4, 1), 3, 0x04040404, 0x03020100] as const)
+      : (["i16x8", v128Words(0x100040, 0x10004, 0x100040, 0x10004), 0x30003, 0x02020202, 0x01000100] as const);
+  const all = (word: number): Expr => v128Words(word, word, word, word);
+  const moved = vectorShift(`${kind}.shr_u`, vectorBinary(`${kind}.mul`, splat(kind, immediate), factors), i32(6));
+  const numbers = vectorBinary("v128.and", moved, all(lowest));
+  return vectorBinary(`${kind}.add`, vectorBinary(`${kind}.mul`, numbers, all(step)), all(start));
 }
 
 /** Ones in each lane whose bit in the immediate is set, lowest lane first. */
@@ -166,6 +159,3 @@ export function lanesOf(immediate: Expr, bytes: 2 | 4 | 8): Expr {
 export const lowHalf = (a: Expr): Expr => extract("i64x2", a, 0);
 /** Bits of `upper` above the lower 64 of `lower`. */
 export const withLow = (upper: Expr, lower: Expr): Expr => pick(8, [0, 3], lower, upper);
-export const blend = (mask: Expr, a: Expr, b: Expr): Expr => bitselect(mask, a, b);
-export const isAllZero = (test: Expr): Expr => isZero(test);
-export const immediateBits = (immediate: Expr, from: number): Expr => shr(immediate, i32(from));

@@ -71,6 +71,7 @@ export function decodeToy(byteAt: (index: number) => number, address: number): D
     row: entry.row,
     eip: address,
     length: LENGTH,
+    modrm: 0,
     size: 32,
     addressSize: 32,
     operands,

@@ -145,7 +145,7 @@ export class ToyEngine {
     this.#stop = undefined;
     while (this.#goesOn) {
       const record = this.#proceed();
-      if (record !== 0) this.#core.go(record, true);
+      if (record !== 0) this.#core.go(record, "flat");
     }
     // Nothing was done: it is still the same value.
     if (this.#left === budget) this.#value = value;

@@ -16,14 +16,14 @@ export const toy: InstructionSet = {
   name: "toy",
   rows: toyRows,
   forms,
-  segmented: false,
+  kinds: ["flat"],
   decode: decodeToy,
   memoryForm: ({ memory }) => (memory ? "simple" : "none"),
   module: () => {
-    compiled ??= new WebAssembly.Module(generateInterpreter({ forms, segmented: false }) as BufferSource);
+    compiled ??= new WebAssembly.Module(generateInterpreter({ forms, kinds: ["flat"] }) as BufferSource);
     return compiled;
   },
 };
 
 /** There is one mode: everything is flat and 32 bits wide. */
-export const TOY_MODE: CodeMode = { key: 0, flat: true, csBase: 0, csLimit: 0xffffffff };
+export const TOY_MODE: CodeMode = { key: 0, kind: "flat", csBase: 0, csLimit: 0xffffffff };

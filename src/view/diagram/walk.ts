@@ -1,5 +1,5 @@
 /** `walkDiagram`: how a linear address becomes a physical one, from table to table. */
-import type { PageTableEntry, PageWalk } from "../../hardware/cpu/paging.js";
+import type { PageTableEntry, PageWalk } from "../../hardware/cpu/page-walk.js";
 import { faultText, linearParts } from "../displays/walk-display.js";
 import { colours } from "../palette.js";
 import { textWidth } from "../text-width.js";

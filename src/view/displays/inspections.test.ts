@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { PageWalk } from "../../hardware/cpu/paging.js";
+import type { PageWalk } from "../../hardware/cpu/page-walk.js";
 import {
   DISPLAY,
   type Displayable,
@@ -132,7 +132,9 @@ describe("a page walk of PAE paging", () => {
     accessed: true,
     dirty: true,
     global: false,
-  };
+    executeDisable: false,
+    bytes: 8,
+  } as const;
   const entry = { ...flags, pageSize: false, leaf: false };
   const pointer = { ...entry, level: 3, table: "page-directory-pointer table", index: 3, bits: [31, 30] } as const;
   const directory = { ...entry, level: 2, table: "page directory", index: 5, bits: [29, 21] } as const;
@@ -142,8 +144,8 @@ describe("a page walk of PAE paging", () => {
       linear: 0xc0abcdef,
       paging: true,
       entries: [
-        { ...pointer, address: 0x1018, entry: 0x2001 },
-        { ...directory, address: 0x2028, entry: 0x3_0020_00e7, pageSize: true, leaf: true },
+        { ...pointer, address: 0x1018, entry: 0x2001, words: [0x2001, 0] },
+        { ...directory, address: 0x2028, entry: 0x3_0020_00e7, words: [0x2000e7, 3], pageSize: true, leaf: true },
       ],
       physical: 0x3_002b_cdef,
       pageBytes: 2 ** 21,
@@ -159,7 +161,7 @@ describe("a page walk of PAE paging", () => {
     const walk: PageWalk = {
       linear: 0xc0abcdef,
       paging: true,
-      entries: [{ ...pointer, address: 0x1018, entry: 0, present: false }],
+      entries: [{ ...pointer, address: 0x1018, entry: 0, words: [0, 0], present: false }],
       fault: { vector: 14, errorCode: 0, rule: "page-not-present" },
     };
     expect(walkDisplay(walk).text).toMatch(/table index 0x3, rest 0xabcdef\)\n.*0000000000000000 {2}not present/);

@@ -1,5 +1,5 @@
 /** A page walk for readers: the linear address in its parts, each entry as it was read, and where it led. */
-import type { PageTableEntry, PageWalk } from "../../hardware/cpu/paging.js";
+import type { PageTableEntry, PageWalk } from "../../hardware/cpu/page-walk.js";
 import { pageFaultText } from "../../hardware/inspect/error-code.js";
 import { Display } from "../display.js";
 import { frame } from "../style.js";

@@ -4,7 +4,7 @@
  */
 import { type Environment, EXCEPTION, isStopped, ROUNDING } from "./environment.js";
 import { bitLength, type Format, infinity, type Unpacked, unpack, zero } from "./format.js";
-import { invalid, nanOf } from "./nan.js";
+import { forgetDenormal, invalid, nanOf } from "./nan.js";
 import { round } from "./round.js";
 
 /** Bits below the result's that tell how to round: one of its own and one for all that is further down. */
@@ -96,6 +96,7 @@ export function divide(format: Format, a: bigint, b: bigint, env: Environment): 
   const negative = dividend.negative !== divisor.negative;
   if (dividend.kind === divisor.kind && dividend.kind !== "finite") return invalid(format, env);
   if (divisor.kind === "zero" && dividend.kind === "finite") {
+    forgetDenormal(env);
     env.flags |= EXCEPTION.ZERO_DIVIDE;
     return infinity(format, negative);
   }

@@ -5,6 +5,7 @@
 import { meetsDenormal, operand } from "./arithmetic.js";
 import { type Environment, EXCEPTION } from "./environment.js";
 import { type Format, isNan, type Unpacked } from "./format.js";
+import { forgetDenormal } from "./nan.js";
 
 /** How one number stands to another. */
 export const ORDER = { less: -1, equal: 0, greater: 1, unordered: 2 } as const;
@@ -33,6 +34,7 @@ export function compare(format: Format, a: bigint, b: bigint, env: Environment, 
   const left = operand(format, a, env);
   const right = operand(format, b, env);
   if (isUnordered(left) || isUnordered(right)) {
+    forgetDenormal(env);
     if (!quiet || isInvalid(left) || isInvalid(right)) env.flags |= EXCEPTION.INVALID;
     return ORDER.unordered;
   }

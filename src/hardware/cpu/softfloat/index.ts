@@ -24,3 +24,5 @@ export {
   x87Environment,
 } from "./environment.js";
 export { DOUBLE, EXTENDED, type Format, type Kind, SINGLE, type Unpacked, unpack } from "./format.js";
+export { roundConstant } from "./round.js";
+export { type Extracted, extract, type Remainder, remainder, scale } from "./scale.js";

@@ -26,10 +26,17 @@ function larger(a: Unpacked, b: Unpacked): Unpacked {
 
 const first = (a: Unpacked, b: Unpacked): Unpacked => (isNan(a) ? a : b);
 
+/** Beside a NaN a denormal operand is not reported, which one that was widened has been already. */
+export function forgetDenormal(env: Environment): void {
+  env.flags &= ~EXCEPTION.DENORMAL;
+}
+
 /** The result of an operation of which an operand is a NaN or unsupported; undefined if none is. */
 export function nanOf(format: Format, a: Unpacked, b: Unpacked, env: Environment): bigint | undefined {
-  if (a.kind === "unsupported" || b.kind === "unsupported") return invalid(format, env);
-  if (!isNan(a) && !isNan(b)) return undefined;
+  const isUnsupported = a.kind === "unsupported" || b.kind === "unsupported";
+  if (!isUnsupported && !isNan(a) && !isNan(b)) return undefined;
+  forgetDenormal(env);
+  if (isUnsupported) return invalid(format, env);
   if (a.kind === "signaling" || b.kind === "signaling") env.flags |= EXCEPTION.INVALID;
   return quieted(format, env.unit === "x87" ? larger(a, b) : first(a, b));
 }

@@ -96,7 +96,12 @@ function roundNormal(
     env.flags |= EXCEPTION.OVERFLOW;
     if ((env.masks & EXCEPTION.OVERFLOW) !== 0) return overflow(format, negative, env, precision);
     biased -= format.exponentAdjust;
-    if (biased >= format.maxExponent) return overflow(format, negative, env, precision);
+    if (biased >= format.maxExponent) {
+      // Too large even so.
+      env.flags |= EXCEPTION.PRECISION;
+      env.roundedUp = true;
+      return infinity(format, negative);
+    }
   }
   if (inexact) env.flags |= EXCEPTION.PRECISION;
   return pack(format, negative, biased, rounded << BigInt(format.precision - precision));
@@ -123,8 +128,12 @@ function roundTiny(
   if ((env.masks & EXCEPTION.UNDERFLOW) === 0) {
     env.flags |= EXCEPTION.UNDERFLOW;
     const { exponentAdjust } = format;
-    // Where nothing is left even so, the handler sees a zero.
-    if (leading + exponentAdjust < format.minNormal) return zero(format, negative);
+    if (leading + exponentAdjust < format.minNormal) {
+      // Too small even so.
+      env.flags |= EXCEPTION.PRECISION;
+      env.roundedUp = false;
+      return zero(format, negative);
+    }
     return roundNormal(
       format,
       negative,
@@ -152,3 +161,12 @@ function roundTiny(
 /** A pattern from its parts; the significand has its integer bit unless the number is a denormal. */
 const pack = (format: Format, negative: boolean, biased: number, significand: bigint): bigint =>
   signOf(format, negative) | (BigInt(biased) << format.fieldWidth) | (significand & format.fieldMask);
+
+/** A number that is known as one, and so is exact whatever it is rounded to. */
+export function roundConstant(format: Format, exponent: number, significand: bigint, env: Environment): bigint {
+  const { flags } = env;
+  const bits = round(format, false, exponent, significand, env);
+  env.flags = flags;
+  env.roundedUp = false;
+  return bits;
+}

@@ -110,6 +110,7 @@ function registerNumber(form: Form, methods: string): number {
 
 function modrmBytes(form: Form, address: EncodedAddress | undefined): readonly number[] {
   const { modrm } = form.row;
+  if (typeof modrm === "object") return [modrm[0]];
   const reg = typeof modrm === "number" ? modrm : registerNumber(form, "GSCD");
   if (!address) return [0xc0 | (reg << 3) | registerNumber(form, "ER")];
   const [first = 0, ...rest] = address.bytes;

@@ -11,6 +11,7 @@ import {
   i32,
   i64,
   isZero,
+  less,
   mul,
   narrow,
   ne,
@@ -25,11 +26,12 @@ import {
   xor,
 } from "../code.js";
 import { type Definition, define } from "../instruction.js";
+import { absolute, divideWide, highProduct, highSignedProduct } from "./wide.js";
 
 const ALL = { written: "OSZAPC" };
 
 /** The eight arithmetic and logic encodings that start at `base` in the opcode map, plus their immediate group. */
-export function aluForms(base: number, digit: number): [string, string][] {
+export function aluForms(base: number, digit: number): Definition["forms"] {
   const byte = (offset: number): string => (base + offset).toString(16).toUpperCase().padStart(2, "0");
   return [
     [`${byte(0)} /r`, "Eb Gb"],
@@ -39,14 +41,17 @@ export function aluForms(base: number, digit: number): [string, string][] {
     [byte(4), "AL Ib"],
     [byte(5), "rAX Iz"],
     [`80 /${digit}`, "Eb Ib"],
-    [`82 /${digit}`, "Eb Ib"],
+    [`82 /${digit}`, "Eb Ib", "not64"],
     [`81 /${digit}`, "Ev Iz"],
     [`83 /${digit}`, "Ev Ibs"],
   ];
 }
 
+/** A truth value as wide as the operands. */
+const wide = (c: Code, value: Expr): Expr => (c.size === 64 ? widenUnsigned(value) : value);
+
 function sum(c: Code, a: Expr, b: Expr, carryIn?: Expr): void {
-  const result = c.let(c.signExtend(carryIn ? add(add(a, b), carryIn) : add(a, b)));
+  const result = c.let(c.signExtend(carryIn ? add(add(a, b), wide(c, carryIn)) : add(a, b)));
   const carry = c.let(carryIn ? select(carryIn, belowEqual(result, a), below(result, a)) : below(result, a));
   c.write(0, result);
   c.flags({ result, carry, carries: xor(xor(a, b), result) });
@@ -54,7 +59,7 @@ function sum(c: Code, a: Expr, b: Expr, carryIn?: Expr): void {
 
 /** Flags of a - b - borrow; gives the result. */
 export function difference(c: Code, a: Expr, b: Expr, borrow?: Expr): { result: Expr; setFlags: () => void } {
-  const result = c.let(c.signExtend(borrow ? sub(sub(a, b), borrow) : sub(a, b)));
+  const result = c.let(c.signExtend(borrow ? sub(sub(a, b), wide(c, borrow)) : sub(a, b)));
   const carry = borrow ? select(borrow, belowEqual(a, b), below(a, b)) : below(a, b);
   return { result, setFlags: () => c.flags({ result, carry, carries: xor(xor(a, b), result) }) };
 }
@@ -70,7 +75,9 @@ function bump(c: Code, by: 1 | -1): void {
   const a = c.modify(0);
   const result = c.let(c.signExtend(add(a, i32(by))));
   const wrapped = by === 1 ? isZero(result) : isZero(a);
-  const carries = c.let(xor(xor(xor(a, i32(1)), result), shl(xor(c.carry(), wrapped), i32(31))));
+  const carries = c.let(
+    xor(xor(xor(a, i32(1)), result), shl(wide(c, xor(c.carry(), wrapped)), i32(c.size === 64 ? 63 : 31))),
+  );
   c.write(0, result);
   c.flags({ result, carries });
 }
@@ -80,6 +87,14 @@ function multiply(c: Code, signed: boolean): void {
   const a = c.register(0, c.size);
   const b = c.read(0);
   const extend = (value: Expr): Expr => (signed ? value : c.zeroExtend(value));
+  if (c.size === 64) {
+    const low = c.let(mul(a, b));
+    const high = signed ? highSignedProduct(c, a, b) : highProduct(c, a, b);
+    c.setRegister(0, 64, low);
+    c.setRegister(2, 64, high);
+    c.flags({ carry: ne(high, signed ? sar(low, i32(63)) : i32(0)), carries: i32(0) });
+    return;
+  }
   if (c.size === 32) {
     const product = c.let(binary("mul", signed ? widen(a) : widenUnsigned(a), signed ? widen(b) : widenUnsigned(b)));
     const low = c.let(narrow(product));
@@ -99,6 +114,13 @@ function multiply(c: Code, signed: boolean): void {
 }
 
 function signedProduct(c: Code, a: Expr, b: Expr): void {
+  if (c.size === 64) {
+    const low = c.let(mul(a, b));
+    const high = highSignedProduct(c, a, b);
+    c.write(0, low);
+    c.flags({ carry: ne(high, sar(low, i32(63))), carries: i32(0) });
+    return;
+  }
   if (c.size === 32) {
     const product = c.let(binary("mul", widen(a), widen(b)));
     const low = c.let(narrow(product));
@@ -113,9 +135,29 @@ function signedProduct(c: Code, a: Expr, b: Expr): void {
 
 const DIVIDE_ERROR = 0;
 
+/** RDX:RAX by 64 bits: as magnitudes, with the signs put on afterwards. */
+function divideLong(c: Code, divisor: Expr, signed: boolean): void {
+  const [high, low] = [c.register(2, 64), c.register(0, 64)];
+  const dividend = signed ? absolute(c, high, low) : { high, low, negative: i32(0) };
+  const divisorNegative = c.let(signed ? less(divisor, i64(0n)) : i32(0));
+  const by = c.let(select(divisorNegative, sub(i64(0n), divisor), divisor));
+  c.if(belowEqual(by, dividend.high), () => c.fault(DIVIDE_ERROR));
+  const { quotient, remainder } = divideWide(c, dividend.high, dividend.low, by);
+  const negative = c.let(xor(dividend.negative, divisorNegative));
+  const result = c.let(select(negative, sub(i64(0n), quotient), quotient));
+  // A magnitude of 2^63 has room only with a minus.
+  if (signed) c.if(and(ne(quotient, i64(0n)), ne(less(result, i64(0n)), negative)), () => c.fault(DIVIDE_ERROR));
+  c.setRegister(0, 64, result);
+  c.setRegister(2, 64, c.let(select(dividend.negative, sub(i64(0n), remainder), remainder)));
+}
+
 function divide(c: Code, signed: boolean): void {
   const divisor = c.read(0);
   c.if(isZero(divisor), () => c.fault(DIVIDE_ERROR));
+  if (c.size === 64) {
+    divideLong(c, divisor, signed);
+    return;
+  }
   if (c.size === 32) {
     const dividend = c.let(
       binary("or", binary("shl", widenUnsigned(c.register(2, 32)), i64(32n)), widenUnsigned(c.register(0, 32))),
@@ -254,7 +296,7 @@ const definitions: readonly Definition[] = [
     forms: [
       ["FE /0", "Eb"],
       ["FF /0", "Ev"],
-      ["40+r", "Zv"],
+      ["40+r", "Zv", "not64"],
     ],
     flags: { written: "OSZAP" },
     lock: true,
@@ -268,7 +310,7 @@ const definitions: readonly Definition[] = [
     forms: [
       ["FE /1", "Eb"],
       ["FF /1", "Ev"],
-      ["48+r", "Zv"],
+      ["48+r", "Zv", "not64"],
     ],
     flags: { written: "OSZAP" },
     lock: true,
@@ -367,7 +409,7 @@ const definitions: readonly Definition[] = [
     group: "arithmetic",
     summary: "Adjusts AL after adding packed decimals.",
     spec: "SDM Vol. 2A, DAA—Decimal Adjust AL After Addition",
-    forms: [["27"]],
+    forms: [["27", "", "not64"]],
     flags: { written: "OSZAPC", undefined: "O" },
     semantics: (c) => decimalAdjust(c, 1),
   },
@@ -376,7 +418,7 @@ const definitions: readonly Definition[] = [
     group: "arithmetic",
     summary: "Adjusts AL after subtracting packed decimals.",
     spec: "SDM Vol. 2A, DAS—Decimal Adjust AL After Subtraction",
-    forms: [["2F"]],
+    forms: [["2F", "", "not64"]],
     flags: { written: "OSZAPC", undefined: "O" },
     semantics: (c) => decimalAdjust(c, -1),
   },
@@ -385,7 +427,7 @@ const definitions: readonly Definition[] = [
     group: "arithmetic",
     summary: "Adjusts AX after adding unpacked decimals.",
     spec: "SDM Vol. 2A, AAA—ASCII Adjust After Addition",
-    forms: [["37"]],
+    forms: [["37", "", "not64"]],
     flags: { written: "OSZAPC", undefined: "OSZP" },
     semantics: (c) => asciiAdjust(c, 1),
   },
@@ -394,7 +436,7 @@ const definitions: readonly Definition[] = [
     group: "arithmetic",
     summary: "Adjusts AX after subtracting unpacked decimals.",
     spec: "SDM Vol. 2A, AAS—ASCII Adjust AL After Subtraction",
-    forms: [["3F"]],
+    forms: [["3F", "", "not64"]],
     flags: { written: "OSZAPC", undefined: "OSZP" },
     semantics: (c) => asciiAdjust(c, -1),
   },
@@ -403,7 +445,7 @@ const definitions: readonly Definition[] = [
     group: "arithmetic",
     summary: "Splits AL into quotient (AH) and remainder (AL) by the immediate.",
     spec: "SDM Vol. 2A, AAM—ASCII Adjust AX After Multiply",
-    forms: [["D4", "Ib"]],
+    forms: [["D4", "Ib", "not64"]],
     flags: { written: "OSZAPC", undefined: "OAC" },
     semantics: (c) => {
       const base = c.let(c.zeroExtend(c.read(0), 8));
@@ -419,7 +461,7 @@ const definitions: readonly Definition[] = [
     group: "arithmetic",
     summary: "Joins AH times the immediate and AL in AL, and clears AH.",
     spec: "SDM Vol. 2A, AAD—ASCII Adjust AX Before Division",
-    forms: [["D5", "Ib"]],
+    forms: [["D5", "Ib", "not64"]],
     flags: { written: "OSZAPC", undefined: "OAC" },
     semantics: (c) => {
       const result = c.let(c.signExtend(add(c.register(0, 8), mul(c.register(4, 8), c.read(0))), 8));

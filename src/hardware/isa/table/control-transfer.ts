@@ -18,7 +18,7 @@ function returnNear(c: Code, release?: Expr): void {
   const target = c.let(c.zeroExtend(c.cell("ss", c.stackTop(), c.size).value));
   c.checkTarget(target);
   const raised = c.stackTop(c.size / 8);
-  c.setStackTop(release ? add(raised, release) : raised);
+  c.setStackTop(release ? add(raised, c.asOffset(release)) : raised);
   c.jump(target);
 }
 
@@ -111,6 +111,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2A, JMP—Jump",
     endsBlock: true,
     forms: [["FF /4", "Ev"]],
+    in64: "forced",
     semantics: (c) => c.jump(c.let(c.zeroExtend(c.read(0)))),
   },
   {
@@ -133,6 +134,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2A, CALL—Call Procedure",
     endsBlock: true,
     forms: [["FF /2", "Ev"]],
+    in64: "forced",
     semantics: (c) => {
       const target = c.let(c.zeroExtend(c.read(0)));
       c.checkTarget(target);
@@ -147,6 +149,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2B, RET—Return From Procedure",
     endsBlock: true,
     forms: [["C3"]],
+    in64: "forced",
     sized: true,
     semantics: (c) => returnNear(c),
   },
@@ -157,6 +160,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2B, RET—Return From Procedure",
     endsBlock: true,
     forms: [["C2", "Iw"]],
+    in64: "forced",
     sized: true,
     semantics: (c) => returnNear(c, c.zeroExtend(c.read(0), 16)),
   },
@@ -201,7 +205,7 @@ const definitions: readonly Definition[] = [
     mnemonic: "BOUND",
     summary: "Raises #BR if an index is outside of the pair of bounds in memory.",
     spec: "SDM Vol. 2A, BOUND—Check Array Index Against Bounds",
-    forms: [["62 /r", "Gv Ma"]],
+    forms: [["62 /r", "Gv Ma", "not64"]],
     semantics: (c) => {
       const index = c.read(0);
       const pair = c.address();
@@ -216,6 +220,7 @@ const definitions: readonly Definition[] = [
     summary: "Makes a stack frame.",
     spec: "SDM Vol. 2A, ENTER—Make Stack Frame for Procedure Parameters",
     forms: [["C8", "Iw Ib"]],
+    in64: "defaults",
     sized: true,
     system: enter,
   },

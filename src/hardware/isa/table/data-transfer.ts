@@ -194,7 +194,7 @@ const definitions: readonly Definition[] = [
       ["0F B0 /r", "Eb Gb"],
       ["0F B1 /r", "Ev Gv"],
     ],
-    since: "486",
+    needs: "I486",
     flags: { written: "OSZAPC" },
     lock: true,
     semantics: compareExchange,
@@ -208,7 +208,7 @@ const definitions: readonly Definition[] = [
       ["0F C0 /r", "Eb Gb"],
       ["0F C1 /r", "Ev Gv"],
     ],
-    since: "486",
+    needs: "I486",
     flags: { written: "OSZAPC" },
     lock: true,
     semantics: (c) => {
@@ -228,14 +228,16 @@ const definitions: readonly Definition[] = [
   {
     ...transfer,
     mnemonic: "BSWAP",
-    summary: "Reverses the bytes of a 32-bit register.",
+    summary: "Reverses the bytes of a register of 32 or 64 bits.",
     spec: "SDM Vol. 2A, BSWAP—Byte Swap",
-    forms: [["0F C8+r", "Zd"]],
-    since: "486",
+    forms: [["0F C8+r", "Zy"]],
+    needs: "I486",
     semantics: (c) => {
       const a = c.modify(0);
       const byte = (from: number, to: number): Expr => shl(and(shr(a, i32(from)), i32(0xff)), i32(to));
-      c.write(0, or(or(byte(0, 24), byte(8, 16)), or(byte(16, 8), byte(24, 0))));
+      const bytes: Expr[] = [];
+      for (let from = 0; from < c.size; from += 8) bytes.push(byte(from, c.size - 8 - from));
+      c.write(0, bytes.reduce(or));
     },
   },
   {
@@ -250,6 +252,7 @@ const definitions: readonly Definition[] = [
       ["FF /6", "Ev"],
     ],
     sized: true,
+    in64: "defaults",
     semantics: (c) => c.push(c.read(0)),
   },
   {
@@ -262,6 +265,7 @@ const definitions: readonly Definition[] = [
       ["8F /0", "Ev"],
     ],
     popsBeforeAddress: true,
+    in64: "defaults",
     semantics: pop,
   },
   {
@@ -269,7 +273,7 @@ const definitions: readonly Definition[] = [
     mnemonic: "PUSHA",
     summary: "Pushes the eight general registers.",
     spec: "SDM Vol. 2B, PUSHA/PUSHAD—Push All General-Purpose Registers",
-    forms: [["60"]],
+    forms: [["60", "", "not64"]],
     sized: true,
     semantics: pushAll,
   },
@@ -278,18 +282,18 @@ const definitions: readonly Definition[] = [
     mnemonic: "POPA",
     summary: "Pops the general registers but ESP.",
     spec: "SDM Vol. 2B, POPA/POPAD—Pop All General-Purpose Registers",
-    forms: [["61"]],
+    forms: [["61", "", "not64"]],
     sized: true,
     semantics: popAll,
   },
   {
     ...transfer,
     mnemonic: "CBW",
-    summary: "Sign-extends AL to AX, or AX to EAX.",
+    summary: "Sign-extends AL to AX, AX to EAX, or EAX to RAX.",
     spec: "SDM Vol. 2A, CBW/CWDE/CDQE—Convert",
     forms: [["98"]],
     sized: true,
-    semantics: (c) => c.setRegister(0, c.size, c.register(0, c.size === 16 ? 8 : 16)),
+    semantics: (c) => c.setRegister(0, c.size, c.register(0, c.size === 16 ? 8 : c.size === 32 ? 16 : 32)),
   },
   {
     ...transfer,
@@ -298,7 +302,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2A, CWD/CDQ/CQO—Convert",
     forms: [["99"]],
     sized: true,
-    semantics: (c) => c.setRegister(2, c.size, sar(c.register(0, c.size), i32(31))),
+    semantics: (c) => c.setRegister(2, c.size, sar(c.register(0, c.size), i32(c.size === 64 ? 63 : 31))),
   },
   {
     mnemonic: "LEA",
@@ -315,6 +319,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2A, LEAVE—High Level Procedure Exit",
     forms: [["C9"]],
     sized: true,
+    in64: "defaults",
     semantics: leave,
   },
   {
@@ -327,7 +332,8 @@ const definitions: readonly Definition[] = [
       c.setRegister(
         0,
         8,
-        c.cell("operand", c.let(c.wrapAddress(add(c.pointer(3), c.zeroExtend(c.register(0, 8), 8)))), 8).value,
+        c.cell("operand", c.let(c.wrapAddress(add(c.pointer(3), c.asOffset(c.zeroExtend(c.register(0, 8), 8))))), 8)
+          .value,
       ),
   },
   {
@@ -336,8 +342,25 @@ const definitions: readonly Definition[] = [
     summary: "Does nothing.",
     spec: "SDM Vol. 2B, NOP—No Operation",
     forms: [["0F 1F /0", "Ev"]],
-    since: "pentium2",
+    needs: "P6",
     semantics: () => {},
+  },
+  {
+    mnemonic: "NOP",
+    group: "miscellaneous",
+    summary: "Does nothing: XCHG of EAX with itself would clear the upper half of RAX.",
+    spec: "SDM Vol. 2B, NOP—No Operation",
+    forms: [["90", "", "only64"]],
+    withoutRexB: true,
+    semantics: () => {},
+  },
+  {
+    ...transfer,
+    mnemonic: "MOVSXD",
+    summary: "Copies a 32-bit source, filling with its sign.",
+    spec: "SDM Vol. 2B, MOVSX/MOVSXD—Move With Sign-Extension",
+    forms: [["63 /r", "Gv Ed", "only64"]],
+    semantics: move,
   },
   {
     mnemonic: "PAUSE",
@@ -353,7 +376,7 @@ const definitions: readonly Definition[] = [
     summary: "Raises #UD.",
     spec: "SDM Vol. 2B, UD—Undefined Instruction",
     forms: [["0F 0B"]],
-    since: "pentium2",
+    needs: "P6",
     endsBlock: true,
     semantics: (c) => c.fault(6),
   },
@@ -363,7 +386,7 @@ const definitions: readonly Definition[] = [
     summary: "Compares EDX:EAX with 8 bytes and exchanges them with ECX:EBX if equal.",
     spec: "SDM Vol. 2A, CMPXCHG8B/CMPXCHG16B—Compare and Exchange Bytes",
     forms: [["0F C7 /1", "Mq"]],
-    since: "pentium",
+    needs: "CX8",
     lock: true,
     flags: { written: "Z" },
     system: compareExchange8,
@@ -375,7 +398,7 @@ const definitions: readonly Definition[] = [
       summary: `Copies the source to the destination if condition ${name} holds; a source in memory is read in either case.`,
       spec: "SDM Vol. 2A, CMOVcc—Conditional Move",
       forms: [[`0F ${(0x40 + code).toString(16).toUpperCase()} /r`, "Gv Ev"]],
-      since: "pentium2",
+      needs: "CMOV",
       semantics: (c) => {
         const source = c.read(1);
         c.write(0, c.let(select(c.condition(code), source, c.read(0))));

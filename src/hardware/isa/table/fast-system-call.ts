@@ -39,7 +39,7 @@ const definitions: readonly Definition[] = [
     summary: "Goes to the procedure that IA32_SYSENTER_CS, _ESP and _EIP name, at CPL 0 with interrupts off.",
     spec: "SDM Vol. 2B, SYSENTER—Fast System Call",
     forms: [["0F 34"]],
-    since: "pentium2",
+    needs: "SEP",
     system: (port) => {
       const selector = callSelector(port);
       port.setEflags(port.getEflags() & ~(FLAG.VM | FLAG.IF | FLAG.RF));
@@ -54,7 +54,7 @@ const definitions: readonly Definition[] = [
     summary: "Goes to EDX at CPL 3, with the stack at ECX.",
     spec: "SDM Vol. 2B, SYSEXIT—Fast Return from Fast System Call",
     forms: [["0F 35"]],
-    since: "pentium2",
+    needs: "SEP",
     system: (port) => {
       const selector = callSelector(port);
       requireRing0(port);

@@ -8,9 +8,16 @@ import { flagControlRows } from "./flag-control.js";
 import { inputOutputRows } from "./input-output.js";
 import { interruptRows } from "./interrupt.js";
 import { logicRows } from "./logic.js";
+import { packedIntegerRows } from "./packed-integer.js";
 import { segmentRows } from "./segment.js";
 import { stringRows } from "./string.js";
 import { systemRows } from "./system.js";
+import { vectorMoveRows } from "./vector-move.js";
+import { vectorShuffleRows } from "./vector-shuffle.js";
+import { x87ArithmeticRows } from "./x87-arithmetic.js";
+import { x87CompareRows } from "./x87-compare.js";
+import { x87ControlRows } from "./x87-control.js";
+import { x87TransferRows } from "./x87-transfer.js";
 
 export const rows: readonly Row[] = Object.freeze([
   ...dataTransferRows,
@@ -24,4 +31,11 @@ export const rows: readonly Row[] = Object.freeze([
   ...segmentRows,
   ...systemRows,
   ...fastSystemCallRows,
+  ...vectorMoveRows,
+  ...vectorShuffleRows,
+  ...packedIntegerRows,
+  ...x87ControlRows,
+  ...x87TransferRows,
+  ...x87ArithmeticRows,
+  ...x87CompareRows,
 ]);

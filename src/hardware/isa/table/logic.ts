@@ -37,17 +37,19 @@ function logic(operation: (a: Expr, b: Expr) => Expr): (c: Code) => void {
 }
 
 const SIGN = i32(-0x80000000);
-/** Bits 31 of a value, in place. */
-const top = (value: Expr): Expr => and(value, SIGN);
+/** The sign of a value, as bit 31. */
+const top = (value: Expr): Expr => and(value.type === "i64" ? narrow(shr(value, i32(32))) : value, SIGN);
+/** Counts are taken modulo 32, and modulo 64 with 64-bit operands. */
+const countMask = (c: Code): Expr => i32(c.size === 64 ? 63 : 31);
 
 /**
- * Shift and rotate counts are taken modulo 32; a count of 0 changes no flag. OF is defined for counts of 1 only; for
+ * Shift and rotate counts are masked; a count of 0 changes no flag. OF is defined for counts of 1 only; for
  * others it gets the value the same formula gives, which is what Intel's processors do for shifts.
  */
 function counted(apply: (c: Code, a: Expr, count: Expr) => { result: Expr; setFlags: () => void }): (c: Code) => void {
   return (c) => {
     const a = c.modify(0);
-    const count = c.let(and(c.read(1), i32(31)));
+    const count = c.let(and(c.read(1), countMask(c)));
     const { result, setFlags } = apply(c, a, count);
     c.write(0, result);
     c.if(count, setFlags);
@@ -55,23 +57,24 @@ function counted(apply: (c: Code, a: Expr, count: Expr) => { result: Expr; setFl
 }
 
 const shiftLeft = counted((c, a, count) => {
-  const wide = c.let(c.size === 32 ? a : shl(c.zeroExtend(a), count));
-  const result = c.let(c.size === 32 ? shl(a, count) : c.signExtend(wide));
-  const carry = c.size === 32 ? and(shr(a, sub(i32(32), count)), i32(1)) : and(shr(wide, i32(c.size)), i32(1));
+  const whole = c.size >= 32;
+  const wide = c.let(whole ? a : shl(c.zeroExtend(a), count));
+  const result = c.let(whole ? shl(a, count) : c.signExtend(wide));
+  const carry = whole ? and(shr(a, sub(i32(c.size), count)), i32(1)) : and(shr(wide, i32(c.size)), i32(1));
   return { result, setFlags: () => c.flags({ result, carry, carries: top(result) }) };
 });
 
 const shiftRight = counted((c, a, count) => {
   const value = c.let(c.zeroExtend(a));
   const result = c.let(c.signExtend(shr(value, count)));
-  const carry = c.let(and(shr(value, sub(count, i32(1))), i32(1)));
+  const carry = c.let(narrow(and(shr(value, sub(count, i32(1))), i32(1))));
   const overflow = top(c.signExtend(xor(result, shl(result, i32(1)))));
   return { result, setFlags: () => c.flags({ result, carry, carries: xor(overflow, shl(carry, i32(31))) }) };
 });
 
 const shiftRightArithmetic = counted((c, a, count) => {
   const result = c.let(sar(a, count));
-  const carry = c.let(and(sar(a, sub(count, i32(1))), i32(1)));
+  const carry = c.let(narrow(and(sar(a, sub(count, i32(1))), i32(1))));
   return { result, setFlags: () => c.flags({ result, carry, carries: shl(carry, i32(31)) }) };
 });
 
@@ -84,7 +87,7 @@ const rotateLeft = counted((c, a, count) => {
   const value = c.zeroExtend(a);
   const turn = c.let(and(count, i32(c.size - 1)));
   const result = c.let(
-    c.size === 32 ? binary("rotl", a, count) : c.signExtend(or(shl(value, turn), shr(value, sub(i32(c.size), turn)))),
+    c.size >= 32 ? binary("rotl", a, count) : c.signExtend(or(shl(value, turn), shr(value, sub(i32(c.size), turn)))),
   );
   return { result, setFlags: () => rotateFlags(c, and(result, i32(1)), result) };
 });
@@ -93,14 +96,29 @@ const rotateRight = counted((c, a, count) => {
   const value = c.zeroExtend(a);
   const turn = c.let(and(count, i32(c.size - 1)));
   const result = c.let(
-    c.size === 32 ? binary("rotr", a, count) : c.signExtend(or(shr(value, turn), shl(value, sub(i32(c.size), turn)))),
+    c.size >= 32 ? binary("rotr", a, count) : c.signExtend(or(shr(value, turn), shl(value, sub(i32(c.size), turn)))),
   );
-  return { result, setFlags: () => rotateFlags(c, shr(result, i32(31)), c.signExtend(shl(result, i32(1)))) };
+  return { result, setFlags: () => rotateFlags(c, shr(top(result), i32(31)), c.signExtend(shl(result, i32(1)))) };
 });
 
-/** RCL and RCR turn the operand with CF as one more bit: 9, 17 or 33 bits. */
+/** RCL and RCR of 64 bits: CF comes between the two parts that the count makes of the operand. */
+function turnLong(c: Code, a: Expr, count: Expr, left: boolean): { result: Expr; carry: Expr } {
+  const other = c.let(sub(i32(64), count));
+  const between = shl(widenUnsigned(c.carry()), left ? sub(count, i32(1)) : other);
+  const turned = left ? or(shl(a, count), shr(shr(a, i32(1)), other)) : or(shr(a, count), shl(shl(a, i32(1)), other));
+  const carry = c.let(narrow(and(shr(a, left ? other : sub(count, i32(1))), i32(1))));
+  return { result: c.let(select(count, or(turned, between), a)), carry };
+}
+
+/** RCL and RCR turn the operand with CF as one more bit: 9, 17, 33 or 65 bits. */
 function rotateThroughCarry(left: boolean): (c: Code) => void {
   return counted((c, a, count) => {
+    if (c.size === 64) {
+      const { result, carry } = turnLong(c, a, count, left);
+      const differs = xor(result, shl(result, i32(1)));
+      const exclusive = left ? top(result) : xor(top(differs), shl(carry, i32(31)));
+      return { result, setFlags: () => rotateFlags(c, carry, exclusive) };
+    }
     const width = c.size + 1;
     const turn = c.let(c.size === 32 ? count : binary("rem_u", count, i32(width)));
     const wide = (value: Expr): Expr => widenUnsigned(value);
@@ -125,7 +143,18 @@ function doubleShift(left: boolean): (c: Code) => void {
   return (c) => {
     const a = c.modify(0);
     const b = c.read(1);
-    const count = c.let(and(c.read(2), i32(31)));
+    const count = c.let(and(c.read(2), countMask(c)));
+    if (c.size === 64) {
+      const other = c.let(sub(i32(63), count));
+      const result = c.let(
+        left ? or(shl(a, count), shr(shr(b, i32(1)), other)) : or(shr(a, count), shl(shl(b, i32(1)), other)),
+      );
+      const carry = c.let(narrow(and(shr(a, left ? sub(i32(64), count) : sub(count, i32(1))), i32(1))));
+      const overflow = c.let(top(xor(result, a)));
+      c.write(0, result);
+      c.if(count, () => c.flags({ result, carry, carries: xor(overflow, shl(carry, i32(31))) }));
+      return;
+    }
     const bits = BigInt(c.size);
     const wideA = widenUnsigned(c.zeroExtend(a));
     const wideB = widenUnsigned(c.zeroExtend(b));
@@ -169,17 +198,16 @@ function bitTest(change?: (value: Expr, bit: Expr) => Expr): (c: Code) => void {
   return (c) => {
     const index = c.read(1);
     const position = c.let(and(index, i32(c.size - 1)));
-    const bit = c.let(shl(i32(1), position));
+    const bit = c.let(shl(one(c), position));
     if (!c.isMemory(0)) {
       const value = change ? c.modify(0) : c.read(0);
       if (change) c.write(0, change(value, bit));
       bitFlag(c, and(shr(value, position), i32(1)));
       return;
     }
-    const shiftToUnit = c.size === 32 ? 5 : 4;
-    const offset = c.let(
-      c.wrapAddress(add(c.address(), shl(sar(index, i32(shiftToUnit)), i32(c.size === 32 ? 2 : 1)))),
-    );
+    const units = sar(index, i32(Math.log2(c.size)));
+    const distance = shl(c.asOffset(units, "signed"), i32(Math.log2(c.size / 8)));
+    const offset = c.let(c.wrapAddress(add(c.address(), distance)));
     const cell = c.cell("operand", offset, c.size, change ? "modify" : "read");
     if (change) cell.store(c.let(change(cell.value, bit)));
     bitFlag(c, and(shr(cell.value, position), i32(1)));
@@ -191,13 +219,16 @@ function bitTestImmediate(change?: (value: Expr, bit: Expr) => Expr): (c: Code) 
   return (c) => {
     const value = change ? c.modify(0) : c.read(0);
     const position = c.let(and(c.read(1), i32(c.size - 1)));
-    if (change) c.write(0, c.let(change(value, shl(i32(1), position))));
+    if (change) c.write(0, c.let(change(value, shl(one(c), position))));
     bitFlag(c, and(shr(value, position), i32(1)));
   };
 }
 
+/** 1, as wide as the operands. */
+const one = (c: Code): Expr => (c.size === 64 ? i64(1n) : i32(1));
+
 function bitFlag(c: Code, bit: Expr): void {
-  const carry = c.let(bit);
+  const carry = c.let(narrow(bit));
   // OF is undefined but kept: OF xor CF changes with CF.
   c.flags({ carry, carries: xor(c.carries(), shl(xor(carry, c.carry()), i32(31))) });
 }
@@ -401,7 +432,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2A, BSF—Bit Scan Forward",
     forms: [["0F BC /r", "Gv Ev"]],
     flags: { written: "OSZAPC", undefined: "OSAPC" },
-    semantics: bitScan((value) => unary("i32.ctz", value)),
+    semantics: bitScan((value) => unary(value.type === "i64" ? "i64.ctz" : "i32.ctz", value)),
   },
   {
     mnemonic: "BSR",
@@ -410,7 +441,9 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2A, BSR—Bit Scan Reverse",
     forms: [["0F BD /r", "Gv Ev"]],
     flags: { written: "OSZAPC", undefined: "OSAPC" },
-    semantics: bitScan((value) => sub(i32(31), unary("i32.clz", value))),
+    semantics: bitScan((value) =>
+      value.type === "i64" ? sub(i32(63), unary("i64.clz", value)) : sub(i32(31), unary("i32.clz", value)),
+    ),
   },
 ];
 

@@ -4,7 +4,8 @@
  */
 
 import { writeCr0, writeCr3, writeCr4 } from "../../cpu/control-registers.js";
-import { identify, models } from "../../cpu/model.js";
+import { identify } from "../../cpu/cpuid.js";
+import { models } from "../../cpu/model.js";
 import { readMsr, timestampCounter, writeMsr } from "../../cpu/msr.js";
 import { effectiveAddress, operandAddress, readOperand, writeOperand } from "../../cpu/operands.js";
 import { Fault, type ProcessorPort, VECTOR } from "../../cpu/processor.js";
@@ -167,23 +168,12 @@ const definitions: readonly Definition[] = [
     summary: "Drops the TLB entry of a linear address.",
     spec: "SDM Vol. 2A, INVLPG—Invalidate TLB Entries",
     forms: [["0F 01 /7", "Mb"]],
-    since: "486",
+    needs: "I486",
     system: invalidatePage,
     // Translations are never stale here: stores to page tables drop what they change.
     replay: (code) => {
       code.asSupervisor();
       code.done();
-    },
-  },
-  {
-    mnemonic: "WAIT",
-    group: "miscellaneous",
-    summary: "Waits for the x87, of which there is none; #NM while CR0.MP and CR0.TS are set.",
-    spec: "SDM Vol. 2D, WAIT/FWAIT—Wait",
-    forms: [["9B"]],
-    system: (port) => {
-      if ((port.system.cr0 & (CR0.MP | CR0.TS)) === (CR0.MP | CR0.TS))
-        throw new Fault(VECTOR.NM, undefined, "x87-task-switched");
     },
   },
   {
@@ -200,7 +190,7 @@ const definitions: readonly Definition[] = [
     summary: "Drops the caches; nothing to drop here.",
     spec: "SDM Vol. 2A, INVD—Invalidate Internal Caches",
     forms: [["0F 08"]],
-    since: "486",
+    needs: "I486",
     system: privileged(() => {}),
   },
   {
@@ -209,7 +199,7 @@ const definitions: readonly Definition[] = [
     summary: "Writes back and drops the caches; nothing to drop here.",
     spec: "SDM Vol. 2B, WBINVD—Write Back and Invalidate Cache",
     forms: [["0F 09"]],
-    since: "486",
+    needs: "I486",
     system: privileged(() => {}),
   },
   {
@@ -250,7 +240,7 @@ const definitions: readonly Definition[] = [
     summary: "Reads the time-stamp counter; with CR4.TSD at CPL 0 only.",
     spec: "SDM Vol. 2B, RDTSC—Read Time-Stamp Counter",
     forms: [["0F 31"]],
-    since: "pentium",
+    needs: "TSC",
     system: (port) => {
       if ((port.system.cr4 & CR4.TSD) !== 0 && port.cpl !== 0) throw new Fault(VECTOR.GP, 0, "rdtsc-forbidden");
       setPair(port, timestampCounter(port));
@@ -262,7 +252,7 @@ const definitions: readonly Definition[] = [
     summary: "Reads a performance-monitoring counter, of which there is none; with CR4.PCE at any CPL.",
     spec: "SDM Vol. 2B, RDPMC—Read Performance-Monitoring Counters",
     forms: [["0F 33"]],
-    since: "pentium2",
+    needs: "P6",
     system: (port) => {
       const forbidden = (port.system.cr4 & CR4.PCE) === 0 && port.cpl !== 0;
       throw new Fault(VECTOR.GP, 0, forbidden ? "rdpmc-forbidden" : "no-performance-counter");
@@ -274,7 +264,7 @@ const definitions: readonly Definition[] = [
     summary: "Reads a model-specific register.",
     spec: "SDM Vol. 2B, RDMSR—Read From Model Specific Register",
     forms: [["0F 32"]],
-    since: "pentium",
+    needs: "MSR",
     system: privileged((port) => setPair(port, readMsr(port, port.getRegister(1)))),
   },
   {
@@ -283,7 +273,7 @@ const definitions: readonly Definition[] = [
     summary: "Writes a model-specific register.",
     spec: "SDM Vol. 2B, WRMSR—Write to Model Specific Register",
     forms: [["0F 30"]],
-    since: "pentium",
+    needs: "MSR",
     system: privileged((port) => {
       const value = (BigInt(port.getRegister(2)) << 32n) | BigInt(port.getRegister(0));
       writeMsr(port, port.getRegister(1), value);
@@ -295,9 +285,11 @@ const definitions: readonly Definition[] = [
     summary: "Identifies the processor.",
     spec: "SDM Vol. 2A, CPUID—CPU Identification",
     forms: [["0F A2"]],
-    since: "486",
+    needs: "I486",
     system: (port) => {
-      const [eax, ebx, ecx, edx] = identify(port.system.model, port.getRegister(0));
+      const { localApic, apicId, processors, codeBits } = port;
+      const place = { apic: localApic?.on ?? false, apicId, processors, code64: codeBits === 64 };
+      const [eax, ebx, ecx, edx] = identify(port.system.model, port.getRegister(0), port.getRegister(1), place);
       port.setRegister(0, eax);
       port.setRegister(3, ebx);
       port.setRegister(1, ecx);

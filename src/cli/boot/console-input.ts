@@ -1,0 +1,44 @@
+/** Standard input as what is typed at a machine's serial port. */
+
+/** What is typed, byte by byte as it comes. The end of standard input does not end the machine. */
+export class ConsoleInput {
+  #chunks: Uint8Array[] = [];
+  #ended = false;
+  #wake: (() => void) | undefined;
+
+  constructor(private readonly stdin: NodeJS.ReadStream) {
+    stdin.on("data", (chunk: Buffer) => {
+      this.#chunks.push(chunk);
+      this.#wake?.();
+    });
+    const end = (): void => {
+      this.#ended = true;
+      this.#wake?.();
+    };
+    stdin.on("end", end);
+    stdin.on("error", end);
+  }
+
+  typed(): Uint8Array {
+    const bytes = Buffer.concat(this.#chunks);
+    this.#chunks = [];
+    return bytes;
+  }
+
+  /** Waits for something typed, or for a number of milliseconds; false when nothing has come. */
+  async more(milliseconds: number): Promise<boolean> {
+    const timer = Number.isFinite(milliseconds) ? setTimeout(() => this.#wake?.(), milliseconds) : undefined;
+    if (this.#chunks.length === 0 && !this.#ended) await new Promise<void>((resolve) => (this.#wake = resolve));
+    clearTimeout(timer);
+    return this.#chunks.length > 0;
+  }
+
+  /** Ends a wait. */
+  wake(): void {
+    this.#wake?.();
+  }
+
+  close(): void {
+    this.stdin.destroy();
+  }
+}

@@ -1,0 +1,77 @@
+/** The options of `virtlab boot`. */
+import { InvalidArgumentError, Option } from "commander";
+import { type ModelName, modelNames } from "../../hardware/cpu/model.js";
+import { MACHINES, type MachineName } from "../../hardware/devices/machines.js";
+
+export interface BootFlags {
+  readonly rom?: string;
+  readonly real?: true;
+  readonly machine: MachineName;
+  readonly model?: ModelName;
+  readonly memory: string;
+  readonly append?: string;
+  readonly initrd?: string;
+  readonly module: readonly string[];
+  readonly portLog?: readonly number[];
+  readonly debugExit: number | "none";
+  readonly maxInstructions?: number;
+  readonly timeout?: number;
+  readonly stats?: string;
+  readonly json?: true;
+  readonly progress?: true;
+  readonly reboot?: true;
+  readonly record?: string;
+  readonly replay?: string;
+  readonly saveState?: string;
+  readonly loadState?: string;
+}
+
+const portNumber = (text: string): number => {
+  const value = /^(0x[0-9a-f]+|[0-9]+)$/i.test(text.trim()) ? Number(text.trim()) : Number.NaN;
+  if (!(value >= 0 && value <= 0xffff)) throw new InvalidArgumentError(`"${text}" is no port (0 to 0xffff).`);
+  return value;
+};
+
+const count = (text: string): number => {
+  const value = Number(text.replaceAll("_", ""));
+  if (!(Number.isSafeInteger(value) && value > 0))
+    throw new InvalidArgumentError(`"${text}" is not a positive whole number.`);
+  return value;
+};
+
+const seconds = (text: string): number => {
+  const value = Number(text);
+  if (!(value > 0 && value < 2 ** 21)) throw new InvalidArgumentError(`"${text}" is no number of seconds.`);
+  return value;
+};
+
+/** In the order in which help shows them. */
+export const bootOptions: readonly Option[] = [
+  new Option("--rom <file>", "instead of an image: start in this ROM as after reset, in real mode at F000:FFF0"),
+  new Option("--real", "load the image at 0x7c00 and start it in real mode, as a boot sector"),
+  new Option("--machine <name>", "kind of machine").choices(Object.keys(MACHINES)).default("isapc"),
+  new Option("--cpu, --model <name>", "processor model (default: the newest)").choices([...modelNames]),
+  new Option("--memory <size>", "RAM, such as 64M").default("64M"),
+  new Option("--cmdline, --append <text>", "the kernel's command line"),
+  new Option("--initrd <file>", "a Linux kernel's first root"),
+  new Option("--module <file[,text]>", "load a multiboot module, with its command line; may be repeated")
+    .argParser((text: string, all: string[]) => [...all, text])
+    .default([], "none"),
+  new Option(
+    "--port-log <ports>",
+    "write what the guest writes to these ports to standard error, such as 0x80,0xe9",
+  ).argParser((text: string) => text.split(",").map(portNumber)),
+  new Option("--debug-exit <port>", 'port that ends the machine with status (value << 1) | 1, or "none"')
+    .argParser((text: string) => (text === "none" ? text : portNumber(text)))
+    .default(0xf4, "0xf4"),
+  new Option("--max-instructions <n>", "give up after this many instructions (status 3)").argParser(count),
+  new Option("--timeout <seconds>", "give up after this time (status 3)").argParser(seconds),
+  new Option("--record <file>", "write down what is typed and when"),
+  new Option("--replay <file>", "type what a recording has instead of standard input, and compare the end"),
+  new Option("--load-state <file>", "instead of an image: go on with a saved machine"),
+  new Option("--save-state <file>", "save the machine when it ends, at a limit or at Ctrl-C, too"),
+  new Option("--stats <file>", "write counts as JSON when the machine ends"),
+  new Option("--json", "write one JSON object when the machine ends, the serial output in it, and nothing before"),
+  new Option("--progress", "show on standard error how far the machine is"),
+  new Option("--reboot", "boot again when the guest asks for a reset"),
+];

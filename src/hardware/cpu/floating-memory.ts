@@ -1,0 +1,45 @@
+/** Numbers of 16 to 128 bits in memory, unsigned, through the processor port. Stores are done wholly or not at all. */
+import type { DecodedInstruction } from "../isa/instruction.js";
+import { operandAddress } from "./operands.js";
+import type { ProcessorPort } from "./processor.js";
+
+const words = new Int32Array(4);
+const unsigned = new Uint32Array(words.buffer);
+const quads = new BigUint64Array(words.buffer);
+
+/** The instruction's memory operand, `skip` bytes into it. */
+export function loadBits(port: ProcessorPort, instruction: DecodedInstruction, bits: number, skip = 0): bigint {
+  const bytes = bits / 8;
+  const linear = operandAddress(port, instruction, bytes, false, skip);
+  const user = port.cpl === 3;
+  if (bytes === 2) return BigInt(port.readLinear(linear, 2, user));
+  const count = bytes >> 2;
+  port.readWords(linear, count, user, words);
+  if (count === 1) return BigInt(unsigned[0]!);
+  if (bytes === 8) return quads[0]!;
+  if (bytes === 16) return (quads[1]! << 64n) | quads[0]!;
+  const low = quads[0]!;
+  return (BigInt(port.readLinear(linear + 8, 2, user)) << 64n) | low;
+}
+
+/** Stores the low bits of a number in the instruction's memory operand. */
+export function storeBits(
+  port: ProcessorPort,
+  instruction: DecodedInstruction,
+  bits: number,
+  value: bigint,
+  skip = 0,
+): void {
+  const bytes = bits / 8;
+  const linear = operandAddress(port, instruction, bytes, true, skip);
+  const user = port.cpl === 3;
+  port.checkWrite(linear, bytes, user);
+  if (bytes === 2) {
+    port.writeLinear(linear, 2, Number(BigInt.asUintN(16, value)), user);
+    return;
+  }
+  quads[0] = value;
+  quads[1] = value >> 64n;
+  if (bytes === 10) port.writeLinear(linear + 8, 2, words[2]! & 0xffff, user);
+  port.writeWords(linear, bytes >> 2, user, words);
+}

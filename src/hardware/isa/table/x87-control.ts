@@ -1,0 +1,263 @@
+/** Control of x87 and SSE: initializing, control and status words, saving and restoring all registers. Spec: SDM Vol. 1, "x87 FPU Control Instructions", "MXCSR Control and Status Register". */
+import { STATUS } from "../../cpu/floating.js";
+import { raisePending, requireSse, requireX87 } from "../../cpu/floating-faults.js";
+import {
+  environmentSize,
+  type FastFormat,
+  fastMxcsr,
+  fastSize,
+  initialize,
+  readEnvironment,
+  readFast,
+  readState,
+  setControl,
+  stateSize,
+  writeEnvironment,
+  writeFast,
+  writeState,
+} from "../../cpu/floating-images.js";
+import { operandAddress, readOperand, writeOperand, writeRegister } from "../../cpu/operands.js";
+import { Fault, type ProcessorPort, VECTOR } from "../../cpu/processor.js";
+import { CR0, CR4 } from "../../cpu/state.js";
+import { control, waitingControl } from "../../cpu/x87.js";
+import { type DecodedInstruction, type Definition, define } from "../instruction.js";
+
+const x87 = { group: "x87", needs: "FPU" } as const;
+
+const AX = 0;
+
+/** An image on its way to or from memory, in words. */
+const words = new Int32Array(128);
+const image = new DataView(words.buffer);
+/** The low 16 bits that are left of an image of 14 bytes. */
+const HALF = 2;
+
+function load(port: ProcessorPort, instruction: DecodedInstruction, size: number): void {
+  const linear = operandAddress(port, instruction, size, false);
+  const user = port.cpl === 3;
+  const tail = size & HALF;
+  const last = tail === 0 ? 0 : port.readLinear(linear + size - HALF, HALF, user);
+  port.readWords(linear, size >> 2, user, words);
+  if (tail !== 0) image.setUint16(size - HALF, last, true);
+}
+
+function store(port: ProcessorPort, instruction: DecodedInstruction, size: number, write: () => void): void {
+  const linear = operandAddress(port, instruction, size, true);
+  const user = port.cpl === 3;
+  port.checkWrite(linear, size, user);
+  write();
+  if ((size & HALF) !== 0) port.writeLinear(linear + size - HALF, HALF, image.getUint16(size - HALF, true), user);
+  port.writeWords(linear, size >> 2, user, words);
+}
+
+/** MXCSR's bits, and whether DAZ is one of them. */
+const MXCSR_BITS = 0xffff;
+
+const fastFormat = ({ system, codeBits }: ProcessorPort, { size }: DecodedInstruction): FastFormat => ({
+  wide: size === 64,
+  xmmCount: codeBits === 64 ? 16 : 8,
+  mxcsrBits: (system.cr4 & CR4.OSFXSR) === 0 ? 0 : MXCSR_BITS,
+});
+
+/** Of FXSAVE's region, which lies on a multiple of 16. */
+const REGION = 512;
+function requireAligned(port: ProcessorPort, instruction: DecodedInstruction): void {
+  const linear = operandAddress(port, instruction, REGION, false);
+  if ((linear & 15) !== 0) throw new Fault(VECTOR.GP, 0, "operand-not-aligned");
+}
+
+/** What MXCSR may become. */
+function requireMxcsr(value: number): void {
+  if ((value & ~MXCSR_BITS) !== 0) throw new Fault(VECTOR.GP, 0, "mxcsr-reserved");
+}
+
+const definitions: readonly Definition[] = [
+  {
+    mnemonic: "WAIT",
+    group: "x87",
+    summary: "Raises the x87 exception that is pending; #NM while CR0.MP and CR0.TS are set.",
+    spec: "SDM Vol. 2D, WAIT/FWAIT—Wait",
+    forms: [["9B"]],
+    system: (port) => {
+      if ((port.system.cr0 & (CR0.MP | CR0.TS)) === (CR0.MP | CR0.TS))
+        throw new Fault(VECTOR.NM, undefined, "x87-wait-task-switched");
+      raisePending(port);
+    },
+  },
+  {
+    ...x87,
+    mnemonic: "FNINIT",
+    summary: "Initializes the x87 environment; registers stay, but are empty.",
+    spec: "SDM Vol. 2A, FINIT/FNINIT—Initialize Floating-Point Unit",
+    forms: [["DB E3"]],
+    system: control(({ floating }) => initialize(floating)),
+  },
+  {
+    ...x87,
+    mnemonic: "FNCLEX",
+    summary: "Clears the exception flags and what is pending.",
+    spec: "SDM Vol. 2A, FCLEX/FNCLEX—Clear Exceptions",
+    forms: [["DB E2"]],
+    system: control(({ floating }) => {
+      floating.status &= ~(STATUS.EXCEPTIONS | STATUS.STACK_FAULT | STATUS.SUMMARY | STATUS.BUSY);
+    }),
+  },
+  {
+    ...x87,
+    mnemonic: "FNENI",
+    summary:
+      "Does nothing: it let the 8087 interrupt, and FNDISI kept it from that; FNSETPM was the 287's way into protected mode.",
+    spec: 'SDM Vol. 3B, "Obsolete Instructions and Undefined Opcodes"',
+    forms: [["DB E0"], ["DB E1"], ["DB E4"]],
+    system: control(() => {}),
+  },
+  {
+    ...x87,
+    mnemonic: "FNSTCW",
+    summary: "Stores the control word.",
+    spec: "SDM Vol. 2A, FSTCW/FNSTCW—Store x87 FPU Control Word",
+    forms: [["D9 /7", "Mw"]],
+    system: control((port, instruction) =>
+      writeOperand(port, instruction, instruction.operands[0]!, port.floating.control),
+    ),
+  },
+  {
+    ...x87,
+    mnemonic: "FLDCW",
+    summary: "Loads the control word.",
+    spec: "SDM Vol. 2A, FLDCW—Load x87 FPU Control Word",
+    forms: [["D9 /5", "Mw"]],
+    system: waitingControl((port, instruction) =>
+      setControl(port.floating, readOperand(port, instruction, instruction.operands[0]!)),
+    ),
+  },
+  {
+    ...x87,
+    mnemonic: "FNSTSW",
+    summary: "Stores the status word.",
+    spec: "SDM Vol. 2A, FSTSW/FNSTSW—Store x87 FPU Status Word",
+    forms: [["DD /7", "Mw"]],
+    system: control((port, instruction) =>
+      writeOperand(port, instruction, instruction.operands[0]!, port.floating.status),
+    ),
+  },
+  {
+    ...x87,
+    mnemonic: "FNSTSW",
+    summary: "Stores the status word in AX.",
+    spec: "SDM Vol. 2A, FSTSW/FNSTSW—Store x87 FPU Status Word",
+    forms: [["DF E0"]],
+    system: control((port) => writeRegister(port, AX, 16, port.floating.status)),
+  },
+  {
+    ...x87,
+    mnemonic: "FNSTENV",
+    summary: "Stores the x87 environment, and masks all exceptions.",
+    spec: "SDM Vol. 2A, FSTENV/FNSTENV—Store x87 FPU Environment",
+    forms: [["D9 /6", "M"]],
+    sized: true,
+    system: control((port, instruction) => {
+      store(port, instruction, environmentSize(instruction.size), () =>
+        writeEnvironment(port, image, instruction.size),
+      );
+      setControl(port.floating, port.floating.control | STATUS.EXCEPTIONS);
+    }),
+  },
+  {
+    ...x87,
+    mnemonic: "FLDENV",
+    summary: "Loads the x87 environment.",
+    spec: "SDM Vol. 2A, FLDENV—Load x87 FPU Environment",
+    forms: [["D9 /4", "M"]],
+    sized: true,
+    system: waitingControl((port, instruction) => {
+      load(port, instruction, environmentSize(instruction.size));
+      readEnvironment(port, image, instruction.size);
+    }),
+  },
+  {
+    ...x87,
+    mnemonic: "FNSAVE",
+    summary: "Stores the x87 environment and registers, and initializes them.",
+    spec: "SDM Vol. 2A, FSAVE/FNSAVE—Store x87 FPU State",
+    forms: [["DD /6", "M"]],
+    sized: true,
+    system: control((port, instruction) => {
+      store(port, instruction, stateSize(instruction.size), () => writeState(port, image, instruction.size));
+      initialize(port.floating);
+    }),
+  },
+  {
+    ...x87,
+    mnemonic: "FRSTOR",
+    summary: "Loads the x87 environment and registers.",
+    spec: "SDM Vol. 2A, FRSTOR—Restore x87 FPU State",
+    forms: [["DD /4", "M"]],
+    sized: true,
+    system: waitingControl((port, instruction) => {
+      load(port, instruction, stateSize(instruction.size));
+      readState(port, image, instruction.size);
+    }),
+  },
+  {
+    ...x87,
+    mnemonic: "FXSAVE",
+    summary: "Stores the x87, MMX and SSE registers.",
+    spec: "SDM Vol. 2A, FXSAVE—Save x87 FPU, MMX Technology, and SSE State",
+    forms: [["NP 0F AE /0", "M"]],
+    needs: "FXSR",
+    sized: true,
+    system: (port, instruction) => {
+      requireX87(port);
+      requireAligned(port, instruction);
+      const format = fastFormat(port, instruction);
+      const size = fastSize(format.mxcsrBits === 0 ? 0 : format.xmmCount);
+      store(port, instruction, size, () => writeFast(port, image, format));
+    },
+  },
+  {
+    ...x87,
+    mnemonic: "FXRSTOR",
+    summary: "Loads the x87, MMX and SSE registers.",
+    spec: "SDM Vol. 2A, FXRSTOR—Restore x87 FPU, MMX, XMM, and MXCSR State",
+    forms: [["NP 0F AE /1", "M"]],
+    needs: "FXSR",
+    sized: true,
+    system: (port, instruction) => {
+      requireX87(port);
+      requireAligned(port, instruction);
+      const format = fastFormat(port, instruction);
+      load(port, instruction, fastSize(format.mxcsrBits === 0 ? 0 : format.xmmCount));
+      if (format.mxcsrBits !== 0) requireMxcsr(fastMxcsr(image));
+      readFast(port, image, format);
+    },
+  },
+  {
+    mnemonic: "LDMXCSR",
+    group: "x87",
+    summary: "Loads MXCSR.",
+    spec: "SDM Vol. 2A, LDMXCSR—Load MXCSR Register",
+    forms: [["NP 0F AE /2", "Md"]],
+    needs: "SSE",
+    system: (port, instruction) => {
+      requireSse(port);
+      const value = readOperand(port, instruction, instruction.operands[0]!);
+      requireMxcsr(value);
+      port.floating.mxcsr = value;
+    },
+  },
+  {
+    mnemonic: "STMXCSR",
+    group: "x87",
+    summary: "Stores MXCSR.",
+    spec: "SDM Vol. 2B, STMXCSR—Store MXCSR Register State",
+    forms: [["NP 0F AE /3", "Md"]],
+    needs: "SSE",
+    system: (port, instruction) => {
+      requireSse(port);
+      writeOperand(port, instruction, instruction.operands[0]!, port.floating.mxcsr);
+    },
+  },
+];
+
+export const x87ControlRows = definitions.flatMap(define);

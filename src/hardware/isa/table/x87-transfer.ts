@@ -1,0 +1,407 @@
+/** x87 loads, stores, constants, exchanges and conditional moves. Spec: SDM Vol. 1, "x87 FPU Data Transfer Instructions", "x87 FPU Load Constant Instructions". */
+
+import type { FloatingRegisters } from "../../cpu/floating.js";
+import { storeBits } from "../../cpu/floating-memory.js";
+import {
+  type Environment,
+  EXCEPTION,
+  EXTENDED,
+  narrow,
+  ROUNDING,
+  roundConstant,
+  toDecimal,
+  toInteger,
+  unmasked,
+} from "../../cpu/softfloat/index.js";
+import { FLAG } from "../../cpu/state.js";
+import {
+  begin,
+  free,
+  getStack,
+  INDEFINITE,
+  isEmpty,
+  moveTop,
+  numeric,
+  pop,
+  pushResult,
+  report,
+  setC1,
+  setStack,
+  stackFault,
+} from "../../cpu/x87.js";
+import {
+  formatOf,
+  integerOperand,
+  loadedDecimal,
+  loadedFloat,
+  memoryWidth,
+  type OperandReader,
+} from "../../cpu/x87-operands.js";
+import { type Definition, define, type SystemInstruction } from "../instruction.js";
+
+const x87 = { group: "x87", needs: "FPU" } as const;
+
+const loading = (read: OperandReader): SystemInstruction =>
+  numeric((port, instruction) => pushResult(port.floating, read(port, instruction)));
+
+/** What ST(0) is in memory, and what stands there for an empty register. */
+interface Target {
+  readonly of: (bits: bigint, width: number, env: Environment) => bigint;
+  readonly indefinite: (width: number) => bigint;
+}
+
+const asFloat: Target = {
+  of: (bits, width, env) => (width === EXTENDED.width ? bits : narrow(EXTENDED, formatOf(width), bits, env)),
+  indefinite: (width) => (width === EXTENDED.width ? INDEFINITE : formatOf(width).indefinite),
+};
+const asInteger: Target = {
+  of: (bits, width, env) => toInteger(EXTENDED, bits, width as 16 | 32 | 64, env),
+  indefinite: (width) => 1n << BigInt(width - 1),
+};
+const asTruncated: Target = {
+  ...asInteger,
+  of: (bits, width, env) => {
+    env.rounding = ROUNDING.zero;
+    return asInteger.of(bits, width, env);
+  },
+};
+const asDecimal: Target = {
+  of: (bits, _width, env) => toDecimal(EXTENDED, bits, env),
+  indefinite: () => 0xffffc000000000000000n,
+};
+
+/** A number that does not fit in memory is not stored while that is unmasked; one that is only inexact is. */
+const KEEPS_FROM_STORING: number = EXCEPTION.INVALID | EXCEPTION.OVERFLOW | EXCEPTION.UNDERFLOW;
+
+/** What is not stored is not inexact either. */
+function forgetRounding(env: Environment): void {
+  env.flags &= ~EXCEPTION.PRECISION;
+  env.roundedUp = false;
+}
+
+const storing = (target: Target, pops: number): SystemInstruction =>
+  numeric((port, instruction) => {
+    const { floating } = port;
+    const width = memoryWidth(instruction);
+    if (isEmpty(floating, 0)) {
+      const masked = (floating.control & EXCEPTION.INVALID) !== 0;
+      if (masked) storeBits(port, instruction, width, target.indefinite(width));
+      stackFault(floating, false);
+      if (masked) pop(floating, pops);
+      return;
+    }
+    const env = begin(floating);
+    const bits = target.of(getStack(floating, 0), width, env);
+    const stores = (unmasked(env) & KEEPS_FROM_STORING) === 0;
+    if (!stores) forgetRounding(env);
+    if (stores) storeBits(port, instruction, width, bits);
+    report(floating, env);
+    if (stores) pop(floating, pops);
+  });
+
+/** Copies ST(0) to ST(i). */
+const storingRegister = (pops: number): SystemInstruction =>
+  numeric(({ floating }, { operands: [target] }) => {
+    const to = target?.kind === "x87" ? target.number : 0;
+    if (isEmpty(floating, 0)) {
+      if (!stackFault(floating, false)) return;
+      setStack(floating, to, INDEFINITE);
+    } else {
+      setC1(floating, false);
+      setStack(floating, to, getStack(floating, 0));
+    }
+    pop(floating, pops);
+  });
+
+const indexOf = (operands: readonly { readonly kind: string; readonly number?: number }[]): number =>
+  operands.find(({ kind, number }) => kind === "x87" && number !== undefined)?.number ?? 0;
+
+const loadingRegister: SystemInstruction = numeric(({ floating }, { operands }) => {
+  const from = indexOf(operands);
+  const overflow = !isEmpty(floating, 7);
+  if (!isEmpty(floating, from) || overflow) {
+    const bits = getStack(floating, from);
+    pushResult(floating, () => bits);
+  } else if (stackFault(floating, false)) {
+    moveTop(floating, -1);
+    setStack(floating, 0, INDEFINITE);
+  }
+});
+
+const exchanging: SystemInstruction = numeric(({ floating }, { operands }) => {
+  const other = indexOf(operands);
+  if (isEmpty(floating, 0) || isEmpty(floating, other)) {
+    if (!stackFault(floating, false)) return;
+    for (const index of [0, other]) if (isEmpty(floating, index)) setStack(floating, index, INDEFINITE);
+  } else setC1(floating, false);
+  const top = getStack(floating, 0);
+  setStack(floating, 0, getStack(floating, other));
+  setStack(floating, other, top);
+});
+
+const conditionalMove = (flags: number, wanted: boolean): SystemInstruction =>
+  numeric((port, { operands: [, source] }) => {
+    const { floating } = port;
+    const from = source?.kind === "x87" ? source.number : 0;
+    if (isEmpty(floating, 0) || isEmpty(floating, from)) {
+      if (stackFault(floating, false)) setStack(floating, 0, INDEFINITE);
+      return;
+    }
+    if (((port.getEflags() & flags) !== 0) === wanted) setStack(floating, 0, getStack(floating, from));
+  });
+
+/** Constants with more bits than a register has, so that they can be rounded: significand, and its exponent. */
+const constants: readonly (readonly [
+  name: string,
+  modrm: string,
+  what: string,
+  significand: bigint,
+  exponent: number,
+])[] = [
+  ["FLD1", "E8", "1", 1n, 0],
+  ["FLDL2T", "E9", "the logarithm of 10 to base 2", 0xd49a784bcd1b8afe492bn, -78],
+  ["FLDL2E", "EA", "the logarithm of e to base 2", 0xb8aa3b295c17f0bbbe87n, -79],
+  ["FLDPI", "EB", "pi", 0xc90fdaa22168c234c4c6n, -78],
+  ["FLDLG2", "EC", "the logarithm of 2 to base 10", 0x9a209a84fbcff7988f89n, -81],
+  ["FLDLN2", "ED", "the natural logarithm of 2", 0xb17217f7d1cf79abc9e3n, -80],
+];
+
+const loadingConstant = (significand: bigint, exponent: number): SystemInstruction =>
+  numeric(({ floating }) => pushResult(floating, (env) => roundConstant(EXTENDED, exponent, significand, env)));
+
+/** FXCH, FSTP and FFREE have more encodings than the manual lists. Spec: AMD64 Vol. 3, "x87 Opcodes". */
+const definitions: readonly Definition[] = [
+  {
+    ...x87,
+    mnemonic: "FLD",
+    summary: "Pushes a floating-point number.",
+    spec: "SDM Vol. 2A, FLD—Load Floating-Point Value",
+    forms: [
+      ["D9 /0", "Md"],
+      ["DD /0", "Mq"],
+      ["DB /5", "Mt"],
+    ],
+    system: loading(loadedFloat),
+  },
+  {
+    ...x87,
+    mnemonic: "FLD",
+    summary: "Pushes a copy of ST(i).",
+    spec: "SDM Vol. 2A, FLD—Load Floating-Point Value",
+    forms: [["D9 C0+i", "STi"]],
+    system: loadingRegister,
+  },
+  {
+    ...x87,
+    mnemonic: "FILD",
+    summary: "Pushes an integer.",
+    spec: "SDM Vol. 2A, FILD—Load Integer",
+    forms: [
+      ["DF /0", "Mw"],
+      ["DB /0", "Md"],
+      ["DF /5", "Mq"],
+    ],
+    system: loading(integerOperand),
+  },
+  {
+    ...x87,
+    mnemonic: "FBLD",
+    summary: "Pushes a decimal number.",
+    spec: "SDM Vol. 2A, FBLD—Load Binary Coded Decimal",
+    forms: [["DF /4", "Mt"]],
+    system: loading(loadedDecimal),
+  },
+  {
+    ...x87,
+    mnemonic: "FST",
+    summary: "Stores ST(0).",
+    spec: "SDM Vol. 2A, FST/FSTP—Store Floating-Point Value",
+    forms: [
+      ["D9 /2", "Md"],
+      ["DD /2", "Mq"],
+    ],
+    system: storing(asFloat, 0),
+  },
+  {
+    ...x87,
+    mnemonic: "FST",
+    summary: "Copies ST(0) to ST(i).",
+    spec: "SDM Vol. 2A, FST/FSTP—Store Floating-Point Value",
+    forms: [["DD D0+i", "STi"]],
+    system: storingRegister(0),
+  },
+  {
+    ...x87,
+    mnemonic: "FSTP",
+    summary: "Pops into memory.",
+    spec: "SDM Vol. 2A, FST/FSTP—Store Floating-Point Value",
+    forms: [
+      ["D9 /3", "Md"],
+      ["DD /3", "Mq"],
+      ["DB /7", "Mt"],
+    ],
+    system: storing(asFloat, 1),
+  },
+  {
+    ...x87,
+    mnemonic: "FSTP",
+    summary: "Copies ST(0) to ST(i) and pops.",
+    spec: "SDM Vol. 2A, FST/FSTP—Store Floating-Point Value",
+    forms: [
+      ["DD D8+i", "STi"],
+      ["DF D0+i", "STi"],
+      ["DF D8+i", "STi"],
+    ],
+    system: storingRegister(1),
+  },
+  {
+    ...x87,
+    mnemonic: "FIST",
+    summary: "Stores ST(0) as an integer.",
+    spec: "SDM Vol. 2A, FIST/FISTP—Store Integer",
+    forms: [
+      ["DF /2", "Mw"],
+      ["DB /2", "Md"],
+    ],
+    system: storing(asInteger, 0),
+  },
+  {
+    ...x87,
+    mnemonic: "FISTP",
+    summary: "Pops an integer into memory.",
+    spec: "SDM Vol. 2A, FIST/FISTP—Store Integer",
+    forms: [
+      ["DF /3", "Mw"],
+      ["DB /3", "Md"],
+      ["DF /7", "Mq"],
+    ],
+    system: storing(asInteger, 1),
+  },
+  {
+    ...x87,
+    mnemonic: "FBSTP",
+    summary: "Pops a decimal number into memory.",
+    spec: "SDM Vol. 2A, FBSTP—Store BCD Integer and Pop",
+    forms: [["DF /6", "Mt"]],
+    system: storing(asDecimal, 1),
+  },
+  {
+    ...x87,
+    mnemonic: "FXCH",
+    summary: "Exchanges ST(0) and ST(i).",
+    spec: "SDM Vol. 2A, FXCH—Exchange Register Contents",
+    forms: [
+      ["D9 C8+i", "STi"],
+      ["DD C8+i", "STi"],
+      ["DF C8+i", "STi"],
+    ],
+    system: exchanging,
+  },
+  ...constants.map(
+    ([mnemonic, modrm, what, significand, exponent]): Definition => ({
+      ...x87,
+      mnemonic,
+      summary: `Pushes ${what}.`,
+      spec: "SDM Vol. 2A, FLD1/FLDL2T/FLDL2E/FLDPI/FLDLG2/FLDLN2/FLDZ—Load Constant",
+      forms: [[`D9 ${modrm}`]],
+      system: loadingConstant(significand, exponent),
+    }),
+  ),
+  {
+    ...x87,
+    mnemonic: "FLDZ",
+    summary: "Pushes 0.",
+    spec: "SDM Vol. 2A, FLD1/FLDL2T/FLDL2E/FLDPI/FLDLG2/FLDLN2/FLDZ—Load Constant",
+    forms: [["D9 EE"]],
+    system: numeric(({ floating }) => pushResult(floating, () => 0n)),
+  },
+  {
+    ...x87,
+    mnemonic: "FFREE",
+    summary: "Marks ST(i) as empty.",
+    spec: "SDM Vol. 2A, FFREE—Free Floating-Point Register",
+    forms: [["DD C0+i", "STi"]],
+    system: numeric(({ floating }, { operands }) => {
+      setC1(floating, false);
+      free(floating, indexOf(operands));
+    }),
+  },
+  {
+    ...x87,
+    mnemonic: "FFREEP",
+    summary: "Marks ST(i) as empty and pops.",
+    spec: 'AMD64 Vol. 3, "x87 Opcodes" (opcode DF /0)',
+    forms: [["DF C0+i", "STi"]],
+    system: numeric(({ floating }, { operands }) => {
+      setC1(floating, false);
+      free(floating, indexOf(operands));
+      pop(floating);
+    }),
+  },
+  {
+    ...x87,
+    mnemonic: "FINCSTP",
+    summary: "Moves the top of the stack up; no register becomes empty.",
+    spec: "SDM Vol. 2A, FINCSTP—Increment Stack-Top Pointer",
+    forms: [["D9 F7"]],
+    system: numeric(({ floating }) => rotate(floating, 1)),
+  },
+  {
+    ...x87,
+    mnemonic: "FDECSTP",
+    summary: "Moves the top of the stack down; no register is filled.",
+    spec: "SDM Vol. 2A, FDECSTP—Decrement Stack-Top Pointer",
+    forms: [["D9 F6"]],
+    system: numeric(({ floating }) => rotate(floating, -1)),
+  },
+  {
+    ...x87,
+    mnemonic: "FNOP",
+    summary: "Does nothing.",
+    spec: "SDM Vol. 2A, FNOP—No Operation",
+    forms: [["D9 D0"]],
+    system: numeric(() => {}),
+  },
+  ...(
+    [
+      ["FCMOVB", "DA C0+i", FLAG.CF, true],
+      ["FCMOVE", "DA C8+i", FLAG.ZF, true],
+      ["FCMOVBE", "DA D0+i", FLAG.CF | FLAG.ZF, true],
+      ["FCMOVU", "DA D8+i", FLAG.PF, true],
+      ["FCMOVNB", "DB C0+i", FLAG.CF, false],
+      ["FCMOVNE", "DB C8+i", FLAG.ZF, false],
+      ["FCMOVNBE", "DB D0+i", FLAG.CF | FLAG.ZF, false],
+      ["FCMOVNU", "DB D8+i", FLAG.PF, false],
+    ] as const
+  ).map(
+    ([mnemonic, opcode, flags, wanted]): Definition => ({
+      ...x87,
+      mnemonic,
+      summary: "Copies ST(i) to ST(0) if the flags are so.",
+      spec: "SDM Vol. 2A, FCMOVcc—Floating-Point Conditional Move",
+      forms: [[opcode, "ST0 STi"]],
+      needs: ["FPU", "CMOV"],
+      system: conditionalMove(flags, wanted),
+    }),
+  ),
+  {
+    ...x87,
+    mnemonic: "FISTTP",
+    summary: "Pops an integer into memory, rounded towards zero.",
+    spec: "SDM Vol. 2A, FISTTP—Store Integer With Truncation",
+    forms: [
+      ["DF /1", "Mw"],
+      ["DB /1", "Md"],
+      ["DD /1", "Mq"],
+    ],
+    needs: ["FPU", "SSE3"],
+    system: storing(asTruncated, 1),
+  },
+];
+
+function rotate(floating: FloatingRegisters, by: number): void {
+  setC1(floating, false);
+  moveTop(floating, by);
+}
+
+export const x87TransferRows = definitions.flatMap(define);
