@@ -104,14 +104,15 @@ function operandOf({ operands, mnemonic }: Row, random: Random): bigint {
   const type = operands.find(({ method }) => method === "M")?.type;
   if (mnemonic === "FBLD") return decimal(random);
   if (mnemonic === "FLDCW") return bits(random, 16);
-  if (mnemonic.startsWith("FI")) return significand(random, 64) ^ BigInt(random.below(2) ? -1 : 0) & (2n ** 64n - 1n);
+  if (mnemonic.startsWith("FI")) return significand(random, 64) ^ (BigInt(random.below(2) ? -1 : 0) & (2n ** 64n - 1n));
   if (type === "d") return pack(random, 8, 23);
   if (type === "q") return pack(random, 11, 52);
   return extended(random);
 }
 
 /** A number near another, so that a difference cancels. */
-const near = (value: bigint, random: Random): bigint => value ^ (BigInt(random.below(2)) << 79n) ^ BigInt(random.below(16));
+const near = (value: bigint, random: Random): bigint =>
+  value ^ (BigInt(random.below(2)) << 79n) ^ BigInt(random.below(16));
 
 /** A case for a row. `masks` are of exceptions, or chosen at random. */
 export function x87Case(row: Row, random: Random): X87Case {
@@ -156,7 +157,8 @@ export function imageOf(test: X87Case): Uint8Array {
   return image;
 }
 
-export const codeBytes = ({ code }: X87Case): Uint8Array => Uint8Array.from([...code, RET, ...Array(15).fill(RET)]).slice(0, 16);
+export const codeBytes = ({ code }: X87Case): Uint8Array =>
+  Uint8Array.from([...code, RET, ...Array(15).fill(RET)]).slice(0, 16);
 
 /** The operand's 16 bytes. */
 export function operandBytes({ operand }: X87Case): Uint8Array {

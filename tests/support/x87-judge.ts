@@ -125,7 +125,10 @@ export class X87Machine {
     const { events } = this.#engine.run({ limit: 1, observe });
     const middle = this.#engine.seal();
     this.#engine.run({ limit: 1 });
-    const page = this.#engine.seal().memory.get(DATA >>> 12)!.bytes();
+    const page = this.#engine
+      .seal()
+      .memory.get(DATA >>> 12)!
+      .bytes();
     const view = new DataView(page.buffer, page.byteOffset, page.length);
     const [event] = events;
     return {

@@ -5,7 +5,7 @@
  * where its result does not depend on the engine: see `isa/table/fast-float.ts`.
  * Spec: WebAssembly Core Specification 2.0, "Vector Instructions" (binary format).
  */
-import { type Expr, unsignedLeb, type ValueType } from "./wasm.js";
+import { type Bytes, type Expr, unsignedLeb, type ValueType } from "./wasm.js";
 
 const PREFIX = 0xfd;
 
@@ -188,30 +188,30 @@ export const ones: Expr = v128(Array.from({ length: 16 }, () => 0xff));
 
 export function vectorUnary(op: VectorUnaryOp, a: Expr): Expr {
   expectType(a, "v128", op);
-  return { type: "v128", code: [...a.code, ...instruction(unaryOps[op])] };
+  return { type: "v128", code: [a.code, ...instruction(unaryOps[op])] };
 }
 
 export function vectorBinary(op: VectorBinaryOp, a: Expr, b: Expr): Expr {
   expectType(a, "v128", op);
   expectType(b, "v128", op);
-  return { type: "v128", code: [...a.code, ...b.code, ...instruction(binaryOps[op])] };
+  return { type: "v128", code: [a.code, b.code, ...instruction(binaryOps[op])] };
 }
 
 export function vectorShift(op: VectorShiftOp, a: Expr, count: Expr): Expr {
   expectType(a, "v128", op);
   expectType(count, "i32", op);
-  return { type: "v128", code: [...a.code, ...count.code, ...instruction(shiftOps[op])] };
+  return { type: "v128", code: [a.code, count.code, ...instruction(shiftOps[op])] };
 }
 
 export function vectorTest(op: VectorTestOp, a: Expr): Expr {
   expectType(a, "v128", op);
-  return { type: "i32", code: [...a.code, ...instruction(testOps[op])] };
+  return { type: "i32", code: [a.code, ...instruction(testOps[op])] };
 }
 
 /** Bits of `a` where `mask` has ones, of `b` elsewhere. */
 export function bitselect(mask: Expr, a: Expr, b: Expr): Expr {
   for (const operand of [mask, a, b]) expectType(operand, "v128", "v128.bitselect");
-  return { type: "v128", code: [...a.code, ...b.code, ...mask.code, ...instruction(82)] };
+  return { type: "v128", code: [a.code, b.code, mask.code, ...instruction(82)] };
 }
 
 /** Bytes of two vectors by number: 0 to 15 are those of `a`, 16 to 31 those of `b`. */
@@ -219,27 +219,27 @@ export function shuffle(a: Expr, b: Expr, lanes: readonly number[]): Expr {
   expectType(a, "v128", "i8x16.shuffle");
   expectType(b, "v128", "i8x16.shuffle");
   if (lanes.length !== 16 || lanes.some((lane) => lane < 0 || lane > 31)) throw new TypeError("i8x16.shuffle: lanes");
-  return { type: "v128", code: [...a.code, ...b.code, ...instruction(13), ...lanes] };
+  return { type: "v128", code: [a.code, b.code, ...instruction(13), ...lanes] };
 }
 
 export function splat(lanes: Lanes, value: Expr): Expr {
   const [opcode, type] = splatOps[lanes];
   expectType(value, type, `${lanes}.splat`);
-  return { type: "v128", code: [...value.code, ...instruction(opcode)] };
+  return { type: "v128", code: [value.code, ...instruction(opcode)] };
 }
 
 /** A lane, zero-extended. */
 export function extract(lanes: Lanes, a: Expr, lane: number): Expr {
   const [opcode, type] = extractOps[lanes];
   expectType(a, "v128", `${lanes}.extract_lane`);
-  return { type, code: [...a.code, ...instruction(opcode), lane] };
+  return { type, code: [a.code, ...instruction(opcode), lane] };
 }
 
 export function replace(lanes: keyof typeof replaceOps, a: Expr, lane: number, value: Expr): Expr {
   const [opcode, type] = replaceOps[lanes];
   expectType(a, "v128", `${lanes}.replace_lane`);
   expectType(value, type, `${lanes}.replace_lane`);
-  return { type: "v128", code: [...a.code, ...value.code, ...instruction(opcode), lane] };
+  return { type: "v128", code: [a.code, value.code, ...instruction(opcode), lane] };
 }
 
 /** Loads of 16 bytes, or of fewer into the lowest lane with zeros above it. */
@@ -251,13 +251,13 @@ export type VectorStoreWidth = keyof typeof storeOps;
 
 export function vectorLoad(width: VectorWidth, address: Expr, offset = 0): Expr {
   expectType(address, "i32", "v128.load");
-  return { type: "v128", code: [...address.code, ...instruction(loadOps[width]), 0, ...unsignedLeb(offset)] };
+  return { type: "v128", code: [address.code, ...instruction(loadOps[width]), 0, ...unsignedLeb(offset)] };
 }
 
 /** The bytes of a store, for `FunctionBody.emit`. */
-export function vectorStore(width: VectorStoreWidth, address: Expr, value: Expr, offset = 0): readonly number[] {
+export function vectorStore(width: VectorStoreWidth, address: Expr, value: Expr, offset = 0): Bytes {
   expectType(address, "i32", "v128.store");
   expectType(value, "v128", "v128.store");
   const [opcode, lane] = storeOps[width];
-  return [...address.code, ...value.code, ...instruction(opcode), 0, ...unsignedLeb(offset), ...(lane ? [0] : [])];
+  return [address.code, value.code, ...instruction(opcode), 0, ...unsignedLeb(offset), ...(lane ? [0] : [])];
 }

@@ -10,10 +10,13 @@
 
 export type ValueType = "i32" | "i64" | "f64" | "v128";
 
+/** Bytes of code, in parts: to put expressions together copies nothing. */
+export type Bytes = readonly (number | Bytes)[];
+
 /** An expression: its type and the bytes that leave its value on the operand stack. */
 export interface Expr {
   readonly type: ValueType;
-  readonly code: readonly number[];
+  readonly code: Bytes;
   /** Of `i32(value)`: that value. */
   readonly constant?: number;
 }
@@ -124,28 +127,28 @@ export const i64 = (value: bigint): Expr => ({ type: "i64", code: [0x42, ...sign
 export function unary(op: UnaryOp, a: Expr): Expr {
   const [code, from, to] = unaryOps[op];
   expectType(a, from, op);
-  return { type: to, code: [...a.code, ...code] };
+  return { type: to, code: [a.code, ...code] };
 }
 
 export function binary(op: BinaryOp, a: Expr, b: Expr): Expr {
   expectType(b, a.type, op);
   if (a.type === "v128" || a.type === "f64") throw new TypeError(`${op}: vectors have operators of their own`);
   const [narrow, wide, truth] = binaryOps[op];
-  return { type: truth ? "i32" : a.type, code: [...a.code, ...b.code, a.type === "i32" ? narrow : wide] };
+  return { type: truth ? "i32" : a.type, code: [a.code, b.code, a.type === "i32" ? narrow : wide] };
 }
 
 /** `condition ? a : b`, both evaluated. */
 export function select(condition: Expr, a: Expr, b: Expr): Expr {
   expectType(condition, "i32", "select");
   expectType(b, a.type, "select");
-  return { type: a.type, code: [...a.code, ...b.code, ...condition.code, 0x1b] };
+  return { type: a.type, code: [a.code, b.code, condition.code, 0x1b] };
 }
 
 /** Alignment hints are 0 everywhere: guest addresses are not aligned, and engines ignore the hint. */
 export function load(op: LoadOp, address: Expr, offset = 0): Expr {
   expectType(address, "i32", "load");
   const [code, type] = loadOps[op];
-  return { type, code: [...address.code, code, 0, ...unsignedLeb(offset)] };
+  return { type, code: [address.code, code, 0, ...unsignedLeb(offset)] };
 }
 
 /** A label to branch to; `level` is the nesting it was opened at. */
@@ -190,23 +193,23 @@ export class FunctionBody {
 
   set(local: Local, value: Expr): void {
     expectType(value, local.type, "local.set");
-    this.#push(...value.code, 0x21, ...unsignedLeb(local.index));
+    this.#push(value.code, 0x21, ...unsignedLeb(local.index));
   }
 
   /** Evaluates for what else it does. */
   drop(value: Expr): void {
-    this.#push(...value.code, 0x1a);
+    this.#push(value.code, 0x1a);
   }
 
   store(op: StoreOp, address: Expr, value: Expr, offset = 0): void {
     expectType(address, "i32", "store");
     const [code, type] = storeOps[op];
     expectType(value, type, `store ${op}`);
-    this.#push(...address.code, ...value.code, code, 0, ...unsignedLeb(offset));
+    this.#push(address.code, value.code, code, 0, ...unsignedLeb(offset));
   }
 
   /** An instruction as bytes: one that leaves nothing on the operand stack. */
-  emit(code: readonly number[]): void {
+  emit(code: Bytes): void {
     this.#push(...code);
   }
 
@@ -232,7 +235,7 @@ export class FunctionBody {
 
   if(condition: Expr, then: () => void, otherwise?: () => void): void {
     expectType(condition, "i32", "if");
-    this.#push(...condition.code, 0x04, EMPTY_BLOCK);
+    this.#push(condition.code, 0x04, EMPTY_BLOCK);
     this.#level++;
     then();
     if (otherwise) {
@@ -249,17 +252,17 @@ export class FunctionBody {
 
   brIf(label: Label, condition: Expr): void {
     expectType(condition, "i32", "br_if");
-    this.#push(...condition.code, 0x0d, ...unsignedLeb(this.#level - label.level));
+    this.#push(condition.code, 0x0d, ...unsignedLeb(this.#level - label.level));
   }
 
   brTable(index: Expr, labels: readonly Label[], otherwise: Label): void {
     expectType(index, "i32", "br_table");
-    this.#push(...index.code, 0x0e, ...unsignedLeb(labels.length));
+    this.#push(index.code, 0x0e, ...unsignedLeb(labels.length));
     for (const label of [...labels, otherwise]) this.#push(...unsignedLeb(this.#level - label.level));
   }
 
   return(value: Expr): void {
-    this.#push(...value.code, 0x0f);
+    this.#push(value.code, 0x0f);
   }
 
   unreachable(): void {
@@ -290,8 +293,11 @@ export class FunctionBody {
     this.#push(0x0b);
   }
 
-  #push(...bytes: number[]): void {
-    for (const byte of bytes) this.#code.push(byte);
+  #push(...bytes: Bytes): void {
+    for (const part of bytes) {
+      if (typeof part === "number") this.#code.push(part);
+      else this.#push(...part);
+    }
   }
 }
 
@@ -309,7 +315,7 @@ export function call(index: number, type: FunctionType, args: readonly Expr[]): 
   });
   const result = type.results[0];
   if (!result) throw new TypeError("call: the engine only calls functions with a result");
-  return { type: result, code: [...args.flatMap((arg) => arg.code), 0x10, ...unsignedLeb(index)] };
+  return { type: result, code: [...args.map((arg) => arg.code), 0x10, ...unsignedLeb(index)] };
 }
 
 export interface ModuleParts {
