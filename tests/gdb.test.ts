@@ -1,9 +1,12 @@
 /** Debian's gdb on machines: what it reads is what they are, where it stops is where they come by, and it can go back. */
+import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { Machine } from "../src/hardware/machine.js";
-import { debug } from "./support/gdb.js";
+import { debug, runGdb } from "./support/gdb.js";
+import { peer } from "./support/peers.js";
 import { packageRoot } from "./support/virtlab.js";
 
 const file = (name: string): string => join(packageRoot, "guests", "images", `${name}.elf`);
@@ -200,5 +203,62 @@ describe("gdb", () => {
     expect(answers[1]).toContain("No more reverse-execution history.");
     expect(answers[2]).toContain("the machine has ended: debug exit");
     expect(left.machine.serial).toBe("echo: ready\nHELLO\necho: 1 lines\n");
+  });
+});
+
+describe("virtlab boot --gdb", () => {
+  const command = join(packageRoot, "dist", "cli", "main.js");
+  /** The command, started, with its port once it is there. */
+  async function started(...args: readonly string[]) {
+    const child = spawn(process.execPath, [command, "boot", file("rings"), "--memory", "16M", "--gdb", "0", ...args]);
+    const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
+    let output = "";
+    child.stdout.on("data", (bytes: Buffer) => {
+      output += bytes.toString();
+    });
+    const port = await new Promise<number>((resolve, reject) => {
+      child.stderr.on("data", (bytes: Buffer) => {
+        const match = /waiting for gdb: target remote 127\.0\.0\.1:(\d+)/.exec(bytes.toString());
+        if (match) resolve(Number(match[1]));
+      });
+      child.on("close", () => reject(new Error("the command has ended")));
+    });
+    return { child, port, ended, output: () => output };
+  }
+
+  it("waits, obeys one debugger, and runs on by itself when that detaches", async (context) => {
+    const program = peer(context, "gdb");
+    const { port, ended, output } = await started();
+    const printed = await runGdb(program, port, file("rings"), ["break guest_main", "continue", "detach"]);
+    expect(printed).toContain("Breakpoint 1, 0x001010b8 in guest_main ()");
+    expect(await ended).toBe(33);
+    expect(output()).toBe(rings.run().serial);
+  });
+
+  it("turns a second debugger away, lets the next in when the first is gone, and ends when it is killed", async () => {
+    const { port, ended } = await started();
+    const first = connect(port, "127.0.0.1");
+    await new Promise((resolve) => first.on("connect", resolve));
+    /** What comes back for some bytes on a line of its own; "closed" where that is cut off at once. */
+    const send = (bytes: string): Promise<string> =>
+      new Promise((resolve) => {
+        const socket = connect(port, "127.0.0.1", () => socket.write(bytes));
+        socket.on("data", (answer) => {
+          socket.destroy();
+          resolve(answer.toString());
+        });
+        socket.on("close", () => resolve("closed"));
+        socket.on("error", () => resolve("closed"));
+      });
+    const answered = new Promise((resolve) => first.once("data", resolve));
+    first.write("$qC#b4");
+    await answered;
+    expect(await send("$qC#b4")).toBe("closed");
+    first.destroy();
+    let answer = "closed";
+    while (answer === "closed") answer = await send("$qC#b4");
+    expect(answer).toBe("+$QC1#c5");
+    while (answer !== "+") answer = await send("$k#6b");
+    expect(await ended).toBe(3);
   });
 });

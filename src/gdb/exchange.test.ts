@@ -253,6 +253,24 @@ describe("going back", () => {
   });
 });
 
+describe("a script", () => {
+  it("is typed when the machine comes by, and again when it has gone back", () => {
+    const echo = Machine.boot({ image: guest("echo"), memory: "16M" });
+    const waiting = echo.run();
+    const once = waiting.type("one\n").run();
+    const alone = once.type("quit\n").run();
+    const script = [
+      { steps: waiting.steps, serial: latin1("one\n") },
+      { steps: once.steps, serial: latin1("quit\n") },
+    ];
+    const end = asked(beginSession(echo, script), "c").session;
+    expect(end.machine.hash).toBe(alone.hash);
+    const start = asked(end, "bc").session;
+    expect(start.machine.hash).toBe(echo.hash);
+    expect(asked(start, "c").session.machine.hash).toBe(alone.hash);
+  });
+});
+
 describe("hostile bytes", () => {
   it("never make it fail, and leave it able to answer", () => {
     // Linear congruential numbers: the same every time.

@@ -25,13 +25,9 @@ export async function debug(
   const program = peer(context, "gdb");
   const server = await serveGdb(machine, options);
   options.onServer?.(server);
-  const script = [
-    ...["set pagination off", "set confirm off", "set width 0", "set tcp auto-retry off", "set remotetimeout 60"],
-    `target remote 127.0.0.1:${server.port}`,
-    ...commands.flatMap((command) => [`echo ${MARK}\\n`, command]),
-  ];
   try {
-    const output = await run(program, ["-nx", "-batch", ...script.flatMap((line) => ["-ex", line]), symbols]);
+    const marked = commands.flatMap((command) => [`echo ${MARK}\\n`, command]);
+    const output = await runGdb(program, server.port, symbols, marked);
     const [, ...answers] = output.split(`${MARK}\n`);
     return { answers: answers.map((answer) => answer.trim()), left: await server.left };
   } finally {
@@ -39,7 +35,14 @@ export async function debug(
   }
 }
 
-function run(program: string, args: readonly string[]): Promise<string> {
+/** What gdb prints while it does these commands with the machine at a port. */
+export function runGdb(program: string, port: number, symbols: string, commands: readonly string[]): Promise<string> {
+  const script = [
+    ...["set pagination off", "set confirm off", "set width 0", "set tcp auto-retry off", "set remotetimeout 60"],
+    `target remote 127.0.0.1:${port}`,
+    ...commands,
+  ];
+  const args = ["-nx", "-batch", ...script.flatMap((line) => ["-ex", line]), symbols];
   return new Promise((resolve, reject) => {
     // One pipe for both, so that what the machine says stands where it was said.
     const child = spawn("/bin/sh", ["-c", 'exec "$0" "$@" 2>&1', program, ...args], {

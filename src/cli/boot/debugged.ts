@@ -35,6 +35,7 @@ export async function runUnderGdb(
     const session = await runSession(machine, flags, rest, caught);
     return { ...session, output: output + session.output };
   }
+  process.stdin.destroy();
   const end: End = how === "exited" && machine.stop !== undefined ? machine.stop : { reason: "interrupted" };
   return { end, machine, earlier: machine, inputs: [], exceptions: [], output };
 }
