@@ -20,16 +20,16 @@ const ANSWERED = "uname -a; cat /proc/cpuinfo; ls /; ps";
 
 /** Words that stand in one list only, and why. */
 const ONLY_HERE: Readonly<Record<string, readonly string[]>> = {
-  // QEMU's TCG has no virtual interrupt flag, and leaves the PAT out of its Pentium III.
-  flags: ["vme", "pat"],
+  // QEMU's TCG has no virtual interrupt flag.
+  flags: ["vme"],
   bugs: [],
   // The serial number's leaf, which counts in QEMU's level, is none of this model's.
   "cpuid level": ["2"],
   "/sys/class": [],
 };
 const ONLY_IN_QEMU: Readonly<Record<string, readonly string[]>> = {
-  // QEMU says that it is a hypervisor.
-  flags: ["hypervisor"],
+  // QEMU says that it is a hypervisor. The model here has neither MMX nor SSE.
+  flags: ["hypervisor", "mmx", "sse"],
   // Linux takes bugs for granted that only a host could tell a hypervisor's guest to be free of.
   bugs: ["bhi", "its"],
   "cpuid level": ["3"],

@@ -3,8 +3,9 @@
  * Spec: SDM Vol. 3A, "Segment Selectors", "Segment Descriptors", "System Descriptor Types".
  */
 import { Fault, type ProcessorPort, VECTOR } from "./processor.js";
+import { addressOf } from "./quadwords.js";
 import type { RuleName } from "./rules.js";
-import { ACCESS, dplOf, type Segment, type SystemState } from "./state.js";
+import { ACCESS, dplOf, isCanonical, isLong, type Segment, type SystemState } from "./state.js";
 
 /** A descriptor of a table: its words, and where it lies. */
 export interface Descriptor {
@@ -17,7 +18,10 @@ export interface Descriptor {
   readonly access: number;
 }
 
-/** System descriptor types (S = 0). */
+/**
+ * System descriptor types (S = 0). In IA-32e mode the 32-bit ones are of 64 bits, and the 16-bit ones and the task gate do
+ * not exist.
+ */
 export const SYSTEM_TYPE = {
   TSS16: 1,
   LDT: 2,
@@ -47,21 +51,33 @@ export const selectorFault = (vector: number, selector: number, rule: RuleName):
   new Fault(vector, named(selector), rule);
 
 /**
- * Linear address of the descriptor a selector names, or -1 when it lies outside of its table.
+ * Linear address in a table or a TSS: of 32 bits but in IA-32e mode, whatever code there is executed.
+ * Spec: SDM Vol. 3A, "Descriptor Tables in IA-32e Mode" under "Segment Descriptor Tables in IA-32e Mode".
+ */
+export const tableAddress = (system: SystemState, base: number, offset: number): number =>
+  isLong(system) ? base + offset : (base + offset) >>> 0;
+
+/** No linear address. */
+const OUTSIDE = Number.NaN;
+
+/**
+ * Linear address of the descriptor a selector names, or NaN when it lies outside of its table. `size` is 16 for a system
+ * descriptor of IA-32e mode.
  * Spec: SDM Vol. 3A, "Segment Descriptor Tables".
  */
-export function descriptorAddress({ gdtr, ldtr }: SystemState, selector: number): number {
+export function descriptorAddress(system: SystemState, selector: number, size: 8 | 16 = 8): number {
   const index = selector & 0xfff8;
   const local = (selector & 4) !== 0;
-  if (local && ldtr.access === 0) return -1;
+  const { gdtr, ldtr } = system;
+  if (local && ldtr.access === 0) return OUTSIDE;
   const { base, limit } = local ? ldtr : gdtr;
-  return index + 7 > limit ? -1 : (base + index) >>> 0;
+  return index + size - 1 > limit ? OUTSIDE : tableAddress(system, base, index);
 }
 
 /** The descriptor a selector names, or undefined when it lies outside of its table. Throws #PF. */
 export function findDescriptor(port: ProcessorPort, selector: number): Descriptor | undefined {
   const address = descriptorAddress(port.system, selector);
-  if (address < 0) return undefined;
+  if (Number.isNaN(address)) return undefined;
   port.readPair(address);
   const { low, high } = port;
   return { selector, address, low, high, access: (high >>> 8) & 0xf0ff };
@@ -97,6 +113,23 @@ export function readDescriptor(port: ProcessorPort, selector: number, vector: nu
   const descriptor = findDescriptor(port, selector);
   if (descriptor === undefined) throw selectorFault(vector, selector, "selector-outside-table");
   return descriptor;
+}
+
+/**
+ * The second half of a system descriptor of IA-32e mode: bits 32 to 63 of the base or offset. Throws `vector`(selector)
+ * where the table ends before it, or its type field is not 0.
+ * Spec: SDM Vol. 3A, "TSS Descriptor in 64-bit mode", "64-Bit Call-Gate Descriptor".
+ */
+export function readUpperHalf(
+  port: ProcessorPort,
+  { selector, address }: Descriptor,
+  vector: number = VECTOR.GP,
+): number {
+  if (Number.isNaN(descriptorAddress(port.system, selector, 16)))
+    throw selectorFault(vector, selector, "selector-outside-table");
+  port.readPair(address + 8);
+  if ((port.high & 0x1f00) !== 0) throw selectorFault(vector, selector, "upper-half-type");
+  return port.low;
 }
 
 export const baseOf = (low: number, high: number): number =>
@@ -145,18 +178,39 @@ export function segmentFrom(selector: number, low: number, high: number): Segmen
   return segment;
 }
 
+/** What LDTR or TR holds after loading a descriptor of IA-32e mode; `upper` is its second half. Throws #GP(selector). */
+export function systemSegment64(selector: number, low: number, high: number, upper: number): Segment {
+  const base = addressOf(baseOf(low, high), upper);
+  if (!isCanonical(base)) throw selectorFault(VECTOR.GP, selector, "address-not-canonical");
+  return Object.freeze({ selector, base, limit: limitOf(low, high), access: (high >>> 8) & 0xf0ff });
+}
+
+/** L and D of a descriptor's high word. */
+const LONG_CODE = 1 << 21;
+const BIG_CODE = 1 << 22;
+
+/** Whether code of a descriptor runs in 64-bit mode. Spec: SDM Vol. 3A, "Code Segment Descriptor in 64-bit Mode". */
+export const isCode64 = ({ high }: Descriptor): boolean => (high & (LONG_CODE | BIG_CODE)) === LONG_CODE;
+
+/** In IA-32e mode no code has both flags. Throws `vector`(selector). */
+export function checkLongFlag(port: ProcessorPort, { selector, high }: Descriptor, vector: number = VECTOR.GP): void {
+  if (port.long && (high & (LONG_CODE | BIG_CODE)) === (LONG_CODE | BIG_CODE))
+    throw selectorFault(vector, selector, "code-long-and-big");
+}
+
 /**
  * Sets the accessed flag in the table, and gives what the segment register holds. `selector` has the RPL it is to have
  * there. Spec: SDM Vol. 3A, "Code- and Data-Segment Descriptor Types".
  */
 export function loadedSegment(port: ProcessorPort, { address, low, high }: Descriptor, selector: number): Segment {
-  if ((high & 0x100) === 0) port.writeLinear((address + 5) >>> 0, 1, ((high >>> 8) & 0xff) | ACCESS.ACCESSED, false);
+  if ((high & 0x100) === 0)
+    port.writeLinear(tableAddress(port.system, address, 5), 1, ((high >>> 8) & 0xff) | ACCESS.ACCESSED, false);
   return segmentFrom(selector, low, high | 0x100);
 }
 
 /** Sets or clears the busy flag of a TSS descriptor. Spec: SDM Vol. 3A, "TSS Descriptor". */
 export function markBusy(port: ProcessorPort, address: number, busy: boolean): void {
-  const at = (address + 5) >>> 0;
+  const at = tableAddress(port.system, address, 5);
   const byte = port.readLinear(at, 1, false);
   port.writeLinear(at, 1, busy ? byte | 2 : byte & ~2, false);
 }

@@ -5,6 +5,7 @@
  */
 import { checkRoom, writeWords } from "./frames.js";
 import { deliverThroughGate } from "./interrupt-gates.js";
+import { deliverThroughLongGate } from "./long-gates.js";
 import { setStackPointer } from "./operands.js";
 import { checkCodeLimit } from "./privilege.js";
 import { Fault, type ProcessorPort, VECTOR } from "./processor.js";
@@ -94,7 +95,8 @@ function deliverOnce(
     return;
   }
   const eflags = port.getEflags();
-  deliverThroughGate(port, vector, errorCode, software, returnEip, resume ? eflags | FLAG.RF : eflags);
+  const deliverGate = port.long ? deliverThroughLongGate : deliverThroughGate;
+  deliverGate(port, vector, errorCode, software, returnEip, resume ? eflags | FLAG.RF : eflags);
 }
 
 /** Real mode: through a far pointer of the interrupt vector table, without an error code. Spec: SDM Vol. 3B, "Interrupt and Exception Handling" of real-address mode. */

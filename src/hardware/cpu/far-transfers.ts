@@ -4,22 +4,26 @@
  */
 import {
   type Descriptor,
+  isCode64,
   isNull,
   isPresent,
-  limitOf,
   loadedSegment,
   readDescriptor,
+  readUpperHalf,
   SYSTEM_TYPE,
   selectorFault,
   typeOf,
 } from "./descriptors.js";
 import { reportInNewTask } from "./exceptions.js";
 import { checkRoom, writeWords } from "./frames.js";
+import { checkLongRoom, innerPointer } from "./long-gates.js";
+import { returnFarLong, type WordSize } from "./long-returns.js";
 import { peek, release, setStackPointer } from "./operands.js";
 import {
   checkCodeLimit,
   checkDescriptorLimit,
   checkDirectCode,
+  checkTarget,
   codeAt,
   isInnerCode,
   readCode,
@@ -27,7 +31,8 @@ import {
   readReturnCode,
 } from "./privilege.js";
 import { Fault, type ProcessorPort, VECTOR } from "./processor.js";
-import { dropInnerSegments, readStack, segmentWithoutTable } from "./segments.js";
+import { addressOf, highWord, registerAddress, setRegisterAddress, writeQuad } from "./quadwords.js";
+import { dropInnerSegments, nullSegment, readStack, segmentWithoutTable } from "./segments.js";
 import { ACCESS, dplOf, type Segment } from "./state.js";
 import { checkDirectTask, readAvailableTask, switchTask } from "./tasks.js";
 import { innerStack } from "./tss.js";
@@ -46,22 +51,23 @@ export function jumpFar(port: ProcessorPort, selector: number, offset: number): 
   const descriptor = readTarget(port, selector);
   const { cpl } = port;
   if ((descriptor.access & ACCESS.S) !== 0) {
-    checkDirectCode(descriptor, cpl, selector & 3);
+    checkDirectCode(port, descriptor, cpl, selector & 3);
     jumpTo(port, descriptor, offset);
     return;
   }
   const gate = systemTarget(port, descriptor, "jump");
   if (gate === undefined) return;
   const code = readCode(port, gate.selector, VECTOR.GP);
-  checkDirectCode(code, cpl, 0);
+  checkDirectCode(port, code, cpl, 0);
+  if (port.long && !isCode64(code)) throw selectorFault(VECTOR.GP, code.selector, "gate-not-to-64-bit-code");
   jumpTo(port, code, gate.offset);
 }
 
 /** Far CALL; `size` is that of what it pushes. Spec: SDM Vol. 2A, CALL—Call Procedure. */
-export function callFar(port: ProcessorPort, selector: number, offset: number, size: 2 | 4): void {
+export function callFar(port: ProcessorPort, selector: number, offset: number, size: WordSize): void {
   if (port.mode !== "protected") {
     const code = segmentWithoutTable(port, "cs", selector);
-    const pointer = pushReturn(port, size, offset, code.limit);
+    const pointer = pushReturn(port, size, () => checkCodeLimit(offset, code.limit));
     setStackPointer(port, port.system.segments.ss, pointer);
     goTo(port, code, offset);
     return;
@@ -69,7 +75,7 @@ export function callFar(port: ProcessorPort, selector: number, offset: number, s
   const descriptor = readTarget(port, selector);
   const { cpl } = port;
   if ((descriptor.access & ACCESS.S) !== 0) {
-    checkDirectCode(descriptor, cpl, selector & 3);
+    checkDirectCode(port, descriptor, cpl, selector & 3);
     callSameLevel(port, descriptor, offset, size);
     return;
   }
@@ -91,7 +97,7 @@ function goTo(port: ProcessorPort, code: Segment, offset: number): void {
 }
 
 function jumpTo(port: ProcessorPort, descriptor: Descriptor, offset: number): void {
-  checkDescriptorLimit(offset, descriptor);
+  checkTarget(port, offset, descriptor);
   goTo(port, codeAt(port, descriptor, port.cpl), offset);
 }
 
@@ -100,12 +106,13 @@ interface CallGate {
   readonly selector: number;
   readonly offset: number;
   /** Of the parameters and of what is pushed. */
-  readonly size: 2 | 4;
+  readonly size: WordSize;
   readonly parameters: number;
 }
 
 /** Where a system descriptor leads: a call gate as it is read; a task is switched to, which leaves nothing to do. */
 function systemTarget(port: ProcessorPort, descriptor: Descriptor, transfer: Transfer): CallGate | undefined {
+  if (port.long) return longTarget(port, descriptor);
   switch (typeOf(descriptor.access)) {
     case SYSTEM_TYPE.CALL_GATE16:
     case SYSTEM_TYPE.CALL_GATE32:
@@ -125,6 +132,16 @@ function systemTarget(port: ProcessorPort, descriptor: Descriptor, transfer: Tra
     default:
       throw selectorFault(VECTOR.GP, descriptor.selector, "no-code-gate-or-task");
   }
+}
+
+/** In IA-32e mode there are call gates alone, of 16 bytes. Spec: SDM Vol. 3A, "64-Bit Call-Gate Descriptor". */
+function longTarget(port: ProcessorPort, descriptor: Descriptor): CallGate {
+  const { access, selector, low, high } = descriptor;
+  if (typeOf(access) !== SYSTEM_TYPE.CALL_GATE32) throw selectorFault(VECTOR.GP, selector, "no-code-gate-or-task");
+  checkGate(descriptor, port.cpl);
+  const upper = readUpperHalf(port, descriptor);
+  const offset = addressOf((high & 0xffff0000) | (low & 0xffff), upper);
+  return { selector: low >>> 16, offset, size: 8, parameters: 0 };
 }
 
 function goToTask(port: ProcessorPort, transfer: Transfer, task: Descriptor): void {
@@ -148,26 +165,64 @@ function callGate({ access, low, high }: Descriptor): CallGate {
 }
 
 /** Pushes CS and the address behind the call; gives the stack pointer, which is not moved yet. */
-function pushReturn(port: ProcessorPort, size: 2 | 4, target: number, limit: number): number {
+function pushReturn(port: ProcessorPort, size: WordSize, check: () => void): number {
   const { cs, ss } = port.system.segments;
-  const pointer = port.getRegister(ESP);
-  checkRoom(ss, pointer, size, 2, 0);
-  checkCodeLimit(target, limit);
-  return writeWords(port, ss, pointer, size, [cs.selector, port.nextEip], port.cpl === 3);
+  const user = port.cpl === 3;
+  if (port.codeBits !== 64 && size !== 8) {
+    const pointer = port.getRegister(ESP);
+    checkRoom(ss, pointer, size, 2, 0);
+    check();
+    return writeWords(port, ss, pointer, size, [cs.selector, port.nextEip], user);
+  }
+  const top = registerAddress(port, ESP);
+  checkLongRoom(top, 2 * size);
+  check();
+  writeReturn(port, top - size, size, cs.selector, user);
+  writeReturn(port, top - 2 * size, size, port.nextEip, user);
+  return top - 2 * size;
 }
 
-function callSameLevel(port: ProcessorPort, descriptor: Descriptor, offset: number, size: 2 | 4): void {
-  const pointer = pushReturn(port, size, offset, limitOf(descriptor.low, descriptor.high));
+function writeReturn(port: ProcessorPort, linear: number, size: WordSize, value: number, user: boolean): void {
+  if (size === 8) writeQuad(port, linear, value | 0, highWord(value), user);
+  else port.writeLinear(linear, size, size === 2 ? value & 0xffff : value >>> 0, user);
+}
+
+function callSameLevel(port: ProcessorPort, descriptor: Descriptor, offset: number, size: WordSize): void {
+  const long = port.codeBits === 64 || size === 8;
+  const pointer = pushReturn(port, size, () => checkTarget(port, offset, descriptor));
   const code = codeAt(port, descriptor, port.cpl);
-  setStackPointer(port, port.system.segments.ss, pointer);
+  if (long) setRegisterAddress(port, ESP, pointer);
+  else setStackPointer(port, port.system.segments.ss, pointer);
   goTo(port, code, offset);
 }
 
-/** Calls more privileged code: its own stack gets the caller's stack pointer, parameters and return address. */
-function callInnerLevel(port: ProcessorPort, descriptor: Descriptor, gate: CallGate): void {
+/** Calls more privileged 64-bit code: its stack has no segment, and parameters are not copied. */
+function callInnerLong(port: ProcessorPort, descriptor: Descriptor, offset: number): void {
   const level = dplOf(descriptor.access);
   const { cs, ss } = port.system.segments;
-  const { size, parameters } = gate;
+  const top = innerPointer(port, level);
+  checkLongRoom(top, 32);
+  checkTarget(port, offset, descriptor);
+  const code = codeAt(port, descriptor, level);
+  const pointer = [port.getRegister(ESP), port.getRegisterHigh(ESP)] as const;
+  longFrame.set([port.nextEip | 0, highWord(port.nextEip), cs.selector, 0, ...pointer, ss.selector, 0]);
+  port.writeWords(top - 32, 8, false, longFrame);
+  port.setSegment("ss", nullSegment(level));
+  setRegisterAddress(port, ESP, top - 32);
+  goTo(port, code, offset);
+}
+const longFrame = new Int32Array(8);
+
+/** Calls more privileged code: its own stack gets the caller's stack pointer, parameters and return address. */
+function callInnerLevel(port: ProcessorPort, descriptor: Descriptor, gate: CallGate): void {
+  if (gate.size === 8) {
+    callInnerLong(port, descriptor, gate.offset);
+    return;
+  }
+  const level = dplOf(descriptor.access);
+  const { cs, ss } = port.system.segments;
+  const { parameters } = gate;
+  const size = gate.size;
   const stack = innerStack(port, level);
   const inner = loadedSegment(port, stack.descriptor, stack.descriptor.selector);
   checkRoom(inner, stack.pointer, size, parameters + 4, inner.selector & 0xfffc);
@@ -183,7 +238,11 @@ function callInnerLevel(port: ProcessorPort, descriptor: Descriptor, gate: CallG
 }
 
 /** Far RET, with `extra` bytes of parameters to release. Spec: SDM Vol. 2B, RET—Return From Procedure. */
-export function returnFar(port: ProcessorPort, size: 2 | 4, extra: number): void {
+export function returnFar(port: ProcessorPort, size: WordSize, extra: number): void {
+  if (port.long || size === 8) {
+    returnFarLong(port, size, extra);
+    return;
+  }
   const selector = peek(port, size, size) & 0xffff;
   const offset = peek(port, 0, size);
   if (port.mode !== "protected") {

@@ -77,7 +77,7 @@ export const virtualFlags = (eflags: number): number =>
   (eflags & 0xffff & ~FLAG.IF) | FLAG.IOPL | ((eflags & FLAG.VIF) !== 0 ? FLAG.IF : 0);
 
 /** Pushes EFLAGS without VM and RF. Spec: SDM Vol. 2B, PUSHF/PUSHFD/PUSHFQ—Push EFLAGS Register Onto the Stack. */
-export function pushFlags(port: ProcessorPort, size: 2 | 4): void {
+export function pushFlags(port: ProcessorPort, size: 2 | 4 | 8): void {
   const eflags = port.getEflags();
   if (port.mode !== "virtual-8086" || ioplOf(eflags) === 3) push(port, eflags & ~(FLAG.VM | FLAG.RF), size);
   else if (size === 2 && hasVme(port.system)) push(port, virtualFlags(eflags), 2);
@@ -85,7 +85,9 @@ export function pushFlags(port: ProcessorPort, size: 2 | 4): void {
 }
 
 /** Pops EFLAGS; what the privilege does not allow stays. Spec: SDM Vol. 2B, POPF/POPFD/POPFQ—Pop Stack Into EFLAGS Register. */
-export function popFlags(port: ProcessorPort, size: 2 | 4): void {
+export function popFlags(port: ProcessorPort, bytes: 2 | 4 | 8): void {
+  // Of 64 bits the upper ones are reserved and let go.
+  const size = bytes === 2 ? 2 : 4;
   const eflags = port.getEflags();
   const iopl = ioplOf(eflags);
   const virtual = port.mode === "virtual-8086";
@@ -95,7 +97,7 @@ export function popFlags(port: ProcessorPort, size: 2 | 4): void {
     virtual && iopl < 3
       ? loadVirtualFlags(eflags, value)
       : replaceFlags(eflags, value, virtual ? RETURNABLE_IN_8086[size] : poppable(port.cpl, iopl, size));
-  release(port, size);
+  release(port, bytes);
   port.setEflags(loaded & ~FLAG.RF);
 }
 

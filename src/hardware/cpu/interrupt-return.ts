@@ -13,6 +13,7 @@ import {
   replaceFlags,
   returnable,
 } from "./flags.js";
+import { interruptReturnLong, type WordSize } from "./long-returns.js";
 import { masked, peek, release, setStackPointer, stackMask } from "./operands.js";
 import { checkCodeLimit, checkDescriptorLimit, codeAt, readReturnCode } from "./privilege.js";
 import type { ProcessorPort } from "./processor.js";
@@ -24,10 +25,11 @@ const ESP = 4;
 const SS = 2;
 
 /** IRET with words of `size` bytes. NMIs are let in again, even when it faults. Spec: SDM Vol. 3A, "Handling Multiple NMIs". */
-export function interruptReturn(port: ProcessorPort, size: 2 | 4): void {
+export function interruptReturn(port: ProcessorPort, size: WordSize): void {
   const eflags = port.getEflags();
   port.unblockNmi();
-  if (port.mode !== "protected") returnWithoutTable(port, size, eflags);
+  if (port.long || size === 8) interruptReturnLong(port, size);
+  else if (port.mode !== "protected") returnWithoutTable(port, size, eflags);
   else if ((eflags & FLAG.NT) === 0) returnToCode(port, size, eflags);
   else reportInNewTask(port, () => switchTask(port, "return", readLinkedTask(port), port.nextEip, eflags));
 }

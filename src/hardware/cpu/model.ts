@@ -63,7 +63,6 @@ const NOT_HERE: ReadonlySet<Feature> = new Set<Feature>([
   "SSE4_2",
   "PCLMULQDQ",
   "AES",
-  "CX16",
   "MOVBE",
   "POPCNT",
   "ABM",
@@ -78,7 +77,6 @@ const NOT_HERE: ReadonlySet<Feature> = new Set<Feature>([
   "TSC_DEADLINE",
   "ALTMOVCR8",
   "PDPE1GB",
-  "LM",
 ]);
 
 /** All of CR0 that the 486 brought is in its successors, too; ET reads as 1 whatever is written. */

@@ -1,20 +1,47 @@
 /** Operands of instructions executed in TypeScript: the same meaning as in generated code, through the processor port. */
-import type { CodeBits, DecodedInstruction, MemoryOperand, Operand } from "../isa/instruction.js";
+import type { DecodedInstruction, Operand } from "../isa/instruction.js";
 import type { AccessSize, ProcessorPort } from "./processor.js";
+import { addressOf, registerAddress, setRegisterAddress, writeQuad } from "./quadwords.js";
 import { ACCESS, type Segment } from "./state.js";
 
 const ESP = 4;
 const SS = 2;
 
 /**
- * Offset of the memory operand in its segment: 16 bits of it with 16-bit addresses.
- * Spec: SDM Vol. 1, "Operand Addressing", "Specifying an Offset".
+ * Offset of the memory operand in its segment: as many bits of it as addresses have; with 64 as a signed address.
+ * Spec: SDM Vol. 1, "Operand Addressing", "Specifying an Offset", "Specifying an Offset in 64-Bit Mode".
  */
-export function effectiveAddress(port: ProcessorPort, memory: MemoryOperand, bits: CodeBits): number {
-  const { base, index, scale, displacement } = memory;
+export function effectiveAddress(port: ProcessorPort, instruction: DecodedInstruction, skip = 0): number {
+  const { base, index, scale, displacement } = instruction.memory!;
+  if (instruction.addressSize === 64) return effectiveAddress64(port, instruction, skip);
+  const relative = instruction.memory!.relative ? port.eip + instruction.length : 0;
   const offset =
-    (base < 0 ? 0 : port.getRegister(base)) + (index < 0 ? 0 : port.getRegister(index) << scale) + displacement;
-  return bits === 16 ? offset & 0xffff : offset >>> 0;
+    (base < 0 ? 0 : port.getRegister(base)) +
+    (index < 0 ? 0 : port.getRegister(index) << scale) +
+    displacement +
+    (relative | 0) +
+    skip;
+  return instruction.addressSize === 16 ? offset & 0xffff : offset >>> 0;
+}
+
+/** Below this sums of three are exact and do not wrap. */
+const EXACT = 2 ** 50;
+
+function effectiveAddress64(port: ProcessorPort, { memory, length }: DecodedInstruction, skip: number): number {
+  const { base, index, scale, displacement, displacementHigh, relative } = memory!;
+  const first = relative ? port.eip + length : base < 0 ? 0 : registerAddress(port, base);
+  const second = index < 0 ? 0 : registerAddress(port, index);
+  const third = displacementHigh === undefined ? displacement : addressOf(displacement, displacementHigh);
+  if (Math.abs(first) < EXACT && Math.abs(second) < EXACT / 8 && Math.abs(third) < EXACT)
+    return first + second * 2 ** scale + third + skip;
+  const whole = (number: number): bigint =>
+    (BigInt(port.getRegisterHigh(number)) << 32n) | BigInt(port.getRegister(number));
+  const sum =
+    (relative ? BigInt(first) : base < 0 ? 0n : whole(base)) +
+    (index < 0 ? 0n : whole(index) << BigInt(scale)) +
+    (BigInt((displacementHigh ?? displacement >> 31) | 0) << 32n) +
+    BigInt(displacement >>> 0);
+  return Number(BigInt.asIntN(64, sum + BigInt(skip)));
 }
 
 /** Linear address of the instruction's memory operand after the segment's checks, `skip` bytes into it. */
@@ -25,22 +52,27 @@ export function operandAddress(
   write: boolean,
   skip = 0,
 ): number {
-  const memory = instruction.memory!;
-  const bits = instruction.addressSize;
-  const offset = effectiveAddress(port, memory, bits) + skip;
-  return port.segmentAddress(memory.segment, bits === 16 ? offset & 0xffff : offset >>> 0, size, write);
+  const offset = effectiveAddress(port, instruction, skip);
+  return port.segmentAddress(instruction.memory!.segment, offset, size, write);
 }
 
+/** Bits 0 to 31 of a general register, or as many as it has. Of 8 bits, 4 to 7 are AH to BH. */
 export function readRegister(port: ProcessorPort, number: number, bits: number): number {
   if (bits === 8) return number < 4 ? port.getRegister(number) & 0xff : (port.getRegister(number - 4) >>> 8) & 0xff;
   return bits === 16 ? port.getRegister(number) & 0xffff : port.getRegister(number);
 }
 
+/** What is above 32 or 64 bits becomes 0, what is above 8 or 16 stays. */
 export function writeRegister(port: ProcessorPort, number: number, bits: number, value: number): void {
-  if (bits === 32) port.setRegister(number, value);
-  else if (bits === 16) port.setRegister(number, (port.getRegister(number) & 0xffff0000) | (value & 0xffff));
-  else if (number < 4) port.setRegister(number, (port.getRegister(number) & 0xffffff00) | (value & 0xff));
-  else port.setRegister(number - 4, (port.getRegister(number - 4) & 0xffff00ff) | ((value & 0xff) << 8));
+  if (bits >= 32) {
+    port.setRegister(number, value);
+    return;
+  }
+  const target = bits === 8 && number > 3 ? number - 4 : number;
+  const shift = target === number ? 0 : 8;
+  const mask = (bits === 8 ? 0xff : 0xffff) << shift;
+  const merged = (port.getRegister(target) & ~mask) | ((value << shift) & mask);
+  port.setRegister(target, merged, port.getRegisterHigh(target));
 }
 
 /** Value of an operand, unsigned; `bits` overrides the width of a memory operand. */
@@ -73,8 +105,10 @@ export function writeOperand(
 ): void {
   if (operand.kind === "register") writeRegister(port, operand.number, bits ?? operand.size, value);
   else if (operand.kind === "memory") {
-    const size = ((bits ?? operand.size) / 8) as AccessSize;
-    port.writeLinear(operandAddress(port, instruction, size, true), size, value, port.cpl === 3);
+    const size = (bits ?? operand.size) / 8;
+    const linear = operandAddress(port, instruction, size, true);
+    if (size === 8) writeQuad(port, linear, value, 0, port.cpl === 3);
+    else port.writeLinear(linear, size as AccessSize, value, port.cpl === 3);
   } else throw new TypeError(`operand of kind ${operand.kind} cannot be written`);
 }
 
@@ -87,31 +121,40 @@ export const stackMask = (ss: Segment): number => ((ss.access & ACCESS.BIG) !== 
 /** Bits of an offset, as an unsigned number. */
 export const masked = (offset: number, mask: number): number => (offset & mask) >>> 0;
 
-/** Moves the stack pointer of `ss`; the upper half of ESP stays on a 16-bit stack. */
+/** Moves the stack pointer of `ss`; the upper part of RSP stays on a 16-bit stack. Not for 64-bit code. */
 export function setStackPointer(port: ProcessorPort, ss: Segment, pointer: number): void {
-  const mask = stackMask(ss);
-  port.setRegister(ESP, ((port.getRegister(ESP) & ~mask) | (pointer & mask)) >>> 0);
+  if ((ss.access & ACCESS.BIG) !== 0) port.setRegister(ESP, pointer >>> 0);
+  else writeRegister(port, ESP, 16, pointer);
 }
 
+/** The stack pointer, `skip` bytes further on, as wide as the code and its stack have it. */
+export function stackOffset(port: ProcessorPort, skip: number): number {
+  if (port.codeBits === 64) return registerAddress(port, ESP) + skip;
+  return masked(port.getRegister(ESP) + skip, stackMask(port.system.segments.ss));
+}
+
+/** Linear address of `size` bytes of the current stack. Throws #SS(0). */
+export const stackAddress = (port: ProcessorPort, skip: number, size: number, write: boolean): number =>
+  port.segmentAddress(SS, stackOffset(port, skip), size, write);
+
 /**
- * Pushes a word on the current stack, at the current privilege; of its `size` bytes the lowest `written` ones. ESP
- * changes last.
+ * Pushes a word on the current stack, at the current privilege; of its `size` bytes the lowest `written` ones, and zeros
+ * above 32 bits. ESP changes last.
  * Spec: SDM Vol. 2B, PUSH—Push Word, Doubleword, or Quadword Onto the Stack.
  */
-export function push(port: ProcessorPort, value: number, size: 2 | 4, written = size): void {
-  const { ss } = port.system.segments;
-  const pointer = masked(port.getRegister(ESP) - size, stackMask(ss));
-  port.writeLinear(port.segmentAddress(SS, pointer, written, true), written, value, port.cpl === 3);
-  setStackPointer(port, ss, pointer);
+export function push(port: ProcessorPort, value: number, size: 2 | 4 | 8, written = size): void {
+  const linear = stackAddress(port, -size, written, true);
+  if (written === 8) writeQuad(port, linear, value, 0, port.cpl === 3);
+  else port.writeLinear(linear, written, value, port.cpl === 3);
+  release(port, -size);
 }
 
 /** Reads the stack `skip` bytes above the stack pointer. Spec: SDM Vol. 2B, POP—Pop a Value From the Stack. */
-export function peek(port: ProcessorPort, skip: number, size: 2 | 4): number {
-  const pointer = masked(port.getRegister(ESP) + skip, stackMask(port.system.segments.ss));
-  return port.readLinear(port.segmentAddress(SS, pointer, size, false), size, port.cpl === 3);
-}
+export const peek = (port: ProcessorPort, skip: number, size: 2 | 4): number =>
+  port.readLinear(stackAddress(port, skip, size, false), size, port.cpl === 3);
 
 /** Takes bytes off the current stack. Spec: SDM Vol. 1, "Procedure Stack". */
 export function release(port: ProcessorPort, bytes: number): void {
-  setStackPointer(port, port.system.segments.ss, port.getRegister(ESP) + bytes);
+  if (port.codeBits === 64) setRegisterAddress(port, ESP, registerAddress(port, ESP) + bytes);
+  else setStackPointer(port, port.system.segments.ss, port.getRegister(ESP) + bytes);
 }

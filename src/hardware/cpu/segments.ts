@@ -15,11 +15,14 @@ import {
   markBusy,
   Passed,
   readDescriptor,
+  readUpperHalf,
   SYSTEM_TYPE,
   segmentFrom,
   selectorFault,
+  systemSegment64,
   typeOf,
 } from "./descriptors.js";
+import { models } from "./model.js";
 import { Fault, type ProcessorPort, VECTOR } from "./processor.js";
 import { ACCESS, dplOf, NULL_SEGMENT, realSegment, type Segment, type SegmentName, segmentNames } from "./state.js";
 
@@ -52,14 +55,26 @@ export const segmentWithoutTable = (port: ProcessorPort, name: SegmentName, sele
 export const nullSegment = (selector: number): Segment =>
   selector === 0 ? NULL_SEGMENT : { selector, base: 0, limit: 0, access: 0 };
 
+/** A null selector in a data segment register. AMD's parts leave the bases of FS and GS alone. */
+function nullData(port: ProcessorPort, name: "ds" | "es" | "fs" | "gs", selector: number): Segment {
+  if (models[port.system.model].vendor === "intel" || (name !== "fs" && name !== "gs")) return nullSegment(selector);
+  return { selector, base: port.system.segments[name].base, limit: 0, access: 0 };
+}
+
+/** Whether SS may be null: in 64-bit code, which needs none, but not at CPL 3. */
+const mayBeNull = (port: ProcessorPort, selector: number): boolean =>
+  isNull(selector) && port.codeBits === 64 && port.cpl !== 3 && (selector & 3) === port.cpl;
+
 /**
  * Loads DS, ES, FS, GS or SS as MOV, POP and LDS do, in any mode.
  * Spec: SDM Vol. 2B, MOV—Move; Vol. 2B, POP—Pop a Value From the Stack.
  */
 export function loadDataSegment(port: ProcessorPort, name: Exclude<SegmentName, "cs">, selector: number): void {
   if (port.mode !== "protected") port.setSegment(name, segmentWithoutTable(port, name, selector));
-  else if (name === "ss") port.setSegment("ss", loadedSegment(port, readStack(port, selector, port.cpl), selector));
-  else if (isNull(selector)) port.setSegment(name, nullSegment(selector));
+  else if (name === "ss") {
+    const stack = mayBeNull(port, selector) ? undefined : readStack(port, selector, port.cpl);
+    port.setSegment("ss", stack === undefined ? nullSegment(selector) : loadedSegment(port, stack, selector));
+  } else if (isNull(selector)) port.setSegment(name, nullData(port, name, selector));
   else port.setSegment(name, loadedSegment(port, readData(port, selector, port.cpl, VECTOR.GP), selector));
 }
 
@@ -95,24 +110,44 @@ export function loadLdt(port: ProcessorPort, selector: number): void {
     return;
   }
   if ((selector & 4) !== 0) throw selectorFault(VECTOR.GP, selector, "not-in-gdt");
-  const { access, low, high } = readDescriptor(port, selector);
+  const descriptor = readDescriptor(port, selector);
+  const { access } = descriptor;
   if (typeOf(access) !== SYSTEM_TYPE.LDT) throw selectorFault(VECTOR.GP, selector, "not-an-ldt");
   if (!isPresent(access)) throw selectorFault(VECTOR.NP, selector, "segment-not-present");
-  port.setSystem({ ldtr: segmentFrom(selector, low, high) });
+  port.setSystem({ ldtr: systemSegment(port, descriptor, descriptor.high) });
+}
+
+/** What LDTR or TR holds: in IA-32e mode the descriptor has a second half. `high` is its upper word, as it is to be kept. */
+function systemSegment(port: ProcessorPort, descriptor: Descriptor, high: number): Segment {
+  const { selector, low } = descriptor;
+  if (!port.long) return segmentFrom(selector, low, high);
+  return systemSegment64(selector, low, high, readUpperHalf(port, descriptor));
 }
 
 /** Loads TR; the TSS becomes busy. Spec: SDM Vol. 2A, LTR—Load Task Register. */
 export function loadTask(port: ProcessorPort, selector: number): void {
   if (isNull(selector)) throw new Fault(VECTOR.GP, 0, "task-selector-null");
   if ((selector & 4) !== 0) throw selectorFault(VECTOR.GP, selector, "not-in-gdt");
-  const { access, address, low, high } = readDescriptor(port, selector);
+  const descriptor = readDescriptor(port, selector);
+  const { access, address, high } = descriptor;
   const type = typeOf(access);
-  if (type !== SYSTEM_TYPE.TSS32 && type !== SYSTEM_TYPE.TSS16)
+  if (type !== SYSTEM_TYPE.TSS32 && (type !== SYSTEM_TYPE.TSS16 || port.long))
     throw selectorFault(VECTOR.GP, selector, "tss-not-available");
   if (!isPresent(access)) throw selectorFault(VECTOR.NP, selector, "segment-not-present");
+  const tr = systemSegment(port, descriptor, high | 0x200);
   markBusy(port, address, true);
-  port.setSystem({ tr: segmentFrom(selector, low, high | 0x200) });
+  port.setSystem({ tr });
 }
+
+/** System descriptors that exist in IA-32e mode. */
+const LONG_TYPES: readonly number[] = [
+  SYSTEM_TYPE.LDT,
+  SYSTEM_TYPE.TSS32,
+  SYSTEM_TYPE.BUSY_TSS32,
+  SYSTEM_TYPE.CALL_GATE32,
+  SYSTEM_TYPE.INTERRUPT_GATE32,
+  SYSTEM_TYPE.TRAP_GATE32,
+];
 
 /**
  * LAR, LSL, VERR, VERW: the descriptor of a selector, if the program may know of it; `systemTypes` are the types of
@@ -123,6 +158,7 @@ export function inspect(port: ProcessorPort, selector: number, systemTypes: read
   if (descriptor === undefined) return undefined;
   const { access } = descriptor;
   if ((access & ACCESS.S) === 0 && !systemTypes.includes(access & 15)) return undefined;
+  if (port.long && (access & ACCESS.S) === 0 && !LONG_TYPES.includes(access & 15)) return undefined;
   return isTooPrivileged(access, selector, port.cpl) ? undefined : descriptor;
 }
 
@@ -136,6 +172,8 @@ export function dropInnerSegments(port: ProcessorPort, cpl: number): void {
   const { segments } = port.system;
   for (const name of dataNames) {
     const { selector, access } = segments[name];
+    // Of a null selector there may be a base that 64-bit code goes on using.
+    if (port.long && isNull(selector)) continue;
     if (selector !== 0 && (access === 0 || isTooPrivileged(access, cpl, cpl))) port.setSegment(name, NULL_SEGMENT);
   }
 }

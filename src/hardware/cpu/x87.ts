@@ -32,12 +32,12 @@ export const numeric = (action: SystemInstruction): SystemInstruction =>
   waitingControl((port, instruction) => {
     action(port, instruction);
     const { floating, system, eip } = port;
-    const { row, modrm, memory, addressSize } = instruction;
+    const { row, modrm, memory } = instruction;
     floating.opcode = ((row.byte & 7) << 8) | modrm;
     floating.instructionPointer = eip;
     floating.instructionSelector = system.segments.cs.selector;
     if (memory === undefined) return;
-    floating.dataPointer = effectiveAddress(port, memory, addressSize);
+    floating.dataPointer = effectiveAddress(port, instruction);
     floating.dataSelector = segmentNumbered(system.segments, memory.segment).selector;
   });
 
