@@ -56,9 +56,7 @@ export interface Model {
 const NOT_HERE: ReadonlySet<Feature> = new Set<Feature>([
   "PCLMULQDQ",
   "AES",
-  "CX16",
   "MOVBE",
-  "POPCNT",
   "ABM",
   "LAHF_LM",
   "SSE4A",
@@ -71,7 +69,6 @@ const NOT_HERE: ReadonlySet<Feature> = new Set<Feature>([
   "TSC_DEADLINE",
   "ALTMOVCR8",
   "PDPE1GB",
-  "LM",
 ]);
 
 /** All of CR0 that the 486 brought is in its successors, too; ET reads as 1 whatever is written. */

@@ -62,6 +62,7 @@ export interface SystemState {
   readonly ldtr: Segment;
   readonly tr: Segment;
   readonly segments: Readonly<Record<SegmentName, Segment>>;
+  /** DR0 to DR3 are addresses. */
   readonly debug: readonly [dr0: number, dr1: number, dr2: number, dr3: number, dr6: number, dr7: number];
   /** PDPTE registers of PAE paging: low and high word of each of the four, as MOV to CR3 loaded them; empty without PAE. */
   readonly pdptes: readonly number[];

@@ -99,22 +99,40 @@ export function readToModify(port: ProcessorPort, address: number, size: AccessS
 /** W/R in the error code. Spec: SDM Vol. 3A, "Page-Fault Error Code". */
 const PAGE_FAULT_WRITE = 2;
 
-/** Faults as a write of `size` bytes would, without a change. */
-function touch(port: ProcessorPort, address: number, size: number, user: boolean): void {
-  const nextPage = ((address | 0xfff) + 1) >>> 0;
-  const starts = (nextPage - address) >>> 0 < size ? [address, nextPage] : [address];
-  for (const start of starts) port.writeLinear(start, 1, readToModify(port, start, 1, user), user);
-}
+const dwordsOf = { RAX: 0, RCX: 1, RDX: 2, RBX: 3 } as const;
+
+/** CMPXCHG16B: #GP(0) unless its 16 bytes are aligned. */
+const compareExchange16: SystemInstruction = (port, instruction) => {
+  const user = port.cpl === 3;
+  const { RAX, RCX, RDX, RBX } = dwordsOf;
+  const address = operandAddress(port, instruction, 16, true);
+  if ((address & 15) !== 0) throw new Fault(VECTOR.GP, 0, "data-not-aligned");
+  port.checkWrite(address, 16, user);
+  const words = new Int32Array(4);
+  port.readWords(address, 4, user, words);
+  const pair = (low: number, high: number): number[] =>
+    [low, high].flatMap((number) => [port.getRegister(number) | 0, port.getRegisterHigh(number) | 0]);
+  const equal = pair(RAX, RDX).every((word, index) => word === words[index]);
+  port.writeWords(address, 4, user, equal ? Int32Array.from(pair(RBX, RCX)) : words);
+  setZero(port, equal);
+  if (equal) return;
+  port.setRegister(RAX, words[0]!, words[1]!);
+  port.setRegister(RDX, words[2]!, words[3]!);
+};
 
 const compareExchange8: SystemInstruction = (port, instruction) => {
+  if (instruction.size === 64) {
+    compareExchange16(port, instruction);
+    return;
+  }
   const user = port.cpl === 3;
   const address = operandAddress(port, instruction, 8, true);
   // The destination is written in either case: a fault comes first, and is that of the first byte that cannot be.
-  touch(port, address, 8, user);
+  port.checkWrite(address, 8, user);
   const low = port.readLinear(address, 4, user);
-  const high = port.readLinear((address + 4) >>> 0, 4, user);
+  const high = port.readLinear(address + 4, 4, user);
   const equal = low === port.getRegister(0) && high === port.getRegister(2);
-  port.writeLinear((address + 4) >>> 0, 4, equal ? port.getRegister(1) : high, user);
+  port.writeLinear(address + 4, 4, equal ? port.getRegister(1) : high, user);
   port.writeLinear(address, 4, equal ? port.getRegister(3) : low, user);
   setZero(port, equal);
   if (!equal) {
@@ -385,7 +403,7 @@ const definitions: readonly Definition[] = [
     group: "data transfer",
     summary: "Compares EDX:EAX with 8 bytes and exchanges them with ECX:EBX if equal.",
     spec: "SDM Vol. 2A, CMPXCHG8B/CMPXCHG16B—Compare and Exchange Bytes",
-    forms: [["0F C7 /1", "Mq"]],
+    forms: [["0F C7 /1", "My"]],
     needs: "CX8",
     lock: true,
     flags: { written: "Z" },

@@ -87,6 +87,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2B, PUSHF/PUSHFD/PUSHFQ—Push EFLAGS Register Onto the Stack",
     forms: [["9C"]],
     sized: true,
+    in64: "defaults",
     semantics: pushFlags,
   },
   {
@@ -94,7 +95,7 @@ const definitions: readonly Definition[] = [
     mnemonic: "SALC",
     summary: "Fills AL with CF.",
     spec: 'SDM Vol. 3B, "Undocumented Opcodes" (opcode D6)',
-    forms: [["D6"]],
+    forms: [["D6", "", "not64"]],
     semantics: (c) => c.setRegister(0, 8, sub(i32(0), c.carry())),
   },
 ];

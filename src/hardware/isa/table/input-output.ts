@@ -6,9 +6,10 @@
 import { checkPortPermission } from "../../cpu/io-permission.js";
 import { readOperand, readRegister, writeRegister } from "../../cpu/operands.js";
 import type { AccessSize, ProcessorPort } from "../../cpu/processor.js";
+import { registerAddress, setRegisterAddress } from "../../cpu/quadwords.js";
 import { FLAG } from "../../cpu/state.js";
 import { and, i32, type Replay } from "../code.js";
-import { type DecodedInstruction, type Definition, define } from "../instruction.js";
+import { type CodeBits, type DecodedInstruction, type Definition, define } from "../instruction.js";
 
 const EDX = 2;
 const ECX = 1;
@@ -35,28 +36,37 @@ function output(port: ProcessorPort, instruction: DecodedInstruction): void {
   port.portWrite(io, size, size === 4 ? value : value & ((1 << instruction.size) - 1));
 }
 
+/** An index or count register, as wide as an address. */
+const readPointer = (port: ProcessorPort, number: number, bits: CodeBits): number =>
+  bits === 64 ? registerAddress(port, number) : readRegister(port, number, bits);
+
+function writePointer(port: ProcessorPort, number: number, bits: CodeBits, value: number): void {
+  if (bits === 64) setRegisterAddress(port, number, value);
+  else writeRegister(port, number, bits, value);
+}
+
 /** INS and OUTS: one iteration, with REP counting ECX down; 16-bit addresses take SI, DI and CX. */
 function stringTransfer(
   transfer: (port: ProcessorPort, instruction: DecodedInstruction, io: number, size: AccessSize) => number,
 ) {
   return (port: ProcessorPort, instruction: DecodedInstruction): void => {
     const bits = instruction.addressSize;
-    const count = readRegister(port, ECX, bits);
+    const count = readPointer(port, ECX, bits);
     if (instruction.repeat && count === 0) return;
     const io = port.getRegister(EDX) & 0xffff;
     const size = (instruction.size / 8) as AccessSize;
     checkPortPermission(port, io, size);
     const pointer = transfer(port, instruction, io, size);
     const step = (port.getEflags() & FLAG.DF) !== 0 ? -size : size;
-    writeRegister(port, pointer, bits, readRegister(port, pointer, bits) + step);
+    writePointer(port, pointer, bits, readPointer(port, pointer, bits) + step);
     if (!instruction.repeat) return;
-    writeRegister(port, ECX, bits, count - 1);
-    if (count > 1) port.repeat();
+    writePointer(port, ECX, bits, count - 1);
+    if (count !== 1) port.repeat();
   };
 }
 
 const ins = stringTransfer((port, { addressSize }, io, size) => {
-  const address = port.segmentAddress(ES, readRegister(port, EDI, addressSize), size, true);
+  const address = port.segmentAddress(ES, readPointer(port, EDI, addressSize), size, true);
   const user = port.cpl === 3;
   // The destination is checked before the device is read, because reading a device may change it.
   port.writeLinear(address, size, port.readLinear(address, size, user), user);
@@ -65,7 +75,7 @@ const ins = stringTransfer((port, { addressSize }, io, size) => {
 });
 
 const outs = stringTransfer((port, { segment, addressSize }, io, size) => {
-  const address = port.segmentAddress(segment, readRegister(port, ESI, addressSize), size, false);
+  const address = port.segmentAddress(segment, readPointer(port, ESI, addressSize), size, false);
   port.portWrite(io, size, port.readLinear(address, size, port.cpl === 3));
   return ESI;
 });
@@ -93,7 +103,7 @@ const definitions: readonly Definition[] = [
     ...inputOf,
     forms: [
       ["E4", "AL Ib"],
-      ["E5", "rAX Ib"],
+      ["E5", "eAX Ib"],
     ],
     replay: replayInput(0xff),
   },
@@ -101,7 +111,7 @@ const definitions: readonly Definition[] = [
     ...inputOf,
     forms: [
       ["EC", "AL DX"],
-      ["ED", "rAX DX"],
+      ["ED", "eAX DX"],
     ],
     replay: replayInput(0xffff),
   },
@@ -112,9 +122,9 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2B, OUT—Output to Port",
     forms: [
       ["E6", "Ib AL"],
-      ["E7", "Ib rAX"],
+      ["E7", "Ib eAX"],
       ["EE", "DX AL"],
-      ["EF", "DX rAX"],
+      ["EF", "DX eAX"],
     ],
     system: output,
   },
@@ -125,7 +135,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2A, INS/INSB/INSW/INSD—Input From Port to String",
     forms: [
       ["6C", "Yb DX"],
-      ["6D", "Yv DX"],
+      ["6D", "Yz DX"],
     ],
     repeat: "rep",
     system: ins,
@@ -137,7 +147,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2B, OUTS/OUTSB/OUTSW/OUTSD—Output String to Port",
     forms: [
       ["6E", "DX Xb"],
-      ["6F", "DX Xv"],
+      ["6F", "DX Xz"],
     ],
     repeat: "rep",
     system: outs,
