@@ -57,7 +57,6 @@ const NOT_HERE: ReadonlySet<Feature> = new Set<Feature>([
   "PCLMULQDQ",
   "AES",
   "MOVBE",
-  "POPCNT",
   "ABM",
   "LAHF_LM",
   "SSE4A",

@@ -344,24 +344,6 @@ const definitions: readonly Definition[] = [
     forms: [["F3 90"]],
     system: (port) => port.pause(),
   },
-  ...(
-    [
-      ["PREFETCHNTA", 0, "SSE"],
-      ["PREFETCHT0", 1, "SSE"],
-      ["PREFETCHT1", 2, "SSE"],
-      ["PREFETCHT2", 3, "SSE"],
-    ] as const
-  ).map(
-    ([mnemonic, digit, needs]): Definition => ({
-      mnemonic,
-      group: "miscellaneous",
-      summary: "Says that a line of memory will be wanted soon; does nothing else.",
-      spec: "SDM Vol. 2B, PREFETCHh—Prefetch Data Into Caches",
-      forms: [[`0F 18 /${digit}`, "Mb"]],
-      needs,
-      semantics: () => {},
-    }),
-  ),
   {
     mnemonic: "PREFETCHW",
     group: "miscellaneous",
