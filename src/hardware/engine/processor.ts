@@ -568,7 +568,7 @@ export class Processor implements ProcessorPort {
   }
 
   pageFaultAt(linear: number): void {
-    this.#system.setCr2(linear | 0);
+    this.#system.setCr2(this.long ? linear : linear | 0);
   }
 
   // ---- processor port ---------------------------------------------------------------------------------------------

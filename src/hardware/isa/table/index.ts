@@ -1,7 +1,6 @@
 /** All instruction rows. A new instruction is a definition in one of these files; nothing else lists them. */
 import type { Row } from "../instruction.js";
 import { arithmeticRows } from "./arithmetic.js";
-import { compareExchangeRows } from "./compare-exchange.js";
 import { controlTransferRows } from "./control-transfer.js";
 import { dataTransferRows } from "./data-transfer.js";
 import { fastSystemCallRows } from "./fast-system-call.js";
@@ -23,7 +22,6 @@ import { x87TransferRows } from "./x87-transfer.js";
 
 export const rows: readonly Row[] = Object.freeze([
   ...dataTransferRows,
-  ...compareExchangeRows,
   ...arithmeticRows,
   ...logicRows,
   ...controlTransferRows,

@@ -21,31 +21,28 @@ const portOf = (port: ProcessorPort, instruction: DecodedInstruction, index: num
   readOperand(port, instruction, instruction.operands[index]!) &
   (instruction.operands[index]!.kind === "immediate" ? 0xff : 0xffff);
 
-/** A port is never wider than 32 bits. */
-const portSize = ({ size }: DecodedInstruction): AccessSize => Math.min(size / 8, 4) as AccessSize;
-
-/** An index or count register, as wide as addresses are. */
-const readPointer = (port: ProcessorPort, number: number, bits: CodeBits): number =>
-  bits === 64 ? registerAddress(port, number) : readRegister(port, number, bits);
-
-function movePointer(port: ProcessorPort, number: number, bits: CodeBits, by: number): void {
-  if (bits === 64) setRegisterAddress(port, number, registerAddress(port, number) + by);
-  else writeRegister(port, number, bits, readRegister(port, number, bits) + by);
-}
-
 function input(port: ProcessorPort, instruction: DecodedInstruction): void {
   const io = portOf(port, instruction, 1);
-  const size = portSize(instruction);
+  const size = (instruction.size / 8) as AccessSize;
   checkPortPermission(port, io, size);
-  writeRegister(port, 0, size * 8, port.portRead(io, size));
+  writeRegister(port, 0, instruction.size, port.portRead(io, size));
 }
 
 function output(port: ProcessorPort, instruction: DecodedInstruction): void {
   const io = portOf(port, instruction, 0);
-  const size = portSize(instruction);
+  const size = (instruction.size / 8) as AccessSize;
   checkPortPermission(port, io, size);
   const value = port.getRegister(0);
-  port.portWrite(io, size, size === 4 ? value : value & ((1 << (8 * size)) - 1));
+  port.portWrite(io, size, size === 4 ? value : value & ((1 << instruction.size) - 1));
+}
+
+/** An index or count register, as wide as an address. */
+const readPointer = (port: ProcessorPort, number: number, bits: CodeBits): number =>
+  bits === 64 ? registerAddress(port, number) : readRegister(port, number, bits);
+
+function writePointer(port: ProcessorPort, number: number, bits: CodeBits, value: number): void {
+  if (bits === 64) setRegisterAddress(port, number, value);
+  else writeRegister(port, number, bits, value);
 }
 
 /** INS and OUTS: one iteration, with REP counting ECX down; 16-bit addresses take SI, DI and CX. */
@@ -57,13 +54,13 @@ function stringTransfer(
     const count = readPointer(port, ECX, bits);
     if (instruction.repeat && count === 0) return;
     const io = port.getRegister(EDX) & 0xffff;
-    const size = portSize(instruction);
+    const size = (instruction.size / 8) as AccessSize;
     checkPortPermission(port, io, size);
     const pointer = transfer(port, instruction, io, size);
     const step = (port.getEflags() & FLAG.DF) !== 0 ? -size : size;
-    movePointer(port, pointer, bits, step);
+    writePointer(port, pointer, bits, readPointer(port, pointer, bits) + step);
     if (!instruction.repeat) return;
-    movePointer(port, ECX, bits, -1);
+    writePointer(port, ECX, bits, count - 1);
     if (count !== 1) port.repeat();
   };
 }
@@ -106,7 +103,7 @@ const definitions: readonly Definition[] = [
     ...inputOf,
     forms: [
       ["E4", "AL Ib"],
-      ["E5", "rAX Ib"],
+      ["E5", "eAX Ib"],
     ],
     replay: replayInput(0xff),
   },
@@ -114,7 +111,7 @@ const definitions: readonly Definition[] = [
     ...inputOf,
     forms: [
       ["EC", "AL DX"],
-      ["ED", "rAX DX"],
+      ["ED", "eAX DX"],
     ],
     replay: replayInput(0xffff),
   },
@@ -125,9 +122,9 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2B, OUT—Output to Port",
     forms: [
       ["E6", "Ib AL"],
-      ["E7", "Ib rAX"],
+      ["E7", "Ib eAX"],
       ["EE", "DX AL"],
-      ["EF", "DX rAX"],
+      ["EF", "DX eAX"],
     ],
     system: output,
   },
@@ -138,7 +135,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2A, INS/INSB/INSW/INSD—Input From Port to String",
     forms: [
       ["6C", "Yb DX"],
-      ["6D", "Yv DX"],
+      ["6D", "Yz DX"],
     ],
     repeat: "rep",
     system: ins,
@@ -150,7 +147,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2B, OUTS/OUTSB/OUTSW/OUTSD—Output String to Port",
     forms: [
       ["6E", "DX Xb"],
-      ["6F", "DX Xv"],
+      ["6F", "DX Xz"],
     ],
     repeat: "rep",
     system: outs,
