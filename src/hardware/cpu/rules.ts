@@ -173,6 +173,14 @@ export const rules = {
     check: "CR4.OSFXSR is clear: the operating system does not save XMM registers.",
     spec: 'SDM Vol. 3A, "Control Registers"',
   },
+  "no-osxmmexcpt": {
+    check: "An SSE exception is not masked, and CR4.OSXMMEXCPT is clear: the operating system does not know of #XM.",
+    spec: 'SDM Vol. 3A, "Control Registers"',
+  },
+  "simd-exception": {
+    check: "The operation met a floating-point exception that MXCSR does not mask.",
+    spec: 'SDM Vol. 1, "SIMD Floating-Point Exceptions (#XM)"',
+  },
   "mxcsr-reserved": {
     check: "A reserved bit of MXCSR would be set.",
     spec: 'SDM Vol. 1, "MXCSR Control and Status Register"',
