@@ -58,7 +58,6 @@ const NOT_HERE: ReadonlySet<Feature> = new Set<Feature>([
   "AES",
   "MOVBE",
   "ABM",
-  "LAHF_LM",
   "SSE4A",
   "MISALIGNSSE",
   "MMXEXT",
