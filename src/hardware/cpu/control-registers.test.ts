@@ -95,7 +95,7 @@ describe("a control register that is not there", () => {
 describe("CR4", () => {
   it("takes the bits of the model and refuses each other one with #GP(0)", () => {
     const bits = { pentium: CR4.VME | CR4.PVI | CR4.TSD | CR4.DE | CR4.PSE | CR4.MCE, pentium2: 0 };
-    bits.pentium2 = bits.pentium | CR4.PAE | CR4.PGE | CR4.PCE;
+    bits.pentium2 = bits.pentium | CR4.PAE | CR4.PGE | CR4.PCE | CR4.OSFXSR;
     for (const model of ["pentium", "pentium2"] as const) {
       for (let number = 0; number < 32; number++) {
         const end = run([...loaded(4, 1 << number), ...store(4)], model);

@@ -54,16 +54,8 @@ export interface Model {
 
 /** What some of these parts had and this library has not: no model announces any of it. */
 const NOT_HERE: ReadonlySet<Feature> = new Set<Feature>([
-  "MMX",
-  "SSE",
-  "SSE2",
-  "SSE3",
-  "SSSE3",
-  "SSE4_1",
-  "SSE4_2",
   "PCLMULQDQ",
   "AES",
-  "CX16",
   "MOVBE",
   "POPCNT",
   "ABM",
@@ -78,7 +70,6 @@ const NOT_HERE: ReadonlySet<Feature> = new Set<Feature>([
   "TSC_DEADLINE",
   "ALTMOVCR8",
   "PDPE1GB",
-  "LM",
 ]);
 
 /** All of CR0 that the 486 brought is in its successors, too; ET reads as 1 whatever is written. */

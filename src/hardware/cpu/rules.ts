@@ -32,6 +32,62 @@ export const rules = {
     check: "A bit of CR4 would be set that the model does not have.",
     spec: 'SDM Vol. 3A, "Control Registers"',
   },
+  "high-bits-reserved": {
+    check: "A bit above 31 would be set in CR0, CR4, DR6 or DR7.",
+    spec: 'SDM Vol. 2B, "MOV—Move to/from Control Registers", "MOV—Move to/from Debug Registers"',
+  },
+  "cr3-reserved": {
+    check: "A bit of CR3 would be set beyond the physical addresses of the model.",
+    spec: 'SDM Vol. 3A, "Control Registers"',
+  },
+  "cr4-pae-in-long-mode": {
+    check: "CR4.PAE would be cleared in IA-32e mode.",
+    spec: 'SDM Vol. 3A, "Control Registers"',
+  },
+  "cr8-reserved": {
+    check: "A bit of CR8 above 3 would be set.",
+    spec: 'SDM Vol. 3A, "Control Registers"',
+  },
+  "paging-off-in-64-bit-code": {
+    check: "CR0.PG would be cleared by 64-bit code.",
+    spec: 'SDM Vol. 3A, "Initializing IA-32e Mode"',
+  },
+  "long-mode-without-pae": {
+    check: "CR0.PG would be set with IA32_EFER.LME set and CR4.PAE clear.",
+    spec: 'SDM Vol. 3A, "Initializing IA-32e Mode"',
+  },
+  "long-mode-from-long-code": {
+    check: "CR0.PG would be set with IA32_EFER.LME set by code with the L flag.",
+    spec: 'SDM Vol. 3A, "Initializing IA-32e Mode"',
+  },
+  "long-mode-with-16-bit-task": {
+    check: "CR0.PG would be set with IA32_EFER.LME set while TR holds a 16-bit TSS.",
+    spec: 'SDM Vol. 3A, "Initializing IA-32e Mode"',
+  },
+  umip: {
+    check: "CR4.UMIP is set and CPL is not 0.",
+    spec: 'SDM Vol. 3A, "Control Registers"',
+  },
+  "system-calls-off": {
+    check: "IA32_EFER.SCE is clear.",
+    spec: 'SDM Vol. 2B, "SYSCALL—Fast System Call"',
+  },
+  "only-in-64-bit-code": {
+    check: "The instruction is recognized in 64-bit mode only.",
+    spec: 'SDM Vol. 2B, "SYSCALL—Fast System Call"',
+  },
+  "not-in-long-mode": {
+    check: "Parts of AMD do not recognize the instruction in long mode.",
+    spec: "AMD64 Architecture Programmer's Manual Vol. 3, SYSENTER",
+  },
+  "fsgsbase-off": {
+    check: "CR4.FSGSBASE is clear.",
+    spec: 'SDM Vol. 2B, "RDFSBASE/RDGSBASE—Read FS/GS Segment Base"',
+  },
+  "only-at-cpl-0": {
+    check: "The instruction is recognized at CPL 0 only.",
+    spec: 'SDM Vol. 2A, "CLAC—Clear AC Flag in EFLAGS Register"',
+  },
   "pdpte-reserved": {
     check: "A present page-directory-pointer-table entry has a reserved bit set.",
     spec: 'SDM Vol. 3A, "PDPTE Registers"',
@@ -117,6 +173,14 @@ export const rules = {
     check: "CR4.OSFXSR is clear: the operating system does not save XMM registers.",
     spec: 'SDM Vol. 3A, "Control Registers"',
   },
+  "no-osxmmexcpt": {
+    check: "An SSE exception is not masked, and CR4.OSXMMEXCPT is clear: the operating system does not know of #XM.",
+    spec: 'SDM Vol. 3A, "Control Registers"',
+  },
+  "simd-exception": {
+    check: "The operation met a floating-point exception that MXCSR does not mask.",
+    spec: 'SDM Vol. 1, "SIMD Floating-Point Exceptions (#XM)"',
+  },
   "mxcsr-reserved": {
     check: "A reserved bit of MXCSR would be set.",
     spec: 'SDM Vol. 1, "MXCSR Control and Status Register"',
@@ -167,6 +231,14 @@ export const rules = {
   "offset-beyond-limit": {
     check: "The access lies outside of the segment's limit.",
     spec: 'SDM Vol. 3A, "Limit Checking"',
+  },
+  "data-not-aligned-to-16": {
+    check: "The address of 16 bytes must be a multiple of 16.",
+    spec: 'SDM Vol. 2A, "CMPXCHG8B/CMPXCHG16B—Compare and Exchange Bytes"',
+  },
+  "no-cmpxchg16b": {
+    check: "The model has no CMPXCHG16B.",
+    spec: 'SDM Vol. 2A, "CMPXCHG8B/CMPXCHG16B—Compare and Exchange Bytes"',
   },
   "data-not-aligned": {
     check: "CR0.AM and EFLAGS.AC ask for aligned data at CPL 3, and the address is no multiple of the operand's size.",

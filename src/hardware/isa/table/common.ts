@@ -1,7 +1,7 @@
 /** What several tables of instructions in TypeScript share. */
 
 import { Fault, type ProcessorPort, VECTOR } from "../../cpu/processor.js";
-import { FLAG } from "../../cpu/state.js";
+import { CR4, FLAG } from "../../cpu/state.js";
 import type { DecodedInstruction, SystemInstruction } from "../instruction.js";
 
 export function requireRing0(port: ProcessorPort): void {
@@ -24,8 +24,16 @@ export const protectedOnly =
     instruction(port, decoded);
   };
 
+/** An instruction that tells of the system's tables: the supervisor's alone with CR4.UMIP. */
+export const supervisedWithUmip =
+  (instruction: SystemInstruction): SystemInstruction =>
+  (port, decoded) => {
+    if ((port.system.cr4 & CR4.UMIP) !== 0 && port.cpl !== 0) throw new Fault(VECTOR.GP, 0, "umip");
+    instruction(port, decoded);
+  };
+
 /** Bytes an instruction moves on the stack. */
-export const stackSize = (instruction: DecodedInstruction): 2 | 4 => (instruction.size === 16 ? 2 : 4);
+export const stackSize = ({ size }: DecodedInstruction): 2 | 4 | 8 => (size === 16 ? 2 : size === 64 ? 8 : 4);
 
 export function setZero(port: ProcessorPort, zero: boolean): void {
   port.setEflags(zero ? port.getEflags() | FLAG.ZF : port.getEflags() & ~FLAG.ZF);

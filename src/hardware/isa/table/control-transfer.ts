@@ -1,9 +1,11 @@
 /** Near jumps, calls, returns, loops, SETcc. Spec: SDM Vol. 1, "Control Transfer Instructions". Far ones are in system.ts. */
 
-import { readOperand } from "../../cpu/operands.js";
+import { readOperand, stackAddress, writeRegister } from "../../cpu/operands.js";
+import type { ProcessorPort } from "../../cpu/processor.js";
+import { highWord, registerAddress, setRegisterAddress, writeQuad } from "../../cpu/quadwords.js";
 import { ACCESS } from "../../cpu/state.js";
 import { add, and, type Code, conditionNames, type Expr, i32, isZero, less, ne, or, sub } from "../code.js";
-import { type Definition, define, type SystemInstruction } from "../instruction.js";
+import { type DecodedInstruction, type Definition, define, type SystemInstruction } from "../instruction.js";
 import { stackSize } from "./common.js";
 import { readToModify } from "./data-transfer.js";
 
@@ -40,6 +42,10 @@ function loop(extra?: (c: Code) => Expr): (c: Code) => void {
  */
 const enter: SystemInstruction = (port, instruction) => {
   const size = stackSize(instruction);
+  if (port.codeBits === 64 || size === 8) {
+    enterLong(port, instruction, size);
+    return;
+  }
   const [first, second] = instruction.operands;
   const bytes = readOperand(port, instruction, first!) & 0xffff;
   const level = readOperand(port, instruction, second!) & 31;
@@ -67,6 +73,37 @@ const enter: SystemInstruction = (port, instruction) => {
   port.setRegister(EBP, ((ebp & ~frameMask) | (frame & frameMask)) >>> 0);
   port.setRegister(ESP, ((esp & ~mask) | (bottom & mask)) >>> 0);
 };
+
+/** The same in 64-bit code, where the stack has no segment. */
+function enterLong(port: ProcessorPort, instruction: DecodedInstruction, size: 2 | 4 | 8): void {
+  const [first, second] = instruction.operands;
+  const bytes = readOperand(port, instruction, first!) & 0xffff;
+  const level = readOperand(port, instruction, second!) & 31;
+  const user = port.cpl === 3;
+  const rsp = registerAddress(port, ESP);
+  const rbp = registerAddress(port, EBP);
+  let pushed = 0;
+  const store = (low: number, high: number): void => {
+    pushed += size;
+    const linear = stackAddress(port, -pushed, size, true);
+    if (size === 8) writeQuad(port, linear, low, high, user);
+    else port.writeLinear(linear, 2, low & 0xffff, user);
+  };
+  store(port.getRegister(EBP), port.getRegisterHigh(EBP));
+  const frame = rsp - size;
+  const outer = new Int32Array(2);
+  for (let depth = 1; depth < level; depth++) {
+    const linear = port.segmentAddress(SS, rbp - depth * size, size, false);
+    if (size === 8) port.readWords(linear, 2, user, outer);
+    else outer[0] = port.readLinear(linear, 2, user);
+    store(outer[0]!, outer[1]!);
+  }
+  if (level > 0) store(frame | 0, highWord(frame));
+  port.checkWrite(stackAddress(port, -pushed - bytes, size, true), size, user);
+  if (size === 8) setRegisterAddress(port, EBP, frame);
+  else writeRegister(port, EBP, 16, frame);
+  setRegisterAddress(port, ESP, rsp - pushed - bytes);
+}
 
 const definitions: readonly Definition[] = [
   ...conditionNames.map(

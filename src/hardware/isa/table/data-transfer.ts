@@ -1,6 +1,5 @@
 /** Moves, exchanges, stack. Spec: SDM Vol. 1, "Data Transfer Instructions". */
 
-import { operandAddress } from "../../cpu/operands.js";
 import { type AccessSize, Fault, type ProcessorPort, VECTOR } from "../../cpu/processor.js";
 import {
   add,
@@ -18,9 +17,8 @@ import {
   shr,
   xor,
 } from "../code.js";
-import { type Definition, define, type SystemInstruction } from "../instruction.js";
+import { type Definition, define } from "../instruction.js";
 import { difference } from "./arithmetic.js";
-import { setZero } from "./common.js";
 
 const ESP = 4;
 const EBP = 5;
@@ -98,30 +96,6 @@ export function readToModify(port: ProcessorPort, address: number, size: AccessS
 }
 /** W/R in the error code. Spec: SDM Vol. 3A, "Page-Fault Error Code". */
 const PAGE_FAULT_WRITE = 2;
-
-/** Faults as a write of `size` bytes would, without a change. */
-function touch(port: ProcessorPort, address: number, size: number, user: boolean): void {
-  const nextPage = ((address | 0xfff) + 1) >>> 0;
-  const starts = (nextPage - address) >>> 0 < size ? [address, nextPage] : [address];
-  for (const start of starts) port.writeLinear(start, 1, readToModify(port, start, 1, user), user);
-}
-
-const compareExchange8: SystemInstruction = (port, instruction) => {
-  const user = port.cpl === 3;
-  const address = operandAddress(port, instruction, 8, true);
-  // The destination is written in either case: a fault comes first, and is that of the first byte that cannot be.
-  touch(port, address, 8, user);
-  const low = port.readLinear(address, 4, user);
-  const high = port.readLinear((address + 4) >>> 0, 4, user);
-  const equal = low === port.getRegister(0) && high === port.getRegister(2);
-  port.writeLinear((address + 4) >>> 0, 4, equal ? port.getRegister(1) : high, user);
-  port.writeLinear(address, 4, equal ? port.getRegister(3) : low, user);
-  setZero(port, equal);
-  if (!equal) {
-    port.setRegister(0, low);
-    port.setRegister(2, high);
-  }
-};
 
 const definitions: readonly Definition[] = [
   {
@@ -368,7 +342,7 @@ const definitions: readonly Definition[] = [
     summary: "Does nothing, and says that this is a waiting loop.",
     spec: "SDM Vol. 2B, PAUSE—Spin Loop Hint",
     forms: [["F3 90"]],
-    semantics: () => {},
+    system: (port) => port.pause(),
   },
   {
     mnemonic: "UD2",
@@ -379,17 +353,6 @@ const definitions: readonly Definition[] = [
     needs: "P6",
     endsBlock: true,
     semantics: (c) => c.fault(6),
-  },
-  {
-    mnemonic: "CMPXCHG8B",
-    group: "data transfer",
-    summary: "Compares EDX:EAX with 8 bytes and exchanges them with ECX:EBX if equal.",
-    spec: "SDM Vol. 2A, CMPXCHG8B/CMPXCHG16B—Compare and Exchange Bytes",
-    forms: [["0F C7 /1", "Mq"]],
-    needs: "CX8",
-    lock: true,
-    flags: { written: "Z" },
-    system: compareExchange8,
   },
   ...conditionNames.map(
     (name, code): Definition => ({

@@ -6,9 +6,10 @@
 import { checkPortPermission } from "../../cpu/io-permission.js";
 import { readOperand, readRegister, writeRegister } from "../../cpu/operands.js";
 import type { AccessSize, ProcessorPort } from "../../cpu/processor.js";
+import { registerAddress, setRegisterAddress } from "../../cpu/quadwords.js";
 import { FLAG } from "../../cpu/state.js";
 import { and, i32, type Replay } from "../code.js";
-import { type DecodedInstruction, type Definition, define } from "../instruction.js";
+import { type CodeBits, type DecodedInstruction, type Definition, define } from "../instruction.js";
 
 const EDX = 2;
 const ECX = 1;
@@ -20,19 +21,31 @@ const portOf = (port: ProcessorPort, instruction: DecodedInstruction, index: num
   readOperand(port, instruction, instruction.operands[index]!) &
   (instruction.operands[index]!.kind === "immediate" ? 0xff : 0xffff);
 
+/** A port is never wider than 32 bits. */
+const portSize = ({ size }: DecodedInstruction): AccessSize => Math.min(size / 8, 4) as AccessSize;
+
+/** An index or count register, as wide as addresses are. */
+const readPointer = (port: ProcessorPort, number: number, bits: CodeBits): number =>
+  bits === 64 ? registerAddress(port, number) : readRegister(port, number, bits);
+
+function movePointer(port: ProcessorPort, number: number, bits: CodeBits, by: number): void {
+  if (bits === 64) setRegisterAddress(port, number, registerAddress(port, number) + by);
+  else writeRegister(port, number, bits, readRegister(port, number, bits) + by);
+}
+
 function input(port: ProcessorPort, instruction: DecodedInstruction): void {
   const io = portOf(port, instruction, 1);
-  const size = (instruction.size / 8) as AccessSize;
+  const size = portSize(instruction);
   checkPortPermission(port, io, size);
-  writeRegister(port, 0, instruction.size, port.portRead(io, size));
+  writeRegister(port, 0, size * 8, port.portRead(io, size));
 }
 
 function output(port: ProcessorPort, instruction: DecodedInstruction): void {
   const io = portOf(port, instruction, 0);
-  const size = (instruction.size / 8) as AccessSize;
+  const size = portSize(instruction);
   checkPortPermission(port, io, size);
   const value = port.getRegister(0);
-  port.portWrite(io, size, size === 4 ? value : value & ((1 << instruction.size) - 1));
+  port.portWrite(io, size, size === 4 ? value : value & ((1 << (8 * size)) - 1));
 }
 
 /** INS and OUTS: one iteration, with REP counting ECX down; 16-bit addresses take SI, DI and CX. */
@@ -41,22 +54,22 @@ function stringTransfer(
 ) {
   return (port: ProcessorPort, instruction: DecodedInstruction): void => {
     const bits = instruction.addressSize;
-    const count = readRegister(port, ECX, bits);
+    const count = readPointer(port, ECX, bits);
     if (instruction.repeat && count === 0) return;
     const io = port.getRegister(EDX) & 0xffff;
-    const size = (instruction.size / 8) as AccessSize;
+    const size = portSize(instruction);
     checkPortPermission(port, io, size);
     const pointer = transfer(port, instruction, io, size);
     const step = (port.getEflags() & FLAG.DF) !== 0 ? -size : size;
-    writeRegister(port, pointer, bits, readRegister(port, pointer, bits) + step);
+    movePointer(port, pointer, bits, step);
     if (!instruction.repeat) return;
-    writeRegister(port, ECX, bits, count - 1);
-    if (count > 1) port.repeat();
+    movePointer(port, ECX, bits, -1);
+    if (count !== 1) port.repeat();
   };
 }
 
 const ins = stringTransfer((port, { addressSize }, io, size) => {
-  const address = port.segmentAddress(ES, readRegister(port, EDI, addressSize), size, true);
+  const address = port.segmentAddress(ES, readPointer(port, EDI, addressSize), size, true);
   const user = port.cpl === 3;
   // The destination is checked before the device is read, because reading a device may change it.
   port.writeLinear(address, size, port.readLinear(address, size, user), user);
@@ -65,7 +78,7 @@ const ins = stringTransfer((port, { addressSize }, io, size) => {
 });
 
 const outs = stringTransfer((port, { segment, addressSize }, io, size) => {
-  const address = port.segmentAddress(segment, readRegister(port, ESI, addressSize), size, false);
+  const address = port.segmentAddress(segment, readPointer(port, ESI, addressSize), size, false);
   port.portWrite(io, size, port.readLinear(address, size, port.cpl === 3));
   return ESI;
 });

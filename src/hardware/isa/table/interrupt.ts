@@ -53,6 +53,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2B, POPF/POPFD/POPFQ—Pop Stack Into EFLAGS Register",
     forms: [["9D"]],
     sized: true,
+    in64: "defaults",
     flags: { written: "OSZAPC" },
     system: (port, instruction) => popFlags(port, stackSize(instruction)),
   },
@@ -88,6 +89,7 @@ const definitions: readonly Definition[] = [
     summary: "Raises #OF if OF is set.",
     spec: "SDM Vol. 2A, INT n/INTO/INT3/INT1—Call to Interrupt Procedure",
     forms: [["CE"]],
+    where: "not64",
     system: (port) => {
       if ((port.getEflags() & FLAG.OF) !== 0) softwareInterrupt(port, VECTOR.OF);
     },

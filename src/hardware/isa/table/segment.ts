@@ -5,12 +5,14 @@
 
 import { isReadable, isWritableData, limitOf, SYSTEM_TYPE } from "../../cpu/descriptors.js";
 import { callFar, jumpFar, returnFar } from "../../cpu/far-transfers.js";
+import { models } from "../../cpu/model.js";
 import { operandAddress, peek, push, readOperand, release, writeOperand } from "../../cpu/operands.js";
 import { Fault, type ProcessorPort, VECTOR } from "../../cpu/processor.js";
+import { readAddress, setRegisterAddress } from "../../cpu/quadwords.js";
 import { inspect, loadDataSegment, loadLdt, loadTask } from "../../cpu/segments.js";
 import { type SegmentName, segmentNames } from "../../cpu/state.js";
 import { type DecodedInstruction, type Definition, define, type SystemInstruction } from "../instruction.js";
-import { privileged, protectedOnly, setZero, stackSize } from "./common.js";
+import { privileged, protectedOnly, setZero, stackSize, supervisedWithUmip } from "./common.js";
 
 const system = { group: "system" } as const;
 
@@ -55,11 +57,13 @@ function writeSelector(port: ProcessorPort, instruction: DecodedInstruction, sel
  * Bytes a selector takes of its place on the stack: the Pentium moves all of the operand size, the others 16 bits.
  * Spec: SDM Vol. 3B, "Selector Pushes and Pops".
  */
-const selectorBytes = (port: ProcessorPort, size: 2 | 4): 2 | 4 => (port.system.model === "pentium" ? size : 2);
+const selectorBytes = (port: ProcessorPort, size: 2 | 4 | 8): 2 | 4 =>
+  port.system.model === "pentium" && size !== 8 ? size : 2;
 
 const pushSegment: SystemInstruction = (port, instruction) => {
   const size = stackSize(instruction);
-  push(port, port.system.segments[segmentOperand(instruction, 0)].selector, size, selectorBytes(port, size));
+  const { selector } = port.system.segments[segmentOperand(instruction, 0)];
+  push(port, selector, size, size === 8 ? 8 : selectorBytes(port, size));
 };
 
 /** The stack pointer moves as the stack popped from has it, also when that stack is replaced. */
@@ -70,11 +74,17 @@ const popSegment: SystemInstruction = (port, instruction) => {
   loadSegment(port, targetOperand(instruction), selector);
 };
 
-function farPointer(port: ProcessorPort, instruction: DecodedInstruction): { selector: number; offset: number } {
-  const bytes = stackSize(instruction);
+/** A far pointer in memory. An offset of 64 bits is read as an address. */
+interface FarPointer {
+  readonly selector: number;
+  readonly offset: number;
+}
+
+function farPointer(port: ProcessorPort, instruction: DecodedInstruction, bytes: 2 | 4 | 8): FarPointer {
   const user = port.cpl === 3;
+  const linear = operandAddress(port, instruction, bytes, false);
   return {
-    offset: port.readLinear(operandAddress(port, instruction, bytes, false), bytes, user),
+    offset: bytes === 8 ? readAddress(port, linear, user) : port.readLinear(linear, bytes, user),
     selector: port.readLinear(operandAddress(port, instruction, 2, false, bytes), 2, user),
   };
 }
@@ -82,15 +92,20 @@ function farPointer(port: ProcessorPort, instruction: DecodedInstruction): { sel
 /** LDS, LES, LFS, LGS, LSS. The last one holds no interrupts back: it loads the stack pointer itself. */
 function loadFarPointer(name: Exclude<SegmentName, "cs">): SystemInstruction {
   return (port, instruction) => {
-    const { offset, selector } = farPointer(port, instruction);
+    const { offset, selector } = farPointer(port, instruction, stackSize(instruction));
     loadDataSegment(port, name, selector);
-    writeOperand(port, instruction, instruction.operands[0]!, offset);
+    const [target] = instruction.operands;
+    if (target?.kind === "register" && instruction.size === 64) setRegisterAddress(port, target.number, offset);
+    else writeOperand(port, instruction, target!, offset);
   };
 }
 
-function farTarget(port: ProcessorPort, instruction: DecodedInstruction): { selector: number; offset: number } {
+/** Where a far jump or call leads. Parts of AMD have no offsets of 64 bits in memory. */
+function farTarget(port: ProcessorPort, instruction: DecodedInstruction): FarPointer {
   const [operand] = instruction.operands;
-  return operand!.kind === "far" ? operand! : farPointer(port, instruction);
+  if (operand!.kind === "far") return operand!;
+  const bytes = stackSize(instruction);
+  return farPointer(port, instruction, bytes === 8 && models[port.system.model].vendor === "amd" ? 4 : bytes);
 }
 
 const jump: SystemInstruction = (port, instruction) => {
@@ -152,7 +167,7 @@ const definitions: readonly Definition[] = [
     summary: "Jumps to another code segment.",
     spec: "SDM Vol. 2A, JMP—Jump",
     forms: [
-      ["EA", "Ap"],
+      ["EA", "Ap", "not64"],
       ["FF /5", "Mp"],
     ],
     system: jump,
@@ -163,7 +178,7 @@ const definitions: readonly Definition[] = [
     summary: "Calls a procedure in another code segment.",
     spec: "SDM Vol. 2A, CALL—Call Procedure",
     forms: [
-      ["9A", "Ap"],
+      ["9A", "Ap", "not64"],
       ["FF /3", "Mp"],
     ],
     system: call,
@@ -199,13 +214,14 @@ const definitions: readonly Definition[] = [
     summary: "Pushes a segment register.",
     spec: "SDM Vol. 2B, PUSH—Push Word, Doubleword, or Quadword Onto the Stack",
     forms: [
-      ["06", "S0"],
-      ["0E", "S1"],
-      ["16", "S2"],
-      ["1E", "S3"],
+      ["06", "S0", "not64"],
+      ["0E", "S1", "not64"],
+      ["16", "S2", "not64"],
+      ["1E", "S3", "not64"],
       ["0F A0", "S4"],
       ["0F A8", "S5"],
     ],
+    in64: "defaults",
     sized: true,
     system: pushSegment,
   },
@@ -215,12 +231,13 @@ const definitions: readonly Definition[] = [
     summary: "Pops a segment register.",
     spec: "SDM Vol. 2B, POP—Pop a Value From the Stack",
     forms: [
-      ["07", "S0"],
-      ["17", "S2"],
-      ["1F", "S3"],
+      ["07", "S0", "not64"],
+      ["17", "S2", "not64"],
+      ["1F", "S3", "not64"],
       ["0F A1", "S4"],
       ["0F A9", "S5"],
     ],
+    in64: "defaults",
     sized: true,
     system: popSegment,
   },
@@ -231,6 +248,7 @@ const definitions: readonly Definition[] = [
       summary: `Loads ${name.toUpperCase()} and a register from a far pointer.`,
       spec: "SDM Vol. 2A, LDS/LES/LFS/LGS/LSS—Load Far Pointer",
       forms: [[{ es: "C4 /r", ds: "C5 /r", ss: "0F B2 /r", fs: "0F B4 /r", gs: "0F B5 /r" }[name], "Gv Mp"]],
+      ...(name === "es" || name === "ds" ? { where: "not64" } : {}),
       system: loadFarPointer(name),
     }),
   ),
@@ -240,7 +258,9 @@ const definitions: readonly Definition[] = [
     summary: "Stores the selector of the LDT.",
     spec: "SDM Vol. 2B, SLDT—Store Local Descriptor Table Register",
     forms: [["0F 00 /0", "Ev"]],
-    system: protectedOnly((port, instruction) => writeSelector(port, instruction, port.system.ldtr.selector)),
+    system: protectedOnly(
+      supervisedWithUmip((port, instruction) => writeSelector(port, instruction, port.system.ldtr.selector)),
+    ),
   },
   {
     ...system,
@@ -248,7 +268,9 @@ const definitions: readonly Definition[] = [
     summary: "Stores the selector of the TSS.",
     spec: "SDM Vol. 2B, STR—Store Task Register",
     forms: [["0F 00 /1", "Ev"]],
-    system: protectedOnly((port, instruction) => writeSelector(port, instruction, port.system.tr.selector)),
+    system: protectedOnly(
+      supervisedWithUmip((port, instruction) => writeSelector(port, instruction, port.system.tr.selector)),
+    ),
   },
   {
     ...system,
@@ -311,7 +333,7 @@ const definitions: readonly Definition[] = [
     mnemonic: "ARPL",
     summary: "Raises the RPL of a selector to that of another.",
     spec: "SDM Vol. 2A, ARPL—Adjust RPL Field of Segment Selector",
-    forms: [["63 /r", "Ew Gw"]],
+    forms: [["63 /r", "Ew Gw", "not64"]],
     flags: { written: "Z" },
     system: protectedOnly((port, instruction) => {
       const [target, source] = instruction.operands;

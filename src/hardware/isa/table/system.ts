@@ -6,30 +6,49 @@
 import { writeCr0, writeCr3, writeCr4 } from "../../cpu/control-registers.js";
 import { identify } from "../../cpu/cpuid.js";
 import { models } from "../../cpu/model.js";
-import { readMsr, timestampCounter, writeMsr } from "../../cpu/msr.js";
+import { msrWord, readMsr, timestampCounter, writeMsr } from "../../cpu/msr.js";
 import { effectiveAddress, operandAddress, readOperand, writeOperand } from "../../cpu/operands.js";
 import { Fault, type ProcessorPort, VECTOR } from "../../cpu/processor.js";
-import { CR0, CR4, segmentNames } from "../../cpu/state.js";
-import { type Definition, define, type Operand, type SystemInstruction } from "../instruction.js";
-import { privileged, requireRing0 } from "./common.js";
+import { addressOf, highWord, readAddress, writeQuad } from "../../cpu/quadwords.js";
+import { CR0, CR4, FLAG, isCanonical, isLong, segmentNames } from "../../cpu/state.js";
+import {
+  type DecodedInstruction,
+  type Definition,
+  define,
+  type Operand,
+  type SystemInstruction,
+} from "../instruction.js";
+import { privileged, requireRing0, supervisedWithUmip } from "./common.js";
 
 const system = { group: "system" } as const;
 
+/** Bytes of a base: 64-bit code has all of it. */
 function storeTable(name: "gdtr" | "idtr"): SystemInstruction {
-  return (port, instruction) => {
+  return supervisedWithUmip((port, instruction) => {
     const { base, limit } = port.system[name];
     const user = port.cpl === 3;
     port.writeLinear(operandAddress(port, instruction, 2, true), 2, limit, user);
-    port.writeLinear(operandAddress(port, instruction, 4, true, 2), 4, base, user);
-  };
+    if (port.codeBits === 64)
+      writeQuad(port, operandAddress(port, instruction, 8, true, 2), base | 0, highWord(base), user);
+    else port.writeLinear(operandAddress(port, instruction, 4, true, 2), 4, base, user);
+  });
 }
 
 function loadTable(name: "gdtr" | "idtr"): SystemInstruction {
   return privileged((port, instruction) => {
     const limit = port.readLinear(operandAddress(port, instruction, 2, false), 2, false);
-    const base = port.readLinear(operandAddress(port, instruction, 4, false, 2), 4, false);
-    port.setSystem({ [name]: Object.freeze({ base: instruction.size === 16 ? base & 0xffffff : base, limit }) });
+    port.setSystem({ [name]: Object.freeze({ base: tableBase(port, instruction), limit }) });
   });
+}
+
+function tableBase(port: ProcessorPort, instruction: DecodedInstruction): number {
+  if (port.codeBits !== 64) {
+    const base = port.readLinear(operandAddress(port, instruction, 4, false, 2), 4, false);
+    return instruction.size === 16 ? base & 0xffffff : base;
+  }
+  const base = readAddress(port, operandAddress(port, instruction, 8, false, 2), false);
+  if (!isCanonical(base)) throw new Fault(VECTOR.GP, 0, "address-not-canonical");
+  return base;
 }
 
 /** Number of a control register that exists; any other is no instruction, at whatever privilege. */
@@ -39,23 +58,57 @@ function controlNumber(port: ProcessorPort, operand: Operand | undefined): numbe
   return operand.number;
 }
 
+/** The two halves of the register that a control or debug register is loaded from; the upper one is 0 but in 64-bit code. */
+function readHalves(port: ProcessorPort, operand: Operand | undefined): readonly [low: number, high: number] {
+  const number = operand?.kind === "register" ? operand.number : 0;
+  return [port.getRegister(number), port.codeBits === 64 ? port.getRegisterHigh(number) : 0];
+}
+
+/** Throws #GP(0) where a register has no upper half. */
+function requireLow(high: number): void {
+  if (high !== 0) throw new Fault(VECTOR.GP, 0, "high-bits-reserved");
+}
+
 const moveToControl: SystemInstruction = (port, instruction) => {
   const [control, source] = instruction.operands;
   const number = controlNumber(port, control);
   requireRing0(port);
-  const value = readOperand(port, instruction, source!);
-  if (number === 0) writeCr0(port, value);
-  else if (number === 2) port.setSystem({ cr2: value | 0 });
-  else if (number === 3) writeCr3(port, value);
-  else writeCr4(port, value);
+  const [low, high] = readHalves(port, source);
+  if (number === 2) port.setSystem({ cr2: port.long ? addressOf(low, high) : low | 0 });
+  else if (number === 3) writeCr3(port, low, high);
+  else if (number === 8) writeTaskPriority(port, low, high);
+  else {
+    requireLow(high);
+    if (number === 0) writeCr0(port, low);
+    else writeCr4(port, low);
+  }
 };
+
+/** CR8. Spec: SDM Vol. 3A, "Task Priority in IA-32e Mode"; without a local APIC there is nothing to hold back. */
+function writeTaskPriority(port: ProcessorPort, low: number, high: number): void {
+  if (high !== 0 || low > 15) throw new Fault(VECTOR.GP, 0, "cr8-reserved");
+  if (port.localApic !== undefined) port.localApic.taskPriority = low;
+}
+
+/** A control register as a number: CR2 is an address, CR3 one of memory. */
+function controlValue({ system, localApic }: ProcessorPort, number: 0 | 2 | 3 | 4 | 8): number {
+  if (number === 8) return localApic?.taskPriority ?? 0;
+  if (number === 3) return system.cr3 < 0 ? system.cr3 >>> 0 : system.cr3;
+  return number === 2 && isLong(system) ? system.cr2 : system[`cr${number}`] >>> 0;
+}
 
 const moveFromControl: SystemInstruction = (port, instruction) => {
   const [target, control] = instruction.operands;
-  const name = `cr${controlNumber(port, control) as 0 | 2 | 3 | 4}` as const;
+  const number = controlNumber(port, control) as 0 | 2 | 3 | 4 | 8;
   requireRing0(port);
-  writeOperand(port, instruction, target!, port.system[name]);
+  storeAddress(port, target, controlValue(port, number));
 };
+
+/** Stores all of an address in 64-bit code, its low half else. */
+function storeAddress(port: ProcessorPort, target: Operand | undefined, address: number): void {
+  if (target?.kind !== "register") throw new TypeError("a control or debug register goes to a register");
+  port.setRegister(target.number, address | 0, port.codeBits === 64 ? highWord(address) : 0);
+}
 
 const DR6 = 4;
 const DR7 = 5;
@@ -64,8 +117,9 @@ const GENERAL_DETECT = 1 << 13;
 
 /** Where a debug register stands in `system.debug`: DR4 and DR5 are DR6 and DR7 while CR4.DE is clear. */
 function debugIndex(port: ProcessorPort, operand: Operand | undefined): number {
-  requireRing0(port);
   const number = operand?.kind === "debug" ? operand.number : 0;
+  if (number > 7) throw new Fault(VECTOR.UD, undefined, "no-debug-register");
+  requireRing0(port);
   const { cr4, debug } = port.system;
   if ((number === 4 || number === 5) && (cr4 & CR4.DE) !== 0)
     throw new Fault(VECTOR.UD, undefined, "no-debug-register");
@@ -74,20 +128,25 @@ function debugIndex(port: ProcessorPort, operand: Operand | undefined): number {
 }
 
 /** What a debug register becomes. Spec: SDM Vol. 3B, "Debug Status Register (DR6)", "Debug Control Register (DR7)". */
-const debugValue = (index: number, value: number): number =>
-  (index === DR6 ? (value & 0xe00f) | 0xffff0ff0 : index === DR7 ? (value & 0xffff23ff) | 0x400 : value) | 0;
+function debugValue(index: number, low: number, high: number): number {
+  if (index < DR6) return addressOf(low, high);
+  requireLow(high);
+  return index === DR6 ? (low & 0xe00f) | 0xffff0ff0 : (low & 0xffff23ff) | 0x400;
+}
 
 const moveToDebug: SystemInstruction = (port, instruction) => {
   const [debug, source] = instruction.operands;
   const index = debugIndex(port, debug);
   const next = [...port.system.debug] as [number, number, number, number, number, number];
-  next[index] = debugValue(index, readOperand(port, instruction, source!));
+  next[index] = debugValue(index, ...readHalves(port, source));
   port.setSystem({ debug: Object.freeze(next) });
 };
 
 const moveFromDebug: SystemInstruction = (port, instruction) => {
   const [target, debug] = instruction.operands;
-  writeOperand(port, instruction, target!, port.system.debug[debugIndex(port, debug)]!);
+  const index = debugIndex(port, debug);
+  const value = port.system.debug[index]!;
+  storeAddress(port, target, index < DR6 ? value : value >>> 0);
 };
 
 /** EDX:EAX. */
@@ -98,10 +157,30 @@ function setPair(port: ProcessorPort, value: bigint): void {
 
 /** The page, not the access: neither the rights nor the limit of the segment are checked. */
 const invalidatePage = privileged((port, instruction) => {
-  const memory = instruction.memory!;
-  const { base } = port.system.segments[segmentNames[memory.segment]!];
-  port.invalidate((base + effectiveAddress(port, instruction)) >>> 0);
+  const { segment } = instruction.memory!;
+  const { base } = port.system.segments[segmentNames[segment]!];
+  const offset = effectiveAddress(port, instruction);
+  if (port.codeBits !== 64) port.invalidate((base + offset) >>> 0);
+  else {
+    const linear = segment < FS ? offset : base + offset;
+    if (isCanonical(linear)) port.invalidate(linear);
+  }
 });
+const FS = 4;
+
+const readTimestamp: SystemInstruction = (port) => {
+  if ((port.system.cr4 & CR4.TSD) !== 0 && port.cpl !== 0) throw new Fault(VECTOR.GP, 0, "rdtsc-forbidden");
+  setPair(port, timestampCounter(port));
+};
+
+/** CLAC and STAC. */
+const setAlignmentFlag =
+  (set: boolean): SystemInstruction =>
+  (port) => {
+    if (port.cpl !== 0) throw new Fault(VECTOR.UD, undefined, "only-at-cpl-0");
+    const eflags = port.getEflags();
+    port.setEflags(set ? eflags | FLAG.AC : eflags & ~FLAG.AC);
+  };
 
 const definitions: readonly Definition[] = [
   {
@@ -146,10 +225,10 @@ const definitions: readonly Definition[] = [
     summary: "Stores the low half of CR0.",
     spec: "SDM Vol. 2B, SMSW—Store Machine Status Word",
     forms: [["0F 01 /4", "Ev"]],
-    system: (port, instruction) => {
+    system: supervisedWithUmip((port, instruction) => {
       const [target] = instruction.operands;
       writeOperand(port, instruction, target!, port.system.cr0, target!.kind === "memory" ? 16 : undefined);
-    },
+    }),
   },
   {
     ...system,
@@ -207,7 +286,10 @@ const definitions: readonly Definition[] = [
     mnemonic: "MOV",
     summary: "Loads a control register.",
     spec: "SDM Vol. 2B, MOV—Move to/from Control Registers",
-    forms: [["0F 22 /r", "Cd Rd"]],
+    forms: [
+      ["0F 22 /r", "Cd Rd", "not64"],
+      ["0F 22 /r", "Cq Rq", "only64"],
+    ],
     system: moveToControl,
   },
   {
@@ -215,7 +297,10 @@ const definitions: readonly Definition[] = [
     mnemonic: "MOV",
     summary: "Stores a control register.",
     spec: "SDM Vol. 2B, MOV—Move to/from Control Registers",
-    forms: [["0F 20 /r", "Rd Cd"]],
+    forms: [
+      ["0F 20 /r", "Rd Cd", "not64"],
+      ["0F 20 /r", "Rq Cq", "only64"],
+    ],
     system: moveFromControl,
   },
   {
@@ -223,7 +308,10 @@ const definitions: readonly Definition[] = [
     mnemonic: "MOV",
     summary: "Loads a debug register.",
     spec: "SDM Vol. 2B, MOV—Move to/from Debug Registers",
-    forms: [["0F 23 /r", "Dd Rd"]],
+    forms: [
+      ["0F 23 /r", "Dd Rd", "not64"],
+      ["0F 23 /r", "Dq Rq", "only64"],
+    ],
     system: moveToDebug,
   },
   {
@@ -231,7 +319,10 @@ const definitions: readonly Definition[] = [
     mnemonic: "MOV",
     summary: "Stores a debug register.",
     spec: "SDM Vol. 2B, MOV—Move to/from Debug Registers",
-    forms: [["0F 21 /r", "Rd Dd"]],
+    forms: [
+      ["0F 21 /r", "Rd Dd", "not64"],
+      ["0F 21 /r", "Rq Dq", "only64"],
+    ],
     system: moveFromDebug,
   },
   {
@@ -241,10 +332,49 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2B, RDTSC—Read Time-Stamp Counter",
     forms: [["0F 31"]],
     needs: "TSC",
-    system: (port) => {
-      if ((port.system.cr4 & CR4.TSD) !== 0 && port.cpl !== 0) throw new Fault(VECTOR.GP, 0, "rdtsc-forbidden");
-      setPair(port, timestampCounter(port));
+    system: readTimestamp,
+  },
+  {
+    ...system,
+    mnemonic: "RDTSCP",
+    summary: "Reads the time-stamp counter, and into ECX the number that the system gave the processor.",
+    spec: "SDM Vol. 2B, RDTSCP—Read Time-Stamp Counter and Processor ID",
+    forms: [["0F 01 F9"]],
+    needs: "RDTSCP",
+    system: (port, instruction) => {
+      readTimestamp(port, instruction);
+      port.setRegister(1, msrWord(port, "IA32_TSC_AUX"));
     },
+  },
+  {
+    ...system,
+    mnemonic: "RDPID",
+    summary: "Reads the number that the system gave the processor.",
+    spec: "SDM Vol. 2B, RDPID—Read Processor ID",
+    forms: [
+      ["F3 0F C7 F8+i", "Rd", "not64"],
+      ["F3 0F C7 F8+i", "Rq", "only64"],
+    ],
+    needs: "RDPID",
+    system: (port, instruction) => storeAddress(port, instruction.operands[0], msrWord(port, "IA32_TSC_AUX")),
+  },
+  {
+    ...system,
+    mnemonic: "CLAC",
+    summary: "Clears AC: with CR4.SMAP the supervisor does not access pages of the user.",
+    spec: "SDM Vol. 2A, CLAC—Clear AC Flag in EFLAGS Register",
+    forms: [["NP 0F 01 CA"]],
+    needs: "SMAP",
+    system: setAlignmentFlag(false),
+  },
+  {
+    ...system,
+    mnemonic: "STAC",
+    summary: "Sets AC: the supervisor may access pages of the user.",
+    spec: "SDM Vol. 2B, STAC—Set AC Flag in EFLAGS Register",
+    forms: [["NP 0F 01 CB"]],
+    needs: "SMAP",
+    system: setAlignmentFlag(true),
   },
   {
     ...system,
