@@ -68,7 +68,7 @@ const MOST_WATCHED = 0x10000;
  * @throws VirtlabError for places that are no linear addresses.
  */
 export function runStops({ until, breakpoints = [], watchpoints = [] }: RunOptions): RunStops {
-  const eip = typeof until === "number" ? [until >>> 0] : [];
+  const eip = typeof until === "number" ? [until] : [];
   if (eip.length + breakpoints.length + watchpoints.length === 0) return noStops;
   for (const address of breakpoints)
     if (!Number.isSafeInteger(address)) throw new VirtlabError(`run: ${address} in breakpoints is no linear address`);
