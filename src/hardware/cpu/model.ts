@@ -64,8 +64,6 @@ const NOT_HERE: ReadonlySet<Feature> = new Set<Feature>([
   "3DNOW",
   "3DNOWEXT",
   "FFXSR",
-  "X2APIC",
-  "TSC_DEADLINE",
   "ALTMOVCR8",
   "PDPE1GB",
 ]);
