@@ -135,6 +135,7 @@ start:
   mov ecx, low_end - low_code
   rep movsb
 main:
+${setPics(0xff, 0xff)}
 ${main}
 finish:
   cli

@@ -54,10 +54,6 @@ export interface Model {
 
 /** What some of these parts had and this library has not: no model announces any of it. */
 const NOT_HERE: ReadonlySet<Feature> = new Set<Feature>([
-  "SSE3",
-  "SSSE3",
-  "SSE4_1",
-  "SSE4_2",
   "PCLMULQDQ",
   "AES",
   "MOVBE",

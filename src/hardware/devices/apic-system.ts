@@ -284,6 +284,14 @@ export function acknowledge(
   return { system: vector < 0 ? system : withLocal(system, processor, local.takeVector(apic, vector)), vector };
 }
 
+/** The system once a processor has been told of NMI, INIT and start-up: INIT resets its APIC, start-up ends its wait. */
+export function signalsTaken(system: ApicSystemState, processor: number): ApicSystemState {
+  const apic = system.local[processor]!;
+  const next = apic.init ? local.afterInit(apic) : apic;
+  const waits = next.waits && apic.startUp < 0;
+  return withLocal(system, processor, { ...next, waits, nmi: false, init: false, startUp: -1 });
+}
+
 // ---- time ---------------------------------------------------------------------------------------------------------
 
 /** The first tick at which `advance` gives another state. */

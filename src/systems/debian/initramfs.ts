@@ -27,7 +27,7 @@ list /dev
 list /sys/bus
 list /sys/class
 list /sys/devices/platform
-title mounts; sed 's/size=[^,]*,nr_inodes=[^,]*,//' /proc/mounts
+title mounts; sed 's/size=[^ ,]*,nr_inodes=[^ ,]*//' /proc/mounts
 title filesystems; cat /proc/filesystems
 title memory; awk '/MemTotal/ { print $1, int($2 / 1024), "MiB" }' /proc/meminfo
 title arithmetic
