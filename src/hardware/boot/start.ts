@@ -1,18 +1,19 @@
 /** What a machine is before its first instruction: after reset, with a program, or with a ROM. */
 import { VirtlabError } from "../../state/error.js";
 import { parseMemorySize } from "../../state/memory-size.js";
-import { writePages as writeBytes } from "../../state/page-map.js";
+import { type PageMap, writePages as writeBytes } from "../../state/page-map.js";
 import { PAGE_SIZE } from "../../state/pages.js";
 import { PersistentMap } from "../../state/persistent-map.js";
 import { isBytes } from "../../state/plain-data.js";
-import { signatureOf } from "../cpu/cpuid.js";
 import { checkedModel, type ModelName } from "../cpu/model.js";
-import { type CpuState, CR0, flatProtectedMode, generalNames, realSegment, type SystemState } from "../cpu/state.js";
+import { afterReset } from "../cpu/reset.js";
+import { flatProtectedMode, generalNames, realSegment, type SystemState } from "../cpu/state.js";
 import { createDevices } from "../devices/bus.js";
-import { checkedProcessors, type MachineName, machineKind } from "../devices/machines.js";
+import { checkedProcessors, type MachineKind, type MachineName, machineKind } from "../devices/machines.js";
 import type { DeviceConfig } from "../devices/port-map.js";
 import type { DiskImage } from "../disk.js";
-import type { MachineState, RomRange } from "../state.js";
+import { firmwareTables } from "../firmware/tables.js";
+import { type MachineState, type RomRange, TURN_STEPS, type Turn } from "../state.js";
 import { connectDisks, type DiskChoice } from "./disks.js";
 import { loadImage } from "./image.js";
 import type { LoadPlan } from "./load-plan.js";
@@ -25,7 +26,7 @@ export interface CreateOptions {
   readonly processors?: number;
   /** RAM: bytes, or text such as "64M". Default 64 MiB. */
   readonly memory?: number | string;
-  /** Processor model. Default "pentium2". */
+  /** Processor model. Default: "pentium2" for an isapc, "max" for the others. */
   readonly model?: ModelName;
   /** Time of day at the start, for the real-time clock: seconds since 1970-01-01 00:00:00 UTC. Default 2000-01-01. */
   readonly time?: number;
@@ -56,21 +57,9 @@ export interface BootOptions extends CreateOptions {
   readonly rom?: Uint8Array;
 }
 
-/** Processor State Following Power-up. Spec: SDM Vol. 3A, "Processor State After Reset". */
-function afterReset(model: ModelName): CpuState {
-  const data = realSegment(0, 0x93);
-  const table = { base: 0, limit: 0xffff };
-  const system: SystemState = {
-    ...flatProtectedMode.system,
-    model,
-    cr0: CR0.ET | CR0.NW | CR0.CD,
-    gdtr: table,
-    idtr: table,
-    ldtr: { ...data, access: 0x82 },
-    tr: { ...data, access: 0x8b },
-    segments: { es: data, cs: { ...data, selector: 0xf000, base: 0xffff0000 }, ss: data, ds: data, fs: data, gs: data },
-  };
-  return { ...flatProtectedMode, eip: 0xfff0, edx: signatureOf(model), system };
+/** The first processor begins; the others wait to be started. */
+function firstTurn(processors: number, model: ModelName): Turn {
+  return { processor: 0, left: TURN_STEPS, others: Array.from({ length: processors - 1 }, () => afterReset(model)) };
 }
 
 /** A machine without a program: 32-bit protected mode with flat segments, EIP 0, memory all zeros. */
@@ -85,14 +74,15 @@ export function createState(options: CreateOptions): MachineState {
     ...(debugConsolePort === null ? {} : { debugConsolePort: debugConsolePort ?? 0xe9 }),
     ...(debugExitPort === null ? {} : { debugExitPort: debugExitPort ?? 0xf4 }),
   };
-  const system = { ...flatProtectedMode.system, model: checkedModel(model) };
+  const system = { ...flatProtectedMode.system, model: checkedModel(model ?? kind.model) };
   const memorySize = parseMemorySize(memory ?? "64M");
   const setup = { memorySize, disks: connected.ide, ...(time === undefined ? {} : { time }) };
   return {
     cpu: { ...flatProtectedMode, system },
+    ...(processors === 1 ? {} : { turn: firstTurn(processors, system.model) }),
     memorySize,
     rom: [],
-    memory: PersistentMap.empty(),
+    memory: withTables(kind, processors, system.model),
     devices: createDevices(config, setup),
     steps: 0,
     ticks: 0,
@@ -101,6 +91,14 @@ export function createState(options: CreateOptions): MachineState {
     ...(connected.disks.length === 0 ? {} : { disks: connected.disks }),
   };
 }
+
+/** Memory with nothing in it but what firmware leaves for systems to find. */
+function withTables(kind: MachineKind, processors: number, model: ModelName): PageMap {
+  const tables = firmwareTables(kind, processors, model);
+  return tables.reduce((memory, { address, bytes }) => writeBytes(memory, address, bytes), NOTHING);
+}
+
+const NOTHING: PageMap = PersistentMap.empty();
 
 /** @throws VirtlabError naming the image or ROM, the offset and the reason when it cannot be loaded. */
 export function bootState(options: BootOptions): MachineState {

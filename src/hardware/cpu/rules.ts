@@ -232,6 +232,14 @@ export const rules = {
     check: "The access lies outside of the segment's limit.",
     spec: 'SDM Vol. 3A, "Limit Checking"',
   },
+  "data-not-aligned-to-16": {
+    check: "The address of 16 bytes must be a multiple of 16.",
+    spec: 'SDM Vol. 2A, "CMPXCHG8B/CMPXCHG16B—Compare and Exchange Bytes"',
+  },
+  "no-cmpxchg16b": {
+    check: "The model has no CMPXCHG16B.",
+    spec: 'SDM Vol. 2A, "CMPXCHG8B/CMPXCHG16B—Compare and Exchange Bytes"',
+  },
   "data-not-aligned": {
     check: "CR0.AM and EFLAGS.AC ask for aligned data at CPL 3, and the address is no multiple of the operand's size.",
     spec: 'SDM Vol. 3A, "Interrupt 17—Alignment Check Exception (#AC)"',

@@ -107,7 +107,7 @@ export type AddressingMethod =
 export interface OperandCode {
   readonly method: AddressingMethod;
   /**
-   * b 8, w 16, d 32, q 64, t 80, dq 128, v 16, 32 or 64, y 32 or 64, z 16 or 32 (immediate), p far pointer, s
+   * b 8, w 16, d 32, q 64, t 80, dq 128, v 16, 32 or 64, y 32 or 64, yy two of them, z 16 or 32 (immediate), p far pointer, s
    * descriptor-table register, a pair for BOUND, bs byte sign-extended.
    */
   readonly type: string;
@@ -281,7 +281,7 @@ export function operandSizes({ sized, rexSized, operands, in64 }: Row, bits: Cod
     if (in64 === "defaults") return [16, 64];
     return sized || has("vp") ? [16, 32, 64] : [16, 32];
   }
-  if (rexSized || operands.some(({ type }) => type === "y")) return long ? [32, 64] : [32];
+  if (rexSized || operands.some(({ type }) => type[0] === "y")) return long ? [32, 64] : [32];
   if (operands.some(({ method, type }) => method !== "I" && type === "b")) return [8];
   return [operands[0]?.type === "w" ? 16 : 32];
 }
