@@ -259,17 +259,6 @@ const definitions: readonly Definition[] = [
       semantics: nothing,
     }),
   ),
-  ...["PREFETCH", "PREFETCHW"].map(
-    (mnemonic, number): Definition => ({
-      mnemonic,
-      group: "miscellaneous",
-      needs: "PREFETCHW",
-      summary: `Tells that a line will be ${number === 0 ? "read" : "written"} soon.`,
-      spec: "AMD64 Architecture Programmer's Manual Vol. 3, PREFETCHx—Prefetch L1 Data-Cache Line",
-      forms: [[`0F 0D /${number}`, "Mb"]],
-      semantics: nothing,
-    }),
-  ),
 ];
 
 export const vectorOtherRows: readonly Row[] = definitions.flatMap(define);
