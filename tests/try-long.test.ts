@@ -1,6 +1,7 @@
 import { it } from "vitest";
-import { longCellImage, fields } from "./support/long-cell-image.js";
-import { runLongCells, runLongCellsOnQemu, outcomeOf } from "./support/long-cells.js";
+import { fields, longCellImage } from "./support/long-cell-image.js";
+import { outcomeOf, runLongCells, runLongCellsOnQemu } from "./support/long-cells.js";
+
 it("x", () => {
   const cells = [
     { name: "ud2", code: ".at:\n  nop\n" },
@@ -16,6 +17,9 @@ it("x", () => {
   console.log(a.end, b.end);
   cells.forEach((c, i) => {
     console.log(c.name, outcomeOf(image, i, a.records[i]), "|", outcomeOf(image, i, b.records[i]));
-    if (a.records[i] && b.records[i]) for (const f of fields) if (a.records[i]![f] !== b.records[i]![f]) console.log("   ", f, a.records[i]![f].toString(16), b.records[i]![f].toString(16));
+    if (a.records[i] && b.records[i])
+      for (const f of fields)
+        if (a.records[i]![f] !== b.records[i]![f])
+          console.log("   ", f, a.records[i]![f].toString(16), b.records[i]![f].toString(16));
   });
 });
