@@ -5,15 +5,15 @@
  */
 import {
   add,
-  EXCEPTION,
   type Environment,
+  EXCEPTION,
   multiply,
   type Rounding,
   roundToIntegral,
   SINGLE,
 } from "../../cpu/softfloat/index.js";
 import { computed, joined, operandBits, partsOf, setOperandBits, sse } from "../../cpu/sse.js";
-import { and, eq, type Expr, i32, isZero, or, type Replay, select } from "../code.js";
+import { and, type Expr, eq, i32, isZero, or, type Replay, select } from "../code.js";
 import { mayBeInexact, requireOrdinary } from "../fast-float.js";
 import { type Definition, define, type Row, type SystemInstruction } from "../instruction.js";
 import { vectorUnary } from "../vector.js";
@@ -167,4 +167,3 @@ const definitions: readonly Definition[] = [
 ];
 
 export const sseRoundRows: readonly Row[] = definitions.flatMap(define);
-

@@ -2,9 +2,10 @@
  * The string comparisons of SSE4.2. Spec: SDM Vol. 1, "String and Text Processing Instructions"; Vol. 2B, "Imm8 Control
  * Byte Operation for PCMPESTRI / PCMPESTRM / PCMPISTRI / PCMPISTRM".
  */
+
+import type { ProcessorPort } from "../../cpu/processor.js";
 import { operandBits, sse } from "../../cpu/sse.js";
 import { FLAG } from "../../cpu/state.js";
-import type { ProcessorPort } from "../../cpu/processor.js";
 import { type DecodedInstruction, type Definition, define, type Row, type SystemInstruction } from "../instruction.js";
 import { xmmForm } from "./vector-forms.js";
 
@@ -79,8 +80,7 @@ function compareTexts(a: Text, b: Text, control: number): number {
   let bits = 0;
   b.elements.forEach((_element, place) => {
     const holds = aggregate(a, b, place);
-    const negated =
-      (control & POLARITY) === NEGATIVE || ((control & POLARITY) === MASKED_NEGATIVE && place < b.length);
+    const negated = (control & POLARITY) === NEGATIVE || ((control & POLARITY) === MASKED_NEGATIVE && place < b.length);
     if (holds !== negated) bits |= 1 << place;
   });
   return bits;
