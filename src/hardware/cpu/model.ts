@@ -59,7 +59,6 @@ const NOT_HERE: ReadonlySet<Feature> = new Set<Feature>([
   "MOVBE",
   "POPCNT",
   "ABM",
-  "LAHF_LM",
   "SSE4A",
   "MISALIGNSSE",
   "MMXEXT",

@@ -344,6 +344,36 @@ const definitions: readonly Definition[] = [
     forms: [["F3 90"]],
     system: (port) => port.pause(),
   },
+  ...(
+    [
+      ["PREFETCHNTA", 0, "SSE"],
+      ["PREFETCHT0", 1, "SSE"],
+      ["PREFETCHT1", 2, "SSE"],
+      ["PREFETCHT2", 3, "SSE"],
+    ] as const
+  ).map(
+    ([mnemonic, digit, needs]): Definition => ({
+      mnemonic,
+      group: "miscellaneous",
+      summary: "Says that a line of memory will be wanted soon; does nothing else.",
+      spec: "SDM Vol. 2B, PREFETCHh—Prefetch Data Into Caches",
+      forms: [[`0F 18 /${digit}`, "Mb"]],
+      needs,
+      semantics: () => {},
+    }),
+  ),
+  {
+    mnemonic: "PREFETCHW",
+    group: "miscellaneous",
+    summary: "Says that a line of memory will be written soon; does nothing else.",
+    spec: "SDM Vol. 2B, PREFETCHW—Prefetch Data Into Caches in Anticipation of a Write",
+    forms: [
+      ["0F 0D /0", "Mb"],
+      ["0F 0D /1", "Mb"],
+    ],
+    needs: "LM",
+    semantics: () => {},
+  },
   {
     mnemonic: "UD2",
     group: "miscellaneous",
