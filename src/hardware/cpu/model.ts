@@ -57,7 +57,6 @@ const NOT_HERE: ReadonlySet<Feature> = new Set<Feature>([
   "PCLMULQDQ",
   "AES",
   "MOVBE",
-  "POPCNT",
   "ABM",
   "SSE4A",
   "MISALIGNSSE",
@@ -65,8 +64,6 @@ const NOT_HERE: ReadonlySet<Feature> = new Set<Feature>([
   "3DNOW",
   "3DNOWEXT",
   "FFXSR",
-  "X2APIC",
-  "TSC_DEADLINE",
   "ALTMOVCR8",
   "PDPE1GB",
 ]);
