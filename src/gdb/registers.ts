@@ -100,7 +100,7 @@ const segments = (["cs", "ss", "ds", "es", "fs", "gs"] as const).map(
 const segmentBase = (name: SegmentName, bits: number): Register => ({
   name: `${name}_base`,
   bits,
-  type: bits === 32 ? "int" : "long",
+  type: "int",
   ...(bits === 32 ? { group: "system" } : {}),
   read: ({ system }) => BigInt.asUintN(bits, BigInt(system.segments[name].base)),
 });

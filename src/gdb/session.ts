@@ -41,6 +41,8 @@ export interface Session {
   readonly left: "detached" | "killed" | "exited" | undefined;
   /** Why the machine stands still, as gdb was told. */
   readonly stopReply: string;
+  /** The debugger knows that the processor has come to have more registers than it was told of. */
+  readonly warned: boolean;
   /** Packets go without acknowledgements. */
   readonly noAcknowledgements: boolean;
   /** Bytes that are no whole packet yet, or wait for the machine to stop; and what was sent last. */
@@ -76,6 +78,7 @@ export function beginSession(start: Machine, script: readonly Typed[] = []): Ses
     end: undefined,
     left: undefined,
     stopReply: "T05thread:1;",
+    warned: false,
     noAcknowledgements: false,
     unread: new Uint8Array(),
     sent: new Uint8Array(),

@@ -2,6 +2,7 @@
  * The ways of a machine under a debugger, gone piece by piece so that a debugger can break in: on to a stop, back by a step,
  * back to the last stop. Back is always on again from a machine that was kept.
  */
+import { isLong } from "../hardware/cpu/state.js";
 import type { Machine } from "../hardware/machine.js";
 import type { Stop } from "../hardware/state.js";
 import { approach, keep, keptBefore, nextEdit, PIECE, reach, startOf } from "./history.js";
@@ -12,10 +13,17 @@ import { breakpointAt, nextInstruction, reasonOf, runStops } from "./stop-points
 
 const SIGNAL = { INT: "02", ILL: "04", TRAP: "05", SEGV: "0b", TERM: "0f" } as const;
 
+/** Words that gdb prints. */
+const printed = (words: string): string => `O${textToHex(`virtlab: ${words}\n`)}`;
+
+const WIDER = "the processor is in long mode now: disconnect and connect again to see it";
+
 /** Standing still, for a reason that gdb knows by name or for none. */
 const stopped = (session: Session, signal: string, reason = ""): Turn => {
   const stopReply = `T${signal}thread:1;${reason}`;
-  return says({ ...session, motion: undefined, waits: false, stopReply }, stopReply);
+  const warn = session.width === 32 && !session.warned && isLong(session.machine.cpu.system);
+  const still = { ...session, motion: undefined, waits: false, stopReply, warned: session.warned || warn };
+  return says(still, ...(warn ? [printed(WIDER)] : []), stopReply);
 };
 
 /** The end of what can be undone. */
@@ -72,7 +80,7 @@ function forward(session: Session, { to }: { readonly to?: number }): Turn {
     return to === undefined ? says({ ...moved, waits: true }) : stopped(moved, SIGNAL.TRAP);
   const { words, signal, end } = ending(stop);
   const { session: ended, replies } = stopped({ ...moved, end }, signal);
-  return says(ended, `O${textToHex(`virtlab: the machine has ended: ${words}\n`)}`, ...replies);
+  return says(ended, printed(`the machine has ended: ${words}`), ...replies);
 }
 
 function backTo(session: Session, { to }: { readonly to: number }): Turn {

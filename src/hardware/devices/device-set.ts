@@ -16,6 +16,9 @@ import { type PostCodeState, postCode } from "./post-code.js";
 import { type PowerManagementState, powerManagement } from "./power-management.js";
 import { type ResetControlState, resetControl, resetResetControl } from "./reset-control.js";
 import { type Uart16550State, uart16550 } from "./uart16550.js";
+import { resetVirtioBlock, type VirtioBlockState, virtioBlock } from "./virtio-block.js";
+import { type VirtioConsoleState, virtioConsole } from "./virtio-console.js";
+import { resetVirtioRng, type VirtioRngState, virtioRng } from "./virtio-rng.js";
 
 /** The devices of a machine, by name. */
 export interface DeviceSet {
@@ -38,6 +41,9 @@ export interface DeviceSet {
   readonly pm?: PowerManagementState | undefined;
   readonly ide?: IdeState | undefined;
   readonly pci?: PciState | undefined;
+  readonly virtioRng?: VirtioRngState | undefined;
+  readonly virtioConsole?: VirtioConsoleState | undefined;
+  readonly virtioBlock?: VirtioBlockState | undefined;
 }
 
 /**
@@ -49,6 +55,10 @@ export interface DeviceSetup extends RtcSetup {
   readonly a20?: boolean;
   /** The disks of the IDE channels: first master, first slave, second master, second slave. */
   readonly disks?: readonly AttachedDisk[];
+  /** The disk of the virtio block device. */
+  readonly virtioDisk?: AttachedDisk | undefined;
+  /** What the virtio entropy device's bytes follow from. Default 0. */
+  readonly seed?: number | undefined;
 }
 
 export type StateOf<N extends DeviceName> = NonNullable<DeviceSet[N]>;
@@ -70,6 +80,9 @@ export const DEVICE_KINDS: { readonly [N in DeviceName]: BusDevice<StateOf<N>> }
   pm: powerManagement,
   ide,
   pci,
+  virtioRng,
+  virtioConsole,
+  virtioBlock,
 };
 
 // Name, kind and state belong together, which the type of an indexed access cannot say.
@@ -110,6 +123,9 @@ export function resetDevices(config: DeviceConfig, setup: DeviceSetup): DeviceSe
     pm: present.has("pm") ? powerManagement.reset() : undefined,
     ide: present.has("ide") ? resetIde(setup.disks ?? [], present.has("pci")) : undefined,
     pci: present.has("pci") ? resetPci(pciFunctionsOf(present)) : undefined,
+    virtioRng: present.has("virtioRng") ? resetVirtioRng(setup.seed) : undefined,
+    virtioConsole: present.has("virtioConsole") ? virtioConsole.reset() : undefined,
+    virtioBlock: present.has("virtioBlock") ? resetVirtioBlock(setup.virtioDisk) : undefined,
   };
 }
 
@@ -131,5 +147,8 @@ export function replaced(devices: DeviceSet, name: DeviceName, state: AnyState):
     pm: name === "pm" ? (state as StateOf<"pm">) : devices.pm,
     ide: name === "ide" ? (state as StateOf<"ide">) : devices.ide,
     pci: name === "pci" ? (state as StateOf<"pci">) : devices.pci,
+    virtioRng: name === "virtioRng" ? (state as StateOf<"virtioRng">) : devices.virtioRng,
+    virtioConsole: name === "virtioConsole" ? (state as StateOf<"virtioConsole">) : devices.virtioConsole,
+    virtioBlock: name === "virtioBlock" ? (state as StateOf<"virtioBlock">) : devices.virtioBlock,
   };
 }

@@ -81,7 +81,9 @@ function wire(config: DeviceConfig): Wiring {
   ranges.forEach(({ base, length }, index) => {
     rangeNumbers.fill(index + 1, base, base + length);
   });
-  const rows = INTERRUPT_LINES.filter(({ device }) => devices.has(device));
+  const rows = INTERRUPT_LINES.filter(
+    ({ device, withoutPci }) => devices.has(device) && !(withoutPci === true && devices.has("pci")),
+  );
   const lines = Object.fromEntries(
     rows.map(({ device }) => [device, rows.filter((row) => row.device === device)]),
   ) as Wiring["lines"];
