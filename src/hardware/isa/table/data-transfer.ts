@@ -356,31 +356,6 @@ const definitions: readonly Definition[] = [
     needs: "LM",
     semantics: () => {},
   },
-  ...(
-    [
-      ["ENDBR64", "FA"],
-      ["ENDBR32", "FB"],
-    ] as const
-  ).map(
-    ([mnemonic, modrm]): Definition => ({
-      mnemonic,
-      group: "miscellaneous",
-      summary: "Says that indirect branches may lead here; does nothing where nothing checks them.",
-      spec: `SDM Vol. 2A, ${mnemonic}—Terminate an Indirect Branch`,
-      forms: [[`F3 0F 1E ${modrm}`]],
-      needs: "P6",
-      semantics: () => {},
-    }),
-  ),
-  {
-    mnemonic: "RESERVEDNOP",
-    group: "miscellaneous",
-    summary: "Does nothing on processors that have given the encoding no meaning.",
-    spec: "SDM Vol. 2D, Appendix A, Opcode Extensions for One- And Two-byte Opcodes, group 16",
-    forms: [["0F 1E /r", "Ev Gv"]],
-    needs: "P6",
-    semantics: () => {},
-  },
   {
     mnemonic: "UD2",
     group: "miscellaneous",
