@@ -9,7 +9,6 @@ import { flagControlRows } from "./flag-control.js";
 import { inputOutputRows } from "./input-output.js";
 import { interruptRows } from "./interrupt.js";
 import { logicRows } from "./logic.js";
-import { memoryOrderingRows } from "./memory-ordering.js";
 import { packedIntegerRows } from "./packed-integer.js";
 import { randomRows } from "./random.js";
 import { segmentRows } from "./segment.js";
@@ -42,7 +41,6 @@ export const rows: readonly Row[] = Object.freeze([
   ...segmentRows,
   ...systemRows,
   ...fastSystemCallRows,
-  ...memoryOrderingRows,
   ...randomRows,
   ...vectorMoveRows,
   ...vectorShuffleRows,
