@@ -1,7 +1,7 @@
 /** What a machine is before its first instruction: after reset, with a program, or with a ROM. */
 import { VirtlabError } from "../../state/error.js";
 import { parseMemorySize } from "../../state/memory-size.js";
-import { writePages as writeBytes } from "../../state/page-map.js";
+import { type PageMap, writePages as writeBytes } from "../../state/page-map.js";
 import { PAGE_SIZE } from "../../state/pages.js";
 import { PersistentMap } from "../../state/persistent-map.js";
 import { isBytes } from "../../state/plain-data.js";
@@ -9,9 +9,10 @@ import { checkedModel, type ModelName } from "../cpu/model.js";
 import { afterReset } from "../cpu/reset.js";
 import { flatProtectedMode, generalNames, realSegment, type SystemState } from "../cpu/state.js";
 import { createDevices } from "../devices/bus.js";
-import { checkedProcessors, type MachineName, machineKind } from "../devices/machines.js";
+import { checkedProcessors, type MachineKind, type MachineName, machineKind } from "../devices/machines.js";
 import type { DeviceConfig } from "../devices/port-map.js";
 import type { DiskImage } from "../disk.js";
+import { firmwareTables } from "../firmware/tables.js";
 import { type MachineState, type RomRange, TURN_STEPS, type Turn } from "../state.js";
 import { connectDisks, type DiskChoice } from "./disks.js";
 import { loadImage } from "./image.js";
@@ -25,7 +26,7 @@ export interface CreateOptions {
   readonly processors?: number;
   /** RAM: bytes, or text such as "64M". Default 64 MiB. */
   readonly memory?: number | string;
-  /** Processor model. Default "pentium2". */
+  /** Processor model. Default: "pentium2" for an isapc, "max" for the others. */
   readonly model?: ModelName;
   /** Time of day at the start, for the real-time clock: seconds since 1970-01-01 00:00:00 UTC. Default 2000-01-01. */
   readonly time?: number;
@@ -73,7 +74,7 @@ export function createState(options: CreateOptions): MachineState {
     ...(debugConsolePort === null ? {} : { debugConsolePort: debugConsolePort ?? 0xe9 }),
     ...(debugExitPort === null ? {} : { debugExitPort: debugExitPort ?? 0xf4 }),
   };
-  const system = { ...flatProtectedMode.system, model: checkedModel(model) };
+  const system = { ...flatProtectedMode.system, model: checkedModel(model ?? kind.model) };
   const memorySize = parseMemorySize(memory ?? "64M");
   const setup = { memorySize, disks: connected.ide, ...(time === undefined ? {} : { time }) };
   return {
@@ -81,7 +82,7 @@ export function createState(options: CreateOptions): MachineState {
     ...(processors === 1 ? {} : { turn: firstTurn(processors, system.model) }),
     memorySize,
     rom: [],
-    memory: PersistentMap.empty(),
+    memory: withTables(kind, processors, system.model),
     devices: createDevices(config, setup),
     steps: 0,
     ticks: 0,
@@ -90,6 +91,14 @@ export function createState(options: CreateOptions): MachineState {
     ...(connected.disks.length === 0 ? {} : { disks: connected.disks }),
   };
 }
+
+/** Memory with nothing in it but what firmware leaves for systems to find. */
+function withTables(kind: MachineKind, processors: number, model: ModelName): PageMap {
+  const tables = firmwareTables(kind, processors, model);
+  return tables.reduce((memory, { address, bytes }) => writeBytes(memory, address, bytes), NOTHING);
+}
+
+const NOTHING: PageMap = PersistentMap.empty();
 
 /** @throws VirtlabError naming the image or ROM, the offset and the reason when it cannot be loaded. */
 export function bootState(options: BootOptions): MachineState {

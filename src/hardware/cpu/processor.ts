@@ -43,6 +43,7 @@ export const VECTOR = {
   MF: 16,
   AC: 17,
   MC: 18,
+  XM: 19,
 } as const;
 export const vectorNames: Readonly<Record<number, string>> = Object.fromEntries(
   Object.entries(VECTOR).map(([name, vector]) => [vector, name === "NMI" ? "NMI" : `#${name}`]),

@@ -5,6 +5,7 @@
  * `DeviceSet`: no port answers for it and nothing of it is advanced.
  */
 import { VirtlabError } from "../../state/error.js";
+import type { ModelName } from "../cpu/model.js";
 import { IRQ, PORT } from "./layout.js";
 import type { DeviceConfig, DeviceName } from "./port-map.js";
 
@@ -20,6 +21,8 @@ export interface MachineKind {
   readonly name: MachineName;
   /** What it is, in a sentence. */
   readonly about: string;
+  /** The processor model it has unless something else is asked for. */
+  readonly model: ModelName;
   /** Devices every machine of the kind has. */
   readonly devices: readonly DeviceName[];
   /** Of those a machine may have besides, the ones that fit this kind. */
@@ -52,6 +55,7 @@ export const MACHINES: { readonly [N in MachineName]: MachineKind } = {
   isapc: {
     name: "isapc",
     about: "a PC/AT with serial ports: one processor, no PCI, nothing that could switch it off",
+    model: "pentium2",
     devices: ISA,
     extras: ["ide"],
     firmware: [],
@@ -61,6 +65,7 @@ export const MACHINES: { readonly [N in MachineName]: MachineKind } = {
   pc: {
     name: "pc",
     about: "a PC of 1998 with PCI (440FX, PIIX3), IDE, VGA, ACPI and APICs",
+    model: "max",
     devices: [...ISA, "apic", "pci", "ide", "pm"],
     extras: [],
     firmware: [LEVEL_LINES],
@@ -70,6 +75,7 @@ export const MACHINES: { readonly [N in MachineName]: MachineKind } = {
   microvm: {
     name: "microvm",
     about: "the least that runs Linux: timers, a serial port, APICs, and virtio without PCI",
+    model: "max",
     devices: [...ISA, "apic"],
     extras: [],
     firmware: [],

@@ -26,8 +26,9 @@ for (const row of rows) {
   const count = row.plusRegister ? 8 : 1;
   for (let number = 0; number < count; number++) maps[row.map]![row.byte + number]!.push(row);
 }
-// A row with a mandatory prefix, or of one ModRM byte, is more special than one without.
-const rank = (row: Row): number => (row.prefix === undefined ? 2 : 0) + (typeof row.modrm === "object" ? 0 : 1);
+// A row with a mandatory prefix, of one ModRM byte, or for one value of REX.B is more special than one without.
+const rank = (row: Row): number =>
+  (row.prefix === undefined ? 4 : 0) + (typeof row.modrm === "object" ? 0 : 2) + (row.withoutRexB ? 0 : 1);
 for (const map of maps) for (const list of map) list.sort((a, b) => rank(a) - rank(b));
 /** By escape and opcode byte, whether a ModRM byte follows. */
 const modrmFollows = maps.map((map) => map.map((list) => list.some((row) => row.modrm !== "none")));
@@ -181,7 +182,7 @@ function decodeFrom(
         operands.push(mod === 3 ? general(rm + extended(REX_B), width) : { kind: "memory", size: width });
         break;
       case "M":
-        operands.push({ kind: "memory", size: memorySizes[code.type] ?? width });
+        operands.push({ kind: "memory", size: memorySizes[code.type] ?? (code.type === "yy" ? 2 * width : width) });
         break;
       case "R": // MOV to and from control registers ignores mod
         operands.push({ kind: "register", number: rm + extended(REX_B), size: width });

@@ -11,7 +11,13 @@ import { effectiveAddress, operandAddress, readOperand, writeOperand } from "../
 import { Fault, type ProcessorPort, VECTOR } from "../../cpu/processor.js";
 import { addressOf, highWord, readAddress, writeQuad } from "../../cpu/quadwords.js";
 import { CR0, CR4, FLAG, isCanonical, isLong, segmentNames } from "../../cpu/state.js";
-import { type DecodedInstruction, type Definition, define, type Operand, type SystemInstruction } from "../instruction.js";
+import {
+  type DecodedInstruction,
+  type Definition,
+  define,
+  type Operand,
+  type SystemInstruction,
+} from "../instruction.js";
 import { privileged, requireRing0, supervisedWithUmip } from "./common.js";
 
 const system = { group: "system" } as const;
@@ -168,7 +174,8 @@ const readTimestamp: SystemInstruction = (port) => {
 };
 
 /** CLAC and STAC. */
-const setAlignmentFlag = (set: boolean): SystemInstruction =>
+const setAlignmentFlag =
+  (set: boolean): SystemInstruction =>
   (port) => {
     if (port.cpl !== 0) throw new Fault(VECTOR.UD, undefined, "only-at-cpl-0");
     const eflags = port.getEflags();
