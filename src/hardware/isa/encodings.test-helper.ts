@@ -17,6 +17,7 @@ Object.assign(formatter, {
   branchLeadingZeros: false,
   displacementLeadingZeros: false,
   showBranchSize: false,
+  usePseudoOps: false,
 });
 
 export interface Reading {
