@@ -91,6 +91,7 @@ export type { PlainData } from "./state/plain-data.js";
 export type { OnProgress, Progress } from "./state/progress.js";
 export type { Steppable } from "./state/steppable.js";
 export { type Change, type FindOptions, type LastChangeOptions, type MoveOptions, Timeline } from "./state/timeline.js";
+export { builtState } from "./systems/built-state.js";
 export { guest } from "./systems/packaged-guest.js";
 export { DISPLAY, type Display, type Displayable, type MimeBundle } from "./view/display.js";
 export type { MachineDisplayOptions } from "./view/displays/machine-display.js";

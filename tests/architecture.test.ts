@@ -12,12 +12,14 @@ import { packageRoot } from "./support/virtlab.js";
 
 const source = path.join(packageRoot, "src");
 /** Lower ones never import higher ones. */
-const levels = ["state", "hardware", "systems", "view", "notebook", "cli"];
+const levels = ["state", "hardware", "systems", "gdb", "view", "notebook", "cli"];
 /** These run in a browser, too. */
-const browserLevels = ["state", "hardware", "systems", "view"];
+const browserLevels = ["state", "hardware", "systems", "gdb", "view"];
 
 /** Files of those levels that only Node runs, and why. */
 const nodeOnly: Readonly<Record<string, string>> = {
+  "systems/built-state.ts": "reads the machines that were made on this computer",
+  "gdb/server.ts": "listens on a socket; the protocol itself is bytes in, bytes out",
   "systems/packaged-guest.ts": "reads the guests of the installed package",
   "view/plot/plotly-svg.ts": "draws in a page of its own for a terminal's notebook; a browser has Plotly itself",
 };

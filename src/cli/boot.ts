@@ -5,6 +5,7 @@
 import { Command } from "commander";
 import type { Stop } from "../hardware/state.js";
 import { VirtlabError } from "../state/error.js";
+import { runUnderGdb } from "./boot/debugged.js";
 import { firstMachine } from "./boot/first-machine.js";
 import { type BootFlags, bootOptions } from "./boot/flags.js";
 import { readRecording, writeRecording } from "./boot/recording.js";
@@ -28,6 +29,8 @@ async function boot(imageFile: string | undefined, flags: BootFlags): Promise<nu
   const { stats, record, replay, saveState } = flags;
   if (record !== undefined && replay !== undefined)
     throw new VirtlabError("boot: a recording is made (--record) or followed (--replay), not both at once");
+  if (record !== undefined && flags.gdb !== undefined)
+    throw new VirtlabError("boot: what a debugger does is not recorded (--record does not go with --gdb)");
   if (flags.reboot && (record ?? replay) !== undefined)
     throw new VirtlabError("boot: a recording ends with a reset, so it does not go with --reboot");
   const start = firstMachine(imageFile, flags);
@@ -45,7 +48,10 @@ async function boot(imageFile: string | undefined, flags: BootFlags): Promise<nu
   };
   // Without anything to keep, Ctrl-C ends the command as it ends any other.
   if ((record ?? saveState) !== undefined) process.once("SIGINT", interrupt);
-  const session = await runSession(start, flags, recording, caught);
+  const session =
+    flags.gdb === undefined
+      ? await runSession(start, flags, recording, caught)
+      : await runUnderGdb(start, flags.gdb, flags, recording, caught);
   process.removeListener("SIGINT", interrupt);
 
   const wallSeconds = Number(process.hrtime.bigint() - began) / 1e9;

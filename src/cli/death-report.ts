@@ -2,14 +2,16 @@
  * What to know of a machine that came to a dead end: registers, the last exceptions, the last instructions. The
  * instructions were not recorded: they are run again from an earlier value.
  */
-import { disassemble } from "../hardware/isa/disassembler.js";
+import { instructionAt } from "../hardware/inspect/instruction-at.js";
+import { type RegisterValue, registersOf } from "../hardware/inspect/registers.js";
 import type { Machine } from "../hardware/machine.js";
 import type { MachineEvent, Stop } from "../hardware/state.js";
 
 const LAST_INSTRUCTIONS = 12;
-const PAGE = 4096;
 
-const hex = (value: number, digits = 8): string => value.toString(16).padStart(digits, "0");
+/** Addresses of the upper half are negative. */
+const hex = (value: number, digits = value < 0 ? 16 : 8): string =>
+  BigInt.asUintN(64, BigInt(value)).toString(16).padStart(digits, "0");
 
 const titles: Readonly<Record<string, string>> = {
   "triple-fault": "triple fault: an exception while delivering a double fault",
@@ -40,16 +42,23 @@ export function deathReport(
 }
 
 function registerLines(machine: Machine): string[] {
-  const r = machine.registers;
-  const row = (...names: (keyof typeof r)[]): string => `  ${names.map((name) => `${name}=${hex(r[name])}`).join(" ")}`;
-  const short = (...names: (keyof typeof r)[]): string =>
-    `  ${names.map((name) => `${name}=${hex(r[name], 4)}`).join(" ")} cpl=${machine.cpl}`;
+  const registers = registersOf(machine);
+  const row = (...names: RegisterValue["name"][]): string =>
+    `  ${registers
+      .filter(({ name }) => names.includes(name))
+      .sort((a, b) => names.indexOf(a.name) - names.indexOf(b.name))
+      .map(({ name, value, bits }) => `${name}=${value.toString(16).padStart(bits / 4, "0")}`)
+      .join(" ")}`;
+  const segments = `${row("cs", "ss", "ds", "es", "fs", "gs")} cpl=${machine.cpl}`;
+  if (registers.some(({ name }) => name === "rax"))
+    return [
+      ...[row("rax", "rbx", "rcx", "rdx"), row("rsi", "rdi", "rbp", "rsp"), row("r8", "r9", "r10", "r11")],
+      ...[row("r12", "r13", "r14", "r15"), row("rip", "rflags"), segments],
+      ...[row("cr0", "cr2", "cr3", "cr4"), row("efer", "fs base", "gs base")],
+    ];
   return [
-    row("eax", "ebx", "ecx", "edx"),
-    row("esi", "edi", "ebp", "esp"),
-    row("eip", "eflags"),
-    short("cs", "ss", "ds", "es", "fs", "gs"),
-    row("cr0", "cr2", "cr3", "cr4"),
+    ...[row("eax", "ebx", "ecx", "edx"), row("esi", "edi", "ebp", "esp")],
+    ...[row("eip", "eflags"), segments, row("cr0", "cr2", "cr3", "cr4")],
   ];
 }
 
@@ -69,12 +78,6 @@ function lastInstructions(machine: Machine, earlier: Machine): string[] {
 
 /** The instruction as it stands now: code that changed itself since reads differently. */
 function textAt(machine: Machine, eip: number): string {
-  const linear = (machine.cpu.system.segments.cs.base + eip) >>> 0;
-  try {
-    return (
-      disassemble(machine.readLinear(linear, PAGE - (linear % PAGE)), { address: eip, count: 1 })[0]?.text ?? "(bad)"
-    );
-  } catch {
-    return "(not mapped)";
-  }
+  const { bytes, text } = instructionAt(machine, eip);
+  return bytes.length === 0 ? "(not mapped)" : text;
 }

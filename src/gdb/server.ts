@@ -6,11 +6,13 @@ import { createServer, type Server, type Socket } from "node:net";
 import type { Machine } from "../hardware/machine.js";
 import { VirtlabError } from "../state/error.js";
 import { type Exchange, proceed, receive } from "./exchange.js";
-import { beginSession, edited, isLive, nextSession, type Session } from "./session.js";
+import { beginSession, edited, isLive, nextSession, type Session, type Typed } from "./session.js";
 
 export interface ServeOptions {
   /** 0, which is the default: one that is free. */
   readonly port?: number;
+  /** What is typed at the serial port when the machine comes by a step: a recording. */
+  readonly script?: readonly Typed[];
   /** Called with every machine the debugger comes to, on its way too: to show what it puts out. */
   readonly onMachine?: (machine: Machine) => void;
 }
@@ -74,12 +76,15 @@ function listen(server: Server, port: number): Promise<number> {
  *
  * @throws VirtlabError if the port cannot be had.
  */
-export async function serveGdb(machine: Machine, { port = 0, onMachine }: ServeOptions = {}): Promise<GdbServer> {
+export async function serveGdb(
+  machine: Machine,
+  { port = 0, script = [], onMachine }: ServeOptions = {},
+): Promise<GdbServer> {
   let connection: Connection | undefined;
   let typed: Uint8Array[] = [];
   let finish: (how: "detached" | "killed" | "exited" | "closed") => void = () => undefined;
   const owner = {
-    session: beginSession(machine),
+    session: beginSession(machine, script),
     changed: (): void => {
       onMachine?.(owner.session.machine);
       flush();

@@ -19,10 +19,18 @@ export interface End {
   readonly exit: string;
 }
 
+/** Bytes to be typed at the serial port after so many steps. */
+export interface Typed {
+  readonly steps: number;
+  readonly serial: Uint8Array;
+}
+
 export interface Session {
   readonly width: RegisterWidth;
   readonly machine: Machine;
   readonly history: History;
+  /** What is typed when the machine comes by, by step. */
+  readonly script: readonly Typed[];
   readonly stopPoints: readonly StopPoint[];
   readonly snapshots: ReadonlyMap<string, { readonly machine: Machine; readonly history: History }>;
   readonly motion: Motion | undefined;
@@ -49,12 +57,18 @@ export interface Turn {
 
 export const says = (session: Session, ...replies: readonly string[]): Turn => ({ session, replies });
 
+/** The machine with what the script has for its step. */
+export const withScript = (machine: Machine, script: readonly Typed[]): Machine =>
+  script.filter(({ steps }) => steps === machine.steps).reduce((before, { serial }) => before.type(serial), machine);
+
 /** A session at a machine; gdb is told of 64-bit registers if it is in long mode. */
-export function beginSession(machine: Machine): Session {
+export function beginSession(start: Machine, script: readonly Typed[] = []): Session {
+  const machine = withScript(start, script);
   return {
     width: isLong(machine.cpu.system) ? 64 : 32,
     machine,
     history: begun(machine),
+    script,
     stopPoints: [],
     snapshots: new Map(),
     motion: undefined,
@@ -71,6 +85,7 @@ export function beginSession(machine: Machine): Session {
 /** The session of the next debugger, at the machine where the one before left it, with its past. */
 export const nextSession = (session: Session): Session => ({
   ...beginSession(session.machine),
+  script: session.script,
   history: session.history,
   snapshots: session.snapshots,
 });

@@ -7,7 +7,7 @@ import type { Stop } from "../hardware/state.js";
 import { approach, keep, keptBefore, nextEdit, PIECE, reach, startOf } from "./history.js";
 import { textToHex } from "./packets.js";
 import { lastHit } from "./search.js";
-import { type End, type Motion, type Session, says, type Turn } from "./session.js";
+import { type End, edited, type Motion, type Session, says, type Turn, type Typed, withScript } from "./session.js";
 import { breakpointAt, nextInstruction, reasonOf, runStops } from "./stop-points.js";
 
 const SIGNAL = { INT: "02", ILL: "04", TRAP: "05", SEGV: "0b", TERM: "0f" } as const;
@@ -38,14 +38,31 @@ function ending(stop: Stop): { readonly words: string; readonly signal: string; 
   }
 }
 
+const moveTo = (session: Session, machine: Machine): Session => ({
+  ...session,
+  machine,
+  history: keep(session.history, machine),
+  waits: false,
+});
+
+/** What was changed here before is so again; else the script has something for this step. */
+const changed = (session: Session, machine: Machine): Session => {
+  const known = keptBefore(session.history, machine.steps);
+  return known.steps === machine.steps ? moveTo(session, known) : edited(session, withScript(machine, session.script));
+};
+
+/** The next step behind a step at which the script types. */
+const nextTyped = (script: readonly Typed[], after: number): number =>
+  script.reduce((next, { steps }) => (steps > after ? Math.min(next, steps) : next), Number.POSITIVE_INFINITY);
+
 function forward(session: Session, { to }: { readonly to?: number }): Turn {
-  const { machine, history, stopPoints } = session;
+  const { machine, history, stopPoints, script } = session;
   const { steps } = machine;
   const piece = to ?? (Math.floor(steps / PIECE) + 1) * PIECE;
-  const edit = nextEdit(history, steps);
-  const ran = machine.run({ maxInstructions: Math.min(piece, edit) - steps, ...runStops(stopPoints) });
-  const next = ran.steps === edit ? keptBefore(history, edit) : ran;
-  const moved: Session = { ...session, machine: next, history: keep(history, next), waits: false };
+  const change = Math.min(nextEdit(history, steps), nextTyped(script, steps));
+  const ran = machine.run({ maxInstructions: Math.min(piece, change) - steps, ...runStops(stopPoints) });
+  const moved = ran.steps === change ? changed(session, ran) : moveTo(session, ran);
+  const next = moved.machine;
   const stop = ran.stop!;
   if (stop.reason === "limit") return next.steps === to ? stopped(moved, SIGNAL.TRAP) : says(moved);
   if (stop.reason === "breakpoint" || stop.reason === "watchpoint")

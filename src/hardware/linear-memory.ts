@@ -54,8 +54,10 @@ export function walkOf(state: MachineState, address: LinearAddress, access: Walk
   });
 }
 
-/** An address in hexadecimal, as the machine's mode has it: of 64 bits where it is negative or above 4 GiB. */
-export const linearText = (linear: number): string => `0x${BigInt.asUintN(64, BigInt(linear)).toString(16)}`;
+const unsigned = (linear: number): string => BigInt.asUintN(64, BigInt(linear)).toString(16);
+/** An address in hexadecimal: of 8 digits, or of 16 where it is above 4 GiB or, in the upper half, negative. */
+export const addressText = (address: number): string =>
+  `0x${unsigned(address).padStart(address >= 0 && address < 2 ** 32 ? 8 : 16, "0")}`;
 
 /**
  * Bytes at a linear address, as supervisor software sees them whatever SMAP forbids; the accessed flags stay as they are.
@@ -74,7 +76,7 @@ export function readLinear(state: MachineState, address: LinearAddress, length: 
     const { physical } = readingWalk(state, linear);
     if (physical === undefined) {
       const why = !long || isCanonical(linear) ? "nothing is mapped at" : "no memory has the non-canonical";
-      throw new VirtlabError(`readLinear: ${why} linear ${linearText(linear)}`);
+      throw new VirtlabError(`readLinear: ${why} linear 0x${unsigned(linear)}`);
     }
     out.set(readBytes(state, physical, count), at);
     at += count;

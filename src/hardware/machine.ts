@@ -6,9 +6,10 @@
  */
 import type { OnProgress } from "../state/progress.js";
 import { type BootOptions, bootState, type CreateOptions, createState } from "./boot/start.js";
+import { checkTurn } from "./check-turn.js";
 import { checkedModel } from "./cpu/model.js";
 import type { PageWalk } from "./cpu/page-walk.js";
-import { type CpuState, cplOf, type GeneralRegisters, generalNames, segmentNames } from "./cpu/state.js";
+import { type CpuState, cplOf } from "./cpu/state.js";
 import { type DeviceSet, typeInput, typeKeys } from "./devices/bus.js";
 import { checkDevices } from "./devices/check-devices.js";
 import { type MachineName, machineKind } from "./devices/machines.js";
@@ -31,29 +32,16 @@ import {
   withBytes,
 } from "./machine-content.js";
 import { type EditableMachine, editedState } from "./machine-edit.js";
+import { type Registers, registersOf } from "./registers.js";
 import { pieceOf, runInPieces } from "./run-in-pieces.js";
 import { checkRun, type RunOptions, type RunTask, runStops } from "./run-options.js";
-import type { EventKind, MachineEvent, MachineState, Stop } from "./state.js";
+import type { EventKind, MachineEvent, MachineState, Stop, Turn } from "./state.js";
 
 export type { LinearAddress, WalkAccess } from "./linear-memory.js";
 export type { MachineDifference } from "./machine-content.js";
 export type { EditableMachine } from "./machine-edit.js";
+export type { LongRegisters, NumberRegisterName, Registers } from "./registers.js";
 export type { RunOptions, Until } from "./run-options.js";
-
-export interface Registers extends GeneralRegisters {
-  readonly eip: number;
-  readonly eflags: number;
-  readonly es: number;
-  readonly cs: number;
-  readonly ss: number;
-  readonly ds: number;
-  readonly fs: number;
-  readonly gs: number;
-  readonly cr0: number;
-  readonly cr2: number;
-  readonly cr3: number;
-  readonly cr4: number;
-}
 
 export interface Counters {
   /** Instructions retired. */
@@ -120,9 +108,10 @@ export class Machine {
       kind: "virtlab machine",
       name,
       model: createState({}),
-      check: ({ cpu, devices }) => {
+      check: ({ cpu, devices, turn }) => {
         checkedModel(cpu.system.model);
         checkDevices(devices);
+        checkTurn({ turn, devices });
       },
     });
     return new Machine(state);
@@ -255,17 +244,12 @@ export class Machine {
     return this.#events;
   }
 
-  /** Registers as unsigned 32-bit numbers, selectors as 16-bit ones. */
+  /**
+   * Registers as unsigned 32-bit numbers, selectors as 16-bit ones; in long mode RAX to R15, RIP and RFLAGS beside them as
+   * bigints.
+   */
   get registers(): Registers {
-    const { cpu } = this.#state;
-    const { system } = cpu;
-    const values: Record<string, number> = {};
-    for (const name of generalNames) values[name] = cpu[name] >>> 0;
-    values["eip"] = cpu.eip >>> 0;
-    values["eflags"] = cpu.eflags >>> 0;
-    for (const name of segmentNames) values[name] = system.segments[name].selector;
-    for (const name of ["cr0", "cr2", "cr3", "cr4"] as const) values[name] = system[name] >>> 0;
-    return Object.freeze(values) as unknown as Registers;
+    return registersOf(this.#state.cpu);
   }
 
   /** The processor's state by name, with segments as they were loaded and the tables. */
@@ -276,6 +260,14 @@ export class Machine {
   /** Which kind of machine it is: which devices it has. */
   get kind(): MachineName {
     return machineKind(this.#state.devices.config.machine).name;
+  }
+
+  /**
+   * Of a machine with several processors: the number of the one that `cpu` and `registers` are those of, how many steps its
+   * turn still has, and the others by their numbers. Undefined where there is one processor.
+   */
+  get turn(): Turn | undefined {
+    return deepFreeze(this.#state.turn);
   }
 
   /** Current privilege level, 0 to 3. */

@@ -17,8 +17,24 @@ export interface Counts {
   readonly portWrites: number;
 }
 
+/** Steps of a turn. */
+export const TURN_STEPS = 256;
+
+/** Of a machine with several processors: whose turn it is, and the others. See `engine/turns.ts`. */
+export interface Turn {
+  /** Number of the processor that `MachineState.cpu` is: its initial APIC ID. */
+  readonly processor: number;
+  /** Steps until the turn passes; it does so at HLT and PAUSE, too. */
+  readonly left: number;
+  /** The other processors by their numbers. */
+  readonly others: readonly CpuState[];
+}
+
 export interface MachineState extends MemoryState {
+  /** The processor, of several the one whose turn it is. */
   readonly cpu: CpuState;
+  /** Absent in a machine with one processor. */
+  readonly turn?: Turn | undefined;
   readonly rom: readonly RomRange[];
   readonly devices: DeviceSet;
   /** Steps since reset: instructions, REP iterations, deliveries of exceptions and interrupts. */

@@ -2,6 +2,7 @@
  * Lets machines, timelines, differences and page walks show themselves in a notebook. The levels below know nothing of
  * displays, so the method is put on them from here, once, when the package is loaded.
  */
+import { isLong } from "../hardware/cpu/state.js";
 import { stackChange } from "../hardware/inspect/stack-change.js";
 import { Machine } from "../hardware/machine.js";
 import { ToyMachine } from "../hardware/toy/machine.js";
@@ -32,7 +33,8 @@ export function installDisplays(): void {
   give(Timeline.prototype as Timeline<Machine>, (timeline: Timeline<Machine>) => timelineDisplay<Machine>(timeline));
   // These are records without a class: the functions that make them give each its method.
   const { diff } = Machine;
-  Machine.diff = (a, b) => displayable(diff(a, b), (difference) => differenceDisplay(difference, stackChange(a, b)));
+  Machine.diff = (a, b) =>
+    displayable(diff(a, b), (difference) => differenceDisplay(difference, stackChange(a, b), isLong(b.cpu.system)));
   const { diff: diffToys } = ToyMachine;
   ToyMachine.diff = (a, b) => displayable(diffToys(a, b), differenceDisplay);
   const { walk, explain } = Machine.prototype;

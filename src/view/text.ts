@@ -38,12 +38,20 @@ export function quoted(text: string, limit = 80): string {
 }
 
 /** Unsigned, in as many hexadecimal digits as the width has: hex(10, 8) is "0000000a". */
-export const hex = (value: number, digits: number): string => (value >>> 0).toString(16).padStart(digits, "0");
+export const hex = (value: number | bigint, digits: number): string =>
+  typeof value === "number" && digits <= 8
+    ? (value >>> 0).toString(16).padStart(digits, "0")
+    : BigInt.asUintN(4 * digits, BigInt(value))
+        .toString(16)
+        .padStart(digits, "0");
 
-export const address = (value: number): string => `0x${hex(value, 8)}`;
+/** Digits of an address: 8, or 16 where it is above 4 GiB or negative, as those of the upper half of 64 bits are. */
+export const addressDigits = (value: number | bigint): 8 | 16 => (value >= 0 && value < 2 ** 32 ? 8 : 16);
+
+export const address = (value: number | bigint): string => `0x${hex(value, addressDigits(value))}`;
 
 /** Digits in groups of three: 12,345. */
-export const grouped = (value: number): string => String(value).replace(/\B(?=(\d{3})+$)/g, ",");
+export const grouped = (value: number | bigint): string => String(value).replace(/\B(?=(\d{3})+$)/g, ",");
 
 /** "1 byte", "2 bytes". */
 export const counted = (count: number, one: string, many = `${one}s`): string =>

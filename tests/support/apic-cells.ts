@@ -54,6 +54,8 @@ const waitFor = (count: number): string =>
 export interface ApicCell {
   readonly name: string;
   readonly code: string;
+  /** Why QEMU says something else, and what is to be said by the manual, as hexadecimal bytes. */
+  readonly unlikeQemu?: { readonly why: string; readonly says: string };
 }
 
 export const apicCells: readonly ApicCell[] = [
@@ -79,6 +81,10 @@ export const apicCells: readonly ApicCell[] = [
       writeApic(REG.SVR, 0x1ff),
       sayApic(REG.timer, REG.error),
     ].join(""),
+    unlikeQemu: {
+      why: "QEMU leaves the mask bits alone",
+      says: "400001000087010000840100410001004000010041000100",
+    },
   },
   {
     name: "interrupts come by priority, and what is in service holds back its class and those below",
@@ -268,8 +274,8 @@ export const apicCells: readonly ApicCell[] = [
       writeIoApic(0, 0xffff_ffff),
       sayIoApic(0, 2),
       writeIoApic(0, 0),
-      writeIoApic(0x30, 0xffff_ffff),
-      writeIoApic(0x31, 0xffff_ffff),
+      writeIoApic(0x30, 0x1_ffff),
+      writeIoApic(0x31, 0xff00_0000),
       sayIoApic(0x30, 0x31),
       writeIoApic(0x30, MASKED),
       writeIoApic(0x31, 0),
@@ -349,7 +355,7 @@ export function apicCellImage(cells: readonly ApicCell[]): Uint8Array {
   const code = cells.map(
     ({ code }, number) => `cell_${number}:\n${unique(code, number)}cli\n${tidy}mov eax, 0x${MARK.toString(16)}\n${say}`,
   );
-  return apicGuest({ main: setPics(0xff, 0xff) + code.join("") + end, more: handlers });
+  return apicGuest({ main: code.join("") + end, more: handlers });
 }
 
 /** Labels that begin with @ are the loop's own. */

@@ -3,7 +3,7 @@ import { ACCESS, type Segment, segmentNames, type TableRegister } from "../../sr
 import { decode } from "../../src/hardware/isa/decoder.js";
 import { disassemble } from "../../src/hardware/isa/disassembler.js";
 import type { DecodedInstruction } from "../../src/hardware/isa/instruction.js";
-import type { Machine, Registers } from "../../src/hardware/machine.js";
+import type { Machine, NumberRegisterName, Registers } from "../../src/hardware/machine.js";
 import { VirtlabError } from "../../src/state/error.js";
 import type { HiddenState } from "./qemu.js";
 
@@ -11,7 +11,7 @@ import type { HiddenState } from "./qemu.js";
 export const comparedRegisters = [
   ...["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi", "eip", "eflags"],
   ...["cs", "ss", "ds", "es", "fs", "gs", "cr0", "cr2", "cr3", "cr4"],
-] as readonly (keyof Registers)[];
+] as readonly NumberRegisterName[];
 
 export const PAGE = 4096;
 const LONGEST_INSTRUCTION = 15;

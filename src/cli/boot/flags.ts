@@ -22,6 +22,7 @@ export interface BootFlags {
   readonly reboot?: true;
   readonly record?: string;
   readonly replay?: string;
+  readonly gdb?: number;
   readonly saveState?: string;
   readonly loadState?: string;
 }
@@ -68,6 +69,10 @@ export const bootOptions: readonly Option[] = [
   new Option("--timeout <seconds>", "give up after this time (status 3)").argParser(seconds),
   new Option("--record <file>", "write down what is typed and when"),
   new Option("--replay <file>", "type what a recording has instead of standard input, and compare the end"),
+  new Option(
+    "--gdb <port>",
+    "wait for gdb on this port of 127.0.0.1 only, one at a time; who connects rules the machine (0: a free port)",
+  ).argParser(portNumber),
   new Option("--load-state <file>", "instead of an image: go on with a saved machine"),
   new Option("--save-state <file>", "save the machine when it ends, at a limit or at Ctrl-C, too"),
   new Option("--stats <file>", "write counts as JSON when the machine ends"),

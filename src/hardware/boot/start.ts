@@ -5,15 +5,15 @@ import { type PageMap, writePages as writeBytes } from "../../state/page-map.js"
 import { PAGE_SIZE } from "../../state/pages.js";
 import { PersistentMap } from "../../state/persistent-map.js";
 import { isBytes } from "../../state/plain-data.js";
-import { signatureOf } from "../cpu/cpuid.js";
 import { checkedModel, type ModelName } from "../cpu/model.js";
-import { type CpuState, CR0, flatProtectedMode, generalNames, realSegment, type SystemState } from "../cpu/state.js";
+import { afterReset } from "../cpu/reset.js";
+import { flatProtectedMode, generalNames, realSegment, type SystemState } from "../cpu/state.js";
 import { createDevices, type DeviceSetup } from "../devices/bus.js";
 import { checkedProcessors, type ExtraDevice, type MachineName, machineKind } from "../devices/machines.js";
 import type { DeviceConfig } from "../devices/port-map.js";
 import type { DiskImage } from "../disk.js";
 import { firmwareTables } from "../firmware/tables.js";
-import type { MachineState, RomRange } from "../state.js";
+import { type MachineState, type RomRange, TURN_STEPS, type Turn } from "../state.js";
 import { connectDisks, type DiskChoice } from "./disks.js";
 import { loadImage } from "./image.js";
 import type { LoadPlan } from "./load-plan.js";
@@ -61,21 +61,9 @@ export interface BootOptions extends CreateOptions {
   readonly rom?: Uint8Array;
 }
 
-/** Processor State Following Power-up. Spec: SDM Vol. 3A, "Processor State After Reset". */
-function afterReset(model: ModelName): CpuState {
-  const data = realSegment(0, 0x93);
-  const table = { base: 0, limit: 0xffff };
-  const system: SystemState = {
-    ...flatProtectedMode.system,
-    model,
-    cr0: CR0.ET | CR0.NW | CR0.CD,
-    gdtr: table,
-    idtr: table,
-    ldtr: { ...data, access: 0x82 },
-    tr: { ...data, access: 0x8b },
-    segments: { es: data, cs: { ...data, selector: 0xf000, base: 0xffff0000 }, ss: data, ds: data, fs: data, gs: data },
-  };
-  return { ...flatProtectedMode, eip: 0xfff0, edx: signatureOf(model), system };
+/** The first processor begins; the others wait to be started. */
+function firstTurn(processors: number, model: ModelName): Turn {
+  return { processor: 0, left: TURN_STEPS, others: Array.from({ length: processors - 1 }, () => afterReset(model)) };
 }
 
 /** A machine without a program: 32-bit protected mode with flat segments, EIP 0, memory all zeros. */
@@ -102,6 +90,7 @@ export function createState(options: CreateOptions): MachineState {
   };
   return {
     cpu: { ...flatProtectedMode, system },
+    ...(processors === 1 ? {} : { turn: firstTurn(processors, system.model) }),
     memorySize,
     rom: [],
     memory: withTables(config, system.model),

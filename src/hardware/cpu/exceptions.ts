@@ -28,9 +28,9 @@ function makesDoubleFault(first: number, second: number): boolean {
   return first === VECTOR.PF && (isContributory(second) || second === VECTOR.PF);
 }
 
-/** Bit n: exception n is reported before the instruction that raised it: #DE, #BR to #NM, #TS to #PF, #MF, #AC. */
-export const FAULT_CLASS = 0b11_0111_1100_1110_0001;
-const isFaultClass = (vector: number): boolean => vector < 18 && ((FAULT_CLASS >>> vector) & 1) !== 0;
+/** Bit n: exception n is reported before the instruction that raised it: #DE, #BR to #NM, #TS to #PF, #MF, #AC, #XM. */
+export const FAULT_CLASS = 0b1011_0111_1100_1110_0001;
+const isFaultClass = (vector: number): boolean => vector < 20 && ((FAULT_CLASS >>> vector) & 1) !== 0;
 
 /**
  * Delivers an event: pushes the frame and goes to the handler. A fault on the way is delivered in its place, as #DF

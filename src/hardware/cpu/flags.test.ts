@@ -84,6 +84,7 @@ function processor(eflags: number, system: Partial<SystemState> = {}): Processor
     portRead: absent,
     portWrite: absent,
     halt: absent,
+    pause: absent,
     setShadow: () => {},
     faulted: () => {},
     trap: absent,

@@ -43,6 +43,7 @@ export const VECTOR = {
   MF: 16,
   AC: 17,
   MC: 18,
+  XM: 19,
 } as const;
 export const vectorNames: Readonly<Record<number, string>> = Object.fromEntries(
   Object.entries(VECTOR).map(([name, vector]) => [vector, name === "NMI" ? "NMI" : `#${name}`]),
@@ -149,6 +150,8 @@ export interface ProcessorPort {
   /** Time since reset, in ticks: what the time-stamp counter counts. */
   readonly timestamp: bigint;
   halt(): void;
+  /** PAUSE: of several processors, the next one is to go on. */
+  pause(): void;
   /** Interrupts wait until after the next instruction. */
   setShadow(by: "sti" | "mov-ss"): void;
   /** A debug trap behind this instruction: DR6 bits (the T flag of a TSS). */

@@ -173,6 +173,14 @@ export const rules = {
     check: "CR4.OSFXSR is clear: the operating system does not save XMM registers.",
     spec: 'SDM Vol. 3A, "Control Registers"',
   },
+  "no-osxmmexcpt": {
+    check: "An SSE exception is not masked, and CR4.OSXMMEXCPT is clear: the operating system does not know of #XM.",
+    spec: 'SDM Vol. 3A, "Control Registers"',
+  },
+  "simd-exception": {
+    check: "The operation met a floating-point exception that MXCSR does not mask.",
+    spec: 'SDM Vol. 1, "SIMD Floating-Point Exceptions (#XM)"',
+  },
   "mxcsr-reserved": {
     check: "A reserved bit of MXCSR would be set.",
     spec: 'SDM Vol. 1, "MXCSR Control and Status Register"',
@@ -223,6 +231,14 @@ export const rules = {
   "offset-beyond-limit": {
     check: "The access lies outside of the segment's limit.",
     spec: 'SDM Vol. 3A, "Limit Checking"',
+  },
+  "data-not-aligned-to-16": {
+    check: "The address of 16 bytes must be a multiple of 16.",
+    spec: 'SDM Vol. 2A, "CMPXCHG8B/CMPXCHG16B—Compare and Exchange Bytes"',
+  },
+  "no-cmpxchg16b": {
+    check: "The model has no CMPXCHG16B.",
+    spec: 'SDM Vol. 2A, "CMPXCHG8B/CMPXCHG16B—Compare and Exchange Bytes"',
   },
   "data-not-aligned": {
     check: "CR0.AM and EFLAGS.AC ask for aligned data at CPL 3, and the address is no multiple of the operand's size.",

@@ -66,6 +66,8 @@ export interface SystemState {
   readonly debug: readonly [dr0: number, dr1: number, dr2: number, dr3: number, dr6: number, dr7: number];
   /** PDPTE registers of PAE paging: low and high word of each of the four, as MOV to CR3 loaded them; empty without PAE. */
   readonly pdptes: readonly number[];
+  /** Where the sequence of random numbers stands, of 64 bits: at first the processor's seed. */
+  readonly random: bigint;
   /** Model-specific registers that were written, by name. */
   readonly msrs: Readonly<Record<string, bigint>>;
 }
@@ -279,6 +281,7 @@ export const flatProtectedMode: CpuState = Object.freeze({
     // Reset values of DR6 and DR7. Spec: SDM Vol. 3A, "Processor State After Reset".
     debug: Object.freeze([0, 0, 0, 0, 0xffff0ff0 | 0, 0x400] as const),
     pdptes: Object.freeze([]),
+    random: 0n,
     msrs: Object.freeze({}),
   }),
 });

@@ -15,6 +15,13 @@ const withApic = (devices: DeviceSet, apic: apics.ApicSystemState): DeviceSet =>
 export const isOn = ({ apic }: DeviceSet, processor: number): boolean =>
   apic !== undefined && apics.isOn(apic, processor);
 
+/** Whether a processor waits for a start-up message. */
+export const waits = ({ apic }: DeviceSet, processor: number): boolean => apic?.local[processor]?.waits ?? false;
+
+/** The devices once a processor has been told of the NMI, INIT and start-up messages that came for it. */
+export const signalsTaken = (devices: DeviceSet, processor: number): DeviceSet =>
+  withApic(devices, apics.signalsTaken(devices.apic!, processor));
+
 /** Whether a physical address is one of the processor's own registers. */
 export const isOwnRegister = ({ apic }: DeviceSet, processor: number, physical: number): boolean =>
   apic !== undefined && apics.registerOffset(apic, processor, physical) >= 0;

@@ -87,7 +87,7 @@ export function setPin(system: ApicSystemState, pin: number, asserted: boolean):
 }
 
 /** The input of an interrupt line: the timer's is 2, where the 8259s have their cascade, and input 0 is not connected. */
-const pinOf = (line: number): number => (line === 0 ? 2 : line);
+export const pinOf = (line: number): number => (line === 0 ? 2 : line);
 
 /** Drives interrupt line 0 to 15. */
 export const setLine = (system: ApicSystemState, line: number, high: boolean): ApicSystemState =>
@@ -282,6 +282,14 @@ export function acknowledge(
   const apic = system.local[processor]!;
   const vector = local.nextVector(apic);
   return { system: vector < 0 ? system : withLocal(system, processor, local.takeVector(apic, vector)), vector };
+}
+
+/** The system once a processor has been told of NMI, INIT and start-up: INIT resets its APIC, start-up ends its wait. */
+export function signalsTaken(system: ApicSystemState, processor: number): ApicSystemState {
+  const apic = system.local[processor]!;
+  const next = apic.init ? local.afterInit(apic) : apic;
+  const waits = next.waits && apic.startUp < 0;
+  return withLocal(system, processor, { ...next, waits, nmi: false, init: false, startUp: -1 });
 }
 
 // ---- time ---------------------------------------------------------------------------------------------------------

@@ -93,6 +93,10 @@ const pageOf = (linear: number): number => Math.floor(linear / PAGE_SIZE);
 /** Upper word of a linear address: 0 but in long mode. */
 const highOf = (linear: number): number => (linear - (linear >>> 0)) / WORD;
 
+/** A save, another process and another processor give equal lists that are not the same. */
+export const samePdptes = (a: readonly number[], b: readonly number[]): boolean =>
+  a === b || (a.length === b.length && a.every((word, index) => word === b[index]));
+
 /** What decoded code is to the address space: bytes that must not change unnoticed. */
 export interface DecodedCode {
   /** Whether a store to these bytes of a slot hits decoded instructions. */
@@ -275,7 +279,8 @@ export class AddressSpace {
   flushIfChanged(): void {
     const { cr0, cr3, cr4, efer, pdptes } = this.system;
     const of = this.#translationsOf;
-    const same = of.cr0 === cr0 && of.cr3 === cr3 && of.cr4 === cr4 && of.efer === efer && of.pdptes === pdptes;
+    const same =
+      of.cr0 === cr0 && of.cr3 === cr3 && of.cr4 === cr4 && of.efer === efer && samePdptes(of.pdptes, pdptes);
     if (!same) this.flush();
   }
 

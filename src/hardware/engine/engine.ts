@@ -4,13 +4,13 @@
  */
 import { TripleFault } from "../cpu/exceptions.js";
 import { Fault, Unsupported, VECTOR, vectorNames } from "../cpu/processor.js";
-import { FLAG, noEvents, type SystemState } from "../cpu/state.js";
+import { FLAG, noEvents } from "../cpu/state.js";
 import * as bus from "../devices/bus.js";
 import { decode } from "../isa/decoder.js";
 import type { DecodedInstruction } from "../isa/instruction.js";
 import { type X86CodeMode, x86 } from "../isa/x86.js";
 import type { EventKind, MachineEvent, MachineState, RomRange, Stop } from "../state.js";
-import type { AddressSpace } from "./address-space.js";
+import { type AddressSpace, samePdptes } from "./address-space.js";
 import type { Blocks } from "./blocks.js";
 import { Core } from "./core.js";
 import type { CodeKind } from "./handler.js";
@@ -18,6 +18,7 @@ import { EXIT, REPEATS } from "./layout.js";
 import { type Attention, LOOK_AROUND, Processor } from "./processor.js";
 import { NEXT_RECORD } from "./slow-paths.js";
 import { noStops, type RunStops, stopsAt } from "./stops.js";
+import { Turns } from "./turns.js";
 
 /** Steps a call into the generated code runs at the most: V8 replaces a function by its optimized form between calls. */
 const SLICE = 1_000_000;
@@ -47,6 +48,7 @@ export class Engine {
   readonly #space: AddressSpace;
   readonly #blocks: Blocks<X86CodeMode>;
   readonly #processor: Processor;
+  readonly #turns: Turns;
 
   // The open machine. `#value` is the value it equals, if it equals one.
   #value: MachineState | undefined;
@@ -76,6 +78,7 @@ export class Engine {
     this.#space = space;
     this.#blocks = blocks;
     this.#processor = new Processor(buffer, space, blocks);
+    this.#turns = new Turns(this.#processor);
   }
 
   // ---- values -----------------------------------------------------------------------------------------------------
@@ -91,9 +94,10 @@ export class Engine {
       old.cr0 === system.cr0 &&
       old.cr4 === system.cr4 &&
       old.efer === system.efer &&
-      samePdptes(old, system);
+      samePdptes(old.pdptes, system.pdptes);
     // The registers first: translations are dropped in the name of the ones that are to come.
     this.#processor.open(state);
+    this.#turns.open(state);
     this.#space.open(state.memory, state.memorySize, state.rom, sameTables);
     this.#memorySize = state.memorySize;
     this.#rom = state.rom;
@@ -112,6 +116,7 @@ export class Engine {
     const { devices, disks, steps, ticks, lastException } = this.#processor;
     this.#value ??= {
       cpu: this.#processor.seal(),
+      ...this.#sealTurn(),
       memorySize: this.#memorySize,
       rom: this.#rom,
       memory: this.#space.seal(),
@@ -124,6 +129,11 @@ export class Engine {
       lastException,
     };
     return this.#value;
+  }
+
+  #sealTurn(): Pick<MachineState, "turn"> {
+    const turn = this.#turns.seal();
+    return turn === undefined ? {} : { turn };
   }
 
   /** The open machine is no longer the value it was. */
@@ -195,14 +205,32 @@ export class Engine {
     return { reason: "breakpoint", address: (base + processor.eip) >>> 0 };
   }
 
+  /** Goes on with the processor whose turn it is, and passes the turn. */
+  #advance(limit: number): Stop | undefined {
+    const turns = this.#turns;
+    const processor = this.#processor;
+    if (!turns.several || this.#shutdown) return this.#goOn(limit);
+    if (processor.ticks >= processor.nextEvent) this.#timePasses();
+    if (!turns.canGoOn) {
+      const stop = this.#idle();
+      if (stop) return stop;
+    }
+    const { steps } = processor;
+    processor.alone = turns.alone;
+    const stop = this.#goOn(processor.alone ? limit : Math.min(limit, turns.left));
+    turns.count(processor.steps - steps);
+    return stop;
+  }
+
   /**
-   * One turn: the delivery of an event that waits, or instructions up to the next thing that needs attention.
+   * Goes on with a processor: the delivery of an event that waits, or instructions up to the next thing that needs attention.
    * Spec: SDM Vol. 3A, "Priority Among Simultaneous Exceptions and Interrupts".
    */
-  #advance(limit: number): Stop | undefined {
+  #goOn(limit: number): Stop | undefined {
     if (this.#shutdown) return { reason: "triple-fault" };
     const processor = this.#processor;
-    if (processor.halted && processor.pending === noEvents) {
+    // Of several processors this one can go on, whatever it waited for.
+    if (processor.halted && processor.pending === noEvents && !this.#turns.several) {
       const stop = this.#idle();
       if (stop) return stop;
     }
@@ -302,20 +330,26 @@ export class Engine {
       processor.devices = devices;
     }
     processor.nextEvent = bus.nextEvent(devices, processor.ticks);
+    this.#turns.takeSignals();
+  }
+
+  /** Whether a device will end the halt. */
+  #wakes(): boolean {
+    const { devices, ticks, apicId } = this.#processor;
+    return this.#turns.several ? this.#turns.canWake() : bus.canWakeByItself(devices, ticks, apicId);
   }
 
   /** HLT: time goes on to the event that ends it. When nothing does, nothing has happened. */
   #idle(): Stop | undefined {
     const processor = this.#processor;
+    const turns = this.#turns;
     const value = this.#value;
     const { devices, ticks } = processor;
     for (;;) {
       if (processor.ticks >= processor.nextEvent) this.#timePasses();
-      if (processor.interruptible) return undefined;
-      const enabled = processor.registers.interruptFlag;
-      const waits =
-        processor.nextEvent !== Number.POSITIVE_INFINITY &&
-        bus.canWakeByItself(processor.devices, processor.ticks, processor.apicId);
+      if (turns.several ? turns.pass() : processor.interruptible || processor.nmiWaits) return undefined;
+      const enabled = turns.several ? turns.waitsForInterrupt : processor.registers.interruptFlag;
+      const waits = processor.nextEvent !== Number.POSITIVE_INFINITY && this.#wakes();
       if (!enabled || !waits) {
         this.#value = value;
         processor.devices = devices;
@@ -349,6 +383,7 @@ export class Engine {
     processor.steps += used;
     processor.ticks += used;
     processor.collectCounts();
+    if (processor.attention !== undefined) this.#turns.takeSignals();
     return (processor.attention as Attention | undefined)?.stop;
   }
 
@@ -515,9 +550,4 @@ export class Engine {
     const { mnemonic = "(bad)", group = "miscellaneous" } = row ?? {};
     processor.events.push({ kind: "instruction", tick, eip, cpl, mnemonic, group });
   }
-}
-
-/** A save or another process gives equal lists that are not the same. */
-function samePdptes({ pdptes: a }: SystemState, { pdptes: b }: SystemState): boolean {
-  return a === b || (a.length === b.length && a.every((word, index) => word === b[index]));
 }

@@ -34,6 +34,16 @@ export class FloatFile implements FloatingRegisters {
     this.#load(resetFloating);
   }
 
+  /** The record that was made last: of the registers as they are, unless FLOAT_CHANGED says otherwise. */
+  get last(): FloatingState {
+    return this.#value;
+  }
+
+  /** All registers have been replaced in memory, with FLOAT_CHANGED as it was for that record. */
+  set last(state: FloatingState) {
+    this.#value = state;
+  }
+
   open(state: FloatingState): void {
     if (state === this.#value && this.#words[FLOAT_CHANGED >> 2] === 0) return;
     this.#load(state);

@@ -42,8 +42,10 @@ const formKey = (size: OperandSize, memory: MemoryForm, repeat: RepeatForm): num
 
 /** Forms that are alike for an interpreter: same semantics, size, operand kinds. */
 function sharedKey({ row, size, memory, repeat }: Form, semanticsNumber: number): string {
+  const { unit, unaligned } = row;
   const kind = ({ method, type, name }: OperandCode, position: number): string => {
-    if (method === "W" || method === "Q") return memory === "none" ? method + type : `${memory}${type}`;
+    if ("WQ".includes(method) || (method === "M" && unit !== undefined))
+      return memory === "none" ? method + type : `${memory}${type}`;
     if (method === "E" || method === "M" || method === "O")
       return memory === "none" ? `r${type[0]}` : `${memory}${type[0]}`;
     if ("VUPN".includes(method)) return method + type;
@@ -51,7 +53,7 @@ function sharedKey({ row, size, memory, repeat }: Form, semanticsNumber: number)
     if (position === 2 && method === "fixed") return name!;
     return method === "J" ? "j" : method === "X" || method === "Y" ? method : `r${type[0]}`;
   };
-  return [semanticsNumber, size, memory, repeat, row.unit, row.unaligned, ...row.operands.map(kind)].join();
+  return [semanticsNumber, size, memory, repeat, unit, unaligned, ...row.operands.map(kind)].join();
 }
 
 /** The forms of these rows, each of which comes in some operand sizes and with some kinds of memory operand. */

@@ -86,6 +86,7 @@ function writeGo({ forms: { forms, handlerCount }, replayException, has }: Inter
   const replayed = (form: Form): void => {
     body.block((otherwise) => {
       const replayer = new Replayer(frame, form, otherwise, next);
+      replayer.begin();
       form.row.replay!(replayer);
       replayer.finish();
     });

@@ -72,6 +72,7 @@ import {
   SSE_FAULT,
   STACK_MASK,
 } from "./layout.js";
+import { ParkedProcessor } from "./parked-processor.js";
 import { RegisterFile, SAVED_WORDS } from "./register-file.js";
 import { SystemRegisters } from "./system-registers.js";
 import { Ways } from "./ways.js";
@@ -86,7 +87,7 @@ const NO_COUNTS: Counts = { repeats: 0, exceptions: 0, interrupts: 0, portReads:
 export class Processor implements ProcessorPort {
   readonly registers: RegisterFile;
   readonly floating: FloatFile;
-  readonly #system = new SystemRegisters(flatProtectedMode.system);
+  #system = new SystemRegisters(flatProtectedMode.system);
   readonly #space: AddressSpace;
   readonly #blocks: Blocks<X86CodeMode>;
   readonly #i32: Int32Array;
@@ -95,7 +96,7 @@ export class Processor implements ProcessorPort {
   /** Undefined: to be worked out before code is read again. */
   #codeMode: X86CodeMode | undefined;
   /** The segments the generated code knows, by number; which of them are flat; and whether every access is looked at. */
-  readonly #loaded: (Segment | undefined)[] = Array.from({ length: 6 }, () => undefined);
+  #loaded = noSegments();
   #flatSegments = 0;
   #checked = false;
 
@@ -121,6 +122,10 @@ export class Processor implements ProcessorPort {
   /** Steps and ticks up to the present call of the generated code; `budget` it was given, `left` it has. */
   steps = 0;
   ticks = 0;
+  /** Number of steps behind the last PAUSE of this turn. */
+  pausedAt = -1;
+  /** No other processor can go on: a turn that is over comes back at once. */
+  alone = true;
   budget = 0;
   left = 0;
 
@@ -180,7 +185,7 @@ export class Processor implements ProcessorPort {
     if (devices === this.#devices) return;
     this.#devices = devices;
     this.#ports.forget();
-    this.#i32[INTERRUPT_WAITS >> 2] = bus.interruptRequested(devices, this.apicId) ? 1 : 0;
+    this.#requests();
   }
 
   get pending(): PendingEvents {
@@ -195,7 +200,22 @@ export class Processor implements ProcessorPort {
   // ---- values -----------------------------------------------------------------------------------------------------
 
   open(state: MachineState): void {
-    const { cpu } = state;
+    this.apicId = state.turn?.processor ?? 0;
+    this.#openCpu(state.cpu);
+    this.#exceptions.open(state.lastException);
+    this.devices = state.devices;
+    this.#disks = state.disks;
+    Object.assign(this.counts, state.counts);
+    this.#countsValue = state.counts;
+    this.steps = state.steps;
+    this.ticks = state.ticks;
+    this.pausedAt = -1;
+    this.#space.setA20(bus.a20Enabled(state.devices));
+    // An event of this very tick has not been dealt with yet: that is done when execution goes on.
+    this.nextEvent = bus.nextEvent(this.devices, this.ticks - 1);
+  }
+
+  #openCpu(cpu: CpuState): void {
     if (this.#system.value !== cpu.system || ((cpu.eflags ^ this.registers.eflags) & (FLAG.VM | FLAG.AC)) !== 0)
       this.#codeMode = undefined;
     if (sameTables(this.#system.live, cpu.system)) this.#ways.abandon();
@@ -208,16 +228,6 @@ export class Processor implements ProcessorPort {
     this.halted = cpu.halted;
     this.shadow = cpu.shadow;
     this.pending = cpu.pending;
-    this.#exceptions.open(state.lastException);
-    this.devices = state.devices;
-    this.#disks = state.disks;
-    Object.assign(this.counts, state.counts);
-    this.#countsValue = state.counts;
-    this.steps = state.steps;
-    this.ticks = state.ticks;
-    this.#space.setA20(bus.a20Enabled(state.devices));
-    // An event of this very tick has not been dealt with yet: that is done when execution goes on.
-    this.nextEvent = bus.nextEvent(this.devices, this.ticks - 1);
   }
 
   seal(): CpuState {
@@ -229,6 +239,95 @@ export class Processor implements ProcessorPort {
       shadow: this.shadow,
       pending: this.pending,
     });
+  }
+
+  // ---- several processors -----------------------------------------------------------------------------------------
+
+  /** Parks the processor whose turn is over, and goes on with another. */
+  exchange(over: ParkedProcessor, next: ParkedProcessor, number: number): void {
+    this.#park(over);
+    this.#unpark(next);
+    this.apicId = number;
+    this.pausedAt = -1;
+    this.#requests();
+    this.#space.flushIfChanged();
+    this.watchPrivilege();
+  }
+
+  #park(into: ParkedProcessor): void {
+    into.save(this.#i32);
+    into.cpu = undefined;
+    into.fields = {
+      system: this.#system,
+      floating: this.floating.last,
+      eip: this.eip,
+      halted: this.halted,
+      shadow: this.shadow,
+      pending: this.#pending,
+      loaded: this.#loaded,
+      flatSegments: this.#flatSegments,
+      checked: this.#checked,
+    };
+  }
+
+  #unpark(from: ParkedProcessor): void {
+    const { fields } = from;
+    this.#codeMode = undefined;
+    if (fields === undefined) {
+      this.#system = new SystemRegisters(from.cpu!.system);
+      this.#loaded = noSegments();
+      this.#space.system = this.#system.live;
+      this.#openCpu(from.cpu!);
+      return;
+    }
+    from.restore(this.#i32);
+    this.#system = fields.system;
+    this.#space.system = this.#system.live;
+    this.floating.last = fields.floating;
+    this.eip = fields.eip;
+    this.halted = fields.halted;
+    this.shadow = fields.shadow;
+    this.pending = fields.pending;
+    this.#loaded = fields.loaded;
+    this.#flatSegments = fields.flatSegments;
+    this.#checked = fields.checked;
+  }
+
+  /** A parked processor as a value. */
+  valueOf(parked: ParkedProcessor): CpuState {
+    const own = new ParkedProcessor();
+    this.#park(own);
+    this.#unpark(parked);
+    const value = this.seal();
+    parked.save(this.#i32);
+    parked.fields!.floating = this.floating.last;
+    this.#unpark(own);
+    return value;
+  }
+
+  /** The registers are set from outside: INIT, a start-up message. */
+  become(cpu: CpuState): void {
+    this.#openCpu(cpu);
+    this.#codeMode = undefined;
+    this.#space.flushIfChanged();
+    this.#requests();
+  }
+
+  /** The NMI pin is pulsed. */
+  nmi(): void {
+    this.#setPending({ ...this.pending, nmi: true });
+  }
+
+  /** PAUSE: the turn is over. */
+  pause(): void {
+    if (this.processors === 1) return;
+    this.pausedAt = this.steps + this.budget - this.left + 1;
+    if (!this.alone) this.attention ??= LOOK_AROUND;
+  }
+
+  /** Whether an interrupt waits for this processor. */
+  #requests(): void {
+    this.#i32[INTERRUPT_WAITS >> 2] = bus.interruptRequested(this.#devices, this.apicId) ? 1 : 0;
   }
 
   /** What is known of the last exception. */
@@ -306,6 +405,7 @@ export class Processor implements ProcessorPort {
       mode.kind === "flat" &&
       !isLong(system) &&
       this.#repeats &&
+      this.processors === 1 &&
       this.observe === undefined &&
       !anyBreakpoint(system)
     )
@@ -826,6 +926,8 @@ export class Processor implements ProcessorPort {
     this.repeating = true;
   }
 }
+
+const noSegments = (): (Segment | undefined)[] => Array.from({ length: 6 }, () => undefined);
 
 /** The local APIC of a processor; `accessed` is told of the devices behind each access. */
 const localApicPort = (processor: Processor, accessed: (devices: bus.DeviceSet) => void): LocalApicPort => ({

@@ -25,6 +25,7 @@ import {
   LOG_ERROR_CODE,
   LOG_PLACE,
   LOG_VECTOR,
+  MXCSR,
   PLACE,
   PORT_COUNT,
   PORT_LIMIT,
@@ -282,6 +283,14 @@ export class Replayer extends Handler implements Replay {
 
   asSupervisor(): void {
     this.frame.body.brIf(this.#otherwise, word(CPL));
+  }
+
+  require(condition: Expr): void {
+    this.frame.body.brIf(this.#otherwise, isZero(condition));
+  }
+
+  mxcsr(): Expr {
+    return word(MXCSR);
   }
 
   interrupt(vector: Expr): void {

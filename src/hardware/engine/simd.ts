@@ -37,7 +37,13 @@ const unaryOps = {
   "f32x4.convert_i32x4_s": 250,
   "i32x4.trunc_sat_f64x2_s_zero": 252,
   "f64x2.convert_low_i32x4_s": 254,
+  "f32x4.ceil": 103,
+  "f32x4.floor": 104,
+  "f32x4.trunc": 105,
   "f32x4.nearest": 106,
+  "f64x2.ceil": 116,
+  "f64x2.floor": 117,
+  "f64x2.trunc": 122,
   "f64x2.nearest": 148,
 } as const;
 
@@ -240,6 +246,22 @@ export function replace(lanes: keyof typeof replaceOps, a: Expr, lane: number, v
   expectType(a, "v128", `${lanes}.replace_lane`);
   expectType(value, type, `${lanes}.replace_lane`);
   return { type: "v128", code: [a.code, value.code, ...instruction(opcode), lane] };
+}
+
+/** Conversions between 64-bit integers and numbers in the lowest lane go through a scalar: that is put away here. */
+const fromInteger = { 32: [0xb4, PREFIX, 19], 64: [0xb9, PREFIX, 20] } as const;
+const toInteger = { 32: [PREFIX, 31, 0, 0xfc, 4], 64: [PREFIX, 33, 0, 0xfc, 6] } as const;
+
+/** A signed i64 as a number in all lanes, rounded to the nearest. */
+export function numberOf(bits: 32 | 64, value: Expr): Expr {
+  expectType(value, "i64", "convert_i64_s");
+  return { type: "v128", code: [...value.code, ...fromInteger[bits]] };
+}
+
+/** The number in the lowest lane as a signed i64, without its fraction. */
+export function integerOf(bits: 32 | 64, value: Expr): Expr {
+  expectType(value, "v128", "i64.trunc_sat");
+  return { type: "i64", code: [...value.code, ...toInteger[bits]] };
 }
 
 /** Loads of 16 bytes, or of fewer into the lowest lane with zeros above it. */

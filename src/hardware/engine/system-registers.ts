@@ -23,6 +23,7 @@ function copy(from: SystemState, to: Live): void {
   to.debug = from.debug;
   to.pdptes = from.pdptes;
   to.msrs = from.msrs;
+  to.random = from.random;
   to.model = from.model;
   copySegments(from.segments, to.segments);
 }

@@ -19,7 +19,11 @@ import {
   FLOAT_FAULT,
   FSW,
   FTW,
+  LONG_BASES,
   MMX_FAULT,
+  RECORD,
+  SEGMENT_SIZE,
+  SEGMENTS,
   SLOW_VALUE,
   SSE_FAULT,
   TLB_WRITE_TAG,
@@ -83,8 +87,8 @@ export function storeSlowValue(body: FunctionBody, value: Expr): void {
 /** 16 bytes of memory. */
 function readMemory(handler: Handler): Expr {
   const { body } = handler.frame;
+  requireAlignment(handler);
   const linear = handler.linear("operand", handler.address(), 16, false);
-  alignIfWanted(handler, linear);
   const value = handler.let(zeros);
   const { hit, host } = handler.resident(linear, 16);
   body.if(
@@ -100,8 +104,8 @@ function readMemory(handler: Handler): Expr {
 
 function writeMemory(handler: Handler, value: Expr): void {
   const { body, exit, refund } = handler.frame;
+  requireAlignment(handler);
   const linear = handler.linear("operand", handler.address(), 16, true);
-  alignIfWanted(handler, linear);
   const { hit, host } = handler.resident(linear, 16);
   body.if(
     hit(TLB_WRITE_TAG),
@@ -113,9 +117,19 @@ function writeMemory(handler: Handler, value: Expr): void {
   );
 }
 
-function alignIfWanted(handler: Handler, linear: Expr): void {
+/** What is added to an offset to make the low bits of its linear address. */
+function segmentBase({ frame, form }: Handler): Expr {
+  if (form.memory !== "segment") return i32(0);
+  const number = load("i8u", frame.ip, RECORD.segment);
+  if (frame.long) return load("i32", shl(number, i32(3)), LONG_BASES);
+  return load("i32", shl(number, i32(Math.log2(SEGMENT_SIZE))), SEGMENTS);
+}
+
+/** #GP unless 16 bytes are aligned: this comes before the segment's checks, which may be #SS. */
+function requireAlignment(handler: Handler): void {
   if (handler.form.row.unaligned) return;
-  handler.frame.body.if(and(narrow(linear), i32(15)), () => handler.fault(VECTOR.GP, 0));
+  const low = add(narrow(handler.address()), segmentBase(handler));
+  handler.frame.body.if(and(low, i32(15)), () => handler.fault(VECTOR.GP, 0));
 }
 
 /** A number in the lowest lane, zeros above it. */

@@ -1,6 +1,8 @@
 /**
- * Descriptors as values: what the eight bytes of an entry of the GDT, the LDT or the IDT say.
- * Spec: SDM Vol. 3A, "Segment Descriptors", "System Descriptor Types", "Call Gates", "IDT Descriptors".
+ * Descriptors as values: what the eight bytes of an entry of the GDT, the LDT or the IDT say; in long mode those of system
+ * segments and gates have sixteen.
+ * Spec: SDM Vol. 3A, "Segment Descriptors", "System Descriptor Types", "Call Gates", "IDT Descriptors", "64-Bit Mode IDT",
+ * "Segment Descriptor Tables in IA-32e Mode", "TSS Descriptor in 64-bit mode".
  */
 import { baseOf, limitOf, SYSTEM_TYPE } from "../cpu/descriptors.js";
 import { ACCESS, dplOf } from "../cpu/state.js";
@@ -18,13 +20,18 @@ export type DescriptorKind =
   | "tss16-busy"
   | "tss32"
   | "tss32-busy"
+  | "tss64"
+  | "tss64-busy"
   | "call-gate16"
   | "call-gate32"
+  | "call-gate64"
   | "task-gate"
   | "interrupt-gate16"
   | "interrupt-gate32"
+  | "interrupt-gate64"
   | "trap-gate16"
   | "trap-gate32"
+  | "trap-gate64"
   | "vector";
 
 export interface DescriptorEntry {
@@ -40,10 +47,12 @@ export interface DescriptorEntry {
   /** The two dwords as they stand in memory, unsigned. */
   readonly low: number;
   readonly high: number;
+  /** Of an entry of 16 bytes, the third: bits 32 to 63 of a base or an offset. */
+  readonly upper?: number;
   readonly dpl: number;
   readonly present: boolean;
 
-  /** Of segments, LDTs and TSSs: first linear address. */
+  /** Of segments, LDTs and TSSs: first linear address; above 4 GiB a signed number of 48 bits. */
   readonly base?: number;
   /** Highest offset, in bytes; of expand-down data, the highest that is not in the segment. */
   readonly limit?: number;
@@ -59,11 +68,15 @@ export interface DescriptorEntry {
   readonly big?: boolean;
   /** G: the limit counts pages. */
   readonly granular?: boolean;
+  /** L: 64-bit code, in long mode; absent else. */
+  readonly long?: boolean;
 
   /** Of gates: where they lead; a task gate has no offset. */
   readonly target?: { readonly selector: number; readonly offset?: number };
   /** Of call gates: words or dwords copied from the caller's stack. */
   readonly parameters?: number;
+  /** Of gates of an IDT in long mode: the stack of the TSS that is used, 1 to 7; 0 leaves that to the privilege. */
+  readonly ist?: number;
 }
 
 const systemKinds: Readonly<Record<number, DescriptorKind>> = {
@@ -81,6 +94,16 @@ const systemKinds: Readonly<Record<number, DescriptorKind>> = {
   [SYSTEM_TYPE.TRAP_GATE32]: "trap-gate32",
 };
 
+/** In long mode, where all of these but LDTs have 64-bit addresses in them. */
+const longKinds: Readonly<Record<number, DescriptorKind>> = {
+  [SYSTEM_TYPE.LDT]: "ldt",
+  [SYSTEM_TYPE.TSS32]: "tss64",
+  [SYSTEM_TYPE.BUSY_TSS32]: "tss64-busy",
+  [SYSTEM_TYPE.CALL_GATE32]: "call-gate64",
+  [SYSTEM_TYPE.INTERRUPT_GATE32]: "interrupt-gate64",
+  [SYSTEM_TYPE.TRAP_GATE32]: "trap-gate64",
+};
+
 /** "a", "the" and the like are for the one who writes the sentence: "32-bit call gate, not present". */
 const kindNames: Readonly<Record<DescriptorKind, string>> = {
   empty: "empty entry",
@@ -92,13 +115,18 @@ const kindNames: Readonly<Record<DescriptorKind, string>> = {
   "tss16-busy": "busy 16-bit TSS",
   tss32: "32-bit TSS",
   "tss32-busy": "busy 32-bit TSS",
+  tss64: "64-bit TSS",
+  "tss64-busy": "busy 64-bit TSS",
   "call-gate16": "16-bit call gate",
   "call-gate32": "32-bit call gate",
+  "call-gate64": "64-bit call gate",
   "task-gate": "task gate",
   "interrupt-gate16": "16-bit interrupt gate",
   "interrupt-gate32": "32-bit interrupt gate",
+  "interrupt-gate64": "64-bit interrupt gate",
   "trap-gate16": "16-bit trap gate",
   "trap-gate32": "32-bit trap gate",
+  "trap-gate64": "64-bit trap gate",
   vector: "interrupt vector",
 };
 
@@ -110,16 +138,45 @@ export const isTaskState = ({ kind }: DescriptorEntry): boolean => kind.startsWi
 
 const isGate = (kind: DescriptorKind): boolean => kind.includes("gate");
 
+type Place = Pick<DescriptorEntry, "table" | "index" | "address" | "selector" | "name">;
+
+/** Whether an entry with such a high dword has 16 bytes in long mode: all in the IDT, and all but segments elsewhere. */
+export const isDoubled = (table: DescriptorTableName, high: number): boolean =>
+  table === "idt" || ((high & SEGMENT) === 0 && longKinds[(high >>> 8) & 15] !== undefined);
+
+const SEGMENT = ACCESS.S << 8;
+
+/** What the words of an entry say in long mode; `upper` is the third of an entry that has 16 bytes. */
+export function decodeLongDescriptor(place: Place, low: number, high: number, upper: number): DescriptorEntry {
+  const doubled = isDoubled(place.table, high);
+  if (!doubled || (low === 0 && high === 0)) {
+    const entry = decodeDescriptor(place, low, high);
+    if (entry.kind === "code") return { ...entry, long: (high & (ACCESS.LONG << 8)) !== 0 };
+    return isSegment(entry) || entry.kind === "empty" ? entry : { ...partsOf(place, low, high), kind: "reserved" };
+  }
+  const common = { ...partsOf(place, low, high), upper: upper >>> 0 };
+  const kind = (high & SEGMENT) === 0 ? (longKinds[(high >>> 8) & 15] ?? "reserved") : "reserved";
+  const wide = (word: number): number => Number(BigInt.asIntN(64, (BigInt(upper >>> 0) << 32n) | BigInt(word)));
+  if (kind === "reserved") return { ...common, kind };
+  if (!isGate(kind)) return { ...common, kind, base: wide(baseOf(low, high)), limit: limitOf(low, high) };
+  const target = { selector: low >>> 16, offset: wide(((high & 0xffff0000) | (low & 0xffff)) >>> 0) };
+  return { ...common, kind, target, ...(place.table === "idt" ? { ist: high & 7 } : {}) };
+}
+
+const partsOf = (place: Place, low: number, high: number): Omit<DescriptorEntry, "kind"> => ({
+  ...place,
+  low: low >>> 0,
+  high: high >>> 0,
+  dpl: dplOf((high >>> 8) & 0xf0ff),
+  present: (high & 0x8000) !== 0,
+});
+
 /** What the two dwords of an entry say. */
-export function decodeDescriptor(
-  place: Pick<DescriptorEntry, "table" | "index" | "address" | "selector" | "name">,
-  low: number,
-  high: number,
-): DescriptorEntry {
+export function decodeDescriptor(place: Place, low: number, high: number): DescriptorEntry {
   const base = baseOf(low, high);
   const limit = limitOf(low, high);
   const access = (high >>> 8) & 0xf0ff;
-  const common = { ...place, low: low >>> 0, high: high >>> 0, dpl: dplOf(access), present: (high & 0x8000) !== 0 };
+  const common = partsOf(place, low, high);
   if (low === 0 && high === 0) return { ...common, kind: "empty" };
   if ((access & ACCESS.S) !== 0) return { ...common, ...segmentOf(access), base, limit };
   const kind = systemKinds[access & 15] ?? "reserved";

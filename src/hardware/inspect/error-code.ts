@@ -6,10 +6,6 @@ import { PF } from "../cpu/paging.js";
 import { VECTOR } from "../cpu/processor.js";
 import { vectorMeaning } from "./vectors.js";
 
-/** RSVD and I/D of a page-fault error code. */
-const RESERVED_BITS = 8;
-const FETCH = 16;
-
 const EXT = 1;
 const IDT = 2;
 const TI = 4;
@@ -31,13 +27,13 @@ export const decodeSelectorErrorCode = (errorCode: number): SelectorErrorCode =>
 /** Who wanted what, by a page-fault error code: "a user write". */
 export const pageFaultAccess = (errorCode: number): string =>
   `${(errorCode & PF.U) === 0 ? "a supervisor" : "a user"} ${
-    (errorCode & PF.W) !== 0 ? "write" : (errorCode & FETCH) !== 0 ? "fetch" : "read"
+    (errorCode & PF.W) !== 0 ? "write" : (errorCode & PF.I) !== 0 ? "fetch" : "read"
   }`;
 
 /** A #PF error code in words: "a user write, and the rights do not allow it". */
 export function pageFaultText(errorCode: number): string {
   const why =
-    (errorCode & RESERVED_BITS) !== 0
+    (errorCode & PF.RSVD) !== 0
       ? "reserved bits are set"
       : (errorCode & PF.P) === 0
         ? "the page is not present"

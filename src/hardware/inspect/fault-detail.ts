@@ -3,17 +3,17 @@
  * opcode, the operands of a division, the privilege an instruction would need.
  */
 import { firstWith, includes, type ModelName } from "../cpu/model.js";
-import type { PageTableEntry, PageWalk } from "../cpu/page-walk.js";
-import { PF } from "../cpu/paging.js";
+import type { PageWalk } from "../cpu/page-walk.js";
 import { VECTOR } from "../cpu/processor.js";
-import { ACCESS, CR0, FLAG, type Segment } from "../cpu/state.js";
+import { ACCESS, FLAG, type Segment } from "../cpu/state.js";
 import type { DecodedInstruction, Row } from "../isa/instruction.js";
 import { rows } from "../isa/table/index.js";
 import type { Machine } from "../machine.js";
-import { pageFaultAccess } from "./error-code.js";
+import { notCanonical } from "./canonical-detail.js";
 import type { DeliveredException, MetFault } from "./exception.js";
 import { explainOperands } from "./explain.js";
 import { type DecodedAt, decodeBytes } from "./instruction-at.js";
+import { pageFault } from "./page-fault-detail.js";
 import { privilegeOf } from "./privilege.js";
 
 /** Where a detail comes from. */
@@ -36,53 +36,19 @@ export interface FaultDetail {
   readonly walk?: PageWalk;
 }
 
-const hex = (value: number): string => `0x${value.toString(16)}`;
+const hex = (value: number | bigint): string => `0x${value.toString(16)}`;
 const hex8 = (value: number): string => `0x${(value >>> 0).toString(16).padStart(8, "0")}`;
 
 const details: Readonly<Record<number, (scene: FaultScene) => FaultDetail | undefined>> = {
   [VECTOR.PF]: pageFault,
   [VECTOR.UD]: (scene) => (scene.first ? invalidOpcode(scene) : undefined),
   [VECTOR.DE]: (scene) => (scene.first ? divideError(scene) : undefined),
-  [VECTOR.GP]: (scene) =>
-    scene.first && scene.fault.rule === undefined ? (segmentAccess(scene) ?? notAllowed(scene)) : undefined,
-  [VECTOR.SS]: (scene) => (scene.first && scene.fault.rule === undefined ? segmentAccess(scene) : undefined),
+  [VECTOR.GP]: (scene) => (scene.first ? (badAddress(scene) ?? notAllowed(scene)) : undefined),
+  [VECTOR.SS]: (scene) => (scene.first ? badAddress(scene) : undefined),
 };
 
 /** What can be told of a fault from its machine; undefined where there is nothing beyond its rule. */
 export const faultDetail = (scene: FaultScene): FaultDetail | undefined => details[scene.fault.vector]?.(scene);
-
-// ---- #PF ------------------------------------------------------------------------------------------------------------
-
-function pageFault({ fault, machine, exact }: FaultScene): FaultDetail {
-  const { cr2 = machine.registers.cr2, errorCode = 0 } = fault;
-  const write = (errorCode & PF.W) !== 0;
-  const walk = machine.walk(cr2, { write, user: (errorCode & PF.U) !== 0 });
-  const access = `${pageFaultAccess(errorCode).replace(/^a/, "A")} of linear ${hex8(cr2)}`;
-  const spec = 'SDM Vol. 3A, "Page-Fault Exceptions"';
-  if (walk.fault?.errorCode !== (errorCode & ~16)) {
-    const why = (errorCode & PF.P) === 0 ? "no page was present there" : "the rights of the page did not allow it";
-    return { check: `${access}: ${why}${exact ? "" : " (the tables have changed since)"}.`, spec, walk };
-  }
-  return { check: `${access}: ${failedEntry(walk, errorCode, machine)}.`, spec, walk };
-}
-
-/** The entry that ended the walk, and why. */
-function failedEntry({ entries }: PageWalk, errorCode: number, machine: Machine): string {
-  const digits = entries.some(({ level, entry }) => level > 2 || entry > 0xffffffff) ? 16 : 8;
-  const named = ({ table, address, entry }: PageTableEntry): string =>
-    `the ${table} entry at physical ${hex8(address)} (0x${entry.toString(16).padStart(digits, "0")})`;
-  const last = entries.at(-1);
-  if (last === undefined) return "there is no entry";
-  if ((errorCode & 8) !== 0) return `${named(last)} has reserved bits set`;
-  if ((errorCode & PF.P) === 0) return `${named(last)} is not present`;
-  const user = (errorCode & PF.U) !== 0;
-  const supervisor = user ? entries.find((entry) => !entry.user) : undefined;
-  if (supervisor) return `${named(supervisor)} is for the supervisor only`;
-  const readOnly = entries.find((entry) => !entry.writable);
-  if (!readOnly) return "the rights do not allow it";
-  const why = !user && (machine.registers.cr0 & CR0.WP) !== 0 ? ", and CR0.WP makes that count in ring 0, too" : "";
-  return `${named(readOnly)} is read-only${why}`;
-}
 
 // ---- #UD ------------------------------------------------------------------------------------------------------------
 
@@ -157,7 +123,7 @@ function noOpcode(bytes: readonly number[], start: number): string {
 
 // ---- #DE ------------------------------------------------------------------------------------------------------------
 
-const accumulators: Readonly<Record<number, string>> = { 8: "ax", 16: "dx:ax", 32: "edx:eax" };
+const accumulators: Readonly<Record<number, string>> = { 8: "ax", 16: "dx:ax", 32: "edx:eax", 64: "rdx:rax" };
 
 function divideError({ instruction: { decoded }, machine, exact }: FaultScene): FaultDetail | undefined {
   if (decoded?.row === undefined) return undefined;
@@ -172,12 +138,12 @@ function divideError({ instruction: { decoded }, machine, exact }: FaultScene): 
       check: `The divisor (${name}) was 0, or the quotient of ${dividend} by it does not fit into ${bits} bits.`,
       spec,
     };
-  if (value === 0) return { check: `The divisor (${name}) is 0.`, spec };
+  if (value === 0 || value === 0n) return { check: `The divisor (${name}) is 0.`, spec };
   const signed = mnemonic === "IDIV" ? " signed" : "";
-  const { eax, edx } = machine.registers;
-  const high = bits === 8 ? (eax >>> 8) & 0xff : bits === 16 ? edx & 0xffff : edx;
-  const low = bits === 32 ? eax : eax & (2 ** bits - 1);
-  const digits = (part: number): string => part.toString(16).padStart(bits / 4, "0");
+  const { rax, rdx } = machine.registers;
+  const high = BigInt.asUintN(bits, bits === 8 ? rax >> 8n : rdx);
+  const low = BigInt.asUintN(bits, rax);
+  const digits = (part: bigint): string => part.toString(16).padStart(bits / 4, "0");
   return {
     check: `The quotient of ${dividend} (${digits(high)}:${digits(low)}) by ${name} (${hex(value ?? 0)}) does not fit into ${bits}${signed} bits.`,
     spec,
@@ -188,6 +154,13 @@ function divideError({ instruction: { decoded }, machine, exact }: FaultScene): 
 
 const LIMIT_SPEC = 'SDM Vol. 3A, "Limit Checking"';
 const TYPE_SPEC = 'SDM Vol. 3A, "Type Checking"';
+
+/** An address that cannot be used, where the fault names no other rule. */
+function badAddress(scene: FaultScene): FaultDetail | undefined {
+  const { rule } = scene.fault;
+  if (rule !== undefined && rule !== "address-not-canonical") return undefined;
+  return scene.exception.codeBits === 64 ? notCanonical(scene) : segmentAccess(scene);
+}
 
 /** The check of a segment that an access of the instruction fails; its error code is 0. */
 function segmentAccess({ instruction, exception, machine, fault, exact }: FaultScene): FaultDetail | undefined {
@@ -230,7 +203,7 @@ function reachesOut(offset: number, length: number, { limit, access }: Segment):
 
 /** The privilege an instruction needs, where the fault names no rule. */
 function notAllowed({ instruction: { decoded }, exception, machine, fault }: FaultScene): FaultDetail | undefined {
-  if (decoded?.row === undefined || fault.errorCode !== 0) return undefined;
+  if (decoded?.row === undefined || fault.errorCode !== 0 || fault.rule !== undefined) return undefined;
   const { cpl, mode } = exception;
   const iopl = (machine.registers.eflags & FLAG.IOPL) >> 12;
   const privilege = privilegeOf(decoded.row, { cpl, iopl, cr4: machine.cpu.system.cr4, mode });

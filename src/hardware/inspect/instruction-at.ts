@@ -1,10 +1,10 @@
 /** The instruction at an address of a machine's code segment, decoded and as text. */
-import { ACCESS, modeOf } from "../cpu/state.js";
+import { codeBitsOf as bitsOfSegment, modeOf } from "../cpu/state.js";
 import { decode } from "../isa/decoder.js";
 import { disassemble } from "../isa/disassembler.js";
 import type { CodeBits, DecodedInstruction, InvalidInstruction } from "../isa/instruction.js";
 import type { Machine } from "../machine.js";
-import { readForward } from "./reading.js";
+import { linearAt, readForward } from "./reading.js";
 
 /** Bytes of the longest instruction. */
 export const LONGEST_INSTRUCTION = 15;
@@ -23,12 +23,15 @@ export interface DecodedAt extends InstructionAt {
   readonly decoded: DecodedInstruction | InvalidInstruction | undefined;
 }
 
-/** Default operand size of the machine's code segment. */
+/** Kind of the machine's code segment: 64-bit code, or its default operand size. */
 export function codeBitsOf(machine: Machine): CodeBits {
   const { system, eflags } = machine.cpu;
-  const wide = (system.segments.cs.access & ACCESS.BIG) !== 0;
-  return modeOf(system, eflags) !== "virtual-8086" && wide ? 32 : 16;
+  return modeOf(system, eflags) === "virtual-8086" ? 16 : bitsOfSegment(system);
 }
+
+/** Offset in the code segment of the next instruction: EIP, or RIP as a signed number in 64-bit code. */
+export const instructionPointer = (machine: Machine): number =>
+  codeBitsOf(machine) === 64 ? machine.cpu.eip : machine.registers.eip;
 
 const ENDED = Symbol("end of bytes");
 
@@ -53,6 +56,6 @@ export function decodeBytes(bytes: Uint8Array, address: number, bits: CodeBits):
 
 /** The instruction at an offset of CS; no bytes where nothing is mapped. */
 export function instructionAt(machine: Machine, address: number): DecodedAt {
-  const { base } = machine.cpu.system.segments.cs;
-  return decodeBytes(readForward(machine, (base + address) >>> 0, LONGEST_INSTRUCTION), address, codeBitsOf(machine));
+  const linear = linearAt(machine, "cs", address);
+  return decodeBytes(readForward(machine, linear, LONGEST_INSTRUCTION), address, codeBitsOf(machine));
 }

@@ -16,11 +16,13 @@ export interface Privilege {
 }
 
 const RING0: ReadonlySet<string> = new Set(
-  "LGDT LLDT LTR LIDT LMSW CLTS HLT INVD WBINVD INVLPG RDMSR WRMSR".split(" "),
+  "LGDT LLDT LTR LIDT LMSW CLTS HLT INVD WBINVD INVLPG RDMSR WRMSR SWAPGS SYSRET SYSEXIT CLAC STAC".split(" "),
 );
 const RING0_SPEC = 'SDM Vol. 3A, "Privileged Instructions"';
 const INPUT_OUTPUT: ReadonlySet<string> = new Set(["IN", "OUT", "INS", "OUTS"]);
 const INTERRUPT_FLAG: ReadonlySet<string> = new Set(["CLI", "STI"]);
+/** What a program is not to know of the system. Spec: SDM Vol. 3A, "Control Registers" (CR4.UMIP). */
+const DESCRIBES_SYSTEM: ReadonlySet<string> = new Set("SGDT SIDT SLDT SMSW STR".split(" "));
 /** Sensitive to IOPL in virtual-8086 mode only. */
 const VIRTUAL: ReadonlySet<string> = new Set(["PUSHF", "POPF", "INT", "IRET"]);
 const PROTECTED_ONLY: ReadonlySet<string> = new Set("SLDT STR LLDT LTR VERR VERW LAR LSL ARPL".split(" "));
@@ -50,7 +52,9 @@ export function privilegeOf(row: Row, { cpl, iopl, cr4, mode }: PrivilegeContext
     return { needs: "protected mode", allowed: false, spec: 'SDM Vol. 3A, "System Instruction Summary"' };
   if (RING0.has(mnemonic) || movesToSystemRegister(row))
     return { needs: "CPL 0", allowed: cpl === 0, spec: RING0_SPEC };
-  if (mnemonic === "RDTSC" && (cr4 & CR4.TSD) !== 0)
+  if (DESCRIBES_SYSTEM.has(mnemonic) && (cr4 & CR4.UMIP) !== 0)
+    return { needs: "CPL 0, because CR4.UMIP is set", allowed: cpl === 0, spec: 'SDM Vol. 3A, "Control Registers"' };
+  if ((mnemonic === "RDTSC" || mnemonic === "RDTSCP") && (cr4 & CR4.TSD) !== 0)
     return { needs: "CPL 0, because CR4.TSD is set", allowed: cpl === 0, spec: RING0_SPEC };
   if (mnemonic === "RDPMC" && (cr4 & CR4.PCE) === 0)
     return { needs: "CPL 0, because CR4.PCE is clear", allowed: cpl === 0, spec: RING0_SPEC };

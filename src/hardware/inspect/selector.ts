@@ -5,7 +5,7 @@
  * Checking When Loading the SS Register", "Accessing a Code Segment in Code Segments" of far calls and jumps.
  */
 import { VirtlabError } from "../../state/error.js";
-import { modeOf } from "../cpu/state.js";
+import { codeBitsOf, isLong, modeOf } from "../cpu/state.js";
 import type { Machine } from "../machine.js";
 import { deepFreeze } from "../machine-content.js";
 import { type DescriptorEntry, isSegment, kindName } from "./descriptor.js";
@@ -46,12 +46,16 @@ const CODE_SPEC = 'SDM Vol. 3A, "Direct Calls or Jumps to Code Segments"';
 const TYPE_SPEC = 'SDM Vol. 3A, "Type Checking"';
 const NULL_SPEC = 'SDM Vol. 3A, "Null Segment Selector Checking"';
 const LIMIT_SPEC = 'SDM Vol. 3A, "Limit Checking"';
+const L_SPEC = 'SDM Vol. 3A, "Code Segment Descriptor in 64-bit Mode"';
 const PRESENT_SPEC = 'SDM Vol. 3A, "Segment Descriptors"';
 
 /** What a check looks at. */
 interface Attempt {
   readonly selector: Omit<Selector, "loadable">;
   readonly cpl: number;
+  /** In long mode, and in 64-bit code. */
+  readonly long: boolean;
+  readonly code64: boolean;
 }
 
 /**
@@ -74,7 +78,10 @@ export function selector(machine: Machine, value: number): Selector {
     return deepFreeze({ ...parts, null: false, base: value * 16, loadable: { ds: OK, ss: OK, cs: OK } });
   const descriptor = parts.null ? undefined : descriptorAt(machine, table, parts.index);
   const described = descriptor === undefined ? parts : { ...parts, descriptor };
-  const attempt = { selector: described, cpl: machine.cpl };
+  const attempt = {
+    ...{ selector: described, cpl: machine.cpl },
+    ...{ long: isLong(system), code64: codeBitsOf(system) === 64 },
+  };
   return deepFreeze({
     ...described,
     loadable: { ds: loadData(attempt), ss: loadStack(attempt), cs: loadCode(attempt) },
@@ -126,8 +133,11 @@ function loadData(attempt: Attempt): LoadCheck {
 function loadStack(attempt: Attempt): LoadCheck {
   const { descriptor: found, rpl } = attempt.selector;
   const { cpl } = attempt;
+  // Spec: SDM Vol. 2B, MOV: 64-bit code of rings 0 to 2 may do without a stack segment.
   if (attempt.selector.null)
-    return { ok: false, exception: "#GP", errorCode: 0, why: "SS cannot be null.", spec: NULL_SPEC };
+    return attempt.code64 && cpl < 3 && rpl === cpl
+      ? OK
+      : { ok: false, exception: "#GP", errorCode: 0, why: "SS cannot be null.", spec: NULL_SPEC };
   if (found === undefined) return missing(attempt);
   if (rpl !== cpl) return refused(attempt)("#GP", `RPL ${rpl} is not CPL ${cpl}.`, STACK_SPEC);
   if (found.kind !== "data" || !found.writable) return wrongType(attempt, found, "a writable data segment");
@@ -142,6 +152,8 @@ function loadCode(attempt: Attempt): LoadCheck {
     return { ok: false, exception: "#GP", errorCode: 0, why: "CS cannot be null.", spec: NULL_SPEC };
   if (found === undefined) return missing(attempt);
   if (found.kind !== "code") return wrongType(attempt, found, "a code segment");
+  if (attempt.long && found.long && found.big)
+    return refused(attempt)("#GP", "L and D of the code segment are both set.", L_SPEC);
   if (found.conforming) {
     if (found.dpl > cpl)
       return refused(attempt)("#GP", `DPL ${found.dpl} of the conforming segment is above CPL ${cpl}.`, CODE_SPEC);

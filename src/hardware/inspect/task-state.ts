@@ -1,12 +1,14 @@
 /**
  * A task-state segment by the names of its fields, and the ports its I/O permission bitmap lets through.
- * Spec: SDM Vol. 3A, "Task-State Segment (TSS)", "16-Bit Task-State Segment (TSS)"; Vol. 1, "I/O Permission Bit Map".
+ * Spec: SDM Vol. 3A, "Task-State Segment (TSS)", "16-Bit Task-State Segment (TSS)", "Task Management in 64-bit Mode";
+ * Vol. 1, "I/O Permission Bit Map".
  */
 import { VirtlabError } from "../../state/error.js";
+import { isLong } from "../cpu/state.js";
 import type { Machine } from "../machine.js";
 import { deepFreeze } from "../machine-content.js";
 import { isTaskState, kindName } from "./descriptor.js";
-import { littleEndian, readIfMapped } from "./reading.js";
+import { addressAt, linearPlus, littleEndian, readIfMapped } from "./reading.js";
 import { selector as selectorOf } from "./selector.js";
 
 /** Ports `from` to `to`, both of them in it. */
@@ -25,11 +27,14 @@ export interface IoPermissions {
 
 export interface TaskState {
   readonly selector: number;
-  readonly kind: "tss16" | "tss32";
+  readonly kind: "tss16" | "tss32" | "tss64";
   readonly busy: boolean;
   readonly base: number;
   readonly limit: number;
-  /** Fields inside of the limit by the manual's names: link, esp0, ss0 … ldt; of a 16-bit TSS link, sp0, ss0 … ldt. */
+  /**
+   * Fields inside of the limit by the manual's names: link, esp0, ss0 … ldt; of a 16-bit TSS link, sp0, ss0 … ldt; of a 64-bit
+   * one rsp0 to rsp2 and ist1 to ist7, which are linear addresses: signed numbers of 48 bits.
+   */
   readonly fields: Readonly<Record<string, number>>;
   /** T: a debug trap when a switch to the task is made. */
   readonly debugTrap: boolean;
@@ -37,7 +42,7 @@ export interface TaskState {
   readonly io?: IoPermissions;
 }
 
-type Field = readonly [name: string, offset: number, size: 2 | 4];
+type Field = readonly [name: string, offset: number, size: 2 | 4 | 8];
 
 const dwords = (names: string, from: number): readonly Field[] =>
   names.split(" ").map((name, index): Field => [name, from + index * 4, 4]);
@@ -55,6 +60,10 @@ const layouts: Readonly<Record<TaskState["kind"], readonly Field[]>> = {
     ]),
     ...dwords("cr3 eip eflags eax ecx edx ebx esp ebp esi edi", 28),
     ...selectors("es cs ss ds fs gs ldt", 72),
+  ],
+  tss64: [
+    ...[0, 1, 2].map((level): Field => [`rsp${level}`, 4 + level * 8, 8]),
+    ...[1, 2, 3, 4, 5, 6, 7].map((number): Field => [`ist${number}`, 28 + number * 8, 8]),
   ],
   tss16: words("link sp0 ss0 sp1 ss1 sp2 ss2 ip flags ax cx dx bx sp bp si di es cs ss ds ldt", 0),
 };
@@ -81,8 +90,11 @@ export function taskState(machine: Machine, selector?: number): TaskState {
   const inside = (offset: number, size: number): boolean => offset + size <= bytes.length;
   const fields = layouts[kind]
     .filter(([, offset, size]) => inside(offset, size))
-    .map(([name, offset, size]): [string, number] => [name, littleEndian(bytes, offset, size)]);
-  const wide = kind === "tss32";
+    .map(([name, offset, size]): [string, number] => [
+      name,
+      size === 8 ? addressAt(bytes, offset) : littleEndian(bytes, offset, size),
+    ]);
+  const wide = kind !== "tss16";
   return deepFreeze({
     selector: value,
     kind,
@@ -90,7 +102,7 @@ export function taskState(machine: Machine, selector?: number): TaskState {
     base,
     limit,
     fields: Object.fromEntries(fields),
-    debugTrap: wide && inside(DEBUG_TRAP, 2) && (bytes[DEBUG_TRAP]! & 1) !== 0,
+    debugTrap: kind === "tss32" && inside(DEBUG_TRAP, 2) && (bytes[DEBUG_TRAP]! & 1) !== 0,
     ...(wide && inside(IO_MAP_BASE, 2)
       ? { io: permissions(machine, base, limit, littleEndian(bytes, IO_MAP_BASE, 2)) }
       : {}),
@@ -109,7 +121,8 @@ interface Place {
 function current(machine: Machine): Place {
   const { selector: value, base, limit, access } = machine.cpu.system.tr;
   if (access === 0) throw new VirtlabError("taskState: TR holds no task (LTR has not been executed)");
-  return { value, kind: (access & 8) === 0 ? "tss16" : "tss32", busy: (access & 2) !== 0, base, limit };
+  const kind = isLong(machine.cpu.system) ? "tss64" : (access & 8) === 0 ? "tss16" : "tss32";
+  return { value, kind, busy: (access & 2) !== 0, base, limit };
 }
 
 function named(machine: Machine, value: number): Place {
@@ -120,15 +133,15 @@ function named(machine: Machine, value: number): Place {
     throw new VirtlabError(`taskState: selector 0x${value.toString(16)} names ${what}`);
   }
   const { kind, base = 0, limit = 0 } = descriptor;
-  return { value, kind: kind.startsWith("tss16") ? "tss16" : "tss32", busy: kind.endsWith("busy"), base, limit };
+  return { value, kind: kind.slice(0, 5) as Place["kind"], busy: kind.endsWith("busy"), base, limit };
 }
 
 /** As many bytes as are mapped, page by page. */
 function readMapped(machine: Machine, base: number, length: number): Uint8Array {
   const parts: number[] = [];
   while (parts.length < length) {
-    const at = (base + parts.length) >>> 0;
-    const bytes = readIfMapped(machine, at, Math.min(length - parts.length, 4096 - (at % 4096)));
+    const at = linearPlus(machine, base, parts.length);
+    const bytes = readIfMapped(machine, at, Math.min(length - parts.length, 4096 - (at & 4095)));
     if (bytes === undefined) break;
     parts.push(...bytes);
   }
@@ -139,7 +152,7 @@ function readMapped(machine: Machine, base: number, length: number): Uint8Array 
 function permissions(machine: Machine, tss: number, limit: number, base: number): IoPermissions {
   const present = base + 1 <= limit;
   if (!present) return { base, present, allowed: [] };
-  const bytes = readMapped(machine, (tss + base) >>> 0, Math.min(WHOLE_MAP, limit - base));
+  const bytes = readMapped(machine, linearPlus(machine, tss, base), Math.min(WHOLE_MAP, limit - base));
   const allowed: { from: number; to: number }[] = [];
   for (let port = 0; port < bytes.length * 8; port++) {
     if ((bytes[port >> 3]! & (1 << (port & 7))) !== 0) continue;

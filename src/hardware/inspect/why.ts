@@ -7,6 +7,7 @@ import type { PageWalk } from "../cpu/page-walk.js";
 import { VECTOR } from "../cpu/processor.js";
 import { type Rule, rules } from "../cpu/rules.js";
 import { FLAG } from "../cpu/state.js";
+import { addressText } from "../linear-memory.js";
 import type { Machine } from "../machine.js";
 import { deepFreeze } from "../machine-content.js";
 import { decodeSelectorErrorCode, errorCodeText, type SelectorErrorCode } from "./error-code.js";
@@ -61,8 +62,6 @@ export interface Why {
 
 /** How many steps `why` looks ahead. */
 export const WHY_REACH = 1_000_000;
-
-const hex8 = (value: number): string => `0x${(value >>> 0).toString(16).padStart(8, "0")}`;
 
 /**
  * Why the last exception of this name was raised, or any with no name; if it was not among the faults of the last
@@ -153,10 +152,11 @@ function instructionOf(machine: Machine, exception: DeliveredException): Decoded
 }
 
 /** The page fault was raised by reading the instruction itself. */
-function isFetchFault({ chain, eip, cs, mode, instructionBytes }: DeliveredException, machine: Machine): boolean {
+function isFetchFault(exception: DeliveredException, machine: Machine): boolean {
+  const { chain, eip, cs, mode, codeBits, instructionBytes } = exception;
   const base = mode === "protected" ? machine.cpu.system.segments.cs.base : cs * 16;
   const { vector, cr2 = -1 } = chain[0]!;
-  const into = (cr2 - base - eip) >>> 0;
+  const into = codeBits === 64 ? cr2 - eip : (cr2 - base - eip) >>> 0;
   return vector === VECTOR.PF && into === instructionBytes.length && into < LONGEST_INSTRUCTION;
 }
 
@@ -228,10 +228,10 @@ function sentenceOf(
 
 /** What raised it: "cli at 0x00101000". */
 function subjectOf({ address, bytes, text }: InstructionAt, fetch: boolean): string {
-  if (fetch || bytes.length === 0) return `The fetch of the instruction at ${hex8(address)}`;
-  if (text !== "(bad)") return `${text} at ${hex8(address)}`;
+  if (fetch || bytes.length === 0) return `The fetch of the instruction at ${addressText(address)}`;
+  if (text !== "(bad)") return `${text} at ${addressText(address)}`;
   const shown = bytes.map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
-  return `The encoding ${shown} at ${hex8(address)}`;
+  return `The encoding ${shown} at ${addressText(address)}`;
 }
 
 /** "#GP(0)", "#NP(0x30, GDT entry 6)". */

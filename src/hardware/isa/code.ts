@@ -200,6 +200,9 @@ export interface Replay extends Code {
   interruptReturn(): void;
   /** What IN read of a port, sign-extended. */
   portRead(port: Expr, size: OperandSize): Expr;
+  /** Goes on only if it holds. */
+  require(condition: Expr): void;
+  mxcsr(): Expr;
   /** Ends the instruction. */
   done(): void;
 }

@@ -182,7 +182,7 @@ function decodeFrom(
         operands.push(mod === 3 ? general(rm + extended(REX_B), width) : { kind: "memory", size: width });
         break;
       case "M":
-        operands.push({ kind: "memory", size: memorySizes[code.type] ?? width });
+        operands.push({ kind: "memory", size: memorySizes[code.type] ?? (code.type === "yy" ? 2 * width : width) });
         break;
       case "R": // MOV to and from control registers ignores mod
         operands.push({ kind: "register", number: rm + extended(REX_B), size: width });

@@ -19,6 +19,7 @@ import {
 import {
   impliesMemory,
   nameOf,
+  nameTellsMemory,
   nameTellsSize,
   registerNames,
   registerTells,
@@ -215,10 +216,10 @@ function immediateText(value: number, type: string, size: OperandSize): string {
 function memoryText(instruction: DecodedInstruction, size: number, bits: CodeBits): string {
   const { row } = instruction;
   const address = addressText(instruction, instruction.memory!, bits);
-  const code = row.operands.find(({ method }) => method === "E" || method === "M" || method === "O")!;
+  const code = row.operands.find(({ method }) => "EMOWQ".includes(method))!;
   if (code.type === "p" && (row.mnemonic === "JMP" || row.mnemonic === "CALL"))
     return `${instruction.size === bits ? "" : `${widthNames[instruction.size]} `}far ${address}`;
-  const told = code.method !== "E" || registerTells(row, code.type) || takesWord(row) || row.mnemonic.startsWith("SET");
+  const told = code.method !== "E" || registerTells(row, code.type) || takesWord(row) || nameTellsMemory(row);
   return told ? address : `${widthNames[size]} ${address}`;
 }
 

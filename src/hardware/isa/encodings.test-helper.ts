@@ -43,7 +43,7 @@ export function icedReads(encodings: readonly Uint8Array[], bits: CodeBits): rea
     formatter.signedImmediateOperands =
       code !== undefined &&
       /(rm16|rm32)_imm8$|^Push[wd]_imm8$/.test(code) &&
-      !/^(Rol|Ror|Rcl|Rcr|Sh|Sal|Sar|Bt)/.test(code);
+      !/^(Rol|Ror|Rcl|Rcr|Sh|Sal|Sar|Bt|Pinsr)/.test(code);
     return { text: code === undefined ? "" : formatter.format(instruction), length: instruction.length, code };
   });
   instruction.free();
@@ -102,8 +102,10 @@ export function encodingsOfRows(every = 1): readonly Uint8Array[] {
   const random = byteSource(1);
   const encodings: Uint8Array[] = [];
   for (const row of rows) {
+    // Vector instructions are many, and alike.
+    const share = row.unit === undefined ? every : every * 7;
     for (const prefix of [...sizePrefixes, ...otherPrefixes]) {
-      const step = every * (sizePrefixes.includes(prefix) ? 1 : 5);
+      const step = share * (sizePrefixes.includes(prefix) ? 1 : 5);
       const head = [...prefix, ...encodingHead(row).flat()];
       const tail = Array.from({ length: 10 }, random);
       const opcodes = row.plusRegister ? Array.from({ length: 8 }, (_, register) => row.byte + register) : [row.byte];

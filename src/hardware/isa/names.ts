@@ -82,6 +82,9 @@ export const impliesMemory = (row: Row): boolean =>
 const byteString = (row: Row): boolean =>
   row.operands.some(({ method, type }) => "XY".includes(method) && type === "b");
 
+/** Two names for operands of 32 and 64 bits. */
+const namesOfWide: Readonly<Record<string, string>> = { MOVD: "movq", PEXTRD: "pextrq", PINSRD: "pinsrq" };
+
 /** All the ways to write a row. */
 export function spellings(row: Row): readonly Spelling[] {
   const { mnemonic } = row;
@@ -91,6 +94,12 @@ export function spellings(row: Row): readonly Spelling[] {
     return [
       { name: pair[0], row, size: 16 },
       { name: pair[1], row, size: 32 },
+    ];
+  const wide = namesOfWide[mnemonic];
+  if (wide !== undefined)
+    return [
+      { name, row, size: 32 },
+      { name: wide, row, size: 64 },
     ];
   if (mnemonic === "JECXZ")
     return [
@@ -123,6 +132,7 @@ export function nameOf(row: Row, size: number, addressSize: CodeBits, bits: Code
   const name = row.mnemonic.toLowerCase();
   const pair = namesBySize[row.mnemonic];
   if (pair) return pair[size === 16 ? 0 : 1];
+  if (size === 64 && namesOfWide[row.mnemonic] !== undefined) return namesOfWide[row.mnemonic]!;
   if (row.mnemonic === "JECXZ") return addressSize === 16 ? "jcxz" : name;
   if (suffixed.has(row.mnemonic)) return size === bits ? name : name + (size === 16 ? "w" : "d");
   if (row.mnemonic === "XLAT") return "xlatb";
@@ -132,6 +142,10 @@ export function nameOf(row: Row, size: number, addressSize: CodeBits, bits: Code
 /** Whether the mnemonic tells the operand size. */
 export const nameTellsSize = (row: Row): boolean =>
   namesBySize[row.mnemonic] !== undefined || suffixed.has(row.mnemonic) || impliesMemory(row);
+
+/** Whether the mnemonic tells how wide a memory operand is: of MMX and SSE all but those that convert integers. */
+export const nameTellsMemory = ({ mnemonic, unit }: Row): boolean =>
+  mnemonic.startsWith("SET") || (unit !== undefined && unit !== "x87" && !mnemonic.startsWith("CVTSI2"));
 
 /** Instructions whose memory operand is a word, and whose register operand may be wider than what counts of it. */
 const wordOperand: ReadonlySet<string> = new Set([

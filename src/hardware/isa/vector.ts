@@ -20,6 +20,8 @@ import { below, type Code, type Expr, i32, i64, select, unary } from "./code.js"
 export {
   bitselect,
   extract,
+  integerOf,
+  numberOf,
   ones,
   replace,
   shuffle,

@@ -21,10 +21,14 @@ export interface X86CodeMode extends CodeMode {
 
 const impliesMemory = ({ group, mnemonic }: Row): boolean => group === "string" || mnemonic === "XLAT";
 
+/** There are so many vector instructions that they make do with fewer forms. */
+const vectorForms: readonly MemoryForm[] = ["indexed", "segment"];
+
 function memoryFormsOf(row: Row): readonly MemoryForm[] {
   const explicit = row.operands.some(({ method }) => method === "E" || method === "W" || method === "Q");
-  if (explicit) return memoryForms;
-  if (row.operands.some(({ method }) => method === "M")) return ["simple", "indexed", "segment", "relative"];
+  if (explicit) return row.unit === undefined ? memoryForms : ["none", ...vectorForms];
+  if (row.operands.some(({ method }) => method === "M"))
+    return row.unit !== undefined ? vectorForms : ["simple", "indexed", "segment", "relative"];
   if (row.operands.some(({ method }) => method === "O")) return ["simple", "segment"];
   if (impliesMemory(row) || row.addressSized) return ["none", "segment"];
   return ["none"];
@@ -38,8 +42,8 @@ function longMemoryForm({ row, memory, segment, addressSize }: DecodedInstructio
   const based = (memory ? memory.segment : segment) >= FS && row.mnemonic !== "LEA";
   if (addressSize === 32 || based || memory?.displacementHigh !== undefined) return "segment";
   if (!memory) return "none";
-  if (memory.relative) return "relative";
-  return memory.index < 0 ? "simple" : "indexed";
+  if (memory.relative) return row.unit === undefined ? "relative" : "segment";
+  return memory.index < 0 && row.unit === undefined ? "simple" : "indexed";
 }
 
 function memoryForm(instruction: DecodedInstruction, mode: X86CodeMode): MemoryForm {
@@ -50,7 +54,7 @@ function memoryForm(instruction: DecodedInstruction, mode: X86CodeMode): MemoryF
   // LEA computes an address and accesses nothing.
   if (addressSize === 16 || (!flat && row.mnemonic !== "LEA")) return "segment";
   if (!memory) return "none";
-  return memory.index < 0 ? "simple" : "indexed";
+  return memory.index < 0 && row.unit === undefined ? "simple" : "indexed";
 }
 
 const sizesOf = (row: Row): readonly OperandSize[] =>

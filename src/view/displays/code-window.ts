@@ -2,8 +2,8 @@
  * The instructions around a machine's EIP. Those behind it are a guess: x86 code can only be read forwards, so the
  * longest run of instructions that ends exactly at EIP is taken, which in practice is the one the program has.
  */
-import { codeBitsOf } from "../../hardware/inspect/instruction-at.js";
-import { readForward, readIfMapped } from "../../hardware/inspect/reading.js";
+import { codeBitsOf, instructionPointer } from "../../hardware/inspect/instruction-at.js";
+import { linearAt, linearPlus, readForward, readIfMapped } from "../../hardware/inspect/reading.js";
 import { type DisassembledInstruction, disassemble } from "../../hardware/isa/disassembler.js";
 import type { CodeBits } from "../../hardware/isa/instruction.js";
 import type { Machine } from "../../hardware/machine.js";
@@ -23,19 +23,18 @@ export function codeAround(
   machine: Machine,
   { before = 4, after = 8 }: { before?: number; after?: number } = {},
 ): readonly CodeLine[] {
-  const { eip } = machine.registers;
-  const { base } = machine.cpu.system.segments.cs;
+  const eip = instructionPointer(machine);
+  const linear = linearAt(machine, "cs", eip);
   const bits = codeBitsOf(machine);
-  const ahead = disassemble(readForward(machine, (base + eip) >>> 0, (after + 1) * LONGEST), {
+  const ahead = disassemble(readForward(machine, linear, (after + 1) * LONGEST), {
     address: eip,
     bits,
     count: after + 1,
   });
   if (ahead.length === 0) return [];
-  const behind =
-    before === 0
-      ? []
-      : instructionsBefore(readBackward(machine, (base + eip) >>> 0, Math.min(LOOK_BACK, eip)), eip, bits);
+  // Offsets do not go round at 0, but in 64-bit code the upper half lies below it.
+  const length = eip < 0 ? LOOK_BACK : Math.min(LOOK_BACK, eip);
+  const behind = before === 0 ? [] : instructionsBefore(readBackward(machine, linear, length), eip, bits);
   return [
     ...behind.slice(-before).map((one): CodeLine => ({ ...one, place: "before" })),
     ...ahead.map((one, index): CodeLine => ({ ...one, place: index === 0 ? "here" : "after" })),
@@ -44,7 +43,8 @@ export function codeAround(
 
 function instructionsBefore(bytes: Uint8Array, eip: number, bits: CodeBits): readonly DisassembledInstruction[] {
   for (let length = bytes.length; length > 0; length--) {
-    const list = disassemble(bytes.subarray(bytes.length - length), { address: (eip - length) >>> 0, bits });
+    const address = bits === 64 ? eip - length : (eip - length) >>> 0;
+    const list = disassemble(bytes.subarray(bytes.length - length), { address, bits });
     if (list.every(({ group }) => group !== undefined)) return list;
   }
   return [];
@@ -52,9 +52,9 @@ function instructionsBefore(bytes: Uint8Array, eip: number, bits: CodeBits): rea
 
 /** Bytes before `linear`; those of its own page where the page before is not mapped. */
 function readBackward(machine: Machine, linear: number, length: number): Uint8Array {
-  const within = Math.min(length, linear % PAGE);
+  const within = Math.min(length, linear & (PAGE - 1));
   return (
-    readIfMapped(machine, (linear - length) >>> 0, length) ??
+    readIfMapped(machine, linearPlus(machine, linear, -length), length) ??
     readIfMapped(machine, linear - within, within) ??
     new Uint8Array()
   );

@@ -4,7 +4,7 @@ import type { LoadCheck, Selector } from "../../hardware/inspect/selector.js";
 import { Display } from "../display.js";
 import { bitFields, type Column, columnsOfText, heading, type TableRow, table } from "../parts.js";
 import { frame } from "../style.js";
-import { address, counted, escapeHtml, hex } from "../text.js";
+import { address, addressDigits, counted, escapeHtml, hex } from "../text.js";
 
 /** More rows than these are counted and not shown. */
 const ROWS_SHOWN = 64;
@@ -19,12 +19,15 @@ const hex4 = (value: number): string => hex(value, 4);
 
 /** Type flags in words. */
 function flagsText(entry: DescriptorEntry): string {
-  if (!isSegment(entry)) return entry.parameters ? counted(entry.parameters, "parameter") : "";
+  if (!isSegment(entry)) {
+    if (entry.ist) return `stack IST${entry.ist}`;
+    return entry.parameters ? counted(entry.parameters, "parameter") : "";
+  }
   const words = [
     entry.executable ? (entry.readable ? "readable" : "execute-only") : entry.writable ? "writable" : "read-only",
     entry.conforming ? "conforming" : "",
     entry.expandDown ? "expand-down" : "",
-    entry.big ? "32-bit" : "16-bit",
+    entry.long ? "64-bit" : entry.big ? "32-bit" : "16-bit",
     entry.granular ? "limit in pages" : "",
     entry.accessed ? "accessed" : "",
   ];
@@ -34,14 +37,20 @@ function flagsText(entry: DescriptorEntry): string {
 const targetText = ({ target }: DescriptorEntry): string =>
   target === undefined
     ? ""
-    : `${hex4(target.selector)}${target.offset === undefined ? "" : `:${hex(target.offset, 8)}`}`;
+    : `${hex4(target.selector)}${target.offset === undefined ? "" : `:${hex(target.offset, addressDigits(target.offset))}`}`;
 
 /** Base and highest offset, or where a gate leads. */
 const placeText = (entry: DescriptorEntry): string =>
-  entry.base === undefined ? targetText(entry) : `${hex(entry.base, 8)} + ${hex(entry.limit ?? 0, 8)}`;
+  entry.base === undefined
+    ? targetText(entry)
+    : `${hex(entry.base, addressDigits(entry.base))} + ${hex(entry.limit ?? 0, 8)}`;
 
 const nameOf = ({ table: place, index, name, selector }: DescriptorEntry): string =>
   place === "idt" ? (name ?? `vector ${index}`) : hex4(selector ?? 0);
+
+/** As it stands in memory, from its highest word. */
+const wordsText = ({ low, high, upper }: DescriptorEntry): string =>
+  [...(upper === undefined ? [] : [upper]), high, low].map((word) => hex(word, 8)).join(" ");
 
 /** One entry, or a run of entries that are alike: empty ones, and gates for vectors without a name of their own. */
 type Line = readonly [first: DescriptorEntry, ...rest: DescriptorEntry[]];
@@ -51,7 +60,7 @@ const isUnnamed = ({ name, index }: DescriptorEntry): boolean => name === `vecto
 function isAlike(a: DescriptorEntry, b: DescriptorEntry): boolean {
   if (a.index + 1 !== b.index || a.kind !== b.kind) return false;
   if (a.kind === "empty") return true;
-  const gates = isUnnamed(a) && isUnnamed(b) && a.dpl === b.dpl && a.present === b.present;
+  const gates = isUnnamed(a) && isUnnamed(b) && a.dpl === b.dpl && a.present === b.present && a.ist === b.ist;
   return gates && a.target?.selector === b.target?.selector;
 }
 
@@ -87,6 +96,7 @@ export function descriptorTableDisplay(entries: readonly DescriptorEntry[]): Dis
   const facts = first === undefined ? "no entries" : `${counted(entries.length, "entry", "entries")}, ${used} used`;
   const where = first === undefined ? "" : `at linear ${address(first.address - first.index * entrySize(first))}`;
   const gates = name === "idt";
+  const withFlags = !gates || entries.some(({ ist }) => ist);
   const columns: readonly Column[] = [
     { title: "", num: true, mono: true },
     { title: gates ? "vector" : "selector", mono: true },
@@ -94,7 +104,7 @@ export function descriptorTableDisplay(entries: readonly DescriptorEntry[]): Dis
     { title: gates ? "leads to" : "base + limit, or target", mono: true },
     { title: "DPL", num: true, mono: true },
     { title: "present" },
-    ...(gates ? [] : [{ title: "flags" }]),
+    ...(withFlags ? [{ title: "flags" }] : []),
     { title: "high, low", mono: true },
   ];
   const rows = shown.map((line): TableRow => {
@@ -110,8 +120,8 @@ export function descriptorTableDisplay(entries: readonly DescriptorEntry[]): Dis
         place,
         String(entry.dpl),
         entry.present ? "yes" : "no",
-        ...(gates ? [] : [flagsText(entry)]),
-        line.length > 1 ? "" : `<span class="dim">${hex(entry.high, 8)} ${hex(entry.low, 8)}</span>`,
+        ...(withFlags ? [flagsText(entry)] : []),
+        line.length > 1 ? "" : `<span class="dim">${wordsText(entry)}</span>`,
       ],
     };
   });
@@ -140,7 +150,8 @@ export function descriptorTableDisplay(entries: readonly DescriptorEntry[]): Dis
   );
 }
 
-const entrySize = ({ kind }: DescriptorEntry): number => (kind === "vector" ? 4 : 8);
+const entrySize = ({ kind, table: name, upper }: DescriptorEntry): number =>
+  kind === "vector" ? 4 : name === "idt" && upper !== undefined ? 16 : 8;
 
 const registers = [
   ["ds", "DS, ES, FS, GS"],

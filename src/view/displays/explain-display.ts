@@ -4,7 +4,7 @@ import type { Privilege } from "../../hardware/inspect/privilege.js";
 import { Display } from "../display.js";
 import { columnsOfText, heading, table } from "../parts.js";
 import { frame } from "../style.js";
-import { address, escapeHtml, hex, hexBytes } from "../text.js";
+import { address, addressDigits, escapeHtml, hex, hexBytes } from "../text.js";
 
 const columns = [
   { title: "operand", mono: true },
@@ -13,6 +13,8 @@ const columns = [
   { title: "linear", mono: true },
   { title: "physical", mono: true },
 ] as const;
+
+const addressText = (value: number): string => hex(value, addressDigits(value));
 
 const valueText = ({ value, bits }: ExplainedOperand): string =>
   value === undefined ? "" : hex(value, Math.ceil(bits / 4));
@@ -23,9 +25,9 @@ function cellsOf(operand: ExplainedOperand): readonly string[] {
   return [
     `[${name}]`,
     valueText(operand),
-    effective === undefined ? "" : hex(effective, 8),
-    linear === undefined ? "" : hex(linear, 8),
-    physical === undefined ? (linear === undefined ? "" : "not mapped") : hex(physical, 8),
+    effective === undefined ? "" : addressText(effective),
+    linear === undefined ? "" : addressText(linear),
+    physical === undefined ? (linear === undefined ? "" : "not mapped") : addressText(physical),
   ];
 }
 

@@ -3,11 +3,13 @@
  * Left out on purpose: memory (`machine.memory.read`), descriptors (`machine.cpu`), devices (`machine.devices`).
  */
 import { FLAG } from "../../hardware/cpu/state.js";
-import type { Counters, Machine, Registers } from "../../hardware/machine.js";
+import { instructionPointer } from "../../hardware/inspect/instruction-at.js";
+import { type RegisterValue, registersOf } from "../../hardware/inspect/registers.js";
+import type { Counters, Machine } from "../../hardware/machine.js";
 import type { Stop } from "../../hardware/state.js";
 import { Display } from "../display.js";
 import { frame } from "../style.js";
-import { address, counted, escapeHtml, grouped, hex, hexBytes, visible } from "../text.js";
+import { address, addressDigits, counted, escapeHtml, grouped, hex, hexBytes, visible } from "../text.js";
 import { type CodeLine, codeAround } from "./code-window.js";
 
 export interface MachineDisplayOptions {
@@ -17,10 +19,25 @@ export interface MachineDisplayOptions {
   readonly serialLines?: number | undefined;
 }
 
-const GENERAL = ["eax", "ebx", "ecx", "edx", "esi", "edi", "ebp", "esp", "eip"] as const;
-const SYSTEM = ["cs", "ss", "ds", "es", "fs", "gs", "cr0", "cr2", "cr3", "cr4"] as const;
-type RegisterName = (typeof GENERAL)[number] | (typeof SYSTEM)[number];
-const digitsOf = (name: string): number => (name.length === 2 ? 4 : 8);
+/** The registers in the groups they are shown in; flags have a line of their own. */
+function registerGroups(
+  machine: Machine,
+  since: Machine | undefined,
+): Readonly<Record<"general" | "system", readonly RegisterValue[]>> {
+  const all = registersOf(machine, { since: since ?? machine });
+  const flags = all.findIndex(({ name }) => name === "eflags" || name === "rflags");
+  return { general: all.slice(0, flags), system: all.slice(flags + 1) };
+}
+
+/** A register now, and before if it is another value. */
+function registerTexts({
+  value,
+  before,
+  changed,
+  bits,
+}: RegisterValue): readonly [now: string, old: string | undefined] {
+  return [hex(value, bits / 4), changed ? hex(before!, bits / 4) : undefined];
+}
 
 /** Flags in the order of their bits in EFLAGS, highest first; those that programs hardly use only when they are set. */
 const FLAGS = ["OF", "DF", "IF", "TF", "SF", "ZF", "AF", "PF", "CF"] as const;
@@ -106,7 +123,11 @@ type SerialTail = ReturnType<typeof serialTail>;
 
 function html(machine: Machine, since: Machine | undefined, code: readonly CodeLine[], serial: SerialTail): string {
   const { registers, cpl, stop } = machine;
+  const { general, system } = registerGroups(machine, since);
+  // R8 to R15 and RIP stand beside the others.
+  const columns = general.length > 9 ? [general.slice(0, 8), general.slice(8), system] : [general, system];
   const before = since?.registers ?? registers;
+  const pointer = instructionPointer(machine);
   const moved =
     since && since.steps !== machine.steps ? ` <mark>${signedCount(machine.steps - since.steps)}</mark>` : "";
   const head = [
@@ -124,7 +145,7 @@ function html(machine: Machine, since: Machine | undefined, code: readonly CodeL
   return frame(
     [
       `<div class="head">${head.filter(Boolean).join(" ")}</div>`,
-      `<div class="cols"><div>${registerTable(GENERAL, registers, before)}</div><div>${registerTable(SYSTEM, registers, before)}</div><div class="grow"><div class="title">Code around EIP</div>${codeTable(code, registers)}</div></div>`,
+      `<div class="cols">${columns.map((group) => `<div>${registerTable(group)}</div>`).join("")}<div class="grow"><div class="title">Code around ${columns.length > 2 ? "RIP" : "EIP"}</div>${codeTable(code, pointer)}</div></div>`,
       `<div class="row">${flagsHtml(registers.eflags, before.eflags)}</div>`,
       serialHtml(serial),
       `<div class="row dim">${countersHtml(machine, since)}</div>`,
@@ -132,12 +153,11 @@ function html(machine: Machine, since: Machine | undefined, code: readonly CodeL
   );
 }
 
-function registerTable(names: readonly RegisterName[], registers: Registers, before: Registers): string {
-  const rows = names.map((name) => {
-    const value = hex(registers[name], digitsOf(name));
-    const old = hex(before[name], digitsOf(name));
-    const cell = value === old ? value : `<span class="was">${old} →</span> <mark>${value}</mark>`;
-    return `<tr><th scope="row">${name}</th><td>${cell}</td></tr>`;
+function registerTable(registers: readonly RegisterValue[]): string {
+  const rows = registers.map((register) => {
+    const [value, old] = registerTexts(register);
+    const cell = old === undefined ? value : `<span class="was">${old} →</span> <mark>${value}</mark>`;
+    return `<tr><th scope="row">${register.name}</th><td>${cell}</td></tr>`;
   });
   return `<table class="mono"><tbody>${rows.join("")}</tbody></table>`;
 }
@@ -151,12 +171,12 @@ function flagsHtml(eflags: number, before: number): string {
   return `<span class="mono"><span class="dim">eflags</span> ${hex(eflags, 8)} &ensp;<span class="flags" title="capitals are set">${flags.join(" ")}</span> &ensp;${iopl}</span>`;
 }
 
-function codeTable(code: readonly CodeLine[], { eip }: Registers): string {
-  if (code.length === 0) return `<p class="dim">Nothing is mapped at ${address(eip)}.</p>`;
+function codeTable(code: readonly CodeLine[], pointer: number): string {
+  if (code.length === 0) return `<p class="dim">Nothing is mapped at ${address(pointer)}.</p>`;
   const classes = { before: ' class="guess"', here: ' class="here"', after: "" } as const;
   const rows = code.map(
     ({ place, address: at, bytes, text }) =>
-      `<tr${classes[place]}><td class="arrow">${place === "here" ? "▶" : ""}</td><td class="dim">${hex(at, 8)}</td><td class="dim">${hexBytes(bytes)}</td><td>${escapeHtml(text)}</td></tr>`,
+      `<tr${classes[place]}><td class="arrow">${place === "here" ? "▶" : ""}</td><td class="dim">${hex(at, addressDigits(at))}</td><td class="dim">${hexBytes(bytes)}</td><td>${escapeHtml(text)}</td></tr>`,
   );
   return `<table class="mono"><tbody>${rows.join("")}</tbody></table>`;
 }
@@ -186,31 +206,33 @@ function text(machine: Machine, since: Machine | undefined, code: readonly CodeL
   const { registers, stop, counters } = machine;
   const before = since?.registers ?? registers;
   const state = stop ? stopText(stop) : machine.halted ? "halted" : "";
-  const registerLine = (names: readonly RegisterName[]): string =>
-    names
-      .map((name) => {
-        const value = hex(registers[name], digitsOf(name));
-        const old = hex(before[name], digitsOf(name));
-        return `${name} ${value === old ? value : `${old}→${value}`}`;
+  const { general, system } = registerGroups(machine, since);
+  const pointer = instructionPointer(machine);
+  const registerLine = (group: readonly RegisterValue[]): string =>
+    group
+      .map((register) => {
+        const [value, old] = registerTexts(register);
+        return `${register.name} ${old === undefined ? value : `${old}→${value}`}`;
       })
       .join("  ");
+  // The last line of general registers has EIP or RIP, too.
+  const rows = general.length > 9 ? [0, 4, 8, 12] : [0, 4];
   const flags = flagsOf(registers.eflags, before.eflags).map(
     ({ name, set, changed }) => (set ? name : name.toLowerCase()) + (changed ? "*" : ""),
   );
   const lines = [
     `machine at step ${grouped(machine.steps)}, tick ${grouped(machine.ticks)}, ${privilege(machine.cpl)}${state && `, ${visible(state)}`}, content ${machine.hash.slice(0, 12)}`,
-    registerLine(GENERAL.slice(0, 4)),
-    registerLine(GENERAL.slice(4)),
-    registerLine(SYSTEM.slice(0, 6)),
-    registerLine(SYSTEM.slice(6)),
+    ...rows.map((from, index) => registerLine(general.slice(from, rows[index + 1] ?? general.length))),
+    registerLine(system.slice(0, 6)),
+    registerLine(system.slice(6)),
     `eflags ${hex(registers.eflags, 8)}  ${flags.join(" ")}  IOPL ${ioplOf(registers.eflags)}`,
     counterLabels.map(([name, one, many]) => counted(counters[name], one, many)).join(", "),
     "",
     ...(code.length === 0
-      ? [`nothing is mapped at ${address(registers.eip)}`]
+      ? [`nothing is mapped at ${address(pointer)}`]
       : code.map(
           (line) =>
-            `${line.place === "here" ? "=>" : "  "} ${hex(line.address, 8)}  ${hexBytes(line.bytes).padEnd(20)}  ${line.text}`,
+            `${line.place === "here" ? "=>" : "  "} ${hex(line.address, addressDigits(line.address))}  ${hexBytes(line.bytes).padEnd(20)}  ${line.text}`,
         )),
   ];
   const output = serial.old + serial.fresh;

@@ -13,7 +13,8 @@ const COLUMNS = [
 ] as const;
 
 const digits = ({ bits }: RegisterValue): number => bits / 4;
-const signedText = ({ value, signed }: RegisterValue): string => (signed === value ? "" : `−${grouped(-signed)}`);
+const signedText = ({ value, signed }: RegisterValue): string =>
+  signed === value ? "" : `−${grouped(typeof signed === "bigint" ? -signed : -signed)}`;
 
 function rowOf(register: RegisterValue): { readonly cells: readonly string[] } {
   const { name, value, before, changed } = register;
@@ -27,7 +28,7 @@ function rowOf(register: RegisterValue): { readonly cells: readonly string[] } {
 
 /** Registers side by side: general ones, and those of the system. */
 export function registersDisplay(registers: readonly RegisterValue[]): Display {
-  const system = (name: string): boolean => name.length === 2 || name.startsWith("cr");
+  const system = (name: string): boolean => /^([c-gs]s|cr\d|efer|.s base)$/.test(name);
   const general = registers.filter(({ name }) => !system(name));
   const others = registers.filter(({ name }) => system(name));
   const compared = registers.some(({ before }) => before !== undefined);

@@ -10,7 +10,8 @@ const RANGES_SHOWN = 12;
 
 /** Fields in the groups the manual puts them in. */
 const groups: readonly (readonly [title: string, names: string])[] = [
-  ["link and inner stacks", "link esp0 ss0 esp1 ss1 esp2 ss2 sp0 sp1 sp2"],
+  ["link and inner stacks", "link esp0 ss0 esp1 ss1 esp2 ss2 sp0 sp1 sp2 rsp0 rsp1 rsp2"],
+  ["interrupt stack table", "ist1 ist2 ist3 ist4 ist5 ist6 ist7"],
   ["address space and code", "cr3 ldt eip eflags ip flags"],
   ["general registers", "eax ebx ecx edx esi edi ebp esp ax bx cx dx si di bp sp"],
   ["segments", "cs ss ds es fs gs"],
@@ -32,7 +33,9 @@ function ioText({ io }: TaskState): string {
 
 /** Selectors and 16-bit registers have four digits. */
 const fieldText = (name: string, value: number): string =>
-  hex(value, /^(link|ldt|ip|flags|[c-gs]s\d?|sp\d?|[a-d]x|[sd]i|bp)$/.test(name) ? 4 : 8);
+  /^(rsp|ist)\d$/.test(name)
+    ? hex(value, 16)
+    : hex(value, /^(link|ldt|ip|flags|[c-gs]s\d?|sp\d?|[a-d]x|[sd]i|bp)$/.test(name) ? 4 : 8);
 
 export function taskStateDisplay(task: TaskState): Display {
   const { selector, kind, busy, base, limit, fields, debugTrap } = task;
@@ -42,7 +45,7 @@ export function taskStateDisplay(task: TaskState): Display {
       .split(" ")
       .flatMap((name) => (fields[name] === undefined ? [] : [[name, fieldText(name, fields[name])]])),
   }));
-  const title = `${kind === "tss16" ? "16" : "32"}-bit task-state segment`;
+  const title = `${kind.slice(3)}-bit task-state segment`;
   const where = `linear ${address(base)}, limit ${hex(limit, 4)}`;
   const facts = [`selector <span class="mono">${hex(selector, 4)}</span>`, busy ? "busy" : "available"];
   if (debugTrap) facts.push("debug trap");

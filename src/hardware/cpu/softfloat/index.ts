@@ -26,3 +26,12 @@ export {
 export { DOUBLE, EXTENDED, type Format, type Kind, SINGLE, type Unpacked, unpack } from "./format.js";
 export { roundConstant } from "./round.js";
 export { type Extracted, extract, type Remainder, remainder, scale } from "./scale.js";
+export {
+  angle,
+  cosineOfAngle,
+  powerMinusOne,
+  sineOfAngle,
+  tangentOfAngle,
+  timesLogarithm,
+  timesLogarithmPlusOne,
+} from "./transcendental.js";

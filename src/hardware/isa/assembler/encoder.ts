@@ -111,8 +111,8 @@ function registerNumber(form: Form, methods: string): number {
 function modrmBytes(form: Form, address: EncodedAddress | undefined): readonly number[] {
   const { modrm } = form.row;
   if (typeof modrm === "object") return [modrm[0]];
-  const reg = typeof modrm === "number" ? modrm : registerNumber(form, "GSCD");
-  if (!address) return [0xc0 | (reg << 3) | registerNumber(form, "ER")];
+  const reg = typeof modrm === "number" ? modrm : registerNumber(form, "GSCDVP");
+  if (!address) return [0xc0 | (reg << 3) | registerNumber(form, "ERWQUN")];
   const [first = 0, ...rest] = address.bytes;
   return [first | (reg << 3), ...rest];
 }

@@ -118,6 +118,7 @@ function arrangements({ name, row, addressSize }: Spelling, text: InstructionTex
   if (row.addressSized && second?.kind === "register" && second.number === 1 && second.size !== 8)
     return operands.length === 2 && addressSize === undefined ? [as([first!], second.size)] : [];
   if ((name === "aam" || name === "aad") && operands.length === 0) return [as([tenOf(place)])];
+  if (operands.length === 2 && row.operands.some(isXmm0)) return [as([...operands, { kind: "xmm", number: 0, place }])];
   if (row.mnemonic === "IMUL" && row.operands.length === 3 && operands.length === 2 && second?.kind === "value")
     return [as([first!, first!, second])];
   if (operands.length === 2 && first && second && second.kind !== "value") {
@@ -127,6 +128,9 @@ function arrangements({ name, row, addressSize }: Spelling, text: InstructionTex
   }
   return [as(operands)];
 }
+
+/** The third operand of a blend by XMM0, which may be left out. */
+const isXmm0 = ({ name }: OperandCode): boolean => name === "XMM0";
 
 const tenOf = (place: Place): ValueText => ({
   kind: "value",
@@ -155,7 +159,8 @@ function fitOfAll(
 
 /** Bits of an operand. */
 export function widthOf(code: OperandCode, size: OperandSize): number {
-  return { b: 8, w: 16, d: 32, q: 64 }[code.type[0] ?? ""] ?? size;
+  if (code.type === "y") return size === 64 ? 64 : 32;
+  return { b: 8, w: 16, d: 32, q: 64, dq: 128 }[code.type === "dq" ? "dq" : (code.type[0] ?? "")] ?? size;
 }
 
 const when = (holds: boolean, fit: Fit = "fits"): Fit => (holds ? fit : "no");
@@ -202,6 +207,16 @@ function fitOf(row: Row, code: OperandCode, size: OperandSize, operand: OperandT
       return when(operand.kind === "control");
     case "D":
       return when(operand.kind === "debug");
+    case "V":
+    case "U":
+      return when(operand.kind === "xmm");
+    case "P":
+    case "N":
+      return when(operand.kind === "mmx");
+    case "W":
+    case "Q":
+      if (operand.kind === (code.method === "W" ? "xmm" : "mmx")) return "fits";
+      return when(operand.kind === "memory" && !operand.far && (operand.size ?? width) === width);
     default:
       return "no";
   }
@@ -220,6 +235,7 @@ function fitOfMemory(row: Row, code: OperandCode, size: OperandSize, operand: Op
 }
 
 function fitOfFixed(code: OperandCode, width: number, operand: OperandText, telling: Fit): Fit {
+  if (code.name === "XMM0") return when(operand.kind === "xmm" && operand.number === 0);
   if (code.name === "1") return when(operand.kind === "value" && operand.size === undefined && !operand.distance);
   const number = { AL: 0, rAX: 0, CL: 1, DX: 2 }[code.name ?? ""];
   return when(operand.kind === "register" && operand.size === width && operand.number === number, telling);

@@ -104,8 +104,10 @@ describe.each([16, 32] as const)("the assembler and NASM, %i bits", (bits) => {
 });
 
 /** Encodings that no text asks for: the manual has another one, of the same length, for the same. */
-const isSecond = ({ mnemonic, opcode }: Row): boolean =>
+const isSecond = ({ mnemonic, opcode, operands: [first] }: Row): boolean =>
   opcode.startsWith("82 ") ||
+  (mnemonic === "MOVQ" && first?.method === "U") ||
+  (mnemonic === "PEXTRW" && first?.method === "R") ||
   (mnemonic === "TEST" && opcode.endsWith("/1")) ||
   (mnemonic === "SHL" && opcode.endsWith("/6"));
 

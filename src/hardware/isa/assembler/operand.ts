@@ -10,7 +10,7 @@ import { type Expression, hasRegister, parseExpression } from "./expression.js";
 import { fail, type Place } from "./place.js";
 
 /** Width that a keyword tells, in bits. */
-export type Width = 8 | 16 | 32 | 48 | 64;
+export type Width = 8 | 16 | 32 | 48 | 64 | 128;
 
 export interface MemoryText {
   readonly kind: "memory";
@@ -43,7 +43,7 @@ export interface RegisterText {
 
 export type OperandText =
   | RegisterText
-  | { readonly kind: "segment" | "control" | "debug"; readonly place: Place; readonly number: number }
+  | { readonly kind: "segment" | "control" | "debug" | "xmm" | "mmx"; readonly place: Place; readonly number: number }
   | MemoryText
   | ValueText
   | {
@@ -54,7 +54,14 @@ export type OperandText =
       readonly offset: Expression;
     };
 
-export const widthWords: Readonly<Record<string, Width>> = { byte: 8, word: 16, dword: 32, fword: 48, qword: 64 };
+export const widthWords: Readonly<Record<string, Width>> = {
+  byte: 8,
+  word: 16,
+  dword: 32,
+  fword: 48,
+  qword: 64,
+  oword: 128,
+};
 const distances = ["short", "near", "far"] as const;
 
 const registers: ReadonlyMap<string, (place: Place) => OperandText> = new Map([
@@ -69,6 +76,8 @@ const registers: ReadonlyMap<string, (place: Place) => OperandText> = new Map([
   ...Array.from({ length: 8 }, (_, number) => number).flatMap((number) => [
     [`cr${number}`, (place: Place): OperandText => ({ kind: "control", number, place })] as const,
     [`dr${number}`, (place: Place): OperandText => ({ kind: "debug", number, place })] as const,
+    [`mm${number}`, (place: Place): OperandText => ({ kind: "mmx", number, place })] as const,
+    [`xmm${number}`, (place: Place): OperandText => ({ kind: "xmm", number, place })] as const,
   ]),
 ]);
 

@@ -1,6 +1,5 @@
 /** Moves, exchanges, stack. Spec: SDM Vol. 1, "Data Transfer Instructions". */
 
-import { operandAddress } from "../../cpu/operands.js";
 import { type AccessSize, Fault, type ProcessorPort, VECTOR } from "../../cpu/processor.js";
 import {
   add,
@@ -18,9 +17,8 @@ import {
   shr,
   xor,
 } from "../code.js";
-import { type Definition, define, type SystemInstruction } from "../instruction.js";
+import { type Definition, define } from "../instruction.js";
 import { difference } from "./arithmetic.js";
-import { setZero } from "./common.js";
 
 const ESP = 4;
 const EBP = 5;
@@ -98,48 +96,6 @@ export function readToModify(port: ProcessorPort, address: number, size: AccessS
 }
 /** W/R in the error code. Spec: SDM Vol. 3A, "Page-Fault Error Code". */
 const PAGE_FAULT_WRITE = 2;
-
-const dwordsOf = { RAX: 0, RCX: 1, RDX: 2, RBX: 3 } as const;
-
-/** CMPXCHG16B: #GP(0) unless its 16 bytes are aligned. */
-const compareExchange16: SystemInstruction = (port, instruction) => {
-  const user = port.cpl === 3;
-  const { RAX, RCX, RDX, RBX } = dwordsOf;
-  const address = operandAddress(port, instruction, 16, true);
-  if ((address & 15) !== 0) throw new Fault(VECTOR.GP, 0, "data-not-aligned");
-  port.checkWrite(address, 16, user);
-  const words = new Int32Array(4);
-  port.readWords(address, 4, user, words);
-  const pair = (low: number, high: number): number[] =>
-    [low, high].flatMap((number) => [port.getRegister(number) | 0, port.getRegisterHigh(number) | 0]);
-  const equal = pair(RAX, RDX).every((word, index) => word === words[index]);
-  port.writeWords(address, 4, user, equal ? Int32Array.from(pair(RBX, RCX)) : words);
-  setZero(port, equal);
-  if (equal) return;
-  port.setRegister(RAX, words[0]!, words[1]!);
-  port.setRegister(RDX, words[2]!, words[3]!);
-};
-
-const compareExchange8: SystemInstruction = (port, instruction) => {
-  if (instruction.size === 64) {
-    compareExchange16(port, instruction);
-    return;
-  }
-  const user = port.cpl === 3;
-  const address = operandAddress(port, instruction, 8, true);
-  // The destination is written in either case: a fault comes first, and is that of the first byte that cannot be.
-  port.checkWrite(address, 8, user);
-  const low = port.readLinear(address, 4, user);
-  const high = port.readLinear(address + 4, 4, user);
-  const equal = low === port.getRegister(0) && high === port.getRegister(2);
-  port.writeLinear(address + 4, 4, equal ? port.getRegister(1) : high, user);
-  port.writeLinear(address, 4, equal ? port.getRegister(3) : low, user);
-  setZero(port, equal);
-  if (!equal) {
-    port.setRegister(0, low);
-    port.setRegister(2, high);
-  }
-};
 
 const definitions: readonly Definition[] = [
   {
@@ -386,6 +342,18 @@ const definitions: readonly Definition[] = [
     summary: "Does nothing, and says that this is a waiting loop.",
     spec: "SDM Vol. 2B, PAUSE—Spin Loop Hint",
     forms: [["F3 90"]],
+    system: (port) => port.pause(),
+  },
+  {
+    mnemonic: "PREFETCHW",
+    group: "miscellaneous",
+    summary: "Says that a line of memory will be written soon; does nothing else.",
+    spec: "SDM Vol. 2B, PREFETCHW—Prefetch Data Into Caches in Anticipation of a Write",
+    forms: [
+      ["0F 0D /0", "Mb"],
+      ["0F 0D /1", "Mb"],
+    ],
+    needs: "LM",
     semantics: () => {},
   },
   {
@@ -397,17 +365,6 @@ const definitions: readonly Definition[] = [
     needs: "P6",
     endsBlock: true,
     semantics: (c) => c.fault(6),
-  },
-  {
-    mnemonic: "CMPXCHG8B",
-    group: "data transfer",
-    summary: "Compares EDX:EAX with 8 bytes and exchanges them with ECX:EBX if equal.",
-    spec: "SDM Vol. 2A, CMPXCHG8B/CMPXCHG16B—Compare and Exchange Bytes",
-    forms: [["0F C7 /1", "My"]],
-    needs: "CX8",
-    lock: true,
-    flags: { written: "Z" },
-    system: compareExchange8,
   },
   ...conditionNames.map(
     (name, code): Definition => ({

@@ -1,68 +1,95 @@
 /**
- * SYSENTER and SYSEXIT: into ring 0 and back without a gate. CS and SS are made up, not read from a table: flat, and
- * selected by what lies behind IA32_SYSENTER_CS.
- * Spec: SDM Vol. 3A, "Performing Fast Calls to System Procedures with the SYSENTER and SYSEXIT Instructions".
+ * SYSENTER, SYSEXIT, SYSCALL, SYSRET, and what 64-bit system software needs around them: the bases of FS and GS.
+ * Spec: SDM Vol. 3A, "Performing Fast Calls to System Procedures with the SYSENTER and SYSEXIT Instructions", "Fast System
+ * Calls in 64-Bit Mode".
  */
-import { msrWord } from "../../cpu/msr.js";
-import { Fault, type ProcessorPort, VECTOR } from "../../cpu/processor.js";
-import { FLAG, type Segment } from "../../cpu/state.js";
-import { type Definition, define } from "../instruction.js";
-import { requireRing0 } from "./common.js";
+import {
+  callSystem,
+  enterSystem,
+  exitSystem,
+  readBase,
+  requireFsGsBase,
+  returnFromSystem,
+  swapGs,
+  writeBase,
+} from "../../cpu/fast-calls.js";
+import { CR4 } from "../../cpu/state.js";
+import { type Definition, define, type SystemInstruction } from "../instruction.js";
 
-const ECX = 1;
-const EDX = 2;
-const ESP = 4;
+const system = { group: "system" } as const;
 
-/** Present, 32 bits, page-granular; accessed code and accessed, writable data. The DPL goes to bits 5 and 6. */
-const CODE = 0xc09b;
-const DATA = 0xc093;
-const flatSegment = (selector: number, access: number): Segment => ({ selector, base: 0, limit: 0xffffffff, access });
+type UseBase = typeof readBase;
+const usesBase =
+  (name: "fs" | "gs", use: UseBase): SystemInstruction =>
+  (port, { operands: [operand], size }) => {
+    requireFsGsBase(port, CR4.FSGSBASE);
+    if (operand?.kind === "register") use(port, name, operand.number, size === 64);
+  };
 
-/** CS and SS of a privilege level. */
-function loadFlat(port: ProcessorPort, selector: number, level: 0 | 3): void {
-  port.setSegment("cs", flatSegment(selector | level, CODE | (level << 5)));
-  port.setSegment("ss", flatSegment(((selector + 8) & 0xfffc) | level, DATA | (level << 5)));
-}
-
-/** The selector in IA32_SYSENTER_CS, without an RPL. */
-function callSelector(port: ProcessorPort): number {
-  if (port.mode === "real") throw new Fault(VECTOR.GP, 0, "fast-call-in-real-mode");
-  const selector = msrWord(port, "IA32_SYSENTER_CS") & 0xfffc;
-  if (selector === 0) throw new Fault(VECTOR.GP, 0, "fast-call-without-selector");
-  return selector;
-}
+const baseOf = (digit: number, name: "fs" | "gs", reads: boolean): Definition => ({
+  ...system,
+  mnemonic: `${reads ? "RD" : "WR"}${name.toUpperCase()}BASE`,
+  summary: `${reads ? "Reads" : "Loads"} the base of ${name.toUpperCase()}, where CR4.FSGSBASE allows it.`,
+  spec: reads
+    ? "SDM Vol. 2B, RDFSBASE/RDGSBASE—Read FS/GS Segment Base"
+    : "SDM Vol. 2D, WRFSBASE/WRGSBASE—Write FS/GS Segment Base",
+  forms: [[`F3 0F AE ${(0xc0 + 8 * digit).toString(16).toUpperCase()}+i`, "Ry", "only64"]],
+  needs: "FSGSBASE",
+  system: usesBase(name, reads ? readBase : writeBase),
+});
 
 const definitions: readonly Definition[] = [
   {
+    ...system,
     mnemonic: "SYSENTER",
-    group: "system",
     summary: "Goes to the procedure that IA32_SYSENTER_CS, _ESP and _EIP name, at CPL 0 with interrupts off.",
     spec: "SDM Vol. 2B, SYSENTER—Fast System Call",
     forms: [["0F 34"]],
     needs: "SEP",
-    system: (port) => {
-      const selector = callSelector(port);
-      port.setEflags(port.getEflags() & ~(FLAG.VM | FLAG.IF | FLAG.RF));
-      loadFlat(port, selector, 0);
-      port.setRegister(ESP, msrWord(port, "IA32_SYSENTER_ESP"));
-      port.nextEip = msrWord(port, "IA32_SYSENTER_EIP");
-    },
+    system: enterSystem,
   },
   {
+    ...system,
     mnemonic: "SYSEXIT",
-    group: "system",
     summary: "Goes to EDX at CPL 3, with the stack at ECX.",
     spec: "SDM Vol. 2B, SYSEXIT—Fast Return from Fast System Call",
     forms: [["0F 35"]],
+    sized: true,
     needs: "SEP",
-    system: (port) => {
-      const selector = callSelector(port);
-      requireRing0(port);
-      loadFlat(port, (selector + 16) & 0xfffc, 3);
-      port.setRegister(ESP, port.getRegister(ECX));
-      port.nextEip = port.getRegister(EDX);
-    },
+    system: (port, { size }) => exitSystem(port, size === 64),
   },
+  {
+    ...system,
+    mnemonic: "SYSCALL",
+    summary: "Goes to the procedure that IA32_STAR and IA32_LSTAR name, at CPL 0; RCX and R11 say where it was.",
+    spec: "SDM Vol. 2B, SYSCALL—Fast System Call",
+    forms: [["0F 05"]],
+    needs: "SYSCALL",
+    system: callSystem,
+  },
+  {
+    ...system,
+    mnemonic: "SYSRET",
+    summary: "Goes to RCX at CPL 3, with the flags of R11.",
+    spec: "SDM Vol. 2B, SYSRET—Return From Fast System Call",
+    forms: [["0F 07"]],
+    sized: true,
+    needs: "SYSCALL",
+    system: (port, { size }) => returnFromSystem(port, size === 64),
+  },
+  {
+    ...system,
+    mnemonic: "SWAPGS",
+    summary: "Exchanges the base of GS with IA32_KERNEL_GS_BASE.",
+    spec: "SDM Vol. 2B, SWAPGS—Swap GS Base Register",
+    forms: [["0F 01 F8", "", "only64"]],
+    needs: "LM",
+    system: swapGs,
+  },
+  baseOf(0, "fs", true),
+  baseOf(1, "gs", true),
+  baseOf(2, "fs", false),
+  baseOf(3, "gs", false),
 ];
 
 export const fastSystemCallRows = definitions.flatMap(define);

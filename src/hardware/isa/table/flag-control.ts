@@ -1,7 +1,8 @@
 /** Flags that any program may set, read and load. CLI, STI and POPF are in system.ts. Spec: SDM Vol. 1, "Flag Control (EFLAG) Instructions". */
+import type { Needs } from "../../cpu/features.js";
 import { VECTOR } from "../../cpu/processor.js";
 import { FLAG } from "../../cpu/state.js";
-import { and, type Code, i32, isZero, ne, shl, sub, xor } from "../code.js";
+import { and, type Code, i32, isZero, ne, shl, sub, widenUnsigned, xor } from "../code.js";
 import { type Definition, define } from "../instruction.js";
 
 const flag = { group: "flag control" } as const;
@@ -16,8 +17,32 @@ function pushFlags(c: Code): void {
   const flags = c.let(c.eflags());
   const virtual = ne(and(flags, i32(FLAG.VM)), i32(0));
   c.if(and(virtual, ne(and(flags, i32(FLAG.IOPL)), i32(FLAG.IOPL))), () => c.fault(VECTOR.GP, 0));
-  c.push(c.signExtend(and(flags, i32(~(FLAG.VM | FLAG.RF)))));
+  const pushed = and(flags, i32(~(FLAG.VM | FLAG.RF)));
+  c.push(c.size === 64 ? widenUnsigned(pushed) : c.signExtend(pushed));
 }
+
+/** LAHF and SAHF, which the first processors with 64-bit code did not have there. */
+const lowFlags = (where: "only64" | "not64", needs?: Needs): readonly Definition[] => [
+  {
+    ...flag,
+    mnemonic: "LAHF",
+    summary: "Loads AH from the low byte of EFLAGS.",
+    spec: "SDM Vol. 2A, LAHF—Load Status Flags Into AH Register",
+    forms: [["9F", "", where]],
+    ...(needs === undefined ? {} : { needs }),
+    semantics: (c) => c.setRegister(4, 8, c.eflags()),
+  },
+  {
+    ...flag,
+    mnemonic: "SAHF",
+    summary: "Sets SF, ZF, AF, PF and CF from AH.",
+    spec: "SDM Vol. 2B, SAHF—Store AH Into Flags",
+    forms: [["9E", "", where]],
+    ...(needs === undefined ? {} : { needs }),
+    flags: { written: "SZAPC" },
+    semantics: (c) => c.setLowFlags(c.register(4, 8)),
+  },
+];
 
 const definitions: readonly Definition[] = [
   {
@@ -63,23 +88,8 @@ const definitions: readonly Definition[] = [
     forms: [["FD"]],
     semantics: (c) => c.setDirection(1),
   },
-  {
-    ...flag,
-    mnemonic: "LAHF",
-    summary: "Loads AH from the low byte of EFLAGS.",
-    spec: "SDM Vol. 2A, LAHF—Load Status Flags Into AH Register",
-    forms: [["9F"]],
-    semantics: (c) => c.setRegister(4, 8, c.eflags()),
-  },
-  {
-    ...flag,
-    mnemonic: "SAHF",
-    summary: "Sets SF, ZF, AF, PF and CF from AH.",
-    spec: "SDM Vol. 2B, SAHF—Store AH Into Flags",
-    forms: [["9E"]],
-    flags: { written: "SZAPC" },
-    semantics: (c) => c.setLowFlags(c.register(4, 8)),
-  },
+  ...lowFlags("not64"),
+  ...lowFlags("only64", "LAHF_LM"),
   {
     ...flag,
     mnemonic: "PUSHF",

@@ -1,6 +1,7 @@
 /** All instruction rows. A new instruction is a definition in one of these files; nothing else lists them. */
 import type { Row } from "../instruction.js";
 import { arithmeticRows } from "./arithmetic.js";
+import { compareExchangeRows } from "./compare-exchange.js";
 import { controlTransferRows } from "./control-transfer.js";
 import { dataTransferRows } from "./data-transfer.js";
 import { fastSystemCallRows } from "./fast-system-call.js";
@@ -9,18 +10,27 @@ import { inputOutputRows } from "./input-output.js";
 import { interruptRows } from "./interrupt.js";
 import { logicRows } from "./logic.js";
 import { packedIntegerRows } from "./packed-integer.js";
+import { randomRows } from "./random.js";
 import { segmentRows } from "./segment.js";
+import { sseArithmeticRows } from "./sse-arithmetic.js";
+import { sseCompareRows } from "./sse-compare.js";
+import { sseConvertRows } from "./sse-convert.js";
+import { sseRoundRows } from "./sse-round.js";
+import { sseStringRows } from "./sse-string.js";
 import { stringRows } from "./string.js";
 import { systemRows } from "./system.js";
 import { vectorMoveRows } from "./vector-move.js";
+import { vectorOtherRows } from "./vector-other.js";
 import { vectorShuffleRows } from "./vector-shuffle.js";
 import { x87ArithmeticRows } from "./x87-arithmetic.js";
 import { x87CompareRows } from "./x87-compare.js";
 import { x87ControlRows } from "./x87-control.js";
+import { x87TranscendentalRows } from "./x87-transcendental.js";
 import { x87TransferRows } from "./x87-transfer.js";
 
 export const rows: readonly Row[] = Object.freeze([
   ...dataTransferRows,
+  ...compareExchangeRows,
   ...arithmeticRows,
   ...logicRows,
   ...controlTransferRows,
@@ -31,11 +41,19 @@ export const rows: readonly Row[] = Object.freeze([
   ...segmentRows,
   ...systemRows,
   ...fastSystemCallRows,
+  ...randomRows,
   ...vectorMoveRows,
   ...vectorShuffleRows,
   ...packedIntegerRows,
+  ...vectorOtherRows,
+  ...sseArithmeticRows,
+  ...sseCompareRows,
+  ...sseConvertRows,
+  ...sseRoundRows,
+  ...sseStringRows,
   ...x87ControlRows,
   ...x87TransferRows,
   ...x87ArithmeticRows,
   ...x87CompareRows,
+  ...x87TranscendentalRows,
 ]);

@@ -21,28 +21,31 @@ const portOf = (port: ProcessorPort, instruction: DecodedInstruction, index: num
   readOperand(port, instruction, instruction.operands[index]!) &
   (instruction.operands[index]!.kind === "immediate" ? 0xff : 0xffff);
 
+/** A port is never wider than 32 bits. */
+const portSize = ({ size }: DecodedInstruction): AccessSize => Math.min(size / 8, 4) as AccessSize;
+
+/** An index or count register, as wide as addresses are. */
+const readPointer = (port: ProcessorPort, number: number, bits: CodeBits): number =>
+  bits === 64 ? registerAddress(port, number) : readRegister(port, number, bits);
+
+function movePointer(port: ProcessorPort, number: number, bits: CodeBits, by: number): void {
+  if (bits === 64) setRegisterAddress(port, number, registerAddress(port, number) + by);
+  else writeRegister(port, number, bits, readRegister(port, number, bits) + by);
+}
+
 function input(port: ProcessorPort, instruction: DecodedInstruction): void {
   const io = portOf(port, instruction, 1);
-  const size = (instruction.size / 8) as AccessSize;
+  const size = portSize(instruction);
   checkPortPermission(port, io, size);
-  writeRegister(port, 0, instruction.size, port.portRead(io, size));
+  writeRegister(port, 0, size * 8, port.portRead(io, size));
 }
 
 function output(port: ProcessorPort, instruction: DecodedInstruction): void {
   const io = portOf(port, instruction, 0);
-  const size = (instruction.size / 8) as AccessSize;
+  const size = portSize(instruction);
   checkPortPermission(port, io, size);
   const value = port.getRegister(0);
-  port.portWrite(io, size, size === 4 ? value : value & ((1 << instruction.size) - 1));
-}
-
-/** An index or count register, as wide as an address. */
-const readPointer = (port: ProcessorPort, number: number, bits: CodeBits): number =>
-  bits === 64 ? registerAddress(port, number) : readRegister(port, number, bits);
-
-function writePointer(port: ProcessorPort, number: number, bits: CodeBits, value: number): void {
-  if (bits === 64) setRegisterAddress(port, number, value);
-  else writeRegister(port, number, bits, value);
+  port.portWrite(io, size, size === 4 ? value : value & ((1 << (8 * size)) - 1));
 }
 
 /** INS and OUTS: one iteration, with REP counting ECX down; 16-bit addresses take SI, DI and CX. */
@@ -54,13 +57,13 @@ function stringTransfer(
     const count = readPointer(port, ECX, bits);
     if (instruction.repeat && count === 0) return;
     const io = port.getRegister(EDX) & 0xffff;
-    const size = (instruction.size / 8) as AccessSize;
+    const size = portSize(instruction);
     checkPortPermission(port, io, size);
     const pointer = transfer(port, instruction, io, size);
     const step = (port.getEflags() & FLAG.DF) !== 0 ? -size : size;
-    writePointer(port, pointer, bits, readPointer(port, pointer, bits) + step);
+    movePointer(port, pointer, bits, step);
     if (!instruction.repeat) return;
-    writePointer(port, ECX, bits, count - 1);
+    movePointer(port, ECX, bits, -1);
     if (count !== 1) port.repeat();
   };
 }
@@ -103,7 +106,7 @@ const definitions: readonly Definition[] = [
     ...inputOf,
     forms: [
       ["E4", "AL Ib"],
-      ["E5", "eAX Ib"],
+      ["E5", "rAX Ib"],
     ],
     replay: replayInput(0xff),
   },
@@ -111,7 +114,7 @@ const definitions: readonly Definition[] = [
     ...inputOf,
     forms: [
       ["EC", "AL DX"],
-      ["ED", "eAX DX"],
+      ["ED", "rAX DX"],
     ],
     replay: replayInput(0xffff),
   },
@@ -122,9 +125,9 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2B, OUT—Output to Port",
     forms: [
       ["E6", "Ib AL"],
-      ["E7", "Ib eAX"],
+      ["E7", "Ib rAX"],
       ["EE", "DX AL"],
-      ["EF", "DX eAX"],
+      ["EF", "DX rAX"],
     ],
     system: output,
   },
@@ -135,7 +138,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2A, INS/INSB/INSW/INSD—Input From Port to String",
     forms: [
       ["6C", "Yb DX"],
-      ["6D", "Yz DX"],
+      ["6D", "Yv DX"],
     ],
     repeat: "rep",
     system: ins,
@@ -147,7 +150,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2B, OUTS/OUTSB/OUTSW/OUTSD—Output String to Port",
     forms: [
       ["6E", "DX Xb"],
-      ["6F", "DX Xz"],
+      ["6F", "DX Xv"],
     ],
     repeat: "rep",
     system: outs,

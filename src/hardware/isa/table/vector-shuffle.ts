@@ -486,7 +486,7 @@ const definitions: readonly Definition[] = [
     mnemonic: "PBLENDVB",
     summary: "Takes the bytes of the source where those of XMM0 have their highest bit set.",
     spec: "SDM Vol. 2B, PBLENDVB—Variable Blend Packed Bytes",
-    forms: [["66 0F 38 10 /r", "Vdq Wdq"]],
+    forms: [["66 0F 38 10 /r", "Vdq Wdq XMM0"]],
     semantics: blendBySigns("i8x16.shr_s", 8),
   },
   {
@@ -494,7 +494,7 @@ const definitions: readonly Definition[] = [
     mnemonic: "BLENDVPS",
     summary: "Takes the elements of the source where those of XMM0 are negative.",
     spec: "SDM Vol. 2A, BLENDVPS—Variable Blend Packed Single Precision Floating-Point Values",
-    forms: [["66 0F 38 14 /r", "Vdq Wdq"]],
+    forms: [["66 0F 38 14 /r", "Vdq Wdq XMM0"]],
     semantics: blendBySigns("i32x4.shr_s", 32),
   },
   {
@@ -502,7 +502,7 @@ const definitions: readonly Definition[] = [
     mnemonic: "BLENDVPD",
     summary: "Takes the elements of the source where those of XMM0 are negative.",
     spec: "SDM Vol. 2A, BLENDVPD—Variable Blend Packed Double Precision Floating-Point Values",
-    forms: [["66 0F 38 15 /r", "Vdq Wdq"]],
+    forms: [["66 0F 38 15 /r", "Vdq Wdq XMM0"]],
     semantics: blendBySigns("i64x2.shr_s", 64),
   },
   ...extensions,

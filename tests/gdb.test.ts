@@ -1,0 +1,264 @@
+/** Debian's gdb on machines: what it reads is what they are, where it stops is where they come by, and it can go back. */
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { Machine } from "../src/hardware/machine.js";
+import { debug, runGdb } from "./support/gdb.js";
+import { peer } from "./support/peers.js";
+import { packageRoot } from "./support/virtlab.js";
+
+const file = (name: string): string => join(packageRoot, "guests", "images", `${name}.elf`);
+const boot = (name: string): Machine => Machine.boot({ image: readFileSync(file(name)), memory: "16M" });
+const rings = boot("rings");
+
+/** Steps, step by step, until the machine is at one of the addresses. */
+const walkTo = (machine: Machine, ...addresses: readonly number[]): Machine => {
+  for (let step = 0; step < 100_000; step++) {
+    machine = machine.step();
+    if (addresses.includes(machine.registers.eip)) return machine;
+  }
+  throw new Error("the guest does not come by there");
+};
+const hex = (value: number): string => `0x${value.toString(16)}`;
+
+describe("gdb", () => {
+  it("reads the registers that the machine has", async (context) => {
+    const machine = rings.run({ maxInstructions: 50_000 });
+    const { answers } = await debug(context, machine, file("rings"), ["info registers", "p $xmm0", "p $st0", "detach"]);
+    const shown = Object.fromEntries(answers[0]!.split("\n").map((line) => line.split(/\s+/, 2)));
+    const { registers } = machine;
+    for (const name of ["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi", "eip", "eflags"] as const)
+      expect([name, shown[name]]).toEqual([name, hex(registers[name])]);
+    for (const name of ["cs", "ss", "ds", "es", "fs", "gs", "cr0", "cr2", "cr3", "cr4"] as const)
+      expect([name, shown[name]]).toEqual([name, hex(registers[name])]);
+    expect(answers[1]).toContain("uint128 = 0");
+    expect(answers[2]).toBe("$2 = 0");
+  });
+
+  it("stops at a breakpoint where single steps arrive, and steps from there", async (context) => {
+    const { answers } = await debug(context, rings, file("rings"), [
+      "break guest_main",
+      "continue",
+      "p/x $esp",
+      "x/2i $pc",
+      "stepi",
+      "stepi",
+      "p/x $eip",
+      "info breakpoints",
+    ]);
+    const at = walkTo(rings, 0x1010b8);
+    expect(answers[1]).toContain("Breakpoint 1, 0x001010b8 in guest_main ()");
+    expect(answers[2]).toBe(`$1 = ${hex(at.registers.esp)}`);
+    expect(answers[3]).toMatch(
+      /=> 0x1010b8 <guest_main>:\s+push\s+%ebx\n\s+0x1010b9 <guest_main\+1>:\s+sub\s+\$0x8,%esp/,
+    );
+    expect(answers[6]).toBe(`$2 = ${hex(at.step().step().registers.eip)}`);
+    expect(answers[7]).toContain("breakpoint already hit 1 time");
+  });
+
+  it("reads and writes memory at linear addresses, in the mode the machine is in", async (context) => {
+    const user = boot("faults").run({ until: ({ cpl }) => cpl === 3 });
+    const stack = user.registers.esp - 64;
+    const { answers, left } = await debug(context, user, file("faults"), [
+      `x/4xb ${hex(user.registers.eip)}`,
+      `set var {int}${hex(stack)} = 0x12345678`,
+      `x/xw ${hex(stack)}`,
+      "x/xw 0xf0000000",
+      "set var $ecx = 0x55aa",
+      "detach",
+    ]);
+    const code = Array.from(
+      user.readLinear(user.registers.eip, 4),
+      (byte) => `0x${byte.toString(16).padStart(2, "0")}`,
+    );
+    expect(answers[0]!.split(/:\s+/)[1]!.split(/\s+/)).toEqual(code);
+    expect(answers[2]).toMatch(/0x12345678$/);
+    expect(answers[3]).toBe("0xf0000000:\tCannot access memory at address 0xf0000000");
+    expect(left.how).toBe("detached");
+    expect(left.machine.registers.ecx).toBe(0x55aa);
+    expect(left.machine.readLinear(stack, 4)).toEqual(Uint8Array.of(0x78, 0x56, 0x34, 0x12));
+  });
+
+  it("stops behind a write with the old and the new value, and back in front of it", async (context) => {
+    // Where the main function of the guest leaves the return addresses of its calls.
+    const { answers } = await debug(context, rings, file("rings"), [
+      "watch *(int*)0x105fe4",
+      "continue",
+      "p/x $eip",
+      "continue",
+      "p *(int*)0x105fe4",
+      "reverse-continue",
+      "p/x $eip",
+      "reverse-continue",
+      "p/x $eip",
+      "reverse-continue",
+    ]);
+    const writes: { readonly before: Machine; readonly after: Machine }[] = [];
+    const word = (machine: Machine): number => new DataView(machine.readLinear(0x105fe4, 4).buffer).getInt32(0, true);
+    for (let machine = rings; writes.length < 2 && machine.steps < 10_000; ) {
+      const next = machine.step();
+      if (word(next) !== word(machine)) writes.push({ before: machine, after: next });
+      machine = next;
+    }
+    const [first, second] = writes;
+    expect(answers[1]).toContain(`Old value = 0\nNew value = ${word(first!.after)}`);
+    expect(answers[2]).toBe(`$1 = ${hex(first!.after.registers.eip)}`);
+    expect(answers[4]).toBe(`$2 = ${word(second!.after)}`);
+    expect(answers[5]).toContain(`Old value = ${word(second!.after)}\nNew value = ${word(second!.before)}`);
+    expect(answers[6]).toBe(`$3 = ${hex(second!.before.registers.eip)}`);
+    expect(answers[8]).toBe(`$4 = ${hex(first!.before.registers.eip)}`);
+    expect(answers[9]).toContain("No more reverse-execution history.");
+  });
+
+  it("goes back step by step and breakpoint by breakpoint, and on again to the same machine", async (context) => {
+    const { answers } = await debug(context, rings, file("rings"), [
+      "break serial_start",
+      "break guest_main",
+      "continue",
+      "continue",
+      "monitor hash",
+      "stepi 100",
+      "reverse-stepi 10",
+      "monitor ticks",
+      "reverse-continue",
+      "monitor hash",
+      "reverse-continue",
+      "p/x $eip",
+      "reverse-continue",
+      "continue",
+      "continue",
+      "monitor hash",
+      "detach",
+    ]);
+    const main = walkTo(rings, 0x1010b8);
+    const serial = walkTo(main, 0x1000ac);
+    expect(answers[3]).toContain("in serial_start ()");
+    expect(answers[4]).toBe(serial.hash);
+    expect(answers[7]).toBe(String(serial.ticks + 90));
+    expect(answers[9]).toBe(serial.hash);
+    expect(answers[11]).toBe("$1 = 0x1010b8");
+    expect(answers[12]).toContain("No more reverse-execution history.");
+    expect(answers[15]).toBe(serial.hash);
+  });
+
+  it("keeps snapshots, and comes back to them", async (context) => {
+    const { answers } = await debug(context, rings, file("rings"), [
+      "monitor snapshot start",
+      "stepi 1000",
+      "monitor restore start",
+      "maintenance flush register-cache",
+      "monitor hash",
+      "p/x $eip",
+      "monitor restore nothing",
+      "monitor info",
+      "monitor dance",
+    ]);
+    expect(answers[0]).toBe('snapshot "start" at step 0');
+    expect(answers[4]).toBe(rings.hash);
+    expect(answers[5]).toBe(`$1 = ${hex(rings.registers.eip)}`);
+    expect(answers[6]).toBe('there is no snapshot "nothing"');
+    expect(answers[7]).toContain("can go back to step 0");
+    expect(answers[8]).toContain('unknown command "dance"');
+  });
+
+  it("is told how the machine ended, can go back from there, and takes the end by going on", async (context) => {
+    const ended = await debug(context, rings, file("rings"), ["continue", "reverse-stepi", "stepi", "continue"]);
+    expect(ended.answers[0]).toContain("virtlab: the machine has ended: debug exit with 16");
+    expect(ended.answers[0]).toContain("Program received signal SIGTERM");
+    expect(ended.answers[3]).toContain("exited with code 041");
+    expect(ended.left.how).toBe("exited");
+    const fallen = await debug(context, boot("triple"), file("triple"), ["continue"]);
+    expect(fallen.answers[0]).toContain("Program received signal SIGSEGV");
+  });
+
+  it("sees in a debugged run what an undisturbed one puts out", async (context) => {
+    let serial = "";
+    const onMachine = (machine: Machine): void => {
+      if (machine.serial.length > serial.length) serial = machine.serial;
+    };
+    const { left } = await debug(
+      context,
+      rings,
+      file("rings"),
+      ["hbreak enter_ring3", "continue", "continue", "delete", "continue", "detach"],
+      { onMachine },
+    );
+    const alone = rings.run();
+    expect(serial).toBe(alone.serial);
+    expect(left.machine.hash).toBe(alone.hash);
+  });
+
+  it("waits with a machine that waits for input, and what was typed comes again when it goes back and on", async (context) => {
+    const echo = boot("echo");
+    const { answers, left } = await debug(
+      context,
+      echo,
+      file("echo"),
+      ["continue", "reverse-continue", "continue", "detach"],
+      { onServer: (server) => server.type(new TextEncoder().encode("hello\nquit\n")) },
+    );
+    expect(answers[0]).toContain("the machine has ended: debug exit");
+    expect(answers[1]).toContain("No more reverse-execution history.");
+    expect(answers[2]).toContain("the machine has ended: debug exit");
+    expect(left.machine.serial).toBe("echo: ready\nHELLO\necho: 1 lines\n");
+  });
+});
+
+describe("virtlab boot --gdb", () => {
+  const command = join(packageRoot, "dist", "cli", "main.js");
+  /** The command, started, with its port once it is there. */
+  async function started(...args: readonly string[]) {
+    const child = spawn(process.execPath, [command, "boot", file("rings"), "--memory", "16M", "--gdb", "0", ...args]);
+    const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
+    let output = "";
+    child.stdout.on("data", (bytes: Buffer) => {
+      output += bytes.toString();
+    });
+    const port = await new Promise<number>((resolve, reject) => {
+      child.stderr.on("data", (bytes: Buffer) => {
+        const match = /waiting for gdb: target remote 127\.0\.0\.1:(\d+)/.exec(bytes.toString());
+        if (match) resolve(Number(match[1]));
+      });
+      child.on("close", () => reject(new Error("the command has ended")));
+    });
+    return { child, port, ended, output: () => output };
+  }
+
+  it("waits, obeys one debugger, and runs on by itself when that detaches", async (context) => {
+    const program = peer(context, "gdb");
+    const { port, ended, output } = await started();
+    const printed = await runGdb(program, port, file("rings"), ["break guest_main", "continue", "detach"]);
+    expect(printed).toContain("Breakpoint 1, 0x001010b8 in guest_main ()");
+    expect(await ended).toBe(33);
+    expect(output()).toBe(rings.run().serial);
+  });
+
+  it("turns a second debugger away, lets the next in when the first is gone, and ends when it is killed", async () => {
+    const { port, ended } = await started();
+    const first = connect(port, "127.0.0.1");
+    await new Promise((resolve) => first.on("connect", resolve));
+    /** What comes back for some bytes on a line of its own; "closed" where that is cut off at once. */
+    const send = (bytes: string): Promise<string> =>
+      new Promise((resolve) => {
+        const socket = connect(port, "127.0.0.1", () => socket.write(bytes));
+        socket.on("data", (answer) => {
+          socket.destroy();
+          resolve(answer.toString());
+        });
+        socket.on("close", () => resolve("closed"));
+        socket.on("error", () => resolve("closed"));
+      });
+    const answered = new Promise((resolve) => first.once("data", resolve));
+    first.write("$qC#b4");
+    await answered;
+    expect(await send("$qC#b4")).toBe("closed");
+    first.destroy();
+    let answer = "closed";
+    while (answer === "closed") answer = await send("$qC#b4");
+    expect(answer).toBe("+$QC1#c5");
+    while (answer !== "+") answer = await send("$k#6b");
+    expect(await ended).toBe(3);
+  });
+});
