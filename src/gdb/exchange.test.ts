@@ -192,7 +192,7 @@ describe("going back", () => {
     const end = ahead(at.steps - session.machine.steps);
     expect(end.machine.hash).toBe(at.hash);
     // Places that are come by once, some times and very often.
-    const places = [...visits].filter((_, index) => index % 6 === 0);
+    const places = [...visits].filter((_, index) => index % 15 === 0);
     expect(places.length).toBeGreaterThan(5);
     for (const [linear, steps] of places) {
       let now = asked(end, `Z0,${linear.toString(16)},1`).session;
