@@ -25,6 +25,7 @@ import {
   registerTells,
   rexByteNames,
   segmentNames,
+  takesNumber,
   takesWord,
   widthNames,
 } from "./names.js";
@@ -222,6 +223,7 @@ function memoryText(instruction: DecodedInstruction, size: number, bits: CodeBit
   const code = row.operands.find(({ method }) => "EMOWQ".includes(method))!;
   if (code.type === "p" && (row.mnemonic === "JMP" || row.mnemonic === "CALL"))
     return `${instruction.size === bits ? "" : `${widthNames[instruction.size]} `}far ${address}`;
+  if (takesNumber(row)) return `${widthNames[size]} ${address}`;
   const told = code.method !== "E" || registerTells(row, code.type) || takesWord(row) || nameTellsMemory(row);
   return told ? address : `${widthNames[size]} ${address}`;
 }
