@@ -321,6 +321,9 @@ ${MSRS.map(([address, low, high]) => `  mov ecx, 0x${address.toString(16)}\n  mo
   mov ecx, 0x400
   xor eax, eax
   rep stosq
+  mov rdi, user_stack - 0x800
+  mov ecx, 0x200
+  rep stosq
   push qword 2
   popfq
   mov al, 0xff
