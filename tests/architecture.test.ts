@@ -18,6 +18,7 @@ const browserLevels = ["state", "hardware", "systems", "gdb", "view"];
 
 /** Files of those levels that only Node runs, and why. */
 const nodeOnly: Readonly<Record<string, string>> = {
+  "systems/built-state.ts": "reads the machines that were made on this computer",
   "gdb/server.ts": "listens on a socket; the protocol itself is bytes in, bytes out",
   "systems/packaged-guest.ts": "reads the guests of the installed package",
   "view/plot/plotly-svg.ts": "draws in a page of its own for a terminal's notebook; a browser has Plotly itself",

@@ -59,7 +59,7 @@ describe("virtlab boot", () => {
   it("refuses statistics that cannot be written, before it runs anything", async () => {
     const { status, stdout, stderr } = await virtlab(["boot", guest("hello.elf"), "--stats", join(folder, "no/where")]);
     expect([status, stdout]).toEqual([2, ""]);
-    expect(stderr).toMatch(/^virtlab: .*no\/where: cannot write the statistics: ENOENT\n$/);
+    expect(stderr).toMatch(/^virtlab: .*no\/where: cannot be written: no such file or folder\n$/);
   });
 
   it("writes what goes to --port-log ports to standard error", async () => {

@@ -46,7 +46,7 @@ const WORD = 2 ** 32;
 const joined = (high: number, low: number): bigint => (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
 
 /** The 64-bit general registers, RIP and RFLAGS. */
-function longRegisters(cpu: CpuState): LongRegisters {
+export function longRegisters(cpu: CpuState): LongRegisters {
   const { wide } = cpu;
   const values: Record<string, bigint> = {};
   longNames.forEach((name, number) => {
@@ -63,7 +63,8 @@ const ripOf = ({ system, eip }: CpuState): bigint =>
   codeBitsOf(system) === 64 ? BigInt.asUintN(64, BigInt(eip)) : joined(0, eip);
 
 /** Whether the upper halves and R8 to R15 are something to look at: in long mode, or where it left something there. */
-export const isWide = (cpu: CpuState): boolean => isLong(cpu.system) || cpu.wide !== noWide;
+export const isWide = (cpu: CpuState): boolean =>
+  isLong(cpu.system) || (cpu.wide !== noWide && cpu.wide.some((word) => word !== 0));
 
 /**
  * What the 64-bit names mean without long mode: they are there, and say what the 32-bit names say, but a list of the

@@ -11,6 +11,8 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { ModelName } from "../../src/hardware/cpu/model.js";
+import type { MachineName } from "../../src/hardware/devices/machines.js";
 import { assemble } from "../../src/hardware/isa/assembler/assembler.js";
 import { Machine } from "../../src/hardware/machine.js";
 
@@ -195,11 +197,14 @@ function stub(vector: number, more: string): string {
 
 export interface GuestOptions {
   readonly processors?: number;
+  /** Of the machine here. */
+  readonly machine?: MachineName;
+  readonly model?: ModelName;
 }
 
 /** The machine with a guest in it. */
-export const bootGuest = (image: Uint8Array, { processors = 1 }: GuestOptions = {}): Machine =>
-  Machine.boot({ image, machine: "pc", memory: "16M", processors });
+export const bootGuest = (image: Uint8Array, options: GuestOptions = {}): Machine =>
+  Machine.boot({ image, machine: "pc", memory: "16M", ...options });
 
 /** What a guest says, and how it ends. */
 export interface GuestRun {

@@ -159,7 +159,23 @@ const MSRS: readonly (readonly [address: number, low: string, high: string])[] =
   [0x176, "target", "0"],
 ];
 
-const registers = ["rax", "rcx", "rdx", "rbx", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"];
+const registers = [
+  "rax",
+  "rcx",
+  "rdx",
+  "rbx",
+  "rbp",
+  "rsi",
+  "rdi",
+  "r8",
+  "r9",
+  "r10",
+  "r11",
+  "r12",
+  "r13",
+  "r14",
+  "r15",
+];
 
 const monitor = (count: number): string => `
 bits 32

@@ -258,6 +258,7 @@ function prepare(draft: Draft, { row, size, addressSize, repeat }: NativeForm): 
   if (mnemonic === "DIV" || mnemonic === "IDIV") prepareDividend(draft, size);
   if (mnemonic.startsWith("LOOP")) holdBits(draft, ECX, random.below(4), addressSize);
   if (mnemonic === "JECXZ") holdBits(draft, ECX, random.below(2), addressSize);
+  if (mnemonic.startsWith("MASKMOV")) holdBits(draft, EDI, somewhere(random) - baseOf(draft, DS), addressSize);
   if (mnemonic === "XLAT") {
     const al = (draft.values[EAX] ?? 0) & 0xff;
     draft.taken.add(EAX);

@@ -28,6 +28,7 @@ export const usesFloats = (row: Row): boolean =>
 /** Reading descriptors, CPUID and time are about the operating system and the model, not about the instruction. */
 function isComparable(row: Row): boolean {
   if (row.semantics !== undefined) return true;
+  if (row.unit !== undefined && row.unit !== "x87") return !/^R(CP|SQRT)/.test(row.mnemonic);
   if (plainSystemRows.includes(row.mnemonic) || privilegedRows.includes(row.mnemonic)) return true;
   // Selectors may be stored, control and debug registers may not be touched.
   const [first, second] = row.operands;

@@ -1,4 +1,5 @@
 /** Single x87 instructions with operands at which floating point changes its ways, for a judge and for the machine. */
+import { includes } from "../../src/hardware/cpu/model.js";
 import { encodingHead, type Row } from "../../src/hardware/isa/instruction.js";
 import { rows } from "../../src/hardware/isa/table/index.js";
 import type { Random } from "./random.js";
@@ -23,7 +24,13 @@ const RET = 0xc3;
 /** ModRM of [ECX], without its reg field. */
 const AT_ECX = 0x01;
 
-export const x87Rows: readonly Row[] = rows.filter(({ group, map }) => group === "x87" && map === 0);
+/** The environment as a whole is compared by every case, which begins and ends with it. */
+const WHOLE = ["WAIT", "FLDENV", "FNSTENV", "FRSTOR", "FNSAVE"];
+
+export const comparedX87Rows: readonly Row[] = rows.filter(
+  ({ group, map, mnemonic, needs }) =>
+    group === "x87" && map === 0 && !WHOLE.includes(mnemonic) && includes("max", needs),
+);
 
 function codeOf(row: Row, random: Random): number[] {
   const head = [...encodingHead(row).flat(), row.byte];

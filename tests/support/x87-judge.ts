@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CR0 } from "../../src/hardware/cpu/state.js";
 import { Engine } from "../../src/hardware/engine/engine.js";
+import type { MachineState } from "../../src/hardware/state.js";
+import { PAGE_SIZE, Page } from "../../src/state/pages.js";
 import { stateWith } from "./engine-states.js";
 import { findPeer } from "./peers.js";
 import { packageRoot } from "./virtlab.js";
@@ -30,6 +32,8 @@ export interface X87Outcome {
 const GIVEN = 192;
 const FOUND = 144;
 const EAX = 0x12345678;
+/** The arithmetic flags. */
+const ARITHMETIC = 0x8d5;
 
 const quad = (view: DataView, at: number): bigint => view.getBigUint64(at, true);
 
@@ -87,7 +91,7 @@ function judge(program: string, cases: readonly X87Case[]): X87Outcome[] {
     const at = index * FOUND;
     return {
       vector: found.getUint32(at, true),
-      eflags: found.getUint32(at + 4, true) & 0x8d5,
+      eflags: found.getUint32(at + 4, true) & ARITHMETIC,
       eax: found.getUint32(at + 8, true),
       ...decodeImage(found, at + 12),
       operand: quad(found, at + 120) | (quad(found, at + 128) << 64n),
@@ -98,32 +102,36 @@ function judge(program: string, cases: readonly X87Case[]): X87Outcome[] {
 const MEMORY = 16 * 2 ** 20;
 /** FNSAVE [EDX], behind the instruction. */
 const SAVE = [0xdd, 0x32];
-const SAVED = DATA + 256;
+const SAVED = 256;
 
 export class X87Machine {
   readonly #engine = new Engine();
+  readonly #blank = stateWith([], MEMORY);
+  readonly #system = { ...this.#blank.cpu.system, model: "max", cr0: this.#blank.cpu.system.cr0 | CR0.NE } as const;
+  readonly #page = new Uint8Array(PAGE_SIZE);
+
+  #memory(test: X87Case): MachineState["memory"] {
+    this.#page.fill(0);
+    this.#page.set([...test.code, ...SAVE]);
+    const memory = this.#blank.memory.set(CODE >>> 12, Page.copyFrom(this.#page));
+    this.#page.fill(0);
+    this.#page.set(operandBytes(test));
+    return memory.set(DATA >>> 12, Page.copyFrom(this.#page));
+  }
 
   run(test: X87Case): X87Outcome {
-    const code = Uint8Array.from([...test.code, ...SAVE]);
-    const state = stateWith(
-      [
-        { address: CODE, bytes: code },
-        { address: DATA, bytes: operandBytes(test) },
-      ],
-      MEMORY,
-    );
-    const { cpu } = state;
+    const { cpu } = this.#blank;
     const top = (test.status >>> 11) & 7;
     const registers = Array.from({ length: 8 }, (_, number) => test.stack[(number - top) & 7]!);
     const floating = { ...cpu.floating, control: test.control, status: test.status, tags: test.tags, registers };
-    const system = { ...cpu.system, model: "max", cr0: cpu.system.cr0 | CR0.NE } as const;
+    const general = { eip: CODE, eax: EAX, ecx: DATA, edx: DATA + SAVED, eflags: test.eflags | 2 };
     this.#engine.open({
-      ...state,
-      cpu: { ...cpu, eip: CODE, eax: EAX, ecx: DATA, edx: SAVED, eflags: test.eflags | 2, floating, system },
+      ...this.#blank,
+      memory: this.#memory(test),
+      cpu: { ...cpu, ...general, floating, system: this.#system },
     });
-    const observe = new Set(["exception"] as const);
-    const { events } = this.#engine.run({ limit: 1, observe });
-    const middle = this.#engine.seal();
+    const { events } = this.#engine.run({ limit: 1, observe: new Set(["exception"]) });
+    const { eflags, eax } = this.#engine.seal().cpu;
     this.#engine.run({ limit: 1 });
     const page = this.#engine
       .seal()
@@ -133,9 +141,9 @@ export class X87Machine {
     const [event] = events;
     return {
       vector: event?.kind === "exception" ? event.vector : 0,
-      eflags: middle.cpu.eflags & 0x8d5,
-      eax: middle.cpu.eax >>> 0,
-      ...decodeImage(view, 256),
+      eflags: eflags & ARITHMETIC,
+      eax: eax >>> 0,
+      ...decodeImage(view, SAVED),
       operand: quad(view, 0) | (quad(view, 8) << 64n),
     };
   }

@@ -38,7 +38,9 @@ export async function runSession(
   const deadline = timeout === undefined ? Number.POSITIVE_INFINITY : performance.now() + 1000 * timeout;
   const input = recording === undefined ? new ConsoleInput(process.stdin) : undefined;
   caught.wake = () => input?.wake();
-  const bar = flags.progress ? progressAt(() => terminalPlace(process.stderr), "boot", BAR) : undefined;
+  const bar = flags.progress
+    ? progressAt(() => (process.stderr.isTTY ? terminalPlace(process.stderr) : undefined), "boot", BAR)
+    : undefined;
   const inputs: TypedInput[] = [];
   const exceptions: MachineEvent[] = [];
   let machine = start;

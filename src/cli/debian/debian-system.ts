@@ -4,10 +4,11 @@ import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { withFile } from "../../notebook/file-error.js";
 import { VirtlabError } from "../../state/error.js";
+import { cacheFolder } from "../../systems/built-state.js";
 import { debianInitramfs } from "../../systems/debian/initramfs.js";
 import { kernelPayload } from "../../systems/debian/kernel-payload.js";
 import { writeFile } from "../files.js";
-import { cacheFolder } from "./cache-folder.js";
+
 import {
   type FoundPackage,
   fetchPackage,

@@ -57,7 +57,6 @@ const NOT_HERE: ReadonlySet<Feature> = new Set<Feature>([
   "PCLMULQDQ",
   "AES",
   "MOVBE",
-  "POPCNT",
   "ABM",
   "SSE4A",
   "MISALIGNSSE",
@@ -65,10 +64,7 @@ const NOT_HERE: ReadonlySet<Feature> = new Set<Feature>([
   "3DNOW",
   "3DNOWEXT",
   "FFXSR",
-  "X2APIC",
-  "TSC_DEADLINE",
   "ALTMOVCR8",
-  "PDPE1GB",
 ]);
 
 /** All of CR0 that the 486 brought is in its successors, too; ET reads as 1 whatever is written. */

@@ -78,8 +78,7 @@ interface Visited {
 /** Bits of a linear address, of which there may be more than 32. */
 function bitsOf(linear: number, [highest, lowest]: readonly [number, number]): number {
   const size = 2 ** (highest - lowest + 1);
-  const value = Math.floor(linear / 2 ** lowest) % size;
-  return value < 0 ? value + size : value;
+  return ((Math.floor(linear / 2 ** lowest) % size) + size) % size;
 }
 
 function entryOf(mode: PagingMode, linear: number, { step, address, low, high }: Visited): PageTableEntry {

@@ -87,7 +87,7 @@ export function setPin(system: ApicSystemState, pin: number, asserted: boolean):
 }
 
 /** The input of an interrupt line: the timer's is 2, where the 8259s have their cascade, and input 0 is not connected. */
-const pinOf = (line: number): number => (line === 0 ? 2 : line);
+export const pinOf = (line: number): number => (line === 0 ? 2 : line);
 
 /** Drives interrupt line 0 to 15. */
 export const setLine = (system: ApicSystemState, line: number, high: boolean): ApicSystemState =>

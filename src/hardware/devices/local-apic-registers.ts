@@ -104,6 +104,7 @@ const REGISTERS: ReadonlyMap<number, Register> = new Map<number, Register>([
   // Arbitration priority and remote read are of the bus of old.
   [0x09, { read: () => 0, only: "xapic" }],
   [0x0a, { read: (state) => processorPriority(state) }],
+  [APIC_REGISTER.endOfInterrupt, { read: () => 0, only: "xapic" }],
   [0x0c, { read: () => 0, only: "xapic" }],
   [
     0x0d,

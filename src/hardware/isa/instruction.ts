@@ -59,6 +59,8 @@ export interface Definition {
   readonly popsBeforeAddress?: boolean;
   /** The operand-size prefix matters although no operand says so (PUSHA, RET, CBW). */
   readonly sized?: boolean;
+  /** REX.W makes registers 64 bits wide that no operand names. */
+  readonly rexSized?: true;
   /** The address size matters although there is no memory operand (LOOP, JECXZ). */
   readonly addressSized?: boolean;
   /** The features of a model it needs, all of them; without them it is #UD. Absent: every processor has it. */
@@ -195,7 +197,15 @@ export interface InvalidInstruction {
 export type SystemInstruction = (port: ProcessorPort, instruction: DecodedInstruction) => void;
 
 /** Operands that are no code but a register or the number one, and their widths. */
-const fixedOperands: Readonly<Record<string, string>> = { AL: "b", rAX: "v", eAX: "z", CL: "b", DX: "w", "1": "b" };
+const fixedOperands: Readonly<Record<string, string>> = {
+  AL: "b",
+  AX: "w",
+  rAX: "v",
+  eAX: "z",
+  CL: "b",
+  DX: "w",
+  "1": "b",
+};
 /** Operands that name a register of the x87 stack or an XMM register. */
 const floatingOperands: Readonly<Record<string, AddressingMethod>> = { ST0: "fixed", STi: "ST", XMM0: "fixed" };
 
@@ -211,7 +221,7 @@ function parseOperand(text: string): OperandCode {
 const shape = Object.fromEntries(
   [
     ...["mnemonic", "group", "summary", "spec", "forms"],
-    ...["flags", "lock", "repeat", "where", "in64", "withoutRexB", "popsBeforeAddress", "sized"],
+    ...["flags", "lock", "repeat", "where", "in64", "withoutRexB", "popsBeforeAddress", "sized", "rexSized"],
     ...["addressSized", "needs", "unit", "unaligned", "endsBlock", "semantics", "repeated", "system", "replay"],
   ].map((name) => [name, undefined]),
 ) as Partial<Definition>;
@@ -270,7 +280,7 @@ export function define(definition: Definition): readonly Row[] {
 }
 
 /** The operand sizes a row comes in: those a prefix chooses from where it matters, else the one it has. */
-export function operandSizes({ sized, operands, in64 }: Row, bits: CodeBits = 32): readonly OperandSize[] {
+export function operandSizes({ sized, rexSized, operands, in64 }: Row, bits: CodeBits = 32): readonly OperandSize[] {
   const long = bits === 64;
   if (operands.some(({ method }) => method === "J") || in64 === "forced") return long ? [64] : [16, 32];
   const has = (letters: string): boolean => operands.some(({ type }) => type !== "" && letters.includes(type[0]!));
@@ -279,7 +289,7 @@ export function operandSizes({ sized, operands, in64 }: Row, bits: CodeBits = 32
     if (in64 === "defaults") return [16, 64];
     return sized || has("vp") ? [16, 32, 64] : [16, 32];
   }
-  if (operands.some(({ type }) => type[0] === "y")) return long ? [32, 64] : [32];
+  if (rexSized || operands.some(({ type }) => type[0] === "y")) return long ? [32, 64] : [32];
   if (operands.some(({ method, type }) => method !== "I" && type === "b")) return [8];
   return [operands[0]?.type === "w" ? 16 : 32];
 }

@@ -1,7 +1,8 @@
 /** `walkDiagram`: how a linear address becomes a physical one, from table to table. */
 import type { PageTableEntry, PageWalk } from "../../hardware/cpu/page-walk.js";
-import { faultText, linearParts } from "../displays/walk-display.js";
+import { entryText, hasRights, linearParts, partText, sizeText, walkFaultText } from "../displays/walk-display.js";
 import { colours } from "../palette.js";
+import { address } from "../text.js";
 import { textWidth } from "../text-width.js";
 import { Diagram, type DiagramOptions } from "./diagram.js";
 import { arrow, box, cross, label, line, type Markup, type Point } from "./svg.js";
@@ -19,9 +20,11 @@ const ENTRY_AT = 66;
 
 const hex = (value: number, digits: number): string => `0x${value.toString(16).padStart(digits, "0")}`;
 
-function rightsText({ present, writable, user, level }: PageTableEntry): string {
+function rightsText(entry: PageTableEntry): string {
+  const { present, writable, user, executeDisable } = entry;
   if (!present) return "not present";
-  return level > 2 ? "present" : `${writable ? "writable" : "read-only"}, ${user ? "user" : "supervisor"}`;
+  if (!hasRights(entry)) return "present";
+  return `${writable ? "writable" : "read-only"}, ${user ? "user" : "supervisor"}${executeDisable ? ", XD" : ""}`;
 }
 
 interface Column {
@@ -36,17 +39,17 @@ function columnsOf({ entries, physical, pageBytes, fault, linear }: PageWalk): r
   const tables = entries.map((entry, index) => ({
     title: entry.table,
     address: `entry at ${hex(entry.address, 8)}`,
-    entry: hex(entry.entry, entry.entry > 0xffffffff ? 16 : 8),
+    // The high word of an entry of 8 bytes is shown where there is something in it.
+    entry: `0x${entry.words[1] === 0 ? hex(entry.words[0], 8).slice(2) : entryText(entry)}`,
     note: rightsText(entry),
     failed: fault !== undefined && index === entries.length - 1,
   }));
   if (physical === undefined || pageBytes === undefined) return tables;
-  const size = pageBytes < 2 ** 20 ? `${pageBytes / 1024} KiB` : `${pageBytes / 2 ** 20} MiB`;
-  const offset = linear % pageBytes;
+  const offset = ((linear % pageBytes) + pageBytes) % pageBytes;
   return [
     ...tables,
     {
-      title: `page frame, ${size}`,
+      title: `page frame, ${sizeText(pageBytes)}`,
       address: `frame at ${hex(physical - offset, 8)}`,
       entry: hex(physical, 8),
       note: `offset ${hex(offset, 3)}`,
@@ -66,8 +69,7 @@ function columnsOf({ entries, physical, pageBytes, fault, linear }: PageWalk): r
 export function walkDiagram(walk: PageWalk, options: DiagramOptions = {}): Diagram {
   const columns = columnsOf(walk);
   const parts = linearParts(walk);
-  const result =
-    walk.physical === undefined ? faultText(walk.fault?.errorCode ?? 0) : `physical address ${hex(walk.physical, 8)}`;
+  const result = walk.physical === undefined ? walkFaultText(walk) : `physical address ${hex(walk.physical, 8)}`;
   const namesWidth = Math.max(...parts.map(([name, , bits]) => textWidth(`${name}, bits ${bits}`, 12))) + 20;
   const width = Math.max(
     LEFT + columns.length * (COLUMN + GAP),
@@ -82,7 +84,7 @@ export function walkDiagram(walk: PageWalk, options: DiagramOptions = {}): Diagr
         markup: [
           box(x, 24, fieldWidth - 6, FIELD),
           label(x + (fieldWidth - 6) / 2, 42, `${name}, bits ${bits}`, { anchor: "middle", size: 11.5, dim: true }),
-          label(x + (fieldWidth - 6) / 2, 61, `0x${value.toString(16)}`, { anchor: "middle", bold: true, mono: true }),
+          label(x + (fieldWidth - 6) / 2, 61, partText(value), { anchor: "middle", bold: true, mono: true }),
         ],
         foot: [x + (fieldWidth - 6) / 2, 24 + FIELD],
       };
@@ -106,25 +108,25 @@ export function walkDiagram(walk: PageWalk, options: DiagramOptions = {}): Diagr
   const height = columns.length === 0 ? 110 : TABLE_TOP + TABLE + 56;
   const words = walk.paging
     ? [
-        parts.map(([name, value]) => `${name} 0x${value.toString(16)}`).join(", "),
+        parts.map(([name, value]) => `${name} ${partText(value)}`).join(", "),
         ...columns.map(({ title, address, entry, note }) => `${title}: ${address} is ${entry}, ${note}`),
         result,
       ]
     : ["paging is off: the physical address is the linear one", result];
   return new Diagram(
     {
-      kind: `page walk of linear ${hex(walk.linear, 8)}`,
+      kind: `page walk of linear ${address(walk.linear)}`,
       width,
       height,
       parts: [
-        label(0, 14, `linear address ${hex(walk.linear, 8)}`, { bold: true }),
+        label(0, 14, `linear address ${address(walk.linear)}`, { bold: true }),
         ...fields.flatMap(({ markup }) => markup),
         ...(columns.length === 0 ? [] : startParts(columnX(0))),
         ...tables,
         ...links,
         label(0, height - 10, `→ ${result}`, { bold: true }),
       ],
-      words: [`of linear ${hex(walk.linear, 8)}`, ...words],
+      words: [`of linear ${address(walk.linear)}`, ...words],
       data: [{ walk: { ...walk } }],
     },
     options,

@@ -2,7 +2,7 @@
  * The panel of a scrubber: the HTML of the place shown first, with the names of the columns from which script.ts shows
  * the others in the same way. What is escaped here is text there.
  */
-import { escapeHtml, grouped, hex, hexBytes, visible } from "../text.js";
+import { addressDigits, escapeHtml, grouped, hex, hexBytes, visible } from "../text.js";
 import { Columns, type ScrubberData } from "./columns.js";
 import { outputTails } from "./output-tail.js";
 import type { ListingLine, Snapshot, SnapshotRow } from "./snapshot.js";
@@ -159,7 +159,13 @@ class Fields {
 function listingTable(fields: Fields): string {
   const visited = new Set(fields.snapshots.map(({ code }) => code.lines[code.here]?.address));
   const row = ({ address, bytes, text, place }: ListingLine): string =>
-    [place === "before" && !visited.has(address) ? "guess" : "", "", hex(address, 8), hexBytes(bytes), text].join("\t");
+    [
+      place === "before" && !visited.has(address) ? "guess" : "",
+      "",
+      hex(address, addressDigits(address)),
+      hexBytes(bytes),
+      text,
+    ].join("\t");
   const rows = ({ code }: Snapshot): readonly string[] =>
     code.lines.length === 0 ? ["guess\t\t\t\tnothing is mapped here"] : code.lines.map(row);
   return fields.table(LISTING_CELLS, rows, ({ code }) => code.here);

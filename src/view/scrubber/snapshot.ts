@@ -2,11 +2,13 @@
  * What a scrubber shows of one machine: texts and numbers under fixed names, the same for every kind of machine, so that
  * places can be compared with each other and stored by what differs.
  */
-import { FLAG } from "../../hardware/cpu/state.js";
+import { includes } from "../../hardware/cpu/model.js";
+import { ACCESS, codeBitsOf, FLAG, isLong } from "../../hardware/cpu/state.js";
 import { flagNames } from "../../hardware/inspect/flags.js";
-import { littleEndian, readIfMapped } from "../../hardware/inspect/reading.js";
+import { littleEndianLong, readIfMapped } from "../../hardware/inspect/reading.js";
 import { stackChange } from "../../hardware/inspect/stack-change.js";
 import { Machine } from "../../hardware/machine.js";
+import { longNames } from "../../hardware/registers.js";
 import { disassembleToy } from "../../hardware/toy/disassembler.js";
 import { ToyMachine } from "../../hardware/toy/machine.js";
 import type { BytesDifference } from "../../state/diff.js";
@@ -63,6 +65,19 @@ interface Anatomy<M> {
 
 const GENERAL = ["eax", "ebx", "ecx", "edx", "esi", "edi", "ebp", "esp", "eip"] as const;
 const SYSTEM = ["cs", "ss", "ds", "es", "fs", "gs", "cr0", "cr2", "cr3", "cr4"] as const;
+/** Where a processor has long mode the wide names are shown throughout: a panel has the same names at each place. */
+const hasLong = ({ cpu }: Machine): boolean => includes(cpu.system.model, "LM") || isLong(cpu.system);
+
+function generalTexts(machine: Machine): Snapshot["registers"] {
+  const { registers } = machine;
+  if (!hasLong(machine)) return [GENERAL.map((name) => [name, hex(registers[name], 8)])];
+  const texts = [...longNames, "rip" as const].map((name): Named<string> => [name, hex(registers[name], 16)]);
+  return [texts.slice(0, 8), texts.slice(8)];
+}
+
+const digitsOf = (machine: Machine, name: string): number =>
+  name.length === 2 ? 4 : hasLong(machine) && (name === "cr2" || name === "cr3") ? 16 : 8;
+
 const COUNTERS: readonly Named<Exclude<keyof Machine["counters"], "repeats">>[] = [
   ["instructions", "instructions"],
   ["exceptions", "exceptions"],
@@ -97,8 +112,8 @@ const x86: Anatomy<Machine> = {
         stop === undefined || stop.reason === "limit" ? (machine.halted ? "halted" : "") : stopText(stop),
       ],
       registers: [
-        GENERAL.map((name) => [name, hex(registers[name], 8)]),
-        SYSTEM.map((name) => [name, hex(registers[name], name.length === 2 ? 4 : 8)]),
+        ...generalTexts(machine),
+        SYSTEM.map((name) => [name, hex(registers[name], digitsOf(machine, name))]),
       ],
       flags: flagNames.map((name) => [name, (eflags & FLAG[name]) === 0 ? 0 : 1]),
       flagTexts: [
@@ -187,11 +202,8 @@ interface StackRows {
 
 /** The top of the stack, in elements of its width. After a delivery the elements have names. */
 function stackRows(machine: Machine, before: Machine | undefined): StackRows {
-  const { ss } = machine.cpu.system.segments;
-  const isWide = (ss.access & BIG) !== 0;
-  const size = isWide ? 4 : 2;
-  const top = isWide ? machine.registers.esp : machine.registers.esp & 0xffff;
-  const linear = (offset: number): number => (ss.base + top + offset) >>> 0;
+  const { size, linear } = stackOf(machine);
+  const pointer = size === 8 ? "rsp" : "esp";
   const pushed = before !== undefined && machine.steps === before.steps + 1 ? stackChange(before, machine) : undefined;
   const rows: SnapshotRow[] = [];
   for (let offset = 0; offset < STACK_ROWS * size; offset += size) {
@@ -202,8 +214,8 @@ function stackRows(machine: Machine, before: Machine | undefined): StackRows {
     rows.push({
       isNew: entry !== undefined || old === undefined || !sameBytes(bytes, old),
       cells: [
-        offset === 0 ? "[esp]" : `[esp+${offset}]`,
-        hex(littleEndian(bytes, 0, size), size * 2),
+        offset === 0 ? `[${pointer}]` : `[${pointer}+${offset}]`,
+        hex(littleEndianLong(bytes, 0, size), size * 2),
         entry?.holds ?? "",
       ],
     });
@@ -212,7 +224,16 @@ function stackRows(machine: Machine, before: Machine | undefined): StackRows {
   return { rows, physical: physical === undefined ? undefined : [physical, physical + rows.length * size] };
 }
 
-const BIG = 1 << 14;
+/** Bytes of an element, and the linear address of those above the top. */
+function stackOf(machine: Machine): { readonly size: number; readonly linear: (offset: number) => number } {
+  const { system } = machine.cpu;
+  const { ss } = system.segments;
+  const { esp, rsp } = machine.registers;
+  if (codeBitsOf(system) === 64) return { size: 8, linear: (offset) => Number(BigInt.asIntN(64, rsp)) + offset };
+  const big = (ss.access & ACCESS.BIG) !== 0;
+  const top = big ? esp : esp & 0xffff;
+  return { size: big ? 4 : 2, linear: (offset) => (ss.base + top + offset) >>> 0 };
+}
 
 /** Runs of memory before and after, but for what is shown as stack. */
 function writtenRows(

@@ -313,9 +313,9 @@ const definitions: readonly Definition[] = [
   {
     mnemonic: "NOP",
     group: "miscellaneous",
-    summary: "Does nothing.",
-    spec: "SDM Vol. 2B, NOP—No Operation",
-    forms: [["0F 1F /0", "Ev"]],
+    summary: "Does nothing, on this processor; on others some of these are hints.",
+    spec: 'SDM Vol. 2B, NOP—No Operation; Vol. 2D, Appendix A, "Two-byte Opcode Map"',
+    forms: ["19", "1A", "1B", "1C", "1D", "1E", "1F"].map((opcode) => [`0F ${opcode} /r`, "Ev"] as const),
     needs: "P6",
     semantics: () => {},
   },
@@ -344,24 +344,6 @@ const definitions: readonly Definition[] = [
     forms: [["F3 90"]],
     system: (port) => port.pause(),
   },
-  ...(
-    [
-      ["PREFETCHNTA", 0, "SSE"],
-      ["PREFETCHT0", 1, "SSE"],
-      ["PREFETCHT1", 2, "SSE"],
-      ["PREFETCHT2", 3, "SSE"],
-    ] as const
-  ).map(
-    ([mnemonic, digit, needs]): Definition => ({
-      mnemonic,
-      group: "miscellaneous",
-      summary: "Says that a line of memory will be wanted soon; does nothing else.",
-      spec: "SDM Vol. 2B, PREFETCHh—Prefetch Data Into Caches",
-      forms: [[`0F 18 /${digit}`, "Mb"]],
-      needs,
-      semantics: () => {},
-    }),
-  ),
   {
     mnemonic: "PREFETCHW",
     group: "miscellaneous",

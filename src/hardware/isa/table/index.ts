@@ -12,9 +12,15 @@ import { logicRows } from "./logic.js";
 import { packedIntegerRows } from "./packed-integer.js";
 import { randomRows } from "./random.js";
 import { segmentRows } from "./segment.js";
+import { sseArithmeticRows } from "./sse-arithmetic.js";
+import { sseCompareRows } from "./sse-compare.js";
+import { sseConvertRows } from "./sse-convert.js";
+import { sseRoundRows } from "./sse-round.js";
+import { sseStringRows } from "./sse-string.js";
 import { stringRows } from "./string.js";
 import { systemRows } from "./system.js";
 import { vectorMoveRows } from "./vector-move.js";
+import { vectorOtherRows } from "./vector-other.js";
 import { vectorShuffleRows } from "./vector-shuffle.js";
 import { x87ArithmeticRows } from "./x87-arithmetic.js";
 import { x87CompareRows } from "./x87-compare.js";
@@ -39,6 +45,12 @@ export const rows: readonly Row[] = Object.freeze([
   ...vectorMoveRows,
   ...vectorShuffleRows,
   ...packedIntegerRows,
+  ...vectorOtherRows,
+  ...sseArithmeticRows,
+  ...sseCompareRows,
+  ...sseConvertRows,
+  ...sseRoundRows,
+  ...sseStringRows,
   ...x87ControlRows,
   ...x87TransferRows,
   ...x87ArithmeticRows,

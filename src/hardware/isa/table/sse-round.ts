@@ -10,7 +10,6 @@ import {
   multiply,
   type Rounding,
   roundToIntegral,
-  SINGLE,
 } from "../../cpu/softfloat/index.js";
 import { computed, joined, operandBits, partsOf, setOperandBits, sse } from "../../cpu/sse.js";
 import { and, type Expr, eq, i32, isZero, or, type Replay, select } from "../code.js";

@@ -138,8 +138,7 @@ const definition = (length: "E" | "I", result: "I" | "M", opcode: string): Defin
   spec: `SDM Vol. 2B, PCMP${length}STR${result}—Packed Compare ${length === "E" ? "Explicit" : "Implicit"} Length Strings, Return ${titles[result]}`,
   forms: [[`66 0F 3A ${opcode} /r`, "Vdq Wdq Ib"]],
   flags: { written: "OSZAPC" },
-  // Lengths have 64 bits with REX.W.
-  ...(length === "E" ? { sizedByRex: true as const } : {}),
+  ...(length === "E" ? { rexSized: true as const } : {}),
   unaligned: true,
   system: comparison(length === "E", results[result]),
 });

@@ -1,0 +1,80 @@
+/** What differs between a judge and the machine after one x87 instruction, of what the manual defines. */
+import { STATUS } from "../../src/hardware/cpu/floating.js";
+import type { Row } from "../../src/hardware/isa/instruction.js";
+import { Random } from "./random.js";
+import { type X87Case, x87Case } from "./x87-cases.js";
+import { type X87Judge, X87Machine, type X87Outcome } from "./x87-judge.js";
+
+const isComparison = ({ mnemonic }: Row): boolean => /^(FU?COM|FICOM|FTST)/.test(mnemonic);
+export const isTranscendental = ({ mnemonic }: Row): boolean => /^(F2XM1|FYL2X|FPATAN|FPTAN|FSIN|FCOS)/.test(mnemonic);
+
+const CONDITIONS: number = STATUS.C0 | STATUS.C1 | STATUS.C2 | STATUS.C3;
+
+/** Bits of the status word that are the manufacturer's choice. */
+function freeStatus(row: Row, { status }: X87Outcome): number {
+  // Intel leaves the condition codes where an unmasked exception keeps a comparison from being done; AMD sets them.
+  if (isComparison(row)) {
+    if ((status & STATUS.SUMMARY) !== 0) return CONDITIONS;
+    // Those that set EFLAGS clear C1 on Intel's processors, and leave it on AMD's.
+    return /IP?$/.test(row.mnemonic) ? STATUS.C1 : 0;
+  }
+  return isTranscendental(row) ? STATUS.C1 : 0;
+}
+
+const MAGNITUDE = (1n << 79n) - 1n;
+/** A place in the order of extended numbers: of neighbours it is one apart, over powers of two as well. */
+function place(bits: bigint): bigint {
+  const magnitude = bits & MAGNITUDE;
+  const ordered = ((magnitude >> 64n) << 63n) | (magnitude & 0x7fffffffffffffffn);
+  return bits > MAGNITUDE ? -ordered : ordered;
+}
+
+function isNear(a: bigint, b: bigint): boolean {
+  const distance = place(a) - place(b);
+  return distance >= -1n && distance <= 1n;
+}
+
+export function x87Differences({ row }: X87Case, theirs: X87Outcome, ours: X87Outcome): string[] {
+  const found: string[] = [];
+  const note = (name: string, their: number | bigint, our: number | bigint): void => {
+    found.push(`${name} ${their.toString(16)} is ${our.toString(16)} here`);
+  };
+  const free = freeStatus(row, theirs);
+  if (((theirs.status ^ ours.status) & ~free) !== 0) note("status", theirs.status, ours.status);
+  const names = ["vector", "control", "tags", "operand", "eax", "instructionPointer", "dataPointer", "opcode"] as const;
+  for (const name of names) if (theirs[name] !== ours[name]) note(name, theirs[name], ours[name]);
+  const toldFlags = !isComparison(row) || (theirs.status & STATUS.SUMMARY) === 0;
+  if (toldFlags && theirs.eflags !== ours.eflags) note("eflags", theirs.eflags, ours.eflags);
+  theirs.stack.forEach((bits, index) => {
+    const same = isTranscendental(row) ? isNear(bits, ours.stack[index]!) : bits === ours.stack[index];
+    if (!same) note(`st${index}`, bits, ours.stack[index]!);
+  });
+  return found;
+}
+
+const describeCase = ({ row, code, control, status, tags, stack, operand }: X87Case): string =>
+  [
+    `${row.mnemonic} (${code.map((byte) => byte.toString(16).padStart(2, "0")).join(" ")})`,
+    `control ${control.toString(16)} status ${status.toString(16)} tags ${tags.toString(16)}`,
+    `st ${stack.map((bits) => bits.toString(16)).join(" ")} operand ${operand.toString(16)}`,
+  ].join(", ");
+
+/** Cases that are held in memory at a time. */
+const AT_ONCE = 20_000;
+
+/** Differences of `count` cases for each row, as text; the first ones. */
+export function compareX87(judge: X87Judge, rows: readonly Row[], count: number, seed: number, most = 10): string[] {
+  const random = new Random(seed);
+  const machine = new X87Machine();
+  const reports: string[] = [];
+  for (let from = 0; from < rows.length * count; from += AT_ONCE) {
+    const length = Math.min(AT_ONCE, rows.length * count - from);
+    const cases = Array.from({ length }, (_, index) => x87Case(rows[(from + index) % rows.length]!, random));
+    const outcomes = judge.run(cases);
+    cases.forEach((test, index) => {
+      const found = x87Differences(test, outcomes[index]!, machine.run(test));
+      if (found.length > 0 && reports.length < most) reports.push(`${describeCase(test)}: ${found.join("; ")}`);
+    });
+  }
+  return reports;
+}
