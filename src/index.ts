@@ -48,6 +48,7 @@ export type {
 } from "./hardware/inspect/interrupt-controllers.js";
 export type { Privilege } from "./hardware/inspect/privilege.js";
 export type { RegisterValue } from "./hardware/inspect/registers.js";
+export type { ScreenCell, ScreenCursor, TextScreen } from "./hardware/inspect/screen.js";
 export type { LoadCheck, Selector } from "./hardware/inspect/selector.js";
 export type { AllowedPorts, IoPermissions, TaskState } from "./hardware/inspect/task-state.js";
 export { type VectorClass, type VectorMeaning, vectorMeaning, vectors } from "./hardware/inspect/vectors.js";
@@ -63,11 +64,13 @@ export type { CodeBits, InstructionGroup } from "./hardware/isa/instruction.js";
 export {
   type Counters,
   type EditableMachine,
+  type LinearAddress,
   Machine,
   type MachineDifference,
   type Registers,
   type RunOptions,
   type Until,
+  type WalkAccess,
 } from "./hardware/machine.js";
 export type { MemoryReader } from "./hardware/machine-content.js";
 export type { EventKind, MachineEvent, Stop } from "./hardware/state.js";

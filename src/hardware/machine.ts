@@ -17,6 +17,7 @@ import { Engine } from "./engine/engine.js";
 import type { RunStops } from "./engine/stops.js";
 import type { DeliveredException } from "./inspect/exception.js";
 import { type Explanation, explain } from "./inspect/explain.js";
+import { screenOf, type TextScreen } from "./inspect/screen.js";
 import { type LinearAddress, readLinear, type WalkAccess, walkOf } from "./linear-memory.js";
 import {
   type DiskReader,
@@ -310,7 +311,7 @@ export class Machine {
    *
    * @throws VirtlabError where nothing is mapped at the address.
    */
-  explain(address?: number): Explanation {
+  explain(address?: LinearAddress): Explanation {
     return explain(this, address);
   }
 
@@ -352,6 +353,15 @@ export class Machine {
 
   get serialBytes(): Uint8Array {
     return latin1(this.#state.devices.uart.output);
+  }
+
+  /**
+   * The text screen: what a VGA makes of the video memory at 0xB8000, with its colours and the cursor.
+   *
+   * @throws VirtlabError where RAM ends below it.
+   */
+  get screen(): TextScreen {
+    return screenOf(this);
   }
 
   /** Device states by name. */
