@@ -17,7 +17,7 @@ import { Engine } from "./engine/engine.js";
 import type { RunStops } from "./engine/stops.js";
 import type { DeliveredException } from "./inspect/exception.js";
 import { type Explanation, explain } from "./inspect/explain.js";
-import { screenOf, type TextScreen } from "./inspect/screen.js";
+import { type Screen, screen } from "./inspect/screen.js";
 import { type LinearAddress, readLinear, type WalkAccess, walkOf } from "./linear-memory.js";
 import {
   type DiskReader,
@@ -33,6 +33,7 @@ import {
   withBytes,
 } from "./machine-content.js";
 import { type EditableMachine, editedState } from "./machine-edit.js";
+import { typedAtConsole } from "./machine-input.js";
 import { type Registers, registersOf } from "./registers.js";
 import { pieceOf, runInPieces } from "./run-in-pieces.js";
 import { checkRun, type RunOptions, type RunTask, runStops } from "./run-options.js";
@@ -206,9 +207,14 @@ export class Machine {
       : new Machine(state, stop, events);
   }
 
-  /** The machine with text (UTF-8) or bytes typed at its serial port. */
-  type(input: string | Uint8Array): Machine {
+  /**
+   * The machine with text (UTF-8) or bytes typed at its serial port, or at its virtio console.
+   *
+   * @throws VirtlabError for a console that the machine has not.
+   */
+  type(input: string | Uint8Array, at: "serial" | "console" = "serial"): Machine {
     const bytes = typeof input === "string" ? new TextEncoder().encode(input) : input;
+    if (at === "console") return new Machine(typedAtConsole(this.#state, bytes));
     return new Machine({ ...this.#state, devices: typeInput(this.#state.devices, bytes) });
   }
 
@@ -351,17 +357,22 @@ export class Machine {
     return utf8.decode(this.serialBytes);
   }
 
+  /** Everything the virtio console has put out, decoded as UTF-8. */
+  get console(): string {
+    return utf8.decode(latin1(this.#state.devices.virtioConsole?.output ?? ""));
+  }
+
   get serialBytes(): Uint8Array {
     return latin1(this.#state.devices.uart.output);
   }
 
   /**
-   * The text screen: what a VGA makes of the video memory at 0xB8000, with its colours and the cursor.
+   * The text screen, as the VGA shows it.
    *
-   * @throws VirtlabError where RAM ends below it.
+   * @throws VirtlabError for a machine without a VGA.
    */
-  get screen(): TextScreen {
-    return screenOf(this);
+  get screen(): Screen {
+    return screen(this);
   }
 
   /** Device states by name. */

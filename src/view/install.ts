@@ -3,7 +3,7 @@
  * displays, so the method is put on them from here, once, when the package is loaded.
  */
 import { isLong } from "../hardware/cpu/state.js";
-import type { TextScreen } from "../hardware/inspect/screen.js";
+import type { Screen } from "../hardware/inspect/screen.js";
 import { stackChange } from "../hardware/inspect/stack-change.js";
 import { Machine } from "../hardware/machine.js";
 import { ToyMachine } from "../hardware/toy/machine.js";
@@ -46,7 +46,7 @@ export function installDisplays(): void {
   const { get: screen } = Object.getOwnPropertyDescriptor(Machine.prototype, "screen")!;
   Object.defineProperty(Machine.prototype, "screen", {
     get(this: Machine) {
-      return displayable(screen!.call(this) as TextScreen, screenDisplay);
+      return displayable(screen!.call(this) as Screen, screenDisplay);
     },
     configurable: true,
   });

@@ -1,139 +1,112 @@
 /**
- * The text screen as a value: what a VGA makes of video memory. Characters and attributes lie in RAM from 0xB8000 on;
- * which of them are seen, and where the cursor is, the registers of the VGA's CRT controller say. A machine without these
- * registers shows what a BIOS leaves behind: 80 columns and 25 lines from the first character on, without a cursor.
- * Manual: IBM VGA XGA Technical Reference, "Alphanumeric Modes", "CRT Controller Registers".
+ * What a VGA shows in text mode: the characters in memory, as its registers say where they begin and how many there are.
+ * Manual: IBM VGA XGA Technical Reference, "VGA Function", "Alphanumeric Modes".
  */
 import { VirtlabError } from "../../state/error.js";
+import { MEMORY } from "../devices/layout.js";
+import { CRTC, type VgaState } from "../devices/vga.js";
 import type { Machine } from "../machine.js";
 import { deepFreeze } from "../machine-content.js";
-import { glyphs } from "./code-page-437.js";
 
 export interface ScreenCell {
-  /** The character as it looks, in Unicode: code page 437. */
   readonly character: string;
-  /** The byte in video memory. */
-  readonly code: number;
-  /** Number of its colour, 0 to 15, and of that behind it, 0 to 7. */
+  /** Number of the colour, 0 to 15, of the character and behind it. */
   readonly foreground: number;
   readonly background: number;
-  readonly blink: boolean;
 }
 
-export interface ScreenCursor {
-  /** From 0, from the top and from the left. */
-  readonly row: number;
-  readonly column: number;
-  /** Scan lines of a character that it fills. */
-  readonly from: number;
-  readonly to: number;
-}
-
-export interface TextScreen {
+export interface Screen {
   readonly columns: number;
   readonly rows: number;
-  /** Lines from the top, each with its blanks at the end left out. */
-  readonly lines: readonly string[];
-  /** From the top, each from the left. */
+  /** The characters of each row, without what is blank at its end. */
+  readonly text: readonly string[];
   readonly cells: readonly (readonly ScreenCell[])[];
-  /** Absent where it is switched off or lies outside, and without a VGA. */
-  readonly cursor?: ScreenCursor;
+  /** Where the cursor is; absent where it is not shown. */
+  readonly cursor?: { readonly column: number; readonly row: number };
+  /** The sixteen colours as CSS has them: "#aa5500". */
+  readonly colours: readonly string[];
 }
 
-/** What of a VGA decides about its text screen. */
-export interface TextMode {
-  readonly columns: number;
-  readonly rows: number;
-  /** The first character, counted in characters from the beginning of video memory. */
-  readonly start: number;
-  /** Where the cursor is, counted so too; absent where it is off. */
-  readonly cursor?: { readonly at: number; readonly from: number; readonly to: number };
-  /** The highest bit of an attribute blinks; else it is a background's. */
-  readonly blinks: boolean;
-}
+/** Code page 437, the characters in a VGA's memory of shapes. 0 and 255 are blank. */
+const CODE_PAGE = [
+  " ☺☻♥♦♣♠•◘○◙♂♀♪♫☼►◄↕‼¶§▬↨↑↓→←∟↔▲▼",
+  " !\"#$%&'()*+,-./0123456789:;<=>?",
+  "@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_",
+  "`abcdefghijklmnopqrstuvwxyz{|}~⌂",
+  "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒ",
+  "áíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐",
+  "└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀",
+  "αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■ ",
+].join("");
 
-const VIDEO = 0xb8000;
-/** Bytes of video memory in colour text modes; addresses go round in it. */
-const WINDOW = 0x8000;
-
-/** As a BIOS leaves mode 3. */
-const asAfterReset: TextMode = { columns: 80, rows: 25, start: 0, blinks: true };
-
-/** CRT controller registers by index. */
-const CRTC = { DISPLAY_END: 1, OVERFLOW: 7, MAXIMUM_SCAN_LINE: 9, CURSOR_START: 10, CURSOR_END: 11 } as const;
-const START_HIGH = 12;
-const CURSOR_HIGH = 14;
-const VERTICAL_DISPLAY_END = 18;
 const CURSOR_OFF = 0x20;
-
-/** A text mode by the registers of the CRT controller. */
-export function textMode(crtc: readonly number[], blinks: boolean): TextMode {
-  const register = (index: number): number => crtc[index] ?? 0;
-  const pair = (high: number): number => (register(high) << 8) | register(high + 1);
-  const overflow = register(CRTC.OVERFLOW);
-  const lines = register(VERTICAL_DISPLAY_END) + ((overflow & 2) << 7) + ((overflow & 0x40) << 3) + 1;
-  const from = register(CRTC.CURSOR_START);
-  const shape = { at: pair(CURSOR_HIGH), from: from & 31, to: register(CRTC.CURSOR_END) & 31 };
-  return {
-    columns: register(CRTC.DISPLAY_END) + 1,
-    rows: Math.floor(lines / ((register(CRTC.MAXIMUM_SCAN_LINE) & 31) + 1)),
-    start: pair(START_HIGH),
-    blinks,
-    ...((from & CURSOR_OFF) === 0 && shape.from <= shape.to ? { cursor: shape } : {}),
-  };
-}
+const BLINKING = 0x08;
 
 /**
- * The text screen of a machine.
+ * What the machine's screen shows.
  *
- * @throws VirtlabError where RAM ends below video memory.
+ * @throws VirtlabError for a machine without a VGA.
  * @example
- * const machine = Machine.create({ memory: "1M" }).write(0xb8000, Uint8Array.of(0x48, 0x1f, 0x69, 0x1f)); // "Hi"
- * const { lines, cells } = screenOf(machine);
- * [lines[0], cells[0]?.[0]?.foreground, cells[0]?.[0]?.background] // => [ 'Hi', 15, 1 ]
+ * const machine = Machine.create({ machine: "pc" }).write(0xb8000, Uint8Array.of(0x48, 0x07, 0x69, 0x07));
+ * screen(machine).text[0] // => 'Hi'
  */
-export function screenOf(machine: Machine, mode: TextMode = asAfterReset): TextScreen {
-  if (machine.memory.size < VIDEO + WINDOW)
-    throw new VirtlabError(`screen: RAM ends below the video memory at 0x${VIDEO.toString(16)}`);
-  const memory = machine.memory.read(VIDEO, WINDOW);
-  const { columns, rows, start, cursor } = mode;
+export function screen(machine: Machine): Screen {
+  const { vga } = machine.devices;
+  if (vga === undefined) throw new VirtlabError(`screen: a machine of the kind "${machine.kind}" has no VGA`);
+  const { crtc } = vga;
+  const columns = crtc[CRTC.horizontalDisplayEnd]! + 1;
+  const overflow = crtc[CRTC.overflow]!;
+  const lines = crtc[CRTC.verticalDisplayEnd]! + ((overflow & 0x02) << 7) + ((overflow & 0x40) << 3) + 1;
+  const rows = Math.max(1, Math.floor(lines / ((crtc[CRTC.maximumScanLine]! & 0x1f) + 1)));
+  const start = (crtc[CRTC.startHigh]! << 8) | crtc[CRTC.startLow]!;
+  const pitch = crtc[CRTC.offset]! * 2;
+  const memory = textMemory(machine);
+  const blinks = (vga.attribute[0x10]! & BLINKING) !== 0;
   const cells = Array.from({ length: rows }, (_, row) =>
-    Array.from({ length: columns }, (_, column) => cellAt(memory, 2 * (start + row * columns + column), mode.blinks)),
+    Array.from({ length: columns }, (_, column): ScreenCell => {
+      const at = (2 * (start + row * pitch + column)) % memory.length;
+      const attribute = memory[at + 1]!;
+      return {
+        character: CODE_PAGE[memory[at]!]!,
+        foreground: attribute & 15,
+        background: (attribute >> 4) & (blinks ? 7 : 15),
+      };
+    }),
   );
-  const place = cursor === undefined ? -1 : cursor.at - start;
-  const inside = cursor !== undefined && place >= 0 && place < rows * columns;
+  const place = ((crtc[CRTC.cursorHigh]! << 8) | crtc[CRTC.cursorLow]!) - start;
+  const cursor = { column: place % pitch, row: Math.floor(place / pitch) };
+  const shown =
+    (crtc[CRTC.cursorStart]! & CURSOR_OFF) === 0 && place >= 0 && cursor.row < rows && cursor.column < columns;
   return deepFreeze({
     columns,
     rows,
-    lines: cells.map((row) =>
+    text: cells.map((row) =>
       row
         .map(({ character }) => character)
         .join("")
         .trimEnd(),
     ),
     cells,
-    ...(inside
-      ? { cursor: { row: Math.floor(place / columns), column: place % columns, from: cursor.from, to: cursor.to } }
-      : {}),
+    ...(shown ? { cursor } : {}),
+    colours: Array.from({ length: 16 }, (_, number) => colourOf(vga, number)),
   });
 }
 
-/** Cells by their two bytes: there are few on a screen, and they are frozen. */
-const known = new Map<number, ScreenCell>();
+/** The text window, as far as there is memory. */
+function textMemory({ memory }: Machine): Uint8Array {
+  const { base, length } = MEMORY.text;
+  const window = new Uint8Array(length);
+  const count = Math.max(0, Math.min(length, memory.size - base));
+  window.set(memory.read(Math.min(base, memory.size), count));
+  return window;
+}
 
-function cellAt(memory: Uint8Array, offset: number, blinks: boolean): ScreenCell {
-  const code = memory[offset & (WINDOW - 1)]!;
-  const attribute = memory[(offset + 1) & (WINDOW - 1)]!;
-  const key = (blinks ? 0x10000 : 0) | (attribute << 8) | code;
-  const found = known.get(key);
-  if (found !== undefined) return found;
-  const made = Object.freeze({
-    character: glyphs[code]!,
-    code,
-    foreground: attribute & 15,
-    background: (attribute >> 4) & (blinks ? 7 : 15),
-    blink: blinks && attribute > 127,
-  });
-  known.set(key, made);
-  return made;
+/** A colour of text, through the attribute controller's palette and the DAC. */
+function colourOf({ attribute, dac, dacMask }: VgaState, number: number): string {
+  const entry = dac[attribute[number]! & 0x3f & dacMask]!;
+  const part = (shift: number): string =>
+    Math.round((((entry >> shift) & 0x3f) * 255) / 63)
+      .toString(16)
+      .padStart(2, "0");
+  return `#${part(12)}${part(6)}${part(0)}`;
 }
