@@ -52,17 +52,21 @@ const addUnderLock = (name: string): string => `
 
 export interface SeveralGuest {
   readonly name: string;
+  /** What it says, as hexadecimal bytes. */
+  readonly says: string;
   readonly image: Uint8Array;
 }
 
-const guest = (name: string, main: string, more: string): SeveralGuest => ({
+const guest = (name: string, says: string, main: string, more: string): SeveralGuest => ({
   name,
+  says,
   image: apicGuest({ main: main + end, more: data + more }),
 });
 
 export const severalGuests: readonly SeveralGuest[] = [
   guest(
     "INIT and start-up wake the other processor in real mode at the page",
+    "0100000000000001",
     `${wake}${sayWord("alive")}${sayWord("counter")}`,
     `
 ap_main:
@@ -75,6 +79,7 @@ ap_main:
   ),
   guest(
     "a spinlock keeps two processors apart",
+    "d0070000",
     `${wake}${addUnderLock("bsp")}${until("done_word", 1)}${sayWord("counter")}`,
     `
 ap_main:
@@ -88,6 +93,7 @@ ${addUnderLock("ap")}
   ),
   guest(
     "LOCK makes additions of two processors whole",
+    "70170000",
     `${wake}mov ecx, 3000\n.bsp_add: lock inc dword [counter]\ndec ecx\njnz .bsp_add\n${until("done_word", 1)}${sayWord("counter")}`,
     `
 ap_main:
@@ -104,6 +110,7 @@ ap_main:
   ),
   guest(
     "two processors that are halted wake each other by interrupts",
+    "14000000",
     `${wake}sti\n${send(1, 0x40)}.play: cmp dword [ball], 20\njae .played\nhlt\njmp .play\n.played: cli\n${sayWord("ball")}`,
     `
 on_64:
@@ -127,6 +134,7 @@ ap_main:
   ),
   guest(
     "shorthands and logical destinations reach who they name",
+    "0102030405",
     [
       `${writeApic(LDR, 0x0100_0000)}${wake}`,
       `${writeApic(ICR, 0xc0042)}${until("step", 1)}${sayByte(1)}`,
@@ -163,6 +171,7 @@ ap_main:
   ),
   guest(
     "an NMI reaches a halted processor whatever IF is",
+    "01000000",
     `${wake}${send(1, 0x4400)}${until("step", 1)}${sayWord("step")}`,
     `
 on_2:
@@ -178,6 +187,7 @@ ap_main:
   ),
   guest(
     "a second start-up message is ignored, and INIT begins anew",
+    "000000000100000002000000",
     [
       `${wake}${send(1, startUp)}${until("step", 1)}`,
       `mov dword [alive], 0\n${send(1, INIT)}mov ecx, 1000\n.idle: dec ecx\njnz .idle\n${sayWord("alive")}${sayWord("step")}`,
@@ -196,6 +206,7 @@ ap_main:
   ),
   guest(
     "each processor has a timer of its own",
+    "0700000044000200",
     [
       wake,
       `${writeApic(0x3e0, 0xb)}${writeApic(0x320, 0x2_0044)}${writeApic(0x380, 5000)}sti\n`,

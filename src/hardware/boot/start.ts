@@ -9,13 +9,7 @@ import { checkedModel, type ModelName } from "../cpu/model.js";
 import { afterReset } from "../cpu/reset.js";
 import { flatProtectedMode, generalNames, realSegment, type SystemState } from "../cpu/state.js";
 import { createDevices, type DeviceSetup } from "../devices/bus.js";
-import {
-  checkedProcessors,
-  type ExtraDevice,
-  type MachineKind,
-  type MachineName,
-  machineKind,
-} from "../devices/machines.js";
+import { checkedProcessors, type ExtraDevice, type MachineName, machineKind } from "../devices/machines.js";
 import type { DeviceConfig } from "../devices/port-map.js";
 import type { DiskImage } from "../disk.js";
 import { firmwareTables } from "../firmware/tables.js";

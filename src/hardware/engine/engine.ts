@@ -537,7 +537,7 @@ export class Engine {
       vector,
       name: vectorNames[vector] ?? `vector ${vector}`,
       ...(errorCode === undefined ? {} : { errorCode }),
-      ...(vector === VECTOR.PF ? { cr2: processor.system.cr2 >>> 0 } : {}),
+      ...(vector === VECTOR.PF ? { cr2: processor.faultAddress } : {}),
     });
   }
 
