@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { assemble } from "../src/hardware/isa/assembler/assembler.js";
 import { Machine } from "../src/hardware/machine.js";
 import { debug, runGdb } from "./support/gdb.js";
 import { peer } from "./support/peers.js";
@@ -203,6 +204,135 @@ describe("gdb", () => {
     expect(answers[1]).toContain("No more reverse-execution history.");
     expect(answers[2]).toContain("the machine has ended: debug exit");
     expect(left.machine.serial).toBe("echo: ready\nHELLO\necho: 1 lines\n");
+  });
+});
+
+/**
+ * Goes into long mode with the first 2 MiB mapped at 0 and in the upper half, writes there, and loops there.
+ * Spec: SDM Vol. 3A, "Initializing IA-32e Mode".
+ */
+const longMode = `
+  org 0x100000
+  mov dword [0x2000], 0x3003
+  mov dword [0x2ff8], 0x3003
+  mov dword [0x3000], 0x4003
+  mov dword [0x3ff8], 0x4003
+  mov dword [0x4000], 0x83
+  mov eax, 0x20
+  mov cr4, eax
+  mov eax, 0x2000
+  mov cr3, eax
+  mov ecx, 0xc0000080
+  mov eax, 0x100
+  xor edx, edx
+  wrmsr
+  mov eax, 0x80000011
+  mov cr0, eax
+  lgdt [pointer]
+  jmp 8:wide
+pointer: dw 15
+  dd table
+table: dd 0, 0, 0, 0x00209a00
+wide:
+  db 0x48, 0xb8, 0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11 ; mov rax, 0x1122334455667788
+  db 0x49, 0x89, 0xc7 ; mov r15, rax
+  db 0x48, 0xbb, 0, 0, 0x18, 0xc0, 0xff, 0xff, 0xff, 0xff ; mov rbx, 0xffffffffc0180000
+  db 0x48, 0x89, 0x03 ; mov [rbx], rax
+  db 0x48, 0xc7, 0xc2 ; mov rdx, upper + 0xffffffffc0000000
+  dd upper + 0xc0000000
+  db 0xff, 0xe2 ; jmp rdx
+upper:
+  db 0x48, 0xff, 0x03 ; inc qword [rbx]
+  db 0xeb, 0xfb ; jmp upper
+`;
+
+describe("gdb in long mode", () => {
+  const booted = Machine.boot({ image: assemble(longMode, { bits: 32 }).bytes, memory: "4M", model: "core2" });
+  const machine = booted.run({
+    until: ({ cpu }) => (cpu.system.segments.cs.access & 0x2000) !== 0,
+    maxInstructions: 100,
+  });
+
+  it("reads and writes 64-bit registers, and memory of the upper half", async (context) => {
+    const { answers, left } = await debug(context, machine, "", [
+      "stepi 4",
+      "info registers",
+      "x/2xg 0xffffffffc0180000",
+      "x/2i $pc",
+      "set var $r15 = 0x8877665544332211",
+      "set var $st0 = 1.5",
+      "set var $xmm9.uint128 = 0x123456789abcdef0",
+      "set var {long}0xffffffffc0180008 = -2",
+      "p/x $r15",
+      "p $st0",
+      "stepi 3",
+      "p $pc",
+      "set var $pc = 0xffffffffc0100000",
+      "p/x $rip",
+      "x/i 0x8000000000000000",
+      "detach",
+    ]);
+    const shown = Object.fromEntries(answers[1]!.split("\n").map((line) => line.split(/\s+/, 2)));
+    const { registers } = machine.run({ maxInstructions: 4 });
+    for (const name of ["rax", "rbx", "rsp", "r8", "r15", "rip", "cr0", "cr3", "cr4"] as const)
+      expect([name, shown[name]]).toEqual([name, `0x${registers[name].toString(16)}`]);
+    expect(shown["rax"]).toBe("0x1122334455667788");
+    expect(answers[2]).toMatch(/^0xffffffffc0180000:\s+0x1122334455667788\s+0x0{16}$/);
+    expect(answers[3]).toMatch(/mov\s+\$0xffffffffc01000[0-9a-f]{2},%rdx\n.*jmp\s+\*%rdx/);
+    expect([answers[8], answers[9]]).toEqual(["$1 = 0x8877665544332211", "$2 = 1.5"]);
+    expect(answers[11]).toMatch(/^\$3 = \(void \(\*\)\(\)\) 0xffffffffc01000[0-9a-f]{2}$/);
+    expect(answers[13]).toBe("$4 = 0xffffffffc0100000");
+    expect(answers[14]).toContain("Cannot access memory");
+    expect(left.machine.registers.r15).toBe(0x8877665544332211n);
+    expect(left.machine.cpu.floating.xmm[9]).toBe(0x123456789abcdef0n);
+    expect(left.machine.cpu.floating.registers[0]).toBe(0x3fffc000000000000000n);
+    expect(left.machine.readLinear(0xffffffffc0180008n, 8)).toEqual(Uint8Array.of(0xfe, ...Array(7).fill(0xff)));
+  });
+
+  it("stops at breakpoints and watchpoints of the upper half, both ways", async (context) => {
+    const { answers } = await debug(context, machine, "", [
+      "watch *(long*)0xffffffffc0180000",
+      "continue",
+      "continue",
+      "p/x $rip",
+      'eval "hbreak *%lu", $rip',
+      "delete 1",
+      "continue",
+      "p/x *(long*)0xffffffffc0180000",
+      "reverse-continue",
+      "reverse-stepi",
+      "p/x $rip",
+      "watch *(long*)0xffffffffc0180000",
+      "reverse-continue",
+      "monitor info",
+      "detach",
+    ]);
+    expect(answers[1]).toMatch(/Old value = 0\nNew value = 1234605616436508552/);
+    expect(answers[2]).toMatch(/New value = 1234605616436508553/);
+    expect(answers[3]).toMatch(/^\$1 = 0xffffffffc01000[0-9a-f]{2}$/);
+    expect(answers[6]).toContain("Breakpoint 2, 0xffffffffc01000");
+    expect(answers[7]).toBe("$2 = 0x112233445566778a");
+    expect(answers[10]).not.toBe(answers[3]);
+    expect(answers[12]).toMatch(
+      /Old value = 1234605616436508553\nNew value = 1234605616436508552|Old value = 1234605616436508552\nNew value = 0/,
+    );
+    expect(answers[13]).toMatch(/^steps \d+/);
+  });
+
+  it("finds its places in code that was run before, too", () => {
+    const loop = machine.run({ maxInstructions: 1000 });
+    const { rip } = loop.registers;
+    const address = Number(BigInt.asIntN(64, rip));
+    const again = loop.run({ breakpoints: [address] });
+    expect(again.stop).toEqual({ reason: "breakpoint", address });
+    expect(again.steps).toBe(1000 + machine.steps + 2);
+    expect(loop.run({ until: address }).steps).toBe(again.steps);
+  });
+
+  it("is told to connect again when the processor has come into long mode", async (context) => {
+    const { answers } = await debug(context, booted, "", ["stepi 20", "p/x $cr0", "detach"]);
+    expect(answers[0]).toContain("virtlab: the processor is in long mode now: disconnect and connect again to see it");
+    expect(answers[1]).toBe("$1 = 0x80000011");
   });
 });
 

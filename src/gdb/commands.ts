@@ -2,10 +2,12 @@
  * What each packet asks for, as a table. An unknown packet is answered with nothing, a bad one with an error number.
  * Spec: GDB manual, "Packets", "General Query Packets".
  */
+import type { CpuState } from "../hardware/cpu/state.js";
 import { description } from "./description.js";
 import { linearOf, readLinear, writeLinear } from "./memory.js";
 import { monitor } from "./monitor.js";
 import { fromHex, PACKET_SIZE, parseNumber, textToHex, toHex } from "./packets.js";
+import { currentProcessor, processorCount, processorOf, processorState, threadOf } from "./processors.js";
 import { decodeRegister, encodeAll, encodeRegister, registersOf, writeRegisters } from "./registers.js";
 import { edited, type Session, says, type Turn } from "./session.js";
 import { type StopPoint, stopPointTypes } from "./stop-points.js";
@@ -43,15 +45,19 @@ const writeAll: Command = (session, rest) => {
   return written(session, writes);
 };
 
+/** Only the processor whose turn it is can be written to. */
 function written(session: Session, writes: Parameters<typeof writeRegisters>[1]): Turn {
+  if (session.selected !== currentProcessor(session.machine)) return says(session, REFUSED);
   const machine = writeRegisters(session.machine, writes);
   return machine === undefined ? says(session, REFUSED) : says(edited(session, machine), "OK");
 }
 
+const selectedState = ({ machine, selected }: Session): CpuState => processorState(machine, selected);
+
 const readOne: Command = (session, rest) => {
   const register = registersOf(session.width)[Number(parseNumber(rest) ?? -1)];
   if (register === undefined) return says(session, MALFORMED);
-  return says(session, encodeRegister(register, register.read(session.machine.cpu)));
+  return says(session, encodeRegister(register, register.read(selectedState(session))));
 };
 
 const writeOne: Command = (session, rest) => {
@@ -126,15 +132,14 @@ const remove: Command = (session, rest) => {
 
 // ---- going ----------------------------------------------------------------------------------------------------------
 
-const THREAD = /^(-1|0|0*1)$/;
-
-/** "ACTION[:THREAD];…": the first action that is for this thread. */
+/** "ACTION[:THREAD];…": the first action that is for a processor there is. The others go on meanwhile, as they do. */
 const resume: Command = (session, rest) => {
   for (const action of rest.split(";").slice(1)) {
-    const [what = "", thread] = action.split(":");
-    if (thread !== undefined && !THREAD.test(thread)) continue;
+    const [what = "", thread = "-1"] = action.split(":");
+    const processor = processorOf(session.machine, thread);
+    if (processor === undefined) continue;
     if (/^c$|^C[0-9a-f]{2}$/i.test(what)) return go(session, "continue");
-    if (/^s$|^S[0-9a-f]{2}$/i.test(what)) return go(session, "step");
+    if (/^s$|^S[0-9a-f]{2}$/i.test(what)) return go(session, "step", thread === "-1" ? session.selected : processor);
     return says(session, MALFORMED);
   }
   return says(session, MALFORMED);
@@ -181,18 +186,26 @@ const command: Command = (session, rest) => {
   return says(after, textToHex(text));
 };
 
-const selectThread: Command = (session, rest) =>
-  says(session, /^[gc]/.test(rest) && THREAD.test(rest.slice(1)) ? "OK" : MALFORMED);
+const selectThread: Command = (session, rest) => {
+  const selected = /^[gc]/.test(rest) ? processorOf(session.machine, rest.slice(1)) : undefined;
+  if (selected === undefined) return says(session, MALFORMED);
+  return says(rest.startsWith("g") ? { ...session, selected } : session, "OK");
+};
 
-const describeThread: Command = (session, rest) =>
-  THREAD.test(rest)
-    ? says(session, textToHex(`processor 0${session.machine.halted ? ", halted" : ""}`))
-    : says(session, MALFORMED);
+const describeThread: Command = (session, rest) => {
+  const number = processorOf(session.machine, rest);
+  if (number === undefined) return says(session, MALFORMED);
+  const { halted } = processorState(session.machine, number);
+  return says(session, textToHex(`processor ${number}${halted ? ", halted" : ""}`));
+};
+
+const listThreads: Command = (session) =>
+  says(session, `m${Array.from({ length: processorCount(session.machine) }, (_, number) => threadOf(number)).join()}`);
 
 /** By how packets begin; of two that fit, the longer. */
 const commands: Readonly<Record<string, Command>> = {
   "?": (session) => says(session, session.stopReply),
-  g: (session) => says(session, encodeAll(session.width, session.machine)),
+  g: (session) => says(session, encodeAll(session.width, selectedState(session))),
   G: writeAll,
   p: readOne,
   P: writeOne,
@@ -213,13 +226,13 @@ const commands: Readonly<Record<string, Command>> = {
   k: (session) => says({ ...session, left: "killed" }),
   D: (session) => says({ ...session, left: "detached" }, "OK"),
   H: selectThread,
-  T: (session, rest) => says(session, THREAD.test(rest) ? "OK" : MALFORMED),
+  T: (session, rest) => says(session, processorOf(session.machine, rest) === undefined ? MALFORMED : "OK"),
   qSupported: answer(abilities),
   "qXfer:features:read:": readDescription,
   QStartNoAckMode: (session) => says({ ...session, noAcknowledgements: true }, "OK"),
   qAttached: answer("1"),
-  qC: answer("QC1"),
-  qfThreadInfo: answer("m1"),
+  qC: (session) => says(session, `QC${threadOf(session.selected)}`),
+  qfThreadInfo: listThreads,
   qsThreadInfo: answer("l"),
   "qThreadExtraInfo,": describeThread,
   "qRcmd,": command,

@@ -11,6 +11,10 @@ export const linearOf = (address: bigint, width: RegisterWidth): number =>
 /** A machine's address as gdb has it. */
 export const addressText = (linear: number): string => BigInt.asUintN(64, BigInt(linear)).toString(16);
 
+/** Where a linear address leads; pages of programs too, from which SMAP keeps the supervisor. */
+const physicalOf = (machine: Machine, linear: number): number | undefined =>
+  machine.walk(linear).physical ?? machine.walk(linear, { user: true }).physical;
+
 /** Does something for each part of a range that lies on one page, as far as pages are there. Gives how many bytes that were. */
 function eachPart(
   machine: Machine,
@@ -23,7 +27,7 @@ function eachPart(
     while (at < length) {
       const address = linear + at;
       const count = Math.min(length - at, PAGE_SIZE - (((address % PAGE_SIZE) + PAGE_SIZE) % PAGE_SIZE));
-      const { physical } = machine.walk(address);
+      const physical = physicalOf(machine, address);
       if (physical === undefined) return at;
       action(physical, count, at);
       at += count;

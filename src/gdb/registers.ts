@@ -5,6 +5,8 @@
 import type { FloatingState } from "../hardware/cpu/floating.js";
 import { type CpuState, generalNames, type SegmentName } from "../hardware/cpu/state.js";
 import type { EditableMachine, Machine } from "../hardware/machine.js";
+import { longRegisters } from "../hardware/registers.js";
+import { VirtlabError } from "../state/error.js";
 
 export interface Register {
   readonly name: string;
@@ -27,19 +29,8 @@ export interface Feature {
 /** Which of the two descriptions is used. */
 export type RegisterWidth = 32 | 64;
 
-const unsigned = (value: number): bigint => BigInt.asUintN(64, BigInt(value));
 const word = (value: number): bigint => BigInt(value >>> 0);
 const toNumber = (value: bigint): number => Number(BigInt.asIntN(32, value));
-
-/** What of R8 to R15 begins behind the high halves of the first eight. */
-const NUMBERED = 8;
-
-/** A general register with all of its 64 bits. */
-function wholeRegister({ wide, ...cpu }: CpuState, number: number): bigint {
-  if (number < NUMBERED) return word(cpu[generalNames[number]!]) | (word(wide[number]!) << 32n);
-  const at = NUMBERED + 2 * (number - NUMBERED);
-  return word(wide[at]!) | (word(wide[at + 1]!) << 32n);
-}
 
 const general32 = generalNames.map(
   (name): Register => ({
@@ -53,16 +44,20 @@ const general32 = generalNames.map(
   }),
 );
 
-/** By their numbers in encodings, in the order that amd64 has them. */
-const general64 = [
-  ...Object.entries({ rax: 0, rbx: 3, rcx: 1, rdx: 2, rsi: 6, rdi: 7, rbp: 5, rsp: 4 }),
-  ...[8, 9, 10, 11, 12, 13, 14, 15].map((number) => [`r${number}`, number] as const),
-].map(
-  ([name, number]): Register => ({
+const general64 = (
+  [
+    ...(["rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp"] as const),
+    ...(["r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"] as const),
+  ] as const
+).map(
+  (name): Register => ({
     name,
     bits: 64,
     type: name === "rbp" || name === "rsp" ? "data_ptr" : "int64",
-    read: (cpu) => wholeRegister(cpu, number),
+    read: (cpu) => longRegisters(cpu)[name],
+    write: ({ registers }, value) => {
+      registers[name] = value;
+    },
   }),
 );
 
@@ -76,7 +71,15 @@ const eip: Register = {
   },
 };
 
-const rip: Register = { name: "rip", bits: 64, type: "code_ptr", read: ({ eip }) => unsigned(eip) };
+const rip: Register = {
+  name: "rip",
+  bits: 64,
+  type: "code_ptr",
+  read: (cpu) => longRegisters(cpu).rip,
+  write: ({ registers }, value) => {
+    registers.rip = value;
+  },
+};
 
 const eflags: Register = {
   name: "eflags",
@@ -100,7 +103,7 @@ const segments = (["cs", "ss", "ds", "es", "fs", "gs"] as const).map(
 const segmentBase = (name: SegmentName, bits: number): Register => ({
   name: `${name}_base`,
   bits,
-  type: bits === 32 ? "int" : "long",
+  type: "int",
   ...(bits === 32 ? { group: "system" } : {}),
   read: ({ system }) => BigInt.asUintN(bits, BigInt(system.segments[name].base)),
 });
@@ -112,6 +115,9 @@ const stack = [0, 1, 2, 3, 4, 5, 6, 7].map(
     bits: 80,
     type: "i387_ext",
     read: ({ floating: { registers, status } }) => registers[((status >>> TOP) + number) & 7]!,
+    write: ({ floating: { registers, status } }, value) => {
+      registers[((status >>> TOP) + number) & 7] = value;
+    },
   }),
 );
 
@@ -135,6 +141,9 @@ const floatingControl = (
     type: "int",
     group: "float",
     read: ({ floating }) => BigInt.asUintN(32, BigInt(floating[field])),
+    write: ({ floating }, value) => {
+      floating[field] = Number(value);
+    },
   }),
 );
 
@@ -146,9 +155,21 @@ const vectors = (count: number): readonly Register[] => [
       bits: 128,
       type: "vec128",
       read: ({ floating }) => floating.xmm[number]!,
+      write: ({ floating }, value) => {
+        floating.xmm[number] = value;
+      },
     }),
   ),
-  { name: "mxcsr", bits: 32, type: "i386_mxcsr", group: "vector", read: ({ floating }) => word(floating.mxcsr) },
+  {
+    name: "mxcsr",
+    bits: 32,
+    type: "i386_mxcsr",
+    group: "vector",
+    read: ({ floating }) => word(floating.mxcsr),
+    write: ({ floating }, value) => {
+      floating.mxcsr = Number(value);
+    },
+  },
 ];
 
 const system = (bits: RegisterWidth): readonly Register[] =>
@@ -208,7 +229,7 @@ export function decodeRegister({ bits }: Register, digits: string): bigint | und
 }
 
 /** All of them one behind the other, as `g` has it. */
-export const encodeAll = (width: RegisterWidth, { cpu }: Machine): string =>
+export const encodeAll = (width: RegisterWidth, cpu: CpuState): string =>
   listed[width].map((register) => encodeRegister(register, register.read(cpu))).join("");
 
 /** The machine with registers written; undefined if one cannot be written, or not to that value. */
@@ -220,7 +241,12 @@ export function writeRegisters(
   const changed = writes.filter(([register, value]) => register.read(cpu) !== value);
   if (changed.length === 0) return machine;
   if (changed.some(([register]) => register.write === undefined)) return undefined;
-  return machine.edit((draft) => {
-    for (const [register, value] of changed) register.write!(draft, value);
-  });
+  try {
+    return machine.edit((draft) => {
+      for (const [register, value] of changed) register.write!(draft, value);
+    });
+  } catch (error) {
+    if (error instanceof VirtlabError) return undefined;
+    throw error;
+  }
 }

@@ -2,13 +2,16 @@
 import { isLong } from "../hardware/cpu/state.js";
 import type { Machine } from "../hardware/machine.js";
 import { begun, edit, endOf, type History } from "./history.js";
+import { currentProcessor, threadOf } from "./processors.js";
 import type { RegisterWidth } from "./registers.js";
 import type { StopPoint } from "./stop-points.js";
 
 /** Where the machine is on its way to; work.ts goes it in pieces. */
 export type Motion =
-  /** On, to a stop or at the most to a step. */
-  | { readonly kind: "forward"; readonly to?: number }
+  /** On, to a stop. */
+  | { readonly kind: "forward" }
+  /** On, until a processor has made a step or a stop has come; at the most to a step. */
+  | { readonly kind: "step"; readonly processor: number; readonly latest: number }
   /** Back to a step. */
   | { readonly kind: "back-to"; readonly to: number }
   /** Back to the last stop before the step `from`; behind the step `bound` there is none. */
@@ -31,6 +34,8 @@ export interface Session {
   readonly history: History;
   /** What is typed when the machine comes by, by step. */
   readonly script: readonly Typed[];
+  /** Whose registers gdb asks for. */
+  readonly selected: number;
   readonly stopPoints: readonly StopPoint[];
   readonly snapshots: ReadonlyMap<string, { readonly machine: Machine; readonly history: History }>;
   readonly motion: Motion | undefined;
@@ -41,6 +46,8 @@ export interface Session {
   readonly left: "detached" | "killed" | "exited" | undefined;
   /** Why the machine stands still, as gdb was told. */
   readonly stopReply: string;
+  /** The debugger knows that the processor has come to have more registers than it was told of. */
+  readonly warned: boolean;
   /** Packets go without acknowledgements. */
   readonly noAcknowledgements: boolean;
   /** Bytes that are no whole packet yet, or wait for the machine to stop; and what was sent last. */
@@ -69,13 +76,15 @@ export function beginSession(start: Machine, script: readonly Typed[] = []): Ses
     machine,
     history: begun(machine),
     script,
+    selected: currentProcessor(machine),
     stopPoints: [],
     snapshots: new Map(),
     motion: undefined,
     waits: false,
     end: undefined,
     left: undefined,
-    stopReply: "T05thread:1;",
+    stopReply: `T05thread:${threadOf(currentProcessor(machine))};`,
+    warned: false,
     noAcknowledgements: false,
     unread: new Uint8Array(),
     sent: new Uint8Array(),

@@ -1,5 +1,6 @@
 /** Breakpoints and watchpoints as gdb sets them, and a reply that names the one a machine has come to. */
-import type { Watchpoint } from "../hardware/engine/stops.js";
+import { codeBitsOf } from "../hardware/cpu/state.js";
+import { codeAddress, type Watchpoint } from "../hardware/engine/stops.js";
 import type { Machine, RunOptions } from "../hardware/machine.js";
 import { addressText } from "./memory.js";
 
@@ -26,12 +27,10 @@ export function runStops(points: readonly StopPoint[]): Pick<RunOptions, "breakp
 }
 
 /** Linear address of the instruction that comes next. */
-export function nextInstruction({ cpu }: Machine): number {
-  const { base } = cpu.system.segments.cs;
-  return base === 0 ? (cpu.eip < 0 && !longCode(cpu) ? cpu.eip >>> 0 : cpu.eip) : (base + cpu.eip) >>> 0;
+export function nextInstruction({ cpu: { eip, system } }: Machine): number {
+  if (codeBitsOf(system) === 64) return eip;
+  return codeAddress(eip >>> 0, system.segments.cs.base);
 }
-
-const longCode = ({ system }: Machine["cpu"]): boolean => (system.segments.cs.access & (1 << 13)) !== 0;
 
 export const breakpointAt = (points: readonly StopPoint[], linear: number): StopPoint | undefined =>
   points.find((point) => isBreakpoint(point) && point.linear === linear);

@@ -2,20 +2,35 @@
  * The ways of a machine under a debugger, gone piece by piece so that a debugger can break in: on to a stop, back by a step,
  * back to the last stop. Back is always on again from a machine that was kept.
  */
+import { isLong } from "../hardware/cpu/state.js";
 import type { Machine } from "../hardware/machine.js";
 import type { Stop } from "../hardware/state.js";
 import { approach, keep, keptBefore, nextEdit, PIECE, reach, startOf } from "./history.js";
 import { textToHex } from "./packets.js";
+import { currentProcessor, threadOf } from "./processors.js";
 import { lastHit } from "./search.js";
 import { type End, edited, type Motion, type Session, says, type Turn, type Typed, withScript } from "./session.js";
 import { breakpointAt, nextInstruction, reasonOf, runStops } from "./stop-points.js";
 
 const SIGNAL = { INT: "02", ILL: "04", TRAP: "05", SEGV: "0b", TERM: "0f" } as const;
 
-/** Standing still, for a reason that gdb knows by name or for none. */
-const stopped = (session: Session, signal: string, reason = ""): Turn => {
-  const stopReply = `T${signal}thread:1;${reason}`;
-  return says({ ...session, motion: undefined, waits: false, stopReply }, stopReply);
+/** Words that gdb prints. */
+const printed = (words: string): string => `O${textToHex(`virtlab: ${words}\n`)}`;
+
+const WIDER = "the processor is in long mode now: disconnect and connect again to see it";
+
+/** Standing still, for a reason that gdb knows by name or for none; at a processor. */
+const stopped = (
+  session: Session,
+  signal: string,
+  reason = "",
+  selected: number = currentProcessor(session.machine),
+): Turn => {
+  const stopReply = `T${signal}thread:${threadOf(selected)};${reason}`;
+  const warn = session.width === 32 && !session.warned && isLong(session.machine.cpu.system);
+  const warned = session.warned || warn;
+  const still: Session = { ...session, motion: undefined, waits: false, stopReply, selected, warned };
+  return says(still, ...(warn ? [printed(WIDER)] : []), stopReply);
 };
 
 /** The end of what can be undone. */
@@ -55,24 +70,50 @@ const changed = (session: Session, machine: Machine): Session => {
 const nextTyped = (script: readonly Typed[], after: number): number =>
   script.reduce((next, { steps }) => (steps > after ? Math.min(next, steps) : next), Number.POSITIVE_INFINITY);
 
-function forward(session: Session, { to }: { readonly to?: number }): Turn {
+/** Runs to a stop, a change from outside or a step; whichever comes first. */
+function run(session: Session, target: number): { readonly ran: Machine; readonly moved: Session } {
   const { machine, history, stopPoints, script } = session;
   const { steps } = machine;
-  const piece = to ?? (Math.floor(steps / PIECE) + 1) * PIECE;
   const change = Math.min(nextEdit(history, steps), nextTyped(script, steps));
-  const ran = machine.run({ maxInstructions: Math.min(piece, change) - steps, ...runStops(stopPoints) });
-  const moved = ran.steps === change ? changed(session, ran) : moveTo(session, ran);
-  const next = moved.machine;
+  const ran = machine.run({ maxInstructions: Math.min(target, change) - steps, ...runStops(stopPoints) });
+  return { ran, moved: ran.steps === change ? changed(session, ran) : moveTo(session, ran) };
+}
+
+function forward(session: Session): Turn {
+  const { ran, moved } = run(session, (Math.floor(session.machine.steps / PIECE) + 1) * PIECE);
   const stop = ran.stop!;
-  if (stop.reason === "limit") return next.steps === to ? stopped(moved, SIGNAL.TRAP) : says(moved);
+  if (stop.reason === "halted" && stop.waitsForInput && moved.machine === ran) return says({ ...moved, waits: true });
+  return arrived(moved, ran) ?? says(moved);
+}
+
+/** Turns of other processors that are run in a piece. */
+const TURNS = 1000;
+
+function step(session: Session, { processor, latest }: Extract<Motion, { kind: "step" }>): Turn {
+  let now = session;
+  for (let count = 0; count < TURNS && now.machine.steps < latest; count++) {
+    const own = currentProcessor(now.machine) === processor;
+    const { steps, turn } = now.machine;
+    const { ran, moved } = run(now, own ? steps + 1 : Math.min(latest, steps + (turn?.left ?? 1)));
+    const end = arrived(moved, ran);
+    if (end !== undefined) return end;
+    if (own || ran.stop?.reason === "halted") return stopped(moved, SIGNAL.TRAP, "", processor);
+    now = moved;
+  }
+  // A processor that is halted, or was never started, may make no step at all.
+  return now.machine.steps < latest ? says(now) : stopped(now, SIGNAL.TRAP, "", processor);
+}
+
+/** What ended the way; undefined if nothing has. */
+function arrived(session: Session, ran: Machine): Turn | undefined {
+  const stop = ran.stop!;
+  if (stop.reason === "limit" || (stop.reason === "halted" && stop.waitsForInput)) return undefined;
   if (stop.reason === "breakpoint" || stop.reason === "watchpoint")
-    return stopped(moved, SIGNAL.TRAP, reasonOf(ran, stopPoints));
-  if (next !== ran) return says(moved);
-  if (stop.reason === "halted" && stop.waitsForInput)
-    return to === undefined ? says({ ...moved, waits: true }) : stopped(moved, SIGNAL.TRAP);
+    return stopped(session, SIGNAL.TRAP, reasonOf(ran, session.stopPoints));
+  if (session.machine !== ran) return undefined;
   const { words, signal, end } = ending(stop);
-  const { session: ended, replies } = stopped({ ...moved, end }, signal);
-  return says(ended, `O${textToHex(`virtlab: the machine has ended: ${words}\n`)}`, ...replies);
+  const { session: ended, replies } = stopped({ ...session, end }, signal);
+  return says(ended, printed(`the machine has ended: ${words}`), ...replies);
 }
 
 function backTo(session: Session, { to }: { readonly to: number }): Turn {
@@ -108,12 +149,13 @@ function back(session: Session, { from, bound }: Extract<Motion, { kind: "back" 
 export function work(session: Session): Turn {
   const { motion } = session;
   if (motion === undefined || session.left !== undefined) return says(session);
-  if (motion.kind === "forward") return forward(session, motion);
+  if (motion.kind === "forward") return forward(session);
+  if (motion.kind === "step") return step(session, motion);
   return motion.kind === "back-to" ? backTo(session, motion) : back(session, motion);
 }
 
 /** Sets the machine going; `work` moves it. */
-export function go(session: Session, kind: "continue" | "step" | "back" | "back-step"): Turn {
+export function go(session: Session, kind: "continue" | "step" | "back" | "back-step", processor?: number): Turn {
   const { machine, history, end } = session;
   const { steps } = machine;
   const reverse = kind === "back" || kind === "back-step";
@@ -121,7 +163,7 @@ export function go(session: Session, kind: "continue" | "step" | "back" | "back-
   if (reverse && steps <= startOf(history)) return atBeginning({ ...session, end: undefined });
   const motions: Readonly<Record<typeof kind, Motion>> = {
     continue: { kind: "forward" },
-    step: { kind: "forward", to: steps + 1 },
+    step: { kind: "step", processor: processor ?? currentProcessor(machine), latest: steps + PIECE },
     back: { kind: "back", from: steps, bound: steps },
     "back-step": { kind: "back-to", to: steps - 1 },
   };

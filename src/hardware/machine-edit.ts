@@ -1,6 +1,7 @@
 /** What people may edit of a machine, and what no machine could be after it. */
 import { produce } from "immer";
 import { VirtlabError } from "../state/error.js";
+import { type FloatingState, MXCSR_BITS } from "./cpu/floating.js";
 import { includes } from "./cpu/model.js";
 import { type CpuState, codeBitsOf, FLAG, generalNames, isCanonical, noWide, WIDE_WORDS } from "./cpu/state.js";
 import type { DeviceSet } from "./devices/bus.js";
@@ -14,6 +15,8 @@ export interface EditableMachine {
   registers: { -readonly [K in (typeof generalNames)[number] | "eip" | "eflags"]: number } & {
     -readonly [K in (typeof longNames)[number] | "rip"]: bigint;
   };
+  /** x87, MMX and XMM registers with their control words; what a register has no room for is cut off. */
+  floating: { -readonly [K in keyof FloatingState]: FloatingState[K] extends number ? number : bigint[] };
   devices: { -readonly [K in keyof DeviceSet]: DeviceSet[K] };
 }
 
@@ -29,7 +32,7 @@ const DEFINED_FLAGS = 0x3f7fd7;
  */
 export function editedState(state: MachineState, recipe: (draft: EditableMachine) => void): MachineState {
   const { cpu, devices } = state;
-  const before = { registers: editable(cpu), devices };
+  const before = { registers: editable(cpu), floating: cpu.floating, devices };
   const after = produce(before, (draft) => {
     recipe(draft as unknown as EditableMachine); // what it returns, as a short arrow function does, is not meant
   });
@@ -45,7 +48,30 @@ export function editedState(state: MachineState, recipe: (draft: EditableMachine
   }
   const misfit = firstMisfit(before, after, "edit") ?? firstMisfit(after, before, "edit");
   if (misfit !== undefined) throw new VirtlabError(`${misfit} is unknown, missing or of the wrong type`);
-  return { ...state, cpu: editedCpu(cpu, before.registers, after.registers), devices: after.devices };
+  const edited = editedCpu(cpu, before.registers, after.registers);
+  const floating = editedFloating(cpu.floating, after.floating);
+  return { ...state, cpu: { ...edited, floating }, devices: after.devices };
+}
+
+/** FCW's bits, and the one that is always set. Spec: SDM Vol. 1, "x87 FPU Control Word". */
+const [FCW_BITS, FCW_ONES] = [0x1f3f, 0x40];
+
+function editedFloating(old: FloatingState, now: FloatingState): FloatingState {
+  if (now === old) return old;
+  const cut = (bits: number, values: readonly bigint[]): readonly bigint[] =>
+    Object.freeze(values.map((value) => BigInt.asUintN(bits, value)));
+  return {
+    ...now,
+    control: (now.control & FCW_BITS) | FCW_ONES,
+    status: now.status & 0xffff,
+    tags: now.tags & 0xffff,
+    opcode: now.opcode & 0x7ff,
+    instructionSelector: now.instructionSelector & 0xffff,
+    dataSelector: now.dataSelector & 0xffff,
+    mxcsr: now.mxcsr & MXCSR_BITS,
+    registers: cut(80, now.registers),
+    xmm: cut(128, now.xmm),
+  };
 }
 
 function editable(cpu: CpuState): EditedRegisters {

@@ -14,7 +14,7 @@ export interface Debugged {
 
 const MARK = "--command--";
 
-/** Does the commands one after the other, and detaches. `symbols` is the file that gdb knows the names of. */
+/** Does the commands one after the other, and detaches. `symbols` is the file that gdb knows the names of, if any. */
 export async function debug(
   context: TestContext,
   machine: Machine,
@@ -42,7 +42,7 @@ export function runGdb(program: string, port: number, symbols: string, commands:
     `target remote 127.0.0.1:${port}`,
     ...commands,
   ];
-  const args = ["-nx", "-batch", ...script.flatMap((line) => ["-ex", line]), symbols];
+  const args = ["-nx", "-batch", ...script.flatMap((line) => ["-ex", line]), ...(symbols === "" ? [] : [symbols])];
   return new Promise((resolve, reject) => {
     // One pipe for both, so that what the machine says stands where it was said.
     const child = spawn("/bin/sh", ["-c", 'exec "$0" "$@" 2>&1', program, ...args], {

@@ -15,7 +15,7 @@ export interface LongCell {
   readonly name: string;
   /** Bits of its code; privilege; IOPL. */
   readonly bits?: 64 | 32;
-  readonly cpl?: 0 | 1 | 2 | 3;
+  readonly cpl?: 0 | 1 | 3;
   readonly iopl?: 0 | 3;
   /** `.at:` stands in front of the instruction tested; `.end:`, with UD2, is added behind. */
   readonly code: string;
@@ -25,6 +25,12 @@ export interface LongCell {
   readonly rflags?: number;
   /** The exception pushes no error code although the one of that number does: INT n. */
   readonly noErrorCode?: boolean;
+  /** What it gives by the manual: "runs", "#GP(0)", "INT 0x30 behind", "#UD at target". */
+  readonly gives: string;
+  /** What QEMU gives, where that is something else. */
+  readonly qemu?: string;
+  /** Fields that QEMU fills in another way, with the reason. */
+  readonly differs?: readonly Field[];
 }
 
 export const IMAGE = 0x100000;
@@ -60,7 +66,7 @@ export const selectors = {
   read_only: 0x70,
   based: 0x78,
   small: 0x80,
-  code2: 0x88,
+  based16: 0x88,
   task: 0x90,
   ldt_selector: 0xa0,
   spare: 0xb0,
@@ -123,7 +129,7 @@ const gdt = [
   segment(READ_ONLY, 3, BIG),
   segment(DATA, 3, BIG, 0x12345678),
   segment(DATA, 3, 4, 0x1000, 0xff),
-  segment(CODE, 2, LONG),
+  segment(DATA, 0, 0, 0x270000, 0xffff),
   `${segment(9, 0, 0, places.tss, 0x68 + 0x80)}\n  dq 0`,
   `${segment(2, 0, 0, places.ldt, 0x2f)}\n  dq 0`,
   "  dq 0, 0, 0, 0, 0, 0",
@@ -153,7 +159,23 @@ const MSRS: readonly (readonly [address: number, low: string, high: string])[] =
   [0x176, "target", "0"],
 ];
 
-const registers = ["rax", "rcx", "rdx", "rbx", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"];
+const registers = [
+  "rax",
+  "rcx",
+  "rdx",
+  "rbx",
+  "rbp",
+  "rsi",
+  "rdi",
+  "r8",
+  "r9",
+  "r10",
+  "r11",
+  "r12",
+  "r13",
+  "r14",
+  "r15",
+];
 
 const monitor = (count: number): string => `
 bits 32
@@ -187,8 +209,11 @@ start:
   or eax, 0x80000001
   mov cr0, eax
   mov dword [log_next], log
-  mov dword [cell], 0
-  mov dword [current], cells
+  imul eax, [first], 72
+  add eax, cells
+  mov [current], eax
+  mov eax, [first]
+  mov [cell], eax
   lgdt [first_gdt]
   jmp code0:long_start
 bits 64
@@ -312,6 +337,9 @@ ${MSRS.map(([address, low, high]) => `  mov ecx, 0x${address.toString(16)}\n  mo
   rep stosq
   push qword 2
   popfq
+  mov al, 0xff
+  out 0x21, al
+  out 0xa1, al
   mov rbx, [current]
   mov rax, [rbx + 24]
   mov [no_error], rax
@@ -383,7 +411,7 @@ const codeSelector = ({ bits = 64, cpl = 0 }: LongCell): string => {
 };
 
 const stackSelector = ({ cpl = 0 }: LongCell): string =>
-  cpl === 2 ? "data3 | 3" : cpl === 0 ? "data0" : `data${cpl} | ${cpl}`;
+  cpl === 0 ? "data0" : `data${cpl} | ${cpl}`;
 
 const flagsOf = ({ iopl = 0, rflags = 0 }: LongCell): number => 2 | rflags | (iopl << 12);
 
@@ -403,13 +431,95 @@ export interface LongCellImage {
   readonly end: readonly number[];
   readonly target: number;
   readonly target32: number;
+  /** The same image beginning with a later cell. */
+  from(cell: number): Uint8Array;
 }
 
 const HEADER = 0x30;
+const FIRST = HEADER + 24;
+
+/** Shorthands for cells. */
+const macros = `
+; gate vector, access byte, stack table, selector
+%macro gate 4
+  mov byte [idt + 16 * (%1) + 5], %2
+  mov byte [idt + 16 * (%1) + 4], %3
+  mov word [idt + 16 * (%1) + 2], %4
+%endmacro
+; call_gate selector, access byte, code selector, offset
+%macro call_gate 4
+  mov rax, %4
+  mov [gdt + (%1)], ax
+  mov word [gdt + (%1) + 2], %3
+  mov byte [gdt + (%1) + 4], 0
+  mov byte [gdt + (%1) + 5], %2
+  shr rax, 16
+  mov [gdt + (%1) + 6], ax
+  shr rax, 16
+  mov [gdt + (%1) + 8], eax
+  mov dword [gdt + (%1) + 12], 0
+%endmacro
+; frame ss, rsp, flags, cs, rip: as IRETQ takes it
+%macro frame 5
+%rep 5
+  mov rax, %1
+  push rax
+%rotate 1
+%endrep
+%endmacro
+; pointer selector, offset: a far pointer at \`data\`
+%macro pointer 2
+  mov rax, %2
+  mov [data], rax
+  mov word [data + 8], %1
+%endmacro
+%macro pointer32 2
+  mov dword [data], %2
+  mov word [data + 4], %1
+%endmacro
+%macro jump_far 0
+  db 0xff, 0x2c, 0x25
+  dd data
+%endmacro
+%macro jump_far64 0
+  db 0x48, 0xff, 0x2c, 0x25
+  dd data
+%endmacro
+%macro call_far 0
+  db 0xff, 0x1c, 0x25
+  dd data
+%endmacro
+%macro call_far64 0
+  db 0x48, 0xff, 0x1c, 0x25
+  dd data
+%endmacro
+; note_stack: the top of the stack into the notes
+%macro note_stack 0
+%assign word 0
+%rep 6
+  mov rax, [rsp + 8 * word]
+  mov [notes + 8 * word], rax
+%assign word word + 1
+%endrep
+%endmacro
+%macro write_msr 2
+  mov ecx, %1
+  mov rax, %2
+  mov rdx, rax
+  shr rdx, 32
+  wrmsr
+%endmacro
+%macro reload_task 0
+  mov byte [gdt + task + 5], 0x89
+  mov ax, task
+  ltr ax
+%endmacro
+`;
 
 /** Builds the image of some cells. */
 export function longCellImage(nasm: string, cells: readonly LongCell[]): LongCellImage {
   const text = [
+    macros,
     `org 0x${IMAGE.toString(16)}`,
     "default abs",
     equs({ ...selectors, ...places }),
@@ -418,6 +528,8 @@ export function longCellImage(nasm: string, cells: readonly LongCell[]): LongCel
     "  dd 0x1badb002, 0x10000, 0xe4514ffe, image, image, 0, 0, start",
     `  times 0x${HEADER.toString(16)} - ($ - image) db 0`,
     "  dq cells, target, target32",
+    "first:",
+    "  dq 0",
     "  times 0x80 - ($ - image) db 0",
     "bits 64",
     ...Array.from({ length: VECTORS }, (_, vector) => `stub_${vector}:\n  push qword ${vector}\n  jmp near handle`),
@@ -448,6 +560,11 @@ export function longCellImage(nasm: string, cells: readonly LongCell[]): LongCel
     end: cells.map((_, number) => word(rows + 72 * number + 64)),
     target: word(IMAGE + HEADER + 8),
     target32: word(IMAGE + HEADER + 16),
+    from: (cell) => {
+      const later = Uint8Array.from(bytes);
+      new DataView(later.buffer).setUint32(FIRST, cell, true);
+      return later;
+    },
   };
 }
 

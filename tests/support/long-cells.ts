@@ -40,22 +40,29 @@ export function runLongCells(image: LongCellImage, cells: number, model: ModelNa
   return { records: parse(output, cells), end: (stop?.reason ?? "none") + detail };
 }
 
-/** The cells on QEMU. */
+/** The cells on QEMU. Where one ends QEMU the run goes on with the next. */
 export function runLongCellsOnQemu(program: string, image: LongCellImage, cells: number, cpu: string): LongRun {
   const folder = mkdtempSync(join(tmpdir(), "virtlab-long-"));
+  const records: (LongRecord | undefined)[] = Array.from({ length: cells }, () => undefined);
   try {
-    const kernel = join(folder, "cells.bin");
-    writeFileSync(kernel, image.bytes);
-    const { status, stdout } = spawnSync(
-      program,
-      [
-        ...["-kernel", kernel, "-m", "16", "-accel", "tcg", "-cpu", cpu, "-display", "none", "-serial", "none"],
-        ...["-monitor", "none", "-nic", "none", "-no-reboot", "-debugcon", "stdio"],
-        ...["-device", "isa-debug-exit,iobase=0xf4,iosize=4"],
-      ],
-      { timeout: 60_000, maxBuffer: 1 << 26, stdio: ["ignore", "pipe", "ignore"] },
-    );
-    return { records: parse(stdout, cells), end: status === 1 ? "debug-exit" : `status ${status}` };
+    for (let first = 0; ; ) {
+      const kernel = join(folder, "cells.bin");
+      writeFileSync(kernel, image.from(first));
+      const { status, stdout } = spawnSync(
+        program,
+        [
+          ...["-kernel", kernel, "-m", "16", "-accel", "tcg", "-cpu", cpu, "-display", "none", "-serial", "none"],
+          ...["-monitor", "none", "-nic", "none", "-no-reboot", "-debugcon", "stdio"],
+          ...["-device", "isa-debug-exit,iobase=0xf4,iosize=4"],
+        ],
+        { timeout: 60_000, maxBuffer: 1 << 26, stdio: ["ignore", "pipe", "ignore"] },
+      );
+      const parsed = parse(stdout, cells);
+      for (const [cell, record] of parsed.entries()) records[cell] ??= record;
+      if (status === 1) return { records, end: "debug-exit" };
+      first = Math.max(first, parsed.findLastIndex((record) => record !== undefined) + 1) + 1;
+      if (first >= cells) return { records, end: `status ${status}` };
+    }
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

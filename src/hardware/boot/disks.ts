@@ -10,12 +10,15 @@ export interface DiskChoice {
   /** Called so in messages. */
   readonly name?: string;
   readonly readOnly?: boolean;
+  /** Its controller: the machine's own way unless given. A machine has four IDE disks and one virtio disk at the most. */
+  readonly bus?: "ide" | "virtio";
 }
 
 export interface ConnectedDisks {
   readonly disks: readonly Disk[];
   /** In the order of the IDE channels' drives. */
   readonly ide: readonly AttachedDisk[];
+  readonly virtio: AttachedDisk | undefined;
   /** Controllers the machine needs for them. */
   readonly extra: readonly ExtraDevice[];
 }
@@ -29,9 +32,21 @@ export function connectDisks(kind: MachineKind, choices: readonly (DiskImage | D
     const { image, name = `disk ${index}`, readOnly = false } = "image" in choice ? choice : { image: choice };
     return createDisk(image, readOnly, name);
   });
-  if (disks.length > IDE_DRIVES)
-    throw new VirtlabError(`${disks.length} disks: two IDE channels have ${IDE_DRIVES} drives at the most`);
-  const ide = disks.map(({ size, readOnly }, disk) => ({ disk, size, readOnly }));
-  const extra: ExtraDevice[] = ide.length > 0 && kind.extras.includes("ide") ? ["ide"] : [];
-  return { disks, ide, extra };
+  const on = (bus: "ide" | "virtio"): AttachedDisk[] =>
+    disks.flatMap(({ size, readOnly }, disk) => {
+      const choice = choices[disk]!;
+      const chosen = ("image" in choice ? choice.bus : undefined) ?? kind.disks;
+      return chosen === bus ? [{ disk, size, readOnly }] : [];
+    });
+  const ide = on("ide");
+  const virtio = on("virtio");
+  if (ide.length > IDE_DRIVES)
+    throw new VirtlabError(`${ide.length} IDE disks: two channels have ${IDE_DRIVES} drives at the most`);
+  if (virtio.length > 1) throw new VirtlabError(`${virtio.length} virtio disks: a machine has one at the most`);
+  if (ide.length + virtio.length < disks.length) throw new VirtlabError('a disk\'s bus is "ide" or "virtio"');
+  const extra: ExtraDevice[] = [
+    ...(ide.length > 0 && !kind.devices.includes("ide") ? (["ide"] as const) : []),
+    ...(virtio.length > 0 ? (["virtioBlock"] as const) : []),
+  ];
+  return { disks, ide, virtio: virtio[0], extra };
 }

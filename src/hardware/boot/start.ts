@@ -8,8 +8,8 @@ import { isBytes } from "../../state/plain-data.js";
 import { checkedModel, type ModelName } from "../cpu/model.js";
 import { afterReset } from "../cpu/reset.js";
 import { flatProtectedMode, generalNames, realSegment, type SystemState } from "../cpu/state.js";
-import { createDevices } from "../devices/bus.js";
-import { checkedProcessors, type MachineKind, type MachineName, machineKind } from "../devices/machines.js";
+import { createDevices, type DeviceSetup } from "../devices/bus.js";
+import { checkedProcessors, type ExtraDevice, type MachineName, machineKind } from "../devices/machines.js";
 import type { DeviceConfig } from "../devices/port-map.js";
 import type { DiskImage } from "../disk.js";
 import { firmwareTables } from "../firmware/tables.js";
@@ -34,6 +34,10 @@ export interface CreateOptions {
   readonly debugExitPort?: number | null;
   /** Raw images of disks, which the machine copies: what it writes is part of its state alone. */
   readonly disks?: readonly (DiskImage | DiskChoice)[];
+  /** Devices beside those that every machine of the kind has: "virtioRng" and "virtioConsole" for a pc. */
+  readonly devices?: readonly ExtraDevice[];
+  /** What random numbers of the machine's devices follow from. Default 0. */
+  readonly seed?: number;
   /** Port of the debug console, or null for none. Default 0xE9. */
   readonly debugConsolePort?: number | null;
 }
@@ -64,25 +68,32 @@ function firstTurn(processors: number, model: ModelName): Turn {
 
 /** A machine without a program: 32-bit protected mode with flat segments, EIP 0, memory all zeros. */
 export function createState(options: CreateOptions): MachineState {
-  const { machine, processors = 1, memory, model, time, debugExitPort, debugConsolePort, disks = [] } = options;
+  const { machine, processors = 1, memory, model, time, debugExitPort, debugConsolePort } = options;
+  const { disks = [], devices = [], seed } = options;
   const kind = machineKind(machine);
   const connected = connectDisks(kind, disks);
   const config: DeviceConfig = {
     machine: kind.name,
     processors: checkedProcessors(processors, kind),
-    extra: connected.extra,
+    extra: [...new Set([...devices, ...connected.extra])],
     ...(debugConsolePort === null ? {} : { debugConsolePort: debugConsolePort ?? 0xe9 }),
     ...(debugExitPort === null ? {} : { debugExitPort: debugExitPort ?? 0xf4 }),
   };
   const system = { ...flatProtectedMode.system, model: checkedModel(model ?? kind.model) };
   const memorySize = parseMemorySize(memory ?? "64M");
-  const setup = { memorySize, disks: connected.ide, ...(time === undefined ? {} : { time }) };
+  const setup: DeviceSetup = {
+    memorySize,
+    disks: connected.ide,
+    virtioDisk: connected.virtio,
+    seed,
+    ...(time === undefined ? {} : { time }),
+  };
   return {
     cpu: { ...flatProtectedMode, system },
     ...(processors === 1 ? {} : { turn: firstTurn(processors, system.model) }),
     memorySize,
     rom: [],
-    memory: withTables(kind, processors, system.model),
+    memory: withTables(config, system.model),
     devices: createDevices(config, setup),
     steps: 0,
     ticks: 0,
@@ -93,8 +104,8 @@ export function createState(options: CreateOptions): MachineState {
 }
 
 /** Memory with nothing in it but what firmware leaves for systems to find. */
-function withTables(kind: MachineKind, processors: number, model: ModelName): PageMap {
-  const tables = firmwareTables(kind, processors, model);
+function withTables(config: DeviceConfig, model: ModelName): PageMap {
+  const tables = firmwareTables(config, model);
   return tables.reduce((memory, { address, bytes }) => writeBytes(memory, address, bytes), NOTHING);
 }
 

@@ -31,7 +31,7 @@ import {
   readReturnCode,
 } from "./privilege.js";
 import { Fault, type ProcessorPort, VECTOR } from "./processor.js";
-import { addressOf, highWord, registerAddress, setRegisterAddress, writeQuad } from "./quadwords.js";
+import { addressOf, highWord, registerAddress, setRegisterAddress, writeQuad, writeQuads } from "./quadwords.js";
 import { dropInnerSegments, nullSegment, readStack, segmentWithoutTable } from "./segments.js";
 import { ACCESS, dplOf, type Segment } from "./state.js";
 import { checkDirectTask, readAvailableTask, switchTask } from "./tasks.js";
@@ -206,7 +206,7 @@ function callInnerLong(port: ProcessorPort, descriptor: Descriptor, offset: numb
   const code = codeAt(port, descriptor, level);
   const pointer = [port.getRegister(ESP), port.getRegisterHigh(ESP)] as const;
   longFrame.set([port.nextEip | 0, highWord(port.nextEip), cs.selector, 0, ...pointer, ss.selector, 0]);
-  port.writeWords(top - 32, 8, false, longFrame);
+  writeQuads(port, top - 32, 4, false, longFrame);
   port.setSegment("ss", nullSegment(level));
   setRegisterAddress(port, ESP, top - 32);
   goTo(port, code, offset);

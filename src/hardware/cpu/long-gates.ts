@@ -7,7 +7,7 @@
 import { SYSTEM_TYPE, selectorFault, tableAddress } from "./descriptors.js";
 import { codeAt, isInnerCode, readGateCode } from "./privilege.js";
 import { Fault, type ProcessorPort, VECTOR } from "./processor.js";
-import { addressOf, highWord, readAddress, registerAddress, setRegisterAddress } from "./quadwords.js";
+import { addressOf, highWord, readAddress, registerAddress, setRegisterAddress, writeQuads } from "./quadwords.js";
 import type { RuleName } from "./rules.js";
 import { nullSegment } from "./segments.js";
 import { dplOf, FLAG, isCanonical } from "./state.js";
@@ -84,7 +84,7 @@ export function deliverThroughLongGate(
   checkLongRoom(top, 8 * count);
   if (!isCanonical(handler)) throw new Fault(VECTOR.GP, 0, "target-not-canonical");
   const cs = codeAt(port, code, level);
-  port.writeWords(top - 8 * count, 2 * count, level === 3, frame);
+  writeQuads(port, top - 8 * count, count, level === 3, frame);
 
   port.setEflags(eflags & ~(CLEARED | (type === SYSTEM_TYPE.INTERRUPT_GATE32 ? FLAG.IF : 0)));
   port.setSegment("cs", cs);

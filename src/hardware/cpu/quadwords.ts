@@ -32,3 +32,15 @@ export function writeQuad(port: ProcessorPort, linear: number, low: number, high
   pair[1] = high;
   port.writeWords(linear, 2, user, pair);
 }
+
+/**
+ * Writes `count` quadwords as pushes do, the last one first: a page fault is that of the first one that cannot be written.
+ * Throws #PF with nothing written.
+ */
+export function writeQuads(port: ProcessorPort, linear: number, count: number, user: boolean, words: Int32Array): void {
+  const last = linear + 8 * (count - 1);
+  port.checkWrite(last, 8, user);
+  const onOnePage = (last & 0xfff) >= last - linear;
+  if (!onOnePage) for (let at = last - 8; at >= linear; at -= 8) port.checkWrite(at, 8, user);
+  port.writeWords(linear, 2 * count, user, words);
+}

@@ -103,12 +103,21 @@ export const sse =
     action(port, instruction);
   };
 
-/** The same for one that reads or writes an MMX register, too. */
+/**
+ * The same for one that reads or writes an MMX register, too, unless it has an operand in memory instead. That it does is
+ * noted also where it raises #XM.
+ */
 export const sseWithMmx = (action: SystemInstruction): SystemInstruction =>
   sse((port, instruction) => {
-    raisePending(port);
-    action(port, instruction);
-    noteMmx(port);
+    const touchesMmx = instruction.operands.some(({ kind }) => kind === "mmx");
+    if (touchesMmx) raisePending(port);
+    try {
+      action(port, instruction);
+      if (touchesMmx) noteMmx(port);
+    } catch (thrown) {
+      if (touchesMmx && thrown instanceof Fault && thrown.rule === "simd-exception") noteMmx(port);
+      throw thrown;
+    }
   });
 
 /** An instruction of MMX. */

@@ -16,6 +16,10 @@ import { type PostCodeState, postCode } from "./post-code.js";
 import { type PowerManagementState, powerManagement } from "./power-management.js";
 import { type ResetControlState, resetControl, resetResetControl } from "./reset-control.js";
 import { type Uart16550State, uart16550 } from "./uart16550.js";
+import { type VgaState, vga } from "./vga.js";
+import { resetVirtioBlock, type VirtioBlockState, virtioBlock } from "./virtio-block.js";
+import { type VirtioConsoleState, virtioConsole } from "./virtio-console.js";
+import { resetVirtioRng, type VirtioRngState, virtioRng } from "./virtio-rng.js";
 
 /** The devices of a machine, by name. */
 export interface DeviceSet {
@@ -36,8 +40,12 @@ export interface DeviceSet {
   readonly debugConsole?: DebugConsoleState | undefined;
   readonly debugExit?: DebugExitState | undefined;
   readonly pm?: PowerManagementState | undefined;
+  readonly vga?: VgaState | undefined;
   readonly ide?: IdeState | undefined;
   readonly pci?: PciState | undefined;
+  readonly virtioRng?: VirtioRngState | undefined;
+  readonly virtioConsole?: VirtioConsoleState | undefined;
+  readonly virtioBlock?: VirtioBlockState | undefined;
 }
 
 /**
@@ -49,6 +57,10 @@ export interface DeviceSetup extends RtcSetup {
   readonly a20?: boolean;
   /** The disks of the IDE channels: first master, first slave, second master, second slave. */
   readonly disks?: readonly AttachedDisk[];
+  /** The disk of the virtio block device. */
+  readonly virtioDisk?: AttachedDisk | undefined;
+  /** What the virtio entropy device's bytes follow from. Default 0. */
+  readonly seed?: number | undefined;
 }
 
 export type StateOf<N extends DeviceName> = NonNullable<DeviceSet[N]>;
@@ -68,8 +80,12 @@ export const DEVICE_KINDS: { readonly [N in DeviceName]: BusDevice<StateOf<N>> }
   debugConsole,
   debugExit,
   pm: powerManagement,
+  vga,
   ide,
   pci,
+  virtioRng,
+  virtioConsole,
+  virtioBlock,
 };
 
 // Name, kind and state belong together, which the type of an indexed access cannot say.
@@ -108,8 +124,12 @@ export function resetDevices(config: DeviceConfig, setup: DeviceSetup): DeviceSe
     debugConsole: debugConsolePort === undefined ? undefined : debugConsole.reset(),
     debugExit: debugExitPort === undefined ? undefined : debugExit.reset(),
     pm: present.has("pm") ? powerManagement.reset() : undefined,
+    vga: present.has("vga") ? vga.reset() : undefined,
     ide: present.has("ide") ? resetIde(setup.disks ?? [], present.has("pci")) : undefined,
     pci: present.has("pci") ? resetPci(pciFunctionsOf(present)) : undefined,
+    virtioRng: present.has("virtioRng") ? resetVirtioRng(setup.seed) : undefined,
+    virtioConsole: present.has("virtioConsole") ? virtioConsole.reset() : undefined,
+    virtioBlock: present.has("virtioBlock") ? resetVirtioBlock(setup.virtioDisk) : undefined,
   };
 }
 
@@ -129,7 +149,11 @@ export function replaced(devices: DeviceSet, name: DeviceName, state: AnyState):
     debugConsole: name === "debugConsole" ? (state as StateOf<"debugConsole">) : devices.debugConsole,
     debugExit: name === "debugExit" ? (state as StateOf<"debugExit">) : devices.debugExit,
     pm: name === "pm" ? (state as StateOf<"pm">) : devices.pm,
+    vga: name === "vga" ? (state as StateOf<"vga">) : devices.vga,
     ide: name === "ide" ? (state as StateOf<"ide">) : devices.ide,
     pci: name === "pci" ? (state as StateOf<"pci">) : devices.pci,
+    virtioRng: name === "virtioRng" ? (state as StateOf<"virtioRng">) : devices.virtioRng,
+    virtioConsole: name === "virtioConsole" ? (state as StateOf<"virtioConsole">) : devices.virtioConsole,
+    virtioBlock: name === "virtioBlock" ? (state as StateOf<"virtioBlock">) : devices.virtioBlock,
   };
 }

@@ -82,6 +82,10 @@ export const IRQ = {
   pciB: 11,
   pciC: 10,
   pciD: 11,
+  /** Of a machine without PCI: lines that are free there, one for each. */
+  virtioRng: 5,
+  virtioConsole: 10,
+  virtioBlock: 11,
   auxiliary: 12,
   ide1: 14,
   ide2: 15,

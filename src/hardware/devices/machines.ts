@@ -15,7 +15,7 @@ export type MachineName = "isapc" | "pc" | "microvm";
 export type FirmwareTable = "mp" | "acpi";
 
 /** Devices that a machine of a kind may have or not. */
-export type ExtraDevice = "ide";
+export type ExtraDevice = "vga" | "ide" | "virtioRng" | "virtioConsole" | "virtioBlock";
 
 export interface MachineKind {
   readonly name: MachineName;
@@ -41,12 +41,17 @@ export interface FirmwareWrite {
   readonly reason: string;
 }
 
-/** PCI's lines and ACPI's are level sensitive. Spec: Intel 82371SB datasheet, "ELCR2". */
-const LEVEL_LINES: FirmwareWrite = {
-  port: PORT.triggerModes.base + 1,
-  value: [IRQ.systemControl, IRQ.pciA, IRQ.pciB].reduce((bits, line) => bits | (1 << (line - 8)), 0),
+/** Lines of ACPI, of PCI and of virtio devices. Spec: Intel 82371SB datasheet, "ELCR1/2 - Edge/Level Control Registers". */
+export const SHARED_LINES: readonly number[] = [IRQ.systemControl, IRQ.virtioRng, IRQ.pciA, IRQ.pciB];
+
+const LEVEL_LINES: readonly FirmwareWrite[] = [0, 8].map((first) => ({
+  port: PORT.triggerModes.base + first / 8,
+  value: SHARED_LINES.reduce(
+    (bits, line) => (line >= first && line < first + 8 ? bits | (1 << (line - first)) : bits),
+    0,
+  ),
   reason: "lines that several devices may share are level sensitive",
-};
+}));
 
 /** The devices of every PC since the AT. */
 const ISA = ["pic", "pit", "rtc", "ps2", "uart", "uart2", "reset", "postCode"] as const;
@@ -57,7 +62,7 @@ export const MACHINES: { readonly [N in MachineName]: MachineKind } = {
     about: "a PC/AT with serial ports: one processor, no PCI, nothing that could switch it off",
     model: "pentium2",
     devices: ISA,
-    extras: ["ide"],
+    extras: ["vga", "ide"],
     firmware: [],
     tables: [],
     disks: "ide",
@@ -66,9 +71,9 @@ export const MACHINES: { readonly [N in MachineName]: MachineKind } = {
     name: "pc",
     about: "a PC of 1998 with PCI (440FX, PIIX3), IDE, VGA, ACPI and APICs",
     model: "max",
-    devices: [...ISA, "apic", "pci", "ide", "pm"],
-    extras: [],
-    firmware: [LEVEL_LINES],
+    devices: [...ISA, "vga", "apic", "pci", "ide", "pm"],
+    extras: ["virtioRng", "virtioConsole", "virtioBlock"],
+    firmware: LEVEL_LINES,
     tables: ["mp", "acpi"],
     disks: "ide",
   },
@@ -76,10 +81,10 @@ export const MACHINES: { readonly [N in MachineName]: MachineKind } = {
     name: "microvm",
     about: "the least that runs Linux: timers, a serial port, APICs, and virtio without PCI",
     model: "max",
-    devices: [...ISA, "apic"],
-    extras: [],
-    firmware: [],
-    tables: ["mp"],
+    devices: [...ISA, "apic", "pm", "virtioRng", "virtioConsole"],
+    extras: ["virtioBlock"],
+    firmware: LEVEL_LINES,
+    tables: ["mp", "acpi"],
     disks: "virtio",
   },
 };

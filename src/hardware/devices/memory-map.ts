@@ -8,7 +8,10 @@
  */
 import type { DeviceSet } from "./device-set.js";
 import { MEMORY } from "./layout.js";
+import { pciBase } from "./pci.js";
 import type { DeviceName } from "./port-map.js";
+import { VIRTIO_MMIO_LENGTH, VIRTIO_OFFSET, VIRTIO_PCI_LENGTH } from "./virtio.js";
+import { VIRTIO_DEVICES, type VirtioPlace } from "./virtio-devices.js";
 
 /** A range of physical addresses and what answers there. */
 export interface MemoryRange {
@@ -24,8 +27,34 @@ export interface MemoryRange {
   readonly reason: string;
 }
 
+/** A virtio device is behind a PCI function's BAR, or in a machine without PCI at a place of its own. */
+function virtioRanges({ device, pci, place }: VirtioPlace): MemoryRange[] {
+  const { base, reason } = MEMORY.virtioMmio;
+  return [
+    {
+      base: (devices) => pciBase(devices.pci, pci, 4, "memory"),
+      length: VIRTIO_PCI_LENGTH,
+      device,
+      offset: 0,
+      width: 4,
+      reason: MEMORY.virtioMemory.reason,
+    },
+    {
+      base: (devices) => (devices.pci === undefined ? base + place * VIRTIO_MMIO_LENGTH : -1),
+      length: VIRTIO_MMIO_LENGTH,
+      device,
+      offset: VIRTIO_OFFSET.mmio,
+      width: 4,
+      reason,
+    },
+  ];
+}
+
 /** The ranges there are in machines that have the device. A local APIC's are its own processor's alone (`apic-bus.ts`). */
-export const MEMORY_MAP: readonly MemoryRange[] = [{ ...MEMORY.ioApic, device: "apic", offset: 0, width: 4 }];
+export const MEMORY_MAP: readonly MemoryRange[] = [
+  { ...MEMORY.ioApic, device: "apic", offset: 0, width: 4 },
+  ...VIRTIO_DEVICES.flatMap(virtioRanges),
+];
 
 /** Where a range of a device of these begins, or -1. */
 export const baseOf = (range: MemoryRange, devices: DeviceSet): number => {

@@ -5,7 +5,7 @@
  * Manual: Intel 82441FX (440FX) datasheet, "PCI Configuration Space Mapped Registers"; 82371SB (PIIX3) and 82371AB
  * (PIIX4) datasheets; virtio 1.2, "Virtio Over PCI Bus".
  */
-import { IRQ, PORT } from "./layout.js";
+import { IRQ, MEMORY, PORT } from "./layout.js";
 import {
   baseAddress,
   COMMAND,
@@ -15,6 +15,7 @@ import {
   type PciFunctionName,
 } from "./pci-config.js";
 import type { DeviceName } from "./port-map.js";
+import { VIRTIO_OFFSET, VIRTIO_PCI_LENGTH } from "./virtio.js";
 
 const INTEL = 0x8086;
 
@@ -132,7 +133,76 @@ const power: PciFunction = {
   ],
 };
 
-export const PCI_FUNCTIONS: readonly PciFunction[] = [host, isa, ide, power];
+/** Spec: virtio 1.2, "PCI Device Discovery": the vendor, and the device by its virtio number. */
+const VIRTIO = { vendor: 0x1af4, device: 0x1040, subsystem: 0x1100, revision: 1, bar: 4 } as const;
+const CAPABILITIES = 0x40;
+/** Bytes between the places where the queues are notified. */
+const NOTIFY_MULTIPLIER = 4;
+
+/** Where each structure is behind the BAR. Spec: virtio 1.2, "Virtio Structure PCI Capabilities". */
+const STRUCTURES = [
+  { type: 1, offset: VIRTIO_OFFSET.common, length: 0x1000 },
+  { type: 3, offset: VIRTIO_OFFSET.isr, length: 0x1000 },
+  { type: 4, offset: VIRTIO_OFFSET.device, length: 0x1000 },
+  { type: 2, offset: VIRTIO_OFFSET.notify, length: 0x1000, multiplier: NOTIFY_MULTIPLIER },
+] as const;
+
+/** The list of vendor-specific capabilities, one behind the other. */
+function virtioCapabilities(): ConfigRegister[] {
+  let at = CAPABILITIES;
+  return STRUCTURES.flatMap((structure, index) => {
+    const { type, offset, length } = structure;
+    const words = [0, VIRTIO.bar, offset, length, ...("multiplier" in structure ? [structure.multiplier] : [])];
+    const next = index === STRUCTURES.length - 1 ? 0 : at + 4 * words.length;
+    words[0] = 0x09 | (next << 8) | ((4 * words.length) << 16) | (type << 24);
+    const registers = words.map((value, word): ConfigRegister => {
+      return { name: `CAP${type}_${word}`, offset: at + 4 * word, size: 4, value };
+    });
+    at = next;
+    return registers;
+  });
+}
+
+function virtio(
+  name: PciFunctionName,
+  device: DeviceName,
+  { id, classCode, slot, place }: { id: number; classCode: number; slot: number; place: number },
+): PciFunction {
+  return {
+    name,
+    device,
+    about: `virtio ${name}`,
+    slot,
+    number: 0,
+    pin: true,
+    registers: [
+      ...header({
+        vendor: VIRTIO.vendor,
+        device: VIRTIO.device + id,
+        revision: VIRTIO.revision,
+        classCode,
+        subsystem: [VIRTIO.vendor, VIRTIO.subsystem],
+        command: COMMAND.memory | COMMAND.master,
+        writableCommand: COMMAND.memory | COMMAND.master | COMMAND.interruptDisable,
+        status: 0x0010,
+        capabilities: CAPABILITIES,
+        interruptLine: lineOfSlot(slot),
+      }),
+      baseAddress(VIRTIO.bar, "memory", MEMORY.virtioMemory.base + place * VIRTIO_PCI_LENGTH, VIRTIO_PCI_LENGTH),
+      ...virtioCapabilities(),
+    ],
+  };
+}
+
+export const PCI_FUNCTIONS: readonly PciFunction[] = [
+  host,
+  isa,
+  ide,
+  power,
+  virtio("rng", "virtioRng", { id: 4, classCode: 0x00ff00, slot: 3, place: 0 }),
+  virtio("console", "virtioConsole", { id: 3, classCode: 0x078000, slot: 4, place: 1 }),
+  virtio("block", "virtioBlock", { id: 2, classCode: 0x010000, slot: 5, place: 2 }),
+];
 
 /** The functions of a machine with these devices. */
 export const pciFunctionsOf = (devices: ReadonlySet<DeviceName>): readonly PciFunctionName[] =>

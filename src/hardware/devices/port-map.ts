@@ -17,6 +17,7 @@ import { PCI_OFFSET, type PciState, pciBase } from "./pci.js";
 import { PIC_PAIR_OFFSET } from "./pic-pair.js";
 import { PIT_OFFSET } from "./pit8254.js";
 import { RESET_CONTROL_OFFSET } from "./reset-control.js";
+import { VIRTIO_DEVICES } from "./virtio-devices.js";
 
 /** The devices of a machine, by the names its state knows them by. */
 export type DeviceName =
@@ -32,8 +33,12 @@ export type DeviceName =
   | "debugConsole"
   | "debugExit"
   | "pm"
+  | "vga"
   | "ide"
-  | "pci";
+  | "pci"
+  | "virtioRng"
+  | "virtioConsole"
+  | "virtioBlock";
 
 /** A range of ports and what answers there. */
 export interface PortRange {
@@ -56,6 +61,8 @@ export interface InterruptLine {
   readonly device: DeviceName;
   /** Which of the device's pins; 0 if it has one. */
   readonly pin: number;
+  /** Only in machines without PCI, whose interrupt pins the device drives otherwise. */
+  readonly withoutPci?: true;
   readonly reason: string;
 }
 
@@ -97,6 +104,7 @@ export const PORT_MAP: readonly PortRange[] = [
   { ...bytes(PORT.powerManagement, "pm"), width: 4 },
   { ...bytes(PORT.ide1, "ide", IDE_OFFSET.command1), width: 4 },
   { ...bytes(PORT.ide2, "ide", IDE_OFFSET.command2), width: 4 },
+  bytes(PORT.vga, "vga"),
   bytes(PORT.ide1Control, "ide", IDE_OFFSET.control1),
   bytes(PORT.ide2Control, "ide", IDE_OFFSET.control2),
   { ...bytes(PORT.pciAddress, "pci", PCI_OFFSET.address), width: 4 },
@@ -119,6 +127,9 @@ export const INTERRUPT_LINES: readonly InterruptLine[] = [
   { line: IRQ.auxiliary, device: "ps2", pin: I8042_PIN.auxiliary, reason: "the mouse's line since the PS/2" },
   { line: IRQ.ide1, device: "ide", pin: IDE_PIN.first, reason: "the disk controller's line since the PC/AT" },
   { line: IRQ.ide2, device: "ide", pin: IDE_PIN.second, reason: "the second disk controller's line" },
+  ...VIRTIO_DEVICES.map(({ device, line }): InterruptLine => {
+    return { line, device, pin: 0, withoutPci: true, reason: "a line that nothing else has in a machine without PCI" };
+  }),
 ];
 
 /** A range of ports whose place software sets. */

@@ -216,10 +216,11 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
   #coversAny({ byMode, bases }: PageCode, offsets: readonly number[], addresses: readonly number[]): boolean {
     for (const [key, map] of byMode) {
       const base = bases.get(key)!;
-      const places = addresses.length === 0 ? offsets : [...offsets, ...addresses.map((address) => address - base)];
+      // Low words are enough: a block too many may be forgotten.
+      const places = [...offsets, ...addresses.map((address) => address - base)].map((place) => place >>> 0);
       for (const [eip, record] of map) {
         const first = this.behindStop(record);
-        const last = this.eip(first + (this.count(first) - 1) * RECORD_SIZE);
+        const last = this.#i32[(first + (this.count(first) - 1) * RECORD_SIZE + RECORD.eip) >> 2]! >>> 0;
         for (const place of places) if (place >= eip && place <= last) return true;
       }
     }

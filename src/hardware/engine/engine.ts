@@ -17,7 +17,7 @@ import type { CodeKind } from "./handler.js";
 import { EXIT, REPEATS } from "./layout.js";
 import { type Attention, LOOK_AROUND, Processor } from "./processor.js";
 import { NEXT_RECORD } from "./slow-paths.js";
-import { noStops, type RunStops, stopsAt } from "./stops.js";
+import { codeAddress, noStops, type RunStops, stopsAt } from "./stops.js";
 import { Turns } from "./turns.js";
 
 /** Steps a call into the generated code runs at the most: V8 replaces a function by its optimized form between calls. */
@@ -199,10 +199,10 @@ export class Engine {
       return { reason: "watchpoint", watchpoint, address, access: write ? "write" : "read" };
     }
     if (this.#stops === noStops || this.#begun || processor.halted) return undefined;
-    const { base } = processor.system.segments.cs;
+    const base = processor.codeBits === 64 ? 0 : processor.system.segments.cs.base;
     if (!stopsAt(this.#stops, processor.eip, base)) return undefined;
     if (this.#stops.offsets.has(processor.eip)) return { reason: "until" };
-    return { reason: "breakpoint", address: (base + processor.eip) >>> 0 };
+    return { reason: "breakpoint", address: codeAddress(processor.eip, base) };
   }
 
   /** Goes on with the processor whose turn it is, and passes the turn. */
@@ -537,7 +537,7 @@ export class Engine {
       vector,
       name: vectorNames[vector] ?? `vector ${vector}`,
       ...(errorCode === undefined ? {} : { errorCode }),
-      ...(vector === VECTOR.PF ? { cr2: processor.system.cr2 >>> 0 } : {}),
+      ...(vector === VECTOR.PF ? { cr2: processor.faultAddress } : {}),
     });
   }
 

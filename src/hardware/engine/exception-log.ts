@@ -88,7 +88,7 @@ function asMet({ vector, errorCode, rule }: Fault, cr2: number): MetFault {
   return {
     vector,
     ...(errorCode === undefined ? {} : { errorCode }),
-    ...(vector === VECTOR.PF ? { cr2: cr2 >>> 0 } : {}),
+    ...(vector === VECTOR.PF ? { cr2 } : {}),
     ...(rule === undefined ? {} : { rule }),
   };
 }

@@ -436,7 +436,7 @@ export class Processor implements ProcessorPort {
     const fault = asFault(i32[LOG_VECTOR >> 2]!, i32[LOG_ERROR_CODE >> 2]!);
     const eip = i32[LOG_EIP >> 2]! >>> 0;
     const place = { eip, cpl: user ? 3 : cs.selector & 3, mode: "protected", codeBits: mode.bits } as const;
-    log.begin(fault, this.#system.live.cr2, cs.selector, place);
+    log.begin(fault, this.faultAddress, cs.selector, place);
   }
 
   /** Counts what generated code did by itself. */
@@ -563,16 +563,15 @@ export class Processor implements ProcessorPort {
   }
 
   #met(fault: Fault): void {
-    const { cr2, segments } = this.#system.live;
     const log = this.#exceptions;
     if (!log.closed) {
-      log.add(fault, cr2);
+      log.add(fault, this.faultAddress);
       return;
     }
-    const { cs } = segments;
+    const { cs } = this.#system.live.segments;
     const linear = this.linearEip;
     log.byteCount = this.#space.copyCode(linear, this.cpl === 3, log.bytes);
-    log.begin(fault, cr2, cs.selector, this);
+    log.begin(fault, this.faultAddress, cs.selector, this);
   }
 
   /** Default operand and address size of the code segment. */
@@ -594,6 +593,12 @@ export class Processor implements ProcessorPort {
     return isLong(this.#system.live);
   }
 
+  /** CR2, as linear addresses are: signed in long mode alone. */
+  get faultAddress(): number {
+    const { cr2 } = this.#system.live;
+    return this.long ? cr2 : cr2 >>> 0;
+  }
+
   faulted(fault: Fault): void {
     this.#met(fault);
     this.faultMet = true;
@@ -607,7 +612,7 @@ export class Processor implements ProcessorPort {
       vector,
       name: vectorNames[vector] ?? `vector ${vector}`,
       ...(errorCode === undefined ? {} : { errorCode }),
-      ...(vector === VECTOR.PF ? { cr2: this.long ? this.#system.live.cr2 : this.#system.live.cr2 >>> 0 } : {}),
+      ...(vector === VECTOR.PF ? { cr2: this.faultAddress } : {}),
     });
   }
 

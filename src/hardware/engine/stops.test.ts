@@ -8,7 +8,7 @@ import type { Watchpoint } from "./stops.js";
 const rings = Machine.boot({ image: guest("rings"), memory: "16M" });
 const faults = Machine.boot({ image: guest("faults"), memory: "16M" });
 const program = (source: string): Machine =>
-  Machine.boot({ image: assemble(source, { bits: 32 }).bytes, memory: "4M" });
+  Machine.boot({ image: assemble(source, { bits: 32 }).bytes, memory: "4M", model: "core2" });
 
 /** Linear address of the next instruction. */
 const place = ({ registers, cpu }: Machine): number => (cpu.system.segments.cs.base + registers.eip) >>> 0;
@@ -159,6 +159,26 @@ describe("watchpoints", () => {
   it("see the stack", () => {
     expect(watch(machine, { address: 0x5ffc, length: 4, on: "write" })).toEqual([5]);
     expect(watch(machine, { address: 0x5ffc, length: 4, on: "read" })).toEqual([6, 17]);
+  });
+
+  it("see accesses of x87 and of vectors", () => {
+    const floating = program(`
+      mov eax, 0x200
+      mov cr4, eax
+      movups [0x4ff8], xmm0
+      movups xmm1, [0x4ff8]
+      movups [0x5004], xmm0
+      fninit
+      fld qword [0x5000]
+      db 0xd9, 0xc0 ; fld st0
+      fstp qword [0x4ffc]
+      db 0xdb, 0x3d, 0xf8, 0x4f, 0, 0 ; fstp tword [0x4ff8]
+      movq mm0, [0x5000]
+      movlps [0x5000], xmm0
+      fxsave [0x4f00]
+      hlt`);
+    expect(watch(floating, { address: 0x5000, length: 4, on: "write" })).toEqual([3, 9, 10, 12, 13]);
+    expect(watch(floating, { address: 0x5000, length: 4, on: "read" })).toEqual([4, 7, 11]);
   });
 
   it("are the same whether a run goes at full speed or step by step, and leave the same values", () => {

@@ -28,9 +28,12 @@ export interface RunStops extends StopPlaces {
 const nothing: ReadonlySet<number> = new Set();
 export const noStops: RunStops = { offsets: nothing, addresses: nothing, watchpoints: [] };
 
+/** Linear address of an instruction. Only where the base of a segment counts do addresses wrap at 4 GiB. */
+export const codeAddress = (eip: number, csBase: number): number => (csBase === 0 ? eip : (csBase + eip) >>> 0);
+
 /** Whether a run stops in front of the instruction at `eip`. */
 export const stopsAt = ({ offsets, addresses }: StopPlaces, eip: number, csBase: number): boolean =>
-  offsets.has(eip) || (addresses.size > 0 && addresses.has(csBase === 0 ? eip : (csBase + eip) >>> 0));
+  offsets.has(eip) || (addresses.size > 0 && addresses.has(codeAddress(eip, csBase)));
 
 /** What is in one of the sets alone. */
 export function difference(a: ReadonlySet<number>, b: ReadonlySet<number>): number[] {

@@ -1,10 +1,12 @@
 /**
- * The ACPI tables of a `pc`, with the addresses they have of each other.
+ * The ACPI tables of a machine, with the addresses they have of each other.
  *
  * Manual: ACPI specification 3.0, "ACPI Software Programming Model": Root System Description Pointer, System Description
  * Table Header, Fixed ACPI Description Table, Firmware ACPI Control Structure, Multiple APIC Description Table.
  */
 import { IRQ, MEMORY, PORT } from "../devices/layout.js";
+import { SHARED_LINES } from "../devices/machines.js";
+import type { DeviceName } from "../devices/port-map.js";
 import { PM_OFFSET } from "../devices/power-management.js";
 import { dsdtContent } from "./dsdt.js";
 
@@ -92,7 +94,6 @@ const facs = (): Uint8Array => Uint8Array.from([...ascii("FACS"), ...dword(64), 
 const LEVEL_HIGH = 0x000d;
 
 function madt(processors: number): Uint8Array {
-  const levels = [...new Set<number>([IRQ.systemControl, IRQ.pciA, IRQ.pciB, IRQ.pciC, IRQ.pciD])];
   const override = (line: number, input: number, flags: number): number[] => [
     2,
     10,
@@ -108,7 +109,7 @@ function madt(processors: number): Uint8Array {
     ...Array.from({ length: processors }, (_, id) => [0, 8, id, id, ...dword(1)]).flat(),
     ...[1, 12, IO_APIC_ID, 0, ...dword(MEMORY.ioApic.base), ...dword(0)],
     ...override(IRQ.timer, 2, 0),
-    ...levels.flatMap((line) => override(line, line, LEVEL_HIGH)),
+    ...SHARED_LINES.flatMap((line) => override(line, line, LEVEL_HIGH)),
     // LINT1 of all processors is NMI.
     ...[4, 6, 0xff, 0, 0, 1],
   ]);
@@ -116,8 +117,8 @@ function madt(processors: number): Uint8Array {
 
 const align = (address: number, to: number): number => Math.ceil(address / to) * to;
 
-/** The tables and the pointer to them, for a machine with some processors. */
-export function acpiTables(processors: number): readonly FirmwareBytes[] {
+/** The tables and the pointer to them, for a machine with these devices and some processors. */
+export function acpiTables(devices: ReadonlySet<DeviceName>, processors: number): readonly FirmwareBytes[] {
   const placed: FirmwareBytes[] = [];
   let next = MEMORY.acpiTables.base;
   const place = (bytes: Uint8Array): number => {
@@ -126,7 +127,7 @@ export function acpiTables(processors: number): readonly FirmwareBytes[] {
     next = address + bytes.length;
     return address;
   };
-  const dsdt = place(table("DSDT", 1, dsdtContent()));
+  const dsdt = place(table("DSDT", 1, dsdtContent(devices)));
   const tables = [place(fadt(place(facs()), dsdt)), place(madt(processors))];
   const rsdt = place(table("RSDT", 1, tables.flatMap(dword)));
   const xsdt = place(table("XSDT", 1, tables.flatMap(qword)));

@@ -133,3 +133,9 @@ export const fixedMemory = (base: number, length: number): number[] => [
   ...littleEndian(base, 4),
   ...littleEndian(length, 4),
 ];
+
+/** A level-triggered, active-high interrupt that is not shared. Spec: "Extended Interrupt Descriptor". */
+export const levelInterrupt = (number: number): number[] => [
+  ...[0x89, ...littleEndian(6, 2)],
+  ...[0x01, 1, ...littleEndian(number, 4)],
+];

@@ -5,8 +5,9 @@
  * Manual: Intel MultiProcessor Specification 1.4, "MP Configuration Table".
  */
 import { IRQ, MEMORY } from "../devices/layout.js";
-import type { MachineKind } from "../devices/machines.js";
+import { type MachineName, SHARED_LINES } from "../devices/machines.js";
 import { lineOfSlot, PCI_FUNCTIONS } from "../devices/pci-functions.js";
+import type { DeviceName } from "../devices/port-map.js";
 import { checksum, type FirmwareBytes } from "./acpi.js";
 
 const ascii = (text: string, length: number): number[] =>
@@ -22,7 +23,8 @@ const LEVEL_HIGH = 0x000d;
 const ALL_APICS = 0xff;
 const APIC_VERSION = 0x14;
 const IO_APIC_VERSION = 0x20;
-/** The second entry of a slot with a pin, as PCI's interrupts are numbered: slot and pin. */
+const PCI_LINES: readonly number[] = [IRQ.pciA, IRQ.pciB, IRQ.pciC, IRQ.pciD];
+/** The source of a PCI interrupt: slot and pin. */
 const pciSource = (slot: number, pin: number): number => (slot << 2) | pin;
 
 /** A processor as CPUID leaf 1 describes it. */
@@ -33,14 +35,14 @@ export interface ProcessorSignature {
 
 /** The pointer and the table, for a machine with some processors. */
 export function mpTables(
-  kind: MachineKind,
+  name: MachineName,
+  devices: ReadonlySet<DeviceName>,
   processors: number,
   { signature, features }: ProcessorSignature,
 ): readonly FirmwareBytes[] {
-  const hasPci = kind.devices.includes("pci");
+  const hasPci = devices.has("pci");
   const ioApicId = processors;
   const isaBus = hasPci ? 1 : 0;
-  const levels: readonly number[] = kind.firmware.length > 0 ? [IRQ.systemControl, IRQ.pciA, IRQ.pciB] : [];
   const interrupt = (kind: number, flags: number, bus: number, source: number, input: number): number[] => [
     ...[ENTRY.ioInterrupt, kind, ...word(flags), bus, source],
     ...[ioApicId, input],
@@ -49,7 +51,9 @@ export function mpTables(
     ...[ENTRY.localInterrupt, kind, ...word(LIKE_THE_BUS), isaBus, 0],
     ...[ALL_APICS, input],
   ];
-  const slots = hasPci ? PCI_FUNCTIONS.filter(({ pin }) => pin).map(({ slot }) => slot) : [];
+  const slots = hasPci
+    ? PCI_FUNCTIONS.filter(({ pin, device }) => pin && devices.has(device!)).map(({ slot }) => slot)
+    : [];
   const entries: readonly (readonly number[])[] = [
     ...Array.from({ length: processors }, (_, id) => [
       // Enabled; the first is the one that starts.
@@ -63,9 +67,9 @@ export function mpTables(
     // The timer's line is the I/O APIC's input 2; the line of that number is the second 8259's.
     interrupt(INTERRUPT.vectored, LIKE_THE_BUS, isaBus, IRQ.timer, 2),
     ...Array.from({ length: 16 }, (_, line) => line)
-      .filter((line) => line !== 0 && line !== 2 && (line === IRQ.systemControl || !levels.includes(line)))
+      .filter((line) => line !== 0 && line !== 2 && !(hasPci && PCI_LINES.includes(line)))
       .map((line) =>
-        interrupt(INTERRUPT.vectored, levels.includes(line) ? LEVEL_HIGH : LIKE_THE_BUS, isaBus, line, line),
+        interrupt(INTERRUPT.vectored, SHARED_LINES.includes(line) ? LEVEL_HIGH : LIKE_THE_BUS, isaBus, line, line),
       ),
     local(INTERRUPT.external, 0),
     local(INTERRUPT.nmi, 1),
@@ -74,7 +78,7 @@ export function mpTables(
   const length = 44 + bytes.length;
   const config = Uint8Array.from([
     ...[...ascii("PCMP", 4), ...word(length), 4, 0],
-    ...[...ascii("VIRTLAB", 8), ...ascii(kind.name.toUpperCase(), 12)],
+    ...[...ascii("VIRTLAB", 8), ...ascii(name.toUpperCase(), 12)],
     ...[...dword(0), ...word(0), ...word(entries.length), ...dword(MEMORY.localApic.base), ...word(0), 0, 0],
     ...bytes,
   ]);

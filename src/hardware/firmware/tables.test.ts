@@ -5,13 +5,12 @@ import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { peer } from "../../../tests/support/peers.js";
 import { MEMORY } from "../devices/layout.js";
-import { MACHINES } from "../devices/machines.js";
 import { Machine } from "../machine.js";
 import * as aml from "./aml.js";
 import { firmwareTables } from "./tables.js";
 
 const PROCESSORS = 2;
-const placed = firmwareTables(MACHINES.pc, PROCESSORS, "max");
+const placed = firmwareTables({ machine: "pc", processors: PROCESSORS }, "max");
 const ascii = (bytes: Uint8Array): string => String.fromCharCode(...bytes);
 const withSignature = (signature: string): { readonly address: number; readonly bytes: Uint8Array } =>
   placed.find(({ bytes }) => ascii(bytes.subarray(0, signature.length)) === signature)!;
@@ -30,7 +29,7 @@ describe("the tables firmware leaves", () => {
       expect(memory.read(address, bytes.length)).toEqual(bytes);
     }
     expect(end).toBeLessThanOrEqual(base + length);
-    expect(firmwareTables(MACHINES.isapc, 1, "pentium2")).toEqual([]);
+    expect(firmwareTables({}, "pentium2")).toEqual([]);
   });
 
   it("have the checksums of ACPI and of the MultiProcessor Specification", () => {

@@ -10,6 +10,8 @@ import { hashOf, saveState, withBytes } from "../machine-content.js";
 /** Linear addresses of the kernel's pages: code, data with XD, a page of the user, a page that is absent. */
 export const CODE = -0x7f000000;
 export const DATA = CODE + 0x1000;
+/** HLT, with interrupts off: the machine ends there. */
+export const HANDLER = CODE + 0x80;
 export const USER_PAGE = CODE + 0x2000;
 export const ABSENT = CODE + 0x3000;
 /** Tables lie in the data page. */
@@ -52,8 +54,8 @@ const gdt = quadwords(
 );
 const idt = quadwords(
   ...Array.from({ length: 13 }, () => [0n, 0n]).flat(),
-  ...gate(CODE + 0x20, 0x8e00n),
-  ...gate(CODE, 0x8e02n),
+  ...gate(HANDLER, 0x8e00n),
+  ...gate(HANDLER, 0x8e02n),
 );
 
 function taskState(): Uint8Array {
@@ -100,6 +102,7 @@ export function longMachine({ code = [0x90], cpu = {}, system = {} }: LongOption
   };
   for (const [physical, index, entry] of pages) state = withBytes(state, physical + 8 * index, quadwords(entry));
   state = withBytes(state, 0x10000, Uint8Array.from(code));
+  state = withBytes(state, 0x10080, Uint8Array.of(0xf4));
   state = withBytes(state, 0x11000, gdt);
   state = withBytes(state, 0x11100, idt);
   state = withBytes(state, 0x11d00, taskState());

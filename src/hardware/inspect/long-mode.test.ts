@@ -5,7 +5,17 @@ import { noWide } from "../cpu/state.js";
 import { Machine } from "../machine.js";
 import { descriptorTable } from "./descriptor-table.js";
 import { explain } from "./explain.js";
-import { ABSENT, CODE, DATA, IDT, KERNEL_STACK, longMachine, TSS, USER_PAGE } from "./long-machine.test-helper.js";
+import {
+  ABSENT,
+  CODE,
+  DATA,
+  HANDLER,
+  IDT,
+  KERNEL_STACK,
+  longMachine,
+  TSS,
+  USER_PAGE,
+} from "./long-machine.test-helper.js";
 import { registersOf } from "./registers.js";
 import { selector } from "./selector.js";
 import { taskState } from "./task-state.js";
@@ -148,8 +158,8 @@ describe("tables of long mode", () => {
   it("have gates of 16 bytes in the IDT, with a stack of the TSS", () => {
     const gates = descriptorTable(machine, "idt").filter(({ kind }) => kind !== "empty");
     expect(gates.map(({ name, kind, ist, address, target }) => [name, kind, ist, address, target?.offset])).toEqual([
-      ["#GP", "interrupt-gate64", 0, IDT + 13 * 16, CODE + 0x20],
-      ["#PF", "interrupt-gate64", 2, IDT + 14 * 16, CODE],
+      ["#GP", "interrupt-gate64", 0, IDT + 13 * 16, HANDLER],
+      ["#PF", "interrupt-gate64", 2, IDT + 14 * 16, HANDLER],
     ]);
   });
 

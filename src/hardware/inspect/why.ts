@@ -4,6 +4,7 @@
  */
 import { VirtlabError } from "../../state/error.js";
 import type { PageWalk } from "../cpu/page-walk.js";
+import { PF } from "../cpu/paging.js";
 import { VECTOR } from "../cpu/processor.js";
 import { type Rule, rules } from "../cpu/rules.js";
 import { FLAG } from "../cpu/state.js";
@@ -155,7 +156,8 @@ function instructionOf(machine: Machine, exception: DeliveredException): Decoded
 function isFetchFault(exception: DeliveredException, machine: Machine): boolean {
   const { chain, eip, cs, mode, codeBits, instructionBytes } = exception;
   const base = mode === "protected" ? machine.cpu.system.segments.cs.base : cs * 16;
-  const { vector, cr2 = -1 } = chain[0]!;
+  const { vector, errorCode = 0, cr2 = -1 } = chain[0]!;
+  if (vector === VECTOR.PF && (errorCode & PF.I) !== 0) return true;
   const into = codeBits === 64 ? cr2 - eip : (cr2 - base - eip) >>> 0;
   return vector === VECTOR.PF && into === instructionBytes.length && into < LONGEST_INSTRUCTION;
 }

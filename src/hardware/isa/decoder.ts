@@ -33,7 +33,7 @@ for (const map of maps) for (const list of map) list.sort((a, b) => rank(a) - ra
 /** By escape and opcode byte, whether a ModRM byte follows. */
 const modrmFollows = maps.map((map) => map.map((list) => list.some((row) => row.modrm !== "none")));
 
-const fixedNumbers: Readonly<Record<string, number>> = { AL: 0, rAX: 0, eAX: 0, CL: 1, DX: 2 };
+const fixedNumbers: Readonly<Record<string, number>> = { AL: 0, AX: 0, rAX: 0, eAX: 0, CL: 1, DX: 2 };
 const memorySizes: Readonly<Record<string, number>> = { b: 8, w: 16, d: 32, q: 64, t: 80, dq: 128 };
 
 /** Bits of an operand; `size` is that of the instruction. */

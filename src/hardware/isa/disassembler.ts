@@ -25,6 +25,7 @@ import {
   registerTells,
   rexByteNames,
   segmentNames,
+  takesNumber,
   takesWord,
   widthNames,
 } from "./names.js";
@@ -141,14 +142,17 @@ const isNop = ({ row, size, operands: [first] }: DecodedInstruction, bits: CodeB
 function mnemonicText(instruction: DecodedInstruction, bits: CodeBits): string {
   const { row, size, addressSize, lock, repeat, segment } = instruction;
   const prefixes: string[] = [];
-  if (addressSize !== bits && impliesMemory(row)) prefixes.push(`a${addressSize}`);
-  const readsSegment = row.mnemonic === "XLAT" || row.operands.some(({ method }) => method === "X");
+  if (addressSize !== bits && (impliesMemory(row) || storesAtEdi(row))) prefixes.push(`a${addressSize}`);
+  const readsSegment = row.mnemonic === "XLAT" || storesAtEdi(row) || row.operands.some(({ method }) => method === "X");
   if (readsSegment && segment !== DS) prefixes.push(segmentNames[segment]!);
   if (lock) prefixes.push("lock");
   if (repeat) prefixes.push(repeat === "NE" ? "repne" : row.repeat === "repe" ? "repe" : "rep");
   if (size !== bits && hidesSize(instruction)) prefixes.push(`o${size}`);
   return [...prefixes, nameOf(row, size, addressSize, bits)].join(" ");
 }
+
+/** MASKMOVQ and MASKMOVDQU: no operand says where. */
+const storesAtEdi = ({ mnemonic }: Row): boolean => mnemonic.startsWith("MASKMOV");
 
 /** An operand size that neither the mnemonic nor an operand tells. */
 function hidesSize({ row, operands: [first] }: DecodedInstruction): boolean {
@@ -219,6 +223,7 @@ function memoryText(instruction: DecodedInstruction, size: number, bits: CodeBit
   const code = row.operands.find(({ method }) => "EMOWQ".includes(method))!;
   if (code.type === "p" && (row.mnemonic === "JMP" || row.mnemonic === "CALL"))
     return `${instruction.size === bits ? "" : `${widthNames[instruction.size]} `}far ${address}`;
+  if (takesNumber(row)) return `${widthNames[size]} ${address}`;
   const told = code.method !== "E" || registerTells(row, code.type) || takesWord(row) || nameTellsMemory(row);
   return told ? address : `${widthNames[size]} ${address}`;
 }

@@ -17,6 +17,7 @@ Object.assign(formatter, {
   branchLeadingZeros: false,
   displacementLeadingZeros: false,
   showBranchSize: false,
+  usePseudoOps: false,
 });
 
 export interface Reading {
@@ -75,6 +76,10 @@ export function normal(text: string): string {
       /^(lock )?xchg (.*), (.*)$/,
       (_all, lock: string | undefined, a: string, b: string) => `${lock ?? ""}xchg ${[a, b].sort().join(", ")}`,
     )
+    // ST(0) as one of two operands, and ST(1) as the other one, can be left out.
+    .replace(/^(f(?:add|mul|subr?|divr?)p|fxch|fu?comp?)$/, "$1 st1")
+    .replace(/^(f(?:add|mul|subr?|divr?)) to (st\d)$|^(f(?:add|mul|subr?|divr?)p) (st\d)$/, "$1$3 $2$4, st0")
+    .replace(/^(f(?:add|mul|subr?|divr?)|fcmov\w+|fu?comip?) (st\d)$/, "$1 st0, $2")
     // IMUL with twice the same register.
     .replace(/^imul (\w+), \1, /, "imul $1, ");
   // A selector in a register: its low 16 bits count, and both names of the register are accepted.

@@ -197,7 +197,15 @@ export interface InvalidInstruction {
 export type SystemInstruction = (port: ProcessorPort, instruction: DecodedInstruction) => void;
 
 /** Operands that are no code but a register or the number one, and their widths. */
-const fixedOperands: Readonly<Record<string, string>> = { AL: "b", rAX: "v", eAX: "z", CL: "b", DX: "w", "1": "b" };
+const fixedOperands: Readonly<Record<string, string>> = {
+  AL: "b",
+  AX: "w",
+  rAX: "v",
+  eAX: "z",
+  CL: "b",
+  DX: "w",
+  "1": "b",
+};
 /** Operands that name a register of the x87 stack or an XMM register. */
 const floatingOperands: Readonly<Record<string, AddressingMethod>> = { ST0: "fixed", STi: "ST", XMM0: "fixed" };
 

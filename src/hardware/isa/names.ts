@@ -34,6 +34,8 @@ export const widthNames: Readonly<Record<number, string>> = {
 /** A way to write a row, and the sizes that this way tells. */
 export interface Spelling {
   readonly name: string;
+  /** A WAIT comes before it. */
+  readonly waits?: true;
   readonly row: Row;
   readonly size?: OperandSize;
   readonly addressSize?: CodeBits;
@@ -57,6 +59,16 @@ const synonyms: Readonly<Record<string, readonly string[]>> = {
   LOOPNE: ["loopnz"],
   INT1: ["icebp", "int01"],
   INT3: ["int03"],
+};
+
+/** Names of two instructions: a WAIT, and a control instruction that does not wait by itself. */
+const waitingNames: Readonly<Record<string, string>> = {
+  FNINIT: "finit",
+  FNCLEX: "fclex",
+  FNSTCW: "fstcw",
+  FNSTSW: "fstsw",
+  FNSTENV: "fstenv",
+  FNSAVE: "fsave",
 };
 
 /** Spec: SDM Vol. 1, Appendix B "EFLAGS Condition Codes": one condition, several names. */
@@ -106,6 +118,12 @@ export function spellings(row: Row): readonly Spelling[] {
       { name: "jcxz", row, addressSize: 16 },
       { name, row, addressSize: 32 },
     ];
+  const waiting = waitingNames[mnemonic];
+  if (waiting !== undefined)
+    return [
+      { name, row },
+      { name: waiting, row, waits: true },
+    ];
   const names = [name, ...(synonyms[mnemonic] ?? []), ...conditionNames(mnemonic)];
   if (suffixed.has(mnemonic))
     return names.flatMap((one) => [
@@ -146,6 +164,12 @@ export const nameTellsSize = (row: Row): boolean =>
 /** Whether the mnemonic tells how wide a memory operand is: of MMX and SSE all but those that convert integers. */
 export const nameTellsMemory = ({ mnemonic, unit }: Row): boolean =>
   mnemonic.startsWith("SET") || (unit !== undefined && unit !== "x87" && !mnemonic.startsWith("CVTSI2"));
+
+/** x87 instructions whose memory operand is a number, so that its width has to be told. */
+export const takesNumber = ({ unit, operands, mnemonic }: Row): boolean =>
+  unit === "x87" &&
+  operands.some(({ method, type }) => method === "M" && type !== "") &&
+  !["FLDCW", "FNSTCW", "FNSTSW"].includes(mnemonic);
 
 /** Instructions whose memory operand is a word, and whose register operand may be wider than what counts of it. */
 const wordOperand: ReadonlySet<string> = new Set([

@@ -35,6 +35,7 @@ interface Encoded {
 const segmentPrefixes = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65] as const;
 const OPERAND_SIZE = 0x66;
 const ADDRESS_SIZE = 0x67;
+const WAIT = 0x9b;
 const MAX_LENGTH = 15;
 
 /** The bytes of an instruction at `around.position`. */
@@ -70,7 +71,7 @@ function encodeForm(form: Form, instruction: Instruction, around: Surroundings, 
   const address = memory && value && encodeAddress(memory, value, { bits, wanted, least: grown.displacement });
   const addressSize = address?.addressSize ?? wanted ?? bits;
 
-  const bytes = [...instruction.prefixes];
+  const bytes = [...(form.waits ? [WAIT] : []), ...instruction.prefixes];
   const segment = memory?.segment ?? instruction.segment;
   if (segment !== undefined) bytes.push(segmentPrefixes[segment]!);
   const asked = instruction.size !== undefined && instruction.size !== bits;
@@ -108,9 +109,15 @@ function registerNumber(form: Form, methods: string): number {
   return operand !== undefined && "number" in operand ? operand.number : 0;
 }
 
+/** Number of the x87 register that the encoding says. */
+function stackNumber({ row, operands }: Form): number {
+  const operand = operands[row.operands.findIndex(({ method }) => method === "ST")];
+  return operand?.kind === "x87" ? operand.number : 0;
+}
+
 function modrmBytes(form: Form, address: EncodedAddress | undefined): readonly number[] {
   const { modrm } = form.row;
-  if (typeof modrm === "object") return [modrm[0]];
+  if (typeof modrm === "object") return [modrm[0] + stackNumber(form)];
   const reg = typeof modrm === "number" ? modrm : registerNumber(form, "GSCDVP");
   if (!address) return [0xc0 | (reg << 3) | registerNumber(form, "ERWQUN")];
   const [first = 0, ...rest] = address.bytes;

@@ -5,7 +5,15 @@
  */
 import type { OperandSize } from "../code.js";
 import { type CodeBits, type OperandCode, operandSizes, type Row } from "../instruction.js";
-import { impliesMemory, registerTells, type Spelling, spellings, takesWord, widthNames } from "../names.js";
+import {
+  impliesMemory,
+  registerTells,
+  type Spelling,
+  spellings,
+  takesNumber,
+  takesWord,
+  widthNames,
+} from "../names.js";
 import { rows } from "../table/index.js";
 import { isDirect, type OperandText, type ValueText } from "./operand.js";
 import { fail, type Place } from "./place.js";
@@ -19,6 +27,8 @@ export interface Form {
   /** In the order of the row. */
   readonly operands: readonly OperandText[];
   readonly addressSize: CodeBits | undefined;
+  /** A WAIT comes before it. */
+  readonly waits?: true;
 }
 
 const bySpelling = new Map<string, Spelling[]>();
@@ -68,11 +78,12 @@ export function formsOf(text: InstructionText): readonly Form[] {
   if (chosen.length === 0) return noForm(text);
   const agreeing = chosen.filter(({ form }) => text.size === undefined || !form.sized || form.size === text.size);
   if (agreeing.length === 0) return fail(text.place, `${text.mnemonic}: o${text.size} contradicts name and operands`);
-  return agreeing.map(({ form }) => form).sort((a, b) => Number(extendsByte(b)) - Number(extendsByte(a)));
+  return agreeing.map(({ form }) => form).sort((a, b) => Number(isPreferred(b)) - Number(isPreferred(a)));
 }
 
-/** Among forms of one length, NASM takes that with a byte extended by its sign. */
-const extendsByte = ({ row }: Form): boolean => row.operands.some(({ type }) => type === "bs");
+/** Among forms of one length, NASM takes that with a byte extended by its sign, and of twice ST(0) that which names the first. */
+const isPreferred = ({ row: { operands } }: Form): boolean =>
+  operands.some(({ type }) => type === "bs") || (operands.length === 2 && operands[0]?.method === "ST");
 
 /** A width that is not told: the only one there is, or for jumps that of the code. */
 function guess({ form, guessed }: Match, { bits, size }: InstructionText, matches: readonly Match[]): boolean {
@@ -95,7 +106,8 @@ function matchesOf(spelling: Spelling, text: InstructionText): readonly Match[] 
       .flatMap((size) => {
         const fit = fitOfAll(row, size, operands);
         if (fit === undefined) return [];
-        const form = { row, size, sized: sizes.length > 1, operands, addressSize };
+        const waits = spelling.waits ? ({ waits: true } as const) : {};
+        const form = { row, size, sized: sizes.length > 1, operands, addressSize, ...waits };
         return [{ form, told: fit.tells || spelling.size !== undefined, guessed: fit.guessed }];
       }),
   );
@@ -119,6 +131,7 @@ function arrangements({ name, row, addressSize }: Spelling, text: InstructionTex
     return operands.length === 2 && addressSize === undefined ? [as([first!], second.size)] : [];
   if ((name === "aam" || name === "aad") && operands.length === 0) return [as([tenOf(place)])];
   if (operands.length === 2 && row.operands.some(isXmm0)) return [as([...operands, { kind: "xmm", number: 0, place }])];
+  if (row.unit === "x87") return stackArrangements(row, operands, place).map((list) => as(list));
   if (row.mnemonic === "IMUL" && row.operands.length === 3 && operands.length === 2 && second?.kind === "value")
     return [as([first!, first!, second])];
   if (operands.length === 2 && first && second && second.kind !== "value") {
@@ -131,6 +144,22 @@ function arrangements({ name, row, addressSize }: Spelling, text: InstructionTex
 
 /** The third operand of a blend by XMM0, which may be left out. */
 const isXmm0 = ({ name }: OperandCode): boolean => name === "XMM0";
+
+/** ST(0) may be left out where it is one of two operands, and ST(1) where it is the other one. */
+function stackArrangements(row: Row, operands: readonly OperandText[], place: Place): (readonly OperandText[])[] {
+  const stack = (number: number): OperandText => ({ kind: "x87", number, place });
+  const all = [operands];
+  if (!row.operands.some(({ method }) => method === "ST")) return all;
+  const [first] = row.operands;
+  const complete = (other: OperandText): readonly OperandText[] =>
+    row.operands.length === 1 ? [other] : first?.method === "ST" ? [other, stack(0)] : [stack(0), other];
+  if (operands.length === 1 && row.operands.length === 2 && (first?.name === "ST0" || row.mnemonic.endsWith("P")))
+    all.push(complete(operands[0]!));
+  if (operands.length === 0 && takesNext.test(row.mnemonic)) all.push(complete(stack(1)));
+  return all;
+}
+/** Without operands these mean ST(1). */
+const takesNext = /^(FXCH|FU?COMP?I?P?|F(ADD|MUL|SUBR?|DIVR?)P)$/;
 
 const tenOf = (place: Place): ValueText => ({
   kind: "value",
@@ -160,7 +189,7 @@ function fitOfAll(
 /** Bits of an operand. */
 export function widthOf(code: OperandCode, size: OperandSize): number {
   if (code.type === "y") return size === 64 ? 64 : 32;
-  return { b: 8, w: 16, d: 32, q: 64, dq: 128 }[code.type === "dq" ? "dq" : (code.type[0] ?? "")] ?? size;
+  return { b: 8, w: 16, d: 32, q: 64, t: 80, dq: 128 }[code.type === "dq" ? "dq" : (code.type[0] ?? "")] ?? size;
 }
 
 const when = (holds: boolean, fit: Fit = "fits"): Fit => (holds ? fit : "no");
@@ -207,6 +236,8 @@ function fitOf(row: Row, code: OperandCode, size: OperandSize, operand: OperandT
       return when(operand.kind === "control");
     case "D":
       return when(operand.kind === "debug");
+    case "ST":
+      return when(operand.kind === "x87");
     case "V":
     case "U":
       return when(operand.kind === "xmm");
@@ -229,15 +260,17 @@ function fitOfMemory(row: Row, code: OperandCode, size: OperandSize, operand: Op
   if (operand.kind !== "memory") return "no";
   const jumps = row.mnemonic === "JMP" || row.mnemonic === "CALL";
   if (operand.far !== (code.type === "p" && jumps)) return "no";
+  if (takesNumber(row)) return operand.size === undefined ? "unsized" : when(operand.size === widthOf(code, size));
   if (operand.size === undefined || code.type === "") return "fits";
   if (jumps) return when(operand.size === size, "tells");
-  return when(operand.size === widthOf(code, size) && "bq".includes(code.type));
+  return when(operand.size === widthOf(code, size) && "bwdqt".includes(code.type));
 }
 
 function fitOfFixed(code: OperandCode, width: number, operand: OperandText, telling: Fit): Fit {
+  if (code.name === "ST0") return when(operand.kind === "x87" && operand.number === 0);
   if (code.name === "XMM0") return when(operand.kind === "xmm" && operand.number === 0);
   if (code.name === "1") return when(operand.kind === "value" && operand.size === undefined && !operand.distance);
-  const number = { AL: 0, rAX: 0, CL: 1, DX: 2 }[code.name ?? ""];
+  const number = { AL: 0, AX: 0, rAX: 0, eAX: 0, CL: 1, DX: 2 }[code.name ?? ""];
   return when(operand.kind === "register" && operand.size === width && operand.number === number, telling);
 }
 

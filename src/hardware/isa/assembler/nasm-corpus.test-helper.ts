@@ -8,6 +8,21 @@ const lines = (text: string): readonly string[] =>
 
 /** Statements that stand alone, in code of either size. */
 export const statements: readonly string[] = lines(`
+  finit
+  fstcw [eax]
+  fstsw ax
+  fsave [fs:eax]
+  fadd dword [eax]
+  fadd st3
+  fsub st3, st0
+  fsubp
+  fdivrp st2, st0
+  fxch
+  fcomi st2
+  fld tword [eax]
+  fistp qword [eax]
+  fldcw [eax]
+  fnsave [eax]
   mov eax, ebx
   mov bl, [eax]
   mov [ebx+4], ecx

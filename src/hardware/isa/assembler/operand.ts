@@ -10,7 +10,7 @@ import { type Expression, hasRegister, parseExpression } from "./expression.js";
 import { fail, type Place } from "./place.js";
 
 /** Width that a keyword tells, in bits. */
-export type Width = 8 | 16 | 32 | 48 | 64 | 128;
+export type Width = 8 | 16 | 32 | 48 | 64 | 80 | 128;
 
 export interface MemoryText {
   readonly kind: "memory";
@@ -43,7 +43,11 @@ export interface RegisterText {
 
 export type OperandText =
   | RegisterText
-  | { readonly kind: "segment" | "control" | "debug" | "xmm" | "mmx"; readonly place: Place; readonly number: number }
+  | {
+      readonly kind: "segment" | "control" | "debug" | "xmm" | "mmx" | "x87";
+      readonly place: Place;
+      readonly number: number;
+    }
   | MemoryText
   | ValueText
   | {
@@ -60,6 +64,7 @@ export const widthWords: Readonly<Record<string, Width>> = {
   dword: 32,
   fword: 48,
   qword: 64,
+  tword: 80,
   oword: 128,
 };
 const distances = ["short", "near", "far"] as const;
@@ -76,6 +81,7 @@ const registers: ReadonlyMap<string, (place: Place) => OperandText> = new Map([
   ...Array.from({ length: 8 }, (_, number) => number).flatMap((number) => [
     [`cr${number}`, (place: Place): OperandText => ({ kind: "control", number, place })] as const,
     [`dr${number}`, (place: Place): OperandText => ({ kind: "debug", number, place })] as const,
+    [`st${number}`, (place: Place): OperandText => ({ kind: "x87", number, place })] as const,
     [`mm${number}`, (place: Place): OperandText => ({ kind: "mmx", number, place })] as const,
     [`xmm${number}`, (place: Place): OperandText => ({ kind: "xmm", number, place })] as const,
   ]),

@@ -313,9 +313,9 @@ const definitions: readonly Definition[] = [
   {
     mnemonic: "NOP",
     group: "miscellaneous",
-    summary: "Does nothing.",
-    spec: "SDM Vol. 2B, NOP—No Operation",
-    forms: [["0F 1F /0", "Ev"]],
+    summary: "Does nothing, on this processor; on others some of these are hints.",
+    spec: 'SDM Vol. 2B, NOP—No Operation; Vol. 2D, Appendix A, "Two-byte Opcode Map"',
+    forms: ["19", "1A", "1B", "1C", "1D", "1E", "1F"].map((opcode) => [`0F ${opcode} /r`, "Ev"] as const),
     needs: "P6",
     semantics: () => {},
   },

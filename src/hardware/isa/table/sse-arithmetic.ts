@@ -121,6 +121,15 @@ const fastChoice =
     c.done();
   };
 
+/** Minimum and maximum give an operand as it is, but a denormal one as the zero it counts as. */
+const flushed =
+  (compute: Compute): Compute =>
+  (format, a, b, env) => {
+    const result = compute(format, a, b, env);
+    const isDenormal = (result & ~format.signBit) >> format.fieldWidth === 0n;
+    return isDenormal && env.denormalsAreZero ? result & format.signBit : result;
+  };
+
 interface Operation {
   readonly name: string;
   readonly opcode: string;
@@ -169,7 +178,7 @@ const operations: readonly Operation[] = [
     opcode: "5D",
     summary: "Takes the lesser; the source if either is a NaN.",
     verb: "Minimum of",
-    compute: minimum,
+    compute: flushed(minimum),
     fast: (shape) => fastChoice(shape, true),
   },
   {
@@ -177,7 +186,7 @@ const operations: readonly Operation[] = [
     opcode: "5F",
     summary: "Takes the greater; the source if either is a NaN.",
     verb: "Maximum of",
-    compute: maximum,
+    compute: flushed(maximum),
     fast: (shape) => fastChoice(shape, false),
   },
   {

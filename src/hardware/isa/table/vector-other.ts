@@ -25,7 +25,6 @@ import {
 } from "../code.js";
 import { type DecodedInstruction, type Definition, define, type Row, type SystemInstruction } from "../instruction.js";
 import { vectorBinary, vectorTest } from "../vector.js";
-import { readToModify } from "./data-transfer.js";
 import { mmxForm, xmmForm } from "./vector-forms.js";
 
 const ZF = 6;
@@ -100,27 +99,27 @@ const differences: SystemInstruction = sse((port, instruction) => {
 
 const EDI = 7;
 
-/** Offset of a byte at EDI, as wide as addresses are. */
-function offsetAtEdi(port: ProcessorPort, { addressSize }: DecodedInstruction, skip: number): number {
-  if (addressSize === 64) return registerAddress(port, EDI) + skip;
-  const offset = port.getRegister(EDI) + skip;
-  return addressSize === 16 ? offset & 0xffff : offset >>> 0;
+/** Offset at EDI, as wide as addresses are. */
+function offsetAtEdi(port: ProcessorPort, { addressSize }: DecodedInstruction): number {
+  if (addressSize === 64) return registerAddress(port, EDI);
+  return addressSize === 16 ? port.getRegister(EDI) & 0xffff : port.getRegister(EDI);
 }
 
-/** Stores the bytes of operand 0 whose highest bits in operand 1 are set, at EDI in DS or what a prefix names. */
+/**
+ * Stores the bytes of operand 0 whose highest bits in operand 1 are set, at EDI in DS or what a prefix names. All of the
+ * place must be writable, whatever the mask is: the manual leaves that to the processor.
+ */
 function storeMasked(port: ProcessorPort, instruction: DecodedInstruction): void {
   const mask = operandBits(port, instruction, 1);
   const source = operandBits(port, instruction, 0);
+  const size = instruction.row.unit === "mmx" ? 8 : 16;
   const user = port.cpl === 3;
-  const bytes = Array.from({ length: instruction.row.unit === "mmx" ? 8 : 16 }, (_, index) => index)
-    .filter((index) => ((mask >> BigInt(8 * index + 7)) & 1n) !== 0n)
-    .map((index) => ({
-      linear: port.segmentAddress(instruction.segment, offsetAtEdi(port, instruction, index), 1, true),
-      value: Number((source >> BigInt(8 * index)) & 0xffn),
-    }));
-  // Faults come before the first store.
-  for (const { linear } of bytes) readToModify(port, linear, 1, user);
-  for (const { linear, value } of bytes) port.writeLinear(linear, 1, value, user);
+  const linear = port.segmentAddress(instruction.segment, offsetAtEdi(port, instruction), size, true);
+  port.checkWrite(linear, size, user);
+  for (let index = 0; index < size; index++) {
+    if (((mask >> BigInt(8 * index + 7)) & 1n) === 0n) continue;
+    port.writeLinear(linear + index, 1, Number((source >> BigInt(8 * index)) & 0xffn), user);
+  }
 }
 
 /** It is done already: nothing here is cached or out of order. */
@@ -187,6 +186,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2A, EMMS—Empty MMX Technology State",
     forms: [["NP 0F 77"]],
     system: mmx((port) => {
+      noteMmx(port);
       port.floating.tags = ALL_EMPTY;
     }),
   },
@@ -197,8 +197,9 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2B, MASKMOVQ—Store Selected Bytes of Quadword",
     forms: [["NP 0F F7 /r", "Pq Nq"]],
     system: mmx((port, instruction) => {
-      storeMasked(port, instruction);
+      // Processors do so before the store may fault.
       noteMmx(port);
+      storeMasked(port, instruction);
     }),
   },
   {
@@ -255,17 +256,6 @@ const definitions: readonly Definition[] = [
       summary: "Tells that a line will be read soon.",
       spec: "SDM Vol. 2B, PREFETCHh—Prefetch Data Into Caches",
       forms: [[`0F 18 /${level}`, "Mb"]],
-      semantics: nothing,
-    }),
-  ),
-  ...["PREFETCH", "PREFETCHW"].map(
-    (mnemonic, number): Definition => ({
-      mnemonic,
-      group: "miscellaneous",
-      needs: "PREFETCHW",
-      summary: `Tells that a line will be ${number === 0 ? "read" : "written"} soon.`,
-      spec: "AMD64 Architecture Programmer's Manual Vol. 3, PREFETCHx—Prefetch L1 Data-Cache Line",
-      forms: [[`0F 0D /${number}`, "Mb"]],
       semantics: nothing,
     }),
   ),

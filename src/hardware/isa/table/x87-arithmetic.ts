@@ -30,7 +30,7 @@ import {
 import { floatOperand, integerOperand, type OperandReader } from "../../cpu/x87-operands.js";
 import { type Definition, define, type SystemInstruction } from "../instruction.js";
 
-const x87 = { group: "x87", needs: "FPU" } as const;
+const x87 = { group: "x87", unit: "x87", needs: "FPU" } as const;
 
 type Operation = typeof add;
 const swapped =

@@ -7,7 +7,7 @@ import { begin, getStack, isEmpty, numeric, pop, report, setConditions, stackFau
 import { floatOperand, integerOperand, type OperandReader } from "../../cpu/x87-operands.js";
 import { type Definition, define, type SystemInstruction } from "../instruction.js";
 
-const x87 = { group: "x87", needs: "FPU" } as const;
+const x87 = { group: "x87", unit: "x87", needs: "FPU" } as const;
 const { C0, C1, C2, C3 } = STATUS;
 
 /** Where a comparison's result goes. */

@@ -16,15 +16,13 @@ import {
   writeFast,
   writeState,
 } from "../../cpu/floating-images.js";
-import { operandAddress, readOperand, writeOperand, writeRegister } from "../../cpu/operands.js";
+import { operandAddress, readOperand, writeOperand } from "../../cpu/operands.js";
 import { Fault, type ProcessorPort, VECTOR } from "../../cpu/processor.js";
 import { CR0, CR4 } from "../../cpu/state.js";
 import { control, waitingControl } from "../../cpu/x87.js";
 import { type DecodedInstruction, type Definition, define } from "../instruction.js";
 
-const x87 = { group: "x87", needs: "FPU" } as const;
-
-const AX = 0;
+const x87 = { group: "x87", unit: "x87", needs: "FPU" } as const;
 
 /** An image on its way to or from memory, in words. */
 const words = new Int32Array(128);
@@ -71,6 +69,12 @@ function requireMxcsr(value: number): void {
   if ((value & ~MXCSR_BITS) !== 0) throw new Fault(VECTOR.GP, 0, "mxcsr-reserved");
 }
 
+const obsolete = [
+  ["FNENI", "DB E0", "it let the 8087 interrupt"],
+  ["FNDISI", "DB E1", "it kept the 8087 from interrupting"],
+  ["FNSETPM", "DB E4", "it told the 287 of protected mode"],
+] as const;
+
 const definitions: readonly Definition[] = [
   {
     mnemonic: "WAIT",
@@ -102,15 +106,16 @@ const definitions: readonly Definition[] = [
       floating.status &= ~(STATUS.EXCEPTIONS | STATUS.STACK_FAULT | STATUS.SUMMARY | STATUS.BUSY);
     }),
   },
-  {
-    ...x87,
-    mnemonic: "FNENI",
-    summary:
-      "Does nothing: it let the 8087 interrupt, and FNDISI kept it from that; FNSETPM was the 287's way into protected mode.",
-    spec: 'SDM Vol. 3B, "Obsolete Instructions and Undefined Opcodes"',
-    forms: [["DB E0"], ["DB E1"], ["DB E4"]],
-    system: control(() => {}),
-  },
+  ...obsolete.map(
+    ([mnemonic, opcode, what]): Definition => ({
+      ...x87,
+      mnemonic,
+      summary: `Does nothing; ${what}.`,
+      spec: 'SDM Vol. 3B, "Obsolete Instructions and Undefined Opcodes"',
+      forms: [[opcode]],
+      system: control(() => {}),
+    }),
+  ),
   {
     ...x87,
     mnemonic: "FNSTCW",
@@ -146,8 +151,10 @@ const definitions: readonly Definition[] = [
     mnemonic: "FNSTSW",
     summary: "Stores the status word in AX.",
     spec: "SDM Vol. 2A, FSTSW/FNSTSW—Store x87 FPU Status Word",
-    forms: [["DF E0"]],
-    system: control((port) => writeRegister(port, AX, 16, port.floating.status)),
+    forms: [["DF E0", "AX"]],
+    system: control((port, instruction) =>
+      writeOperand(port, instruction, instruction.operands[0]!, port.floating.status),
+    ),
   },
   {
     ...x87,

@@ -25,7 +25,7 @@ import {
 } from "../../cpu/x87.js";
 import { type Definition, define, type SystemInstruction } from "../instruction.js";
 
-const x87 = { group: "x87", needs: "FPU" } as const;
+const x87 = { group: "x87", unit: "x87", needs: "FPU" } as const;
 const ONE = 0x3fff8000000000000000n;
 
 /** ST(1) becomes what the function makes of ST(0) and ST(1), and ST(0) is popped. */

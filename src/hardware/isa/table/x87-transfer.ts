@@ -39,7 +39,7 @@ import {
 } from "../../cpu/x87-operands.js";
 import { type Definition, define, type SystemInstruction } from "../instruction.js";
 
-const x87 = { group: "x87", needs: "FPU" } as const;
+const x87 = { group: "x87", unit: "x87", needs: "FPU" } as const;
 
 const loading = (read: OperandReader): SystemInstruction =>
   numeric((port, instruction) => pushResult(port.floating, read(port, instruction)));
