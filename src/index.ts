@@ -1,6 +1,7 @@
 /** The public surface of virtlab. */
 import { installDisplays } from "./view/install.js";
 
+export type { DiskChoice } from "./hardware/boot/disks.js";
 export type { BootModule } from "./hardware/boot/multiboot-info.js";
 export type { BootOptions, CreateOptions } from "./hardware/boot/start.js";
 export { type ModelName, modelNames } from "./hardware/cpu/model.js";
@@ -21,7 +22,7 @@ export type { DeviceSet } from "./hardware/devices/bus.js";
 export type { DebugConsoleState } from "./hardware/devices/debug-console.js";
 export type { DebugExitState } from "./hardware/devices/debug-exit.js";
 export type { I8042State } from "./hardware/devices/i8042.js";
-export type { MachineName } from "./hardware/devices/machines.js";
+export type { ExtraDevice, MachineName } from "./hardware/devices/machines.js";
 export type { Mc146818State } from "./hardware/devices/mc146818.js";
 export type { PicPairState } from "./hardware/devices/pic-pair.js";
 export type { Pic8259State } from "./hardware/devices/pic8259.js";
@@ -34,6 +35,7 @@ export type { ResetControlState } from "./hardware/devices/reset-control.js";
 export type { RtcAlarm, RtcTime } from "./hardware/devices/rtc-time.js";
 export type { Uart16550State } from "./hardware/devices/uart16550.js";
 export { diff } from "./hardware/diff.js";
+export type { DiskImage } from "./hardware/disk.js";
 export type { Watchpoint } from "./hardware/engine/stops.js";
 export type { DescriptorEntry, DescriptorKind, DescriptorTableName } from "./hardware/inspect/descriptor.js";
 export type { SelectorErrorCode } from "./hardware/inspect/error-code.js";
@@ -48,6 +50,7 @@ export type {
 } from "./hardware/inspect/interrupt-controllers.js";
 export type { Privilege } from "./hardware/inspect/privilege.js";
 export type { RegisterValue } from "./hardware/inspect/registers.js";
+export type { Screen, ScreenCell } from "./hardware/inspect/screen.js";
 export type { LoadCheck, Selector } from "./hardware/inspect/selector.js";
 export type { AllowedPorts, IoPermissions, TaskState } from "./hardware/inspect/task-state.js";
 export { type VectorClass, type VectorMeaning, vectorMeaning, vectors } from "./hardware/inspect/vectors.js";
@@ -69,7 +72,7 @@ export {
   type RunOptions,
   type Until,
 } from "./hardware/machine.js";
-export type { MemoryReader } from "./hardware/machine-content.js";
+export type { DiskDifference, DiskReader, MemoryReader } from "./hardware/machine-content.js";
 export type { EventKind, MachineEvent, Stop } from "./hardware/state.js";
 export { type AssembleToyOptions, assembleToy } from "./hardware/toy/assembler.js";
 export { disassembleToy, type ToyInstruction } from "./hardware/toy/disassembler.js";
@@ -102,6 +105,7 @@ export {
   flagsOf,
   interruptControllers,
   registersOf,
+  screen,
   selector,
   taskState,
   why,

@@ -32,6 +32,7 @@ import {
   withBytes,
 } from "./machine-content.js";
 import { type EditableMachine, editedState } from "./machine-edit.js";
+import { typedAtConsole } from "./machine-input.js";
 import { type Registers, registersOf } from "./registers.js";
 import { pieceOf, runInPieces } from "./run-in-pieces.js";
 import { checkRun, type RunOptions, type RunTask, runStops } from "./run-options.js";
@@ -205,9 +206,14 @@ export class Machine {
       : new Machine(state, stop, events);
   }
 
-  /** The machine with text (UTF-8) or bytes typed at its serial port. */
-  type(input: string | Uint8Array): Machine {
+  /**
+   * The machine with text (UTF-8) or bytes typed at its serial port, or at its virtio console.
+   *
+   * @throws VirtlabError for a console that the machine has not.
+   */
+  type(input: string | Uint8Array, at: "serial" | "console" = "serial"): Machine {
     const bytes = typeof input === "string" ? new TextEncoder().encode(input) : input;
+    if (at === "console") return new Machine(typedAtConsole(this.#state, bytes));
     return new Machine({ ...this.#state, devices: typeInput(this.#state.devices, bytes) });
   }
 
@@ -348,6 +354,11 @@ export class Machine {
   /** Everything the serial port has put out, decoded as UTF-8. */
   get serial(): string {
     return utf8.decode(this.serialBytes);
+  }
+
+  /** Everything the virtio console has put out, decoded as UTF-8. */
+  get console(): string {
+    return utf8.decode(latin1(this.#state.devices.virtioConsole?.output ?? ""));
   }
 
   get serialBytes(): Uint8Array {

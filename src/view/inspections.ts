@@ -8,6 +8,7 @@ import * as explanations from "../hardware/inspect/explain.js";
 import * as flags from "../hardware/inspect/flags.js";
 import * as controllers from "../hardware/inspect/interrupt-controllers.js";
 import * as registers from "../hardware/inspect/registers.js";
+import * as screens from "../hardware/inspect/screen.js";
 import * as selectors from "../hardware/inspect/selector.js";
 import * as tasks from "../hardware/inspect/task-state.js";
 import * as causes from "../hardware/inspect/why.js";
@@ -17,6 +18,7 @@ import { descriptorTableDisplay, selectorDisplay } from "./displays/descriptor-d
 import { explanationDisplay } from "./displays/explain-display.js";
 import { interruptControllersDisplay } from "./displays/interrupt-display.js";
 import { flagsDisplay, registersDisplay } from "./displays/register-display.js";
+import { screenDisplay } from "./displays/screen-display.js";
 import { taskStateDisplay } from "./displays/task-display.js";
 import { whyDisplay } from "./displays/why-display.js";
 
@@ -71,3 +73,10 @@ export const why = (machine: Machine, name?: string): causes.Why => displayable(
  */
 export const explain = (machine: Machine, address?: number): explanations.Explanation =>
   displayable(explanations.explain(machine, address), explanationDisplay);
+
+/**
+ * What the machine's VGA shows in text mode.
+ *
+ * @throws VirtlabError for a machine without a VGA.
+ */
+export const screen = (machine: Machine): screens.Screen => displayable(screens.screen(machine), screenDisplay);

@@ -6,6 +6,7 @@ import type { Explanation } from "../hardware/inspect/explain.js";
 import type { Flags } from "../hardware/inspect/flags.js";
 import type { InterruptControllers } from "../hardware/inspect/interrupt-controllers.js";
 import type { RegisterValue } from "../hardware/inspect/registers.js";
+import type { Screen } from "../hardware/inspect/screen.js";
 import type { Selector } from "../hardware/inspect/selector.js";
 import type { TaskState } from "../hardware/inspect/task-state.js";
 import type { Why } from "../hardware/inspect/why.js";
@@ -31,6 +32,7 @@ export type Inspection =
   | Selector
   | TaskState
   | InterruptControllers
+  | Screen
   | Explanation
   | Why;
 

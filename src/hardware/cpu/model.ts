@@ -65,7 +65,6 @@ const NOT_HERE: ReadonlySet<Feature> = new Set<Feature>([
   "3DNOWEXT",
   "FFXSR",
   "ALTMOVCR8",
-  "PDPE1GB",
 ]);
 
 /** All of CR0 that the 486 brought is in its successors, too; ET reads as 1 whatever is written. */

@@ -16,6 +16,7 @@ import { type PostCodeState, postCode } from "./post-code.js";
 import { type PowerManagementState, powerManagement } from "./power-management.js";
 import { type ResetControlState, resetControl, resetResetControl } from "./reset-control.js";
 import { type Uart16550State, uart16550 } from "./uart16550.js";
+import { type VgaState, vga } from "./vga.js";
 import { resetVirtioBlock, type VirtioBlockState, virtioBlock } from "./virtio-block.js";
 import { type VirtioConsoleState, virtioConsole } from "./virtio-console.js";
 import { resetVirtioRng, type VirtioRngState, virtioRng } from "./virtio-rng.js";
@@ -39,6 +40,7 @@ export interface DeviceSet {
   readonly debugConsole?: DebugConsoleState | undefined;
   readonly debugExit?: DebugExitState | undefined;
   readonly pm?: PowerManagementState | undefined;
+  readonly vga?: VgaState | undefined;
   readonly ide?: IdeState | undefined;
   readonly pci?: PciState | undefined;
   readonly virtioRng?: VirtioRngState | undefined;
@@ -78,6 +80,7 @@ export const DEVICE_KINDS: { readonly [N in DeviceName]: BusDevice<StateOf<N>> }
   debugConsole,
   debugExit,
   pm: powerManagement,
+  vga,
   ide,
   pci,
   virtioRng,
@@ -121,6 +124,7 @@ export function resetDevices(config: DeviceConfig, setup: DeviceSetup): DeviceSe
     debugConsole: debugConsolePort === undefined ? undefined : debugConsole.reset(),
     debugExit: debugExitPort === undefined ? undefined : debugExit.reset(),
     pm: present.has("pm") ? powerManagement.reset() : undefined,
+    vga: present.has("vga") ? vga.reset() : undefined,
     ide: present.has("ide") ? resetIde(setup.disks ?? [], present.has("pci")) : undefined,
     pci: present.has("pci") ? resetPci(pciFunctionsOf(present)) : undefined,
     virtioRng: present.has("virtioRng") ? resetVirtioRng(setup.seed) : undefined,
@@ -145,6 +149,7 @@ export function replaced(devices: DeviceSet, name: DeviceName, state: AnyState):
     debugConsole: name === "debugConsole" ? (state as StateOf<"debugConsole">) : devices.debugConsole,
     debugExit: name === "debugExit" ? (state as StateOf<"debugExit">) : devices.debugExit,
     pm: name === "pm" ? (state as StateOf<"pm">) : devices.pm,
+    vga: name === "vga" ? (state as StateOf<"vga">) : devices.vga,
     ide: name === "ide" ? (state as StateOf<"ide">) : devices.ide,
     pci: name === "pci" ? (state as StateOf<"pci">) : devices.pci,
     virtioRng: name === "virtioRng" ? (state as StateOf<"virtioRng">) : devices.virtioRng,

@@ -15,7 +15,7 @@ export type MachineName = "isapc" | "pc" | "microvm";
 export type FirmwareTable = "mp" | "acpi";
 
 /** Devices that a machine of a kind may have or not. */
-export type ExtraDevice = "ide" | "virtioRng" | "virtioConsole" | "virtioBlock";
+export type ExtraDevice = "vga" | "ide" | "virtioRng" | "virtioConsole" | "virtioBlock";
 
 export interface MachineKind {
   readonly name: MachineName;
@@ -62,7 +62,7 @@ export const MACHINES: { readonly [N in MachineName]: MachineKind } = {
     about: "a PC/AT with serial ports: one processor, no PCI, nothing that could switch it off",
     model: "pentium2",
     devices: ISA,
-    extras: ["ide"],
+    extras: ["vga", "ide"],
     firmware: [],
     tables: [],
     disks: "ide",
@@ -71,7 +71,7 @@ export const MACHINES: { readonly [N in MachineName]: MachineKind } = {
     name: "pc",
     about: "a PC of 1998 with PCI (440FX, PIIX3), IDE, VGA, ACPI and APICs",
     model: "max",
-    devices: [...ISA, "apic", "pci", "ide", "pm"],
+    devices: [...ISA, "vga", "apic", "pci", "ide", "pm"],
     extras: ["virtioRng", "virtioConsole", "virtioBlock"],
     firmware: LEVEL_LINES,
     tables: ["mp", "acpi"],

@@ -33,6 +33,7 @@ export type DeviceName =
   | "debugConsole"
   | "debugExit"
   | "pm"
+  | "vga"
   | "ide"
   | "pci"
   | "virtioRng"
@@ -103,6 +104,7 @@ export const PORT_MAP: readonly PortRange[] = [
   { ...bytes(PORT.powerManagement, "pm"), width: 4 },
   { ...bytes(PORT.ide1, "ide", IDE_OFFSET.command1), width: 4 },
   { ...bytes(PORT.ide2, "ide", IDE_OFFSET.command2), width: 4 },
+  bytes(PORT.vga, "vga"),
   bytes(PORT.ide1Control, "ide", IDE_OFFSET.control1),
   bytes(PORT.ide2Control, "ide", IDE_OFFSET.control2),
   { ...bytes(PORT.pciAddress, "pci", PCI_OFFSET.address), width: 4 },

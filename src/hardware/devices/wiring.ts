@@ -94,7 +94,8 @@ function wire(config: DeviceConfig): Wiring {
   const pciLines = Array.from({ length: 16 }, (_, line) => line).filter(
     (line) => devices.has("pci") && !NOT_PCI.includes(line) && rows.every((row) => row.line !== line),
   );
-  const pciPins = PCI_FUNCTIONS.flatMap(({ name, device, slot, pin }) =>
+  const functions = devices.has("pci") ? PCI_FUNCTIONS : [];
+  const pciPins = functions.flatMap(({ name, device, slot, pin }) =>
     pin && device !== undefined && devices.has(device) ? [{ device, function: name, pirq: pirqOf(slot) }] : [],
   );
   return { ranges: [undefined, ...ranges], rangeNumbers, lines, timed, pciLines, pciPins };
