@@ -27,6 +27,7 @@ import { vectorShuffleRows } from "./vector-shuffle.js";
 import { x87ArithmeticRows } from "./x87-arithmetic.js";
 import { x87CompareRows } from "./x87-compare.js";
 import { x87ControlRows } from "./x87-control.js";
+import { x87StackRows } from "./x87-stack.js";
 import { x87TranscendentalRows } from "./x87-transcendental.js";
 import { x87TransferRows } from "./x87-transfer.js";
 
@@ -57,6 +58,7 @@ export const rows: readonly Row[] = Object.freeze([
   ...sseStringRows,
   ...x87ControlRows,
   ...x87TransferRows,
+  ...x87StackRows,
   ...x87ArithmeticRows,
   ...x87CompareRows,
   ...x87TranscendentalRows,
