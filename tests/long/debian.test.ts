@@ -1,91 +1,105 @@
 /**
- * Debian's 686-pae kernel on an ISA machine, by PVH and as bzImage: to a shell that answers, and to a reset. What its init
- * script reports is what it reports in QEMU, and what its log warns of is what QEMU's warns of, but for lists with reasons.
+ * Debian's kernels on an ISA machine, by PVH and as bzImage: to a shell that answers, and to a reset. What their init
+ * script reports is what it reports in QEMU, and what their log warns of is what it warns of there, but for lists with
+ * reasons.
  */
 import { describe, expect, it, type TestContext } from "vitest";
 import type { Machine } from "../../src/hardware/machine.js";
-import {
-  bootToPrompt,
-  debianFiles,
-  enter,
-  ISA_OPTIONS,
-  qemuOutput,
-  reportOf,
-  WARNINGS,
-  warningsIn,
-} from "../support/debian.js";
-import { peer } from "../support/peers.js";
+import { bootToPrompt, debianCases, enter, inQemu, reportOf, WARNINGS, warningsIn } from "../support/debian.js";
 
 const ANSWERED = "uname -a; cat /proc/cpuinfo; ls /; ps";
 
-/** Words that stand in one list only, and why. */
-const ONLY_HERE: Readonly<Record<string, readonly string[]>> = {
-  // QEMU's TCG has no virtual interrupt flag.
-  flags: ["vme"],
-  bugs: [],
-  // The serial number's leaf, which counts in QEMU's level, is none of this model's.
-  "cpuid level": ["2"],
-  "/sys/class": [],
-};
-const ONLY_IN_QEMU: Readonly<Record<string, readonly string[]>> = {
-  // The model here has neither MMX nor SSE.
-  flags: ["mmx", "sse"],
-  bugs: [],
-  "cpuid level": ["3"],
-  // QEMU's firmware has SMBIOS tables.
-  "/sys/class": ["dmi"],
-};
+/** Lists of words, and lines that are the model's, are compared word by word: what stands in one only, and why. */
+interface Differences {
+  readonly here: Readonly<Record<string, readonly string[]>>;
+  readonly qemu: Readonly<Record<string, readonly string[]>>;
+}
 
-/** What only this machine's kernel warns of. */
-const WARNED_ONLY_HERE = [
-  // There is no MP table on an ISA machine here, as there was none on real ones.
-  "smpboot: weird, boot CPU (#0) not listed by the BIOS",
-  // Neither has performance counters; QEMU reads them as zero where here they are not there.
-  "Failed to access perfctr msr (MSR 186 is ffffffffffffffff)",
-];
+interface Expectations {
+  readonly uname: RegExp;
+  readonly modelName: string;
+  readonly differences: Differences;
+  /** What only this machine's kernel warns of. */
+  readonly warnings: readonly string[];
+}
+
+const expectations: Readonly<Record<keyof typeof debianCases, Expectations>> = {
+  "686-pae": {
+    uname: /^Linux \(none\) 6\.1\.0-\d+-686-pae #1 SMP PREEMPT_DYNAMIC Debian .* i686 GNU\/Linux\r$/m,
+    modelName: "Pentium III (Katmai)",
+    differences: {
+      // QEMU's TCG has no virtual interrupt flag. The leaf of the serial number counts in its level; this model has none.
+      here: { flags: ["vme"], "cpuid level": ["2"] },
+      // QEMU's firmware has SMBIOS tables.
+      qemu: { "cpuid level": ["3"], "/sys/class": ["dmi"] },
+    },
+    warnings: [
+      // There is no MP table on an ISA machine here, as there was none on real ones; QEMU's firmware has one.
+      "smpboot: weird, boot CPU (#0) not listed by the BIOS",
+      // Neither has performance counters; QEMU reads them as zero where here they are not there.
+      "Failed to access perfctr msr (MSR 186 is ffffffffffffffff)",
+    ],
+  },
+  "cloud-amd64": {
+    uname: /^Linux \(none\) 6\.1\.0-\d+-cloud-amd64 #1 SMP PREEMPT_DYNAMIC Debian .* x86_64 GNU\/Linux\r$/m,
+    modelName: "Intel(R) Core(TM)2 Duo CPU     T7700  @ 2.40GHz",
+    differences: {
+      // The part's physical addresses; QEMU gives all of its processors 40 bits.
+      here: { flags: ["vme"], "address sizes": ["36"] },
+      // The thermal part of ACPI, and MONITOR.
+      qemu: { flags: ["acpi", "monitor"], "address sizes": ["40"], "/sys/class": ["dmi"] },
+    },
+    warnings: [],
+  },
+};
 
 const words = (text: string): string[] => text.split(/\s+/).filter((word) => word !== "");
 const without = (list: readonly string[], others: readonly string[]): string[] =>
   list.filter((word) => !others.includes(word)).sort();
 
-/** Lines of /proc/cpuinfo whose words are compared one by one, and the text without them. */
-function takeOut(processor: string): { readonly rest: string; readonly lists: ReadonlyMap<string, string[]> } {
+/** The report without what is compared word by word, and that. */
+function takeApart(report: ReadonlyMap<string, string>, { here, qemu }: Differences) {
+  const names = new Set([...Object.keys(here), ...Object.keys(qemu)]);
   const lists = new Map<string, string[]>();
-  const rest = processor
-    .split("\n")
-    .filter((line) => {
+  const rest = new Map<string, string>();
+  for (const [title, text] of report) {
+    if (names.has(title)) lists.set(title, words(text));
+    const lines = text.split("\n").filter((line) => {
       const [name = "", value = ""] = line.split(/\s*:\s*/);
-      if (!(name in ONLY_HERE)) return true;
+      if (!names.has(name)) return true;
       lists.set(name, words(value));
       return false;
-    })
-    .join("\n");
-  return { rest, lists };
+    });
+    rest.set(title, names.has(title) ? "" : lines.join("\n"));
+  }
+  return { lists, rest };
 }
 
-describe("Debian's 686-pae kernel on isapc", () => {
-  const qemuReport: { output?: Promise<string> } = {};
-  const inQemu = (context: TestContext): Promise<string> => {
-    const program = peer(context, "qemu-system-i386");
-    const files = debianFiles(context, "686-pae");
-    qemuReport.output ??= qemuOutput(
-      program,
-      [
-        ...["-M", "isapc", "-cpu", "pentium3,-hypervisor", "-m", "64M", "-kernel", files.vmlinux],
-        ...["-initrd", files.initrd, "-append", ISA_OPTIONS],
-      ],
-      [WARNINGS, ANSWERED, "reboot -f"],
-    );
-    return qemuReport.output;
-  };
-  let booted: Machine | undefined;
-  const atPrompt = (context: TestContext): Machine => (booted ??= bootToPrompt(debianFiles(context, "686-pae")));
+const KERNELS = Object.values(debianCases);
+const qemuOutputs = new Map<string, Promise<string>>();
+function qemuOutput(context: TestContext, which: (typeof KERNELS)[number]): Promise<string> {
+  const known = qemuOutputs.get(which.flavour);
+  if (known !== undefined) return known;
+  const output = inQemu(context, which, [WARNINGS, ANSWERED, "reboot -f"]);
+  qemuOutputs.set(which.flavour, output);
+  return output;
+}
+
+const booted = new Map<string, Machine>();
+function atPrompt(context: TestContext, which: (typeof KERNELS)[number]): Machine {
+  const machine = booted.get(which.flavour) ?? bootToPrompt(context, which);
+  booted.set(which.flavour, machine);
+  return machine;
+}
+
+describe.each(KERNELS)("Debian's kernel $flavour on isapc", (which) => {
+  const { uname, modelName, differences, warnings } = expectations[which.flavour];
 
   it("boots by PVH to a shell that answers, and resets", (context) => {
-    const answered = enter(atPrompt(context), ANSWERED);
-    const text = answered.serial.slice(atPrompt(context).serial.length);
-    expect(text).toMatch(/^Linux \(none\) 6\.1\.0-\d+-686-pae #1 SMP PREEMPT_DYNAMIC Debian .* i686 GNU\/Linux\r$/m);
-    expect(text).toContain("model name\t: Pentium III (Katmai)\r\n");
+    const answered = enter(atPrompt(context, which), ANSWERED);
+    const text = answered.serial.slice(atPrompt(context, which).serial.length);
+    expect(text).toMatch(uname);
+    expect(text).toContain(`model name\t: ${modelName}\r\n`);
     expect(text).toMatch(/^bin +dev +etc +init +proc +root +sys +tmp\r$/m);
     expect(text).toMatch(/^ +1 0 +sh\r$/m);
     const end = enter(answered, "reboot -f");
@@ -93,34 +107,27 @@ describe("Debian's 686-pae kernel on isapc", () => {
     expect(end.stop).toEqual({ reason: "reset" });
   });
 
-  it("reports the same there as in QEMU", async (context) => {
-    const here = reportOf(atPrompt(context).serial);
-    const there = reportOf(await inQemu(context));
-    expect([...here.keys()]).toEqual([...there.keys()]);
-    const mine = takeOut(here.get("processor")!);
-    const theirs = takeOut(there.get("processor")!);
-    expect(mine.rest).toBe(theirs.rest);
-    const lists = (report: typeof here, processor: typeof mine) =>
-      new Map([...processor.lists, ["/sys/class", words(report.get("/sys/class")!)]]);
-    for (const [name, list] of lists(here, mine)) {
-      const other = lists(there, theirs).get(name)!;
-      expect([name, without(list, other)]).toEqual([name, [...ONLY_HERE[name]!].sort()]);
-      expect([name, without(other, list)]).toEqual([name, [...ONLY_IN_QEMU[name]!].sort()]);
+  it("reports what it reports in QEMU", async (context) => {
+    const here = takeApart(reportOf(atPrompt(context, which).serial), differences);
+    const there = takeApart(reportOf(await qemuOutput(context, which)), differences);
+    expect(here.rest).toEqual(there.rest);
+    for (const [name, list] of here.lists) {
+      const other = there.lists.get(name) ?? [];
+      expect([name, without(list, other)]).toEqual([name, [...(differences.here[name] ?? [])]]);
+      expect([name, without(other, list)]).toEqual([name, [...(differences.qemu[name] ?? [])]]);
     }
-    for (const [title, text] of here)
-      if (title !== "processor" && title !== "/sys/class") expect([title, text]).toEqual([title, there.get(title)]);
   });
 
   it("warns of nothing that it does not warn of in QEMU, but for a list with reasons", async (context) => {
-    const here = warningsIn(enter(atPrompt(context), WARNINGS).serial);
+    const here = warningsIn(enter(atPrompt(context, which), WARNINGS).serial);
     expect(here.length).toBeGreaterThan(0);
-    const there = warningsIn(await inQemu(context));
-    expect(without(here, there)).toEqual([...WARNED_ONLY_HERE].sort());
+    const there = warningsIn(await qemuOutput(context, which));
+    expect(without(here, there)).toEqual([...warnings].sort());
   });
 
   it("unpacks itself where it is booted as bzImage, to the same report", (context) => {
-    const byItself = bootToPrompt(debianFiles(context, "686-pae"), { image: "bzImage" });
-    expect(reportOf(byItself.serial)).toEqual(reportOf(atPrompt(context).serial));
+    const byItself = bootToPrompt(context, which, "bzImage");
+    expect(reportOf(byItself.serial)).toEqual(reportOf(atPrompt(context, which).serial));
     expect(enter(byItself, "reboot -f").stop).toEqual({ reason: "reset" });
   });
 });

@@ -3,9 +3,10 @@ import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import type { TestContext } from "vitest";
 import { type DebianFlavour, type DebianSystem, debianSystem } from "../../src/cli/debian/debian-system.js";
+import type { ModelName } from "../../src/hardware/cpu/model.js";
 import { Machine } from "../../src/hardware/machine.js";
 import { VirtlabError } from "../../src/state/error.js";
-import { missing } from "./peers.js";
+import { missing, peer } from "./peers.js";
 
 /** What a kernel is told so that it boots on an ISA machine without spending its time on self-tests. */
 export const ISA_OPTIONS = [
@@ -27,9 +28,36 @@ export function debianFiles(context: TestContext, flavour: DebianFlavour): Debia
   }
 }
 
+/** A kernel and the machines it is booted on, here and in QEMU. */
+export interface DebianCase {
+  readonly flavour: DebianFlavour;
+  readonly model: ModelName;
+  readonly memory: string;
+  /** QEMU's program, and its name for a processor of the same model that does not say that it is a hypervisor. */
+  readonly qemu: string;
+  readonly cpu: string;
+}
+
+export const debianCases = {
+  "686-pae": {
+    flavour: "686-pae",
+    model: "pentium3",
+    memory: "64M",
+    qemu: "qemu-system-i386",
+    cpu: "pentium3,-hypervisor",
+  },
+  "cloud-amd64": {
+    flavour: "cloud-amd64",
+    model: "core2",
+    memory: "128M",
+    qemu: "qemu-system-x86_64",
+    cpu: "core2duo,-hypervisor",
+  },
+} as const satisfies Readonly<Record<DebianFlavour, DebianCase>>;
+
 /** A machine that has come to the shell's prompt. */
-export function bootToPrompt(files: DebianSystem, options: { readonly image?: "bzImage" | "vmlinux" } = {}): Machine {
-  const start = debianMachine(files, options);
+export function bootToPrompt(context: TestContext, which: DebianCase, image?: "bzImage" | "vmlinux"): Machine {
+  const start = debianMachine(context, which, image);
   const machine = start.run({ until: { serial: PROMPT }, maxInstructions: BOOT_STEPS });
   if (machine.stop?.reason !== "until")
     throw new Error(`no prompt (${JSON.stringify(machine.stop)} after ${machine.steps} steps):\n${machine.serial}`);
@@ -38,22 +66,38 @@ export function bootToPrompt(files: DebianSystem, options: { readonly image?: "b
 
 /** The machine in front of its first instruction. */
 export function debianMachine(
-  files: DebianSystem,
-  { image = "vmlinux" }: { readonly image?: "bzImage" | "vmlinux" } = {},
+  context: TestContext,
+  { flavour, model, memory }: DebianCase,
+  image: "bzImage" | "vmlinux" = "vmlinux",
 ): Machine {
+  const files = debianFiles(context, flavour);
   return Machine.boot({
     image: readFileSync(files[image]),
     imageName: image,
     initrd: readFileSync(files.initrd),
     append: ISA_OPTIONS,
-    model: "pentium3",
-    memory: "64M",
+    model,
+    memory,
   });
 }
 
 /** The machine after a line was typed at its prompt, at the next prompt or at its end. */
 export function enter(machine: Machine, line: string): Machine {
   return machine.type(`${line}\n`).run({ until: { serial: PROMPT }, maxInstructions: BOOT_STEPS });
+}
+
+/** What the same kernel's serial port puts out in QEMU while lines are typed, until it ends. */
+export function inQemu(context: TestContext, which: DebianCase, lines: readonly string[]): Promise<string> {
+  const program = peer(context, which.qemu);
+  const files = debianFiles(context, which.flavour);
+  return qemuOutput(
+    program,
+    [
+      ...["-M", "isapc", "-cpu", which.cpu, "-m", which.memory, "-kernel", files.vmlinux],
+      ...["-initrd", files.initrd, "-append", ISA_OPTIONS],
+    ],
+    lines,
+  );
 }
 
 /** What QEMU's serial port puts out while these lines are typed, each at a prompt, until QEMU ends. */

@@ -19,7 +19,7 @@ function readModule(option: string): BootModule {
 
 /** @throws VirtlabError for files that cannot be read, and for what cannot be booted. */
 export function firstMachine(imageFile: string | undefined, flags: BootFlags): Machine {
-  const { rom, loadState, machine, model, memory, append, initrd, debugExit } = flags;
+  const { rom, loadState, machine, smp, model, memory, append, initrd, debugExit } = flags;
   const sources = [imageFile, rom, loadState].filter((source) => source !== undefined);
   if (sources.length !== 1) throw new VirtlabError("boot: give either an image, --rom <file> or --load-state <file>");
   if (loadState !== undefined) return Machine.load(readInput(loadState, "state"), loadState);
@@ -29,6 +29,7 @@ export function firstMachine(imageFile: string | undefined, flags: BootFlags): M
     ...(flags.real ? { mode: "real" } : {}),
     imageName: imageFile ?? rom!,
     machine,
+    processors: smp,
     ...(model === undefined ? {} : { model }),
     memory,
     debugExitPort: debugExit === "none" ? null : debugExit,

@@ -8,6 +8,7 @@ export interface BootFlags {
   readonly real?: true;
   readonly machine: MachineName;
   readonly model?: ModelName;
+  readonly smp: number;
   readonly memory: string;
   readonly append?: string;
   readonly initrd?: string;
@@ -52,6 +53,7 @@ export const bootOptions: readonly Option[] = [
   new Option("--real", "load the image at 0x7c00 and start it in real mode, as a boot sector"),
   new Option("--machine <name>", "kind of machine").choices(Object.keys(MACHINES)).default("isapc"),
   new Option("--cpu, --model <name>", "processor model (default: the newest)").choices([...modelNames]),
+  new Option("--smp <n>", "number of processors").argParser(count).default(1),
   new Option("--memory <size>", "RAM, such as 64M").default("64M"),
   new Option("--cmdline, --append <text>", "the kernel's command line"),
   new Option("--initrd <file>", "a Linux kernel's first root"),

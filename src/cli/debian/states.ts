@@ -32,6 +32,14 @@ export const states = {
     append: QUICK,
     steps: 420e6,
   },
+  "debian64-shell": {
+    about: "Debian 12's kernel cloud-amd64 at a shell's prompt, on an ISA machine with a Core 2 Duo",
+    flavour: "cloud-amd64",
+    model: "core2",
+    memory: "128M",
+    append: QUICK,
+    steps: 445e6,
+  },
 } as const satisfies Readonly<Record<string, StateRecipe>>;
 
 const PROMPT = "\n# ";
