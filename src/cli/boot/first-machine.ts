@@ -19,7 +19,7 @@ function readModule(option: string): BootModule {
 
 /** @throws VirtlabError for files that cannot be read, and for what cannot be booted. */
 export function firstMachine(imageFile: string | undefined, flags: BootFlags): Machine {
-  const { rom, loadState, machine, model, memory, append, initrd, debugExit } = flags;
+  const { rom, loadState, machine, model, memory, append, initrd, entry, debugExit } = flags;
   const sources = [imageFile, rom, loadState].filter((source) => source !== undefined);
   if (sources.length !== 1) throw new VirtlabError("boot: give either an image, --rom <file> or --load-state <file>");
   if (loadState !== undefined) return Machine.load(readInput(loadState, "state"), loadState);
@@ -34,6 +34,7 @@ export function firstMachine(imageFile: string | undefined, flags: BootFlags): M
     debugExitPort: debugExit === "none" ? null : debugExit,
     modules: flags.module.map(readModule),
     ...(initrd === undefined ? {} : { initrd: readInput(initrd, "initrd") }),
+    ...(entry === undefined ? {} : { entry }),
     ...(append === undefined ? {} : { append }),
   });
 }
