@@ -66,14 +66,16 @@ export type { CodeBits, InstructionGroup } from "./hardware/isa/instruction.js";
 export {
   type Counters,
   type EditableMachine,
+  type LinearAddress,
   Machine,
   type MachineDifference,
   type Registers,
   type RunOptions,
   type Until,
+  type WalkAccess,
 } from "./hardware/machine.js";
 export type { DiskDifference, DiskReader, MemoryReader } from "./hardware/machine-content.js";
-export type { EventKind, MachineEvent, Stop } from "./hardware/state.js";
+export type { EventKind, MachineEvent, Stop, Turn } from "./hardware/state.js";
 export { type AssembleToyOptions, assembleToy } from "./hardware/toy/assembler.js";
 export { disassembleToy, type ToyInstruction } from "./hardware/toy/disassembler.js";
 export {

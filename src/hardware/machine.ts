@@ -17,6 +17,7 @@ import { Engine } from "./engine/engine.js";
 import type { RunStops } from "./engine/stops.js";
 import type { DeliveredException } from "./inspect/exception.js";
 import { type Explanation, explain } from "./inspect/explain.js";
+import { type Screen, screen } from "./inspect/screen.js";
 import { type LinearAddress, readLinear, type WalkAccess, walkOf } from "./linear-memory.js";
 import {
   type DiskReader,
@@ -316,7 +317,7 @@ export class Machine {
    *
    * @throws VirtlabError where nothing is mapped at the address.
    */
-  explain(address?: number): Explanation {
+  explain(address?: LinearAddress): Explanation {
     return explain(this, address);
   }
 
@@ -363,6 +364,15 @@ export class Machine {
 
   get serialBytes(): Uint8Array {
     return latin1(this.#state.devices.uart.output);
+  }
+
+  /**
+   * The text screen, as the VGA shows it.
+   *
+   * @throws VirtlabError for a machine without a VGA.
+   */
+  get screen(): Screen {
+    return screen(this);
   }
 
   /** Device states by name. */

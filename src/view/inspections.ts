@@ -12,7 +12,7 @@ import * as screens from "../hardware/inspect/screen.js";
 import * as selectors from "../hardware/inspect/selector.js";
 import * as tasks from "../hardware/inspect/task-state.js";
 import * as causes from "../hardware/inspect/why.js";
-import type { Machine } from "../hardware/machine.js";
+import type { LinearAddress, Machine } from "../hardware/machine.js";
 import { displayable } from "./display.js";
 import { descriptorTableDisplay, selectorDisplay } from "./displays/descriptor-display.js";
 import { explanationDisplay } from "./displays/explain-display.js";
@@ -71,7 +71,7 @@ export const why = (machine: Machine, name?: string): causes.Why => displayable(
  *
  * @throws VirtlabError where nothing is mapped at the address.
  */
-export const explain = (machine: Machine, address?: number): explanations.Explanation =>
+export const explain = (machine: Machine, address?: LinearAddress): explanations.Explanation =>
   displayable(explanations.explain(machine, address), explanationDisplay);
 
 /**

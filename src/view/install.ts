@@ -3,6 +3,7 @@
  * displays, so the method is put on them from here, once, when the package is loaded.
  */
 import { isLong } from "../hardware/cpu/state.js";
+import type { Screen } from "../hardware/inspect/screen.js";
 import { stackChange } from "../hardware/inspect/stack-change.js";
 import { Machine } from "../hardware/machine.js";
 import { ToyMachine } from "../hardware/toy/machine.js";
@@ -11,6 +12,7 @@ import { DISPLAY, type Displayable, displayable } from "./display.js";
 import { differenceDisplay } from "./displays/diff-display.js";
 import { explanationDisplay } from "./displays/explain-display.js";
 import { machineDisplay } from "./displays/machine-display.js";
+import { screenDisplay } from "./displays/screen-display.js";
 import { toyDisplay } from "./displays/toy-display.js";
 import { walkDisplay } from "./displays/walk-display.js";
 import { timelineDisplay } from "./timeline-display.js";
@@ -41,6 +43,13 @@ export function installDisplays(): void {
   Machine.prototype.explain = function (...where) {
     return displayable(explain.apply(this, where), explanationDisplay);
   };
+  const { get: screen } = Object.getOwnPropertyDescriptor(Machine.prototype, "screen")!;
+  Object.defineProperty(Machine.prototype, "screen", {
+    get(this: Machine) {
+      return displayable(screen!.call(this) as Screen, screenDisplay);
+    },
+    configurable: true,
+  });
   Machine.prototype.walk = function (...where) {
     return displayable(walk.apply(this, where), walkDisplay);
   };

@@ -27,7 +27,7 @@ export interface LongCell {
   readonly noErrorCode?: boolean;
   /** What it gives by the manual: "runs", "#GP(0)", "INT 0x30 behind", "#UD at target". */
   readonly gives: string;
-  /** What QEMU gives, where that is something else. */
+  /** What QEMU gives, where that is something else; "differs": anything else; "not run": no end. */
   readonly qemu?: string;
   /** Fields that QEMU fills in another way, with the reason. */
   readonly differs?: readonly Field[];
@@ -319,6 +319,8 @@ next_cell:
   ltr ax
   mov rax, 0x20
   mov cr4, rax
+  mov rax, 0x210000
+  mov cr3, rax
   mov rax, 0x80000031
   mov cr0, rax
   xor eax, eax
@@ -334,6 +336,9 @@ ${MSRS.map(([address, low, high]) => `  mov ecx, 0x${address.toString(16)}\n  mo
   mov rdi, data
   mov ecx, 0x400
   xor eax, eax
+  rep stosq
+  mov rdi, user_stack - 0x800
+  mov ecx, 0x200
   rep stosq
   push qword 2
   popfq
@@ -495,11 +500,11 @@ const macros = `
 %endmacro
 ; note_stack: the top of the stack into the notes
 %macro note_stack 0
-%assign word 0
+%assign slot 0
 %rep 6
-  mov rax, [rsp + 8 * word]
-  mov [notes + 8 * word], rax
-%assign word word + 1
+  mov rax, [rsp + 8 * slot]
+  mov [notes + 8 * slot], rax
+%assign slot slot + 1
 %endrep
 %endmacro
 %macro write_msr 2

@@ -55,7 +55,7 @@ export function runLongCellsOnQemu(program: string, image: LongCellImage, cells:
           ...["-monitor", "none", "-nic", "none", "-no-reboot", "-debugcon", "stdio"],
           ...["-device", "isa-debug-exit,iobase=0xf4,iosize=4"],
         ],
-        { timeout: 60_000, maxBuffer: 1 << 26, stdio: ["ignore", "pipe", "ignore"] },
+        { timeout: 20_000, maxBuffer: 1 << 26, stdio: ["ignore", "pipe", "ignore"] },
       );
       const parsed = parse(stdout, cells);
       for (const [cell, record] of parsed.entries()) records[cell] ??= record;
@@ -74,16 +74,22 @@ const NONE = 0xffff_ffff_ffff_ffffn;
 export function outcomeOf(image: LongCellImage, cell: number, record: LongRecord | undefined): string {
   if (record === undefined) return "nothing";
   const { vector, error, rip } = record;
-  const place = placeOf(image, cell, Number(rip));
+  const place = placeOf(image, cell, rip);
   if (vector === 6n && place === "end") return "runs";
   const name = vectorNames[Number(vector)] ?? `INT 0x${vector.toString(16)}`;
   const code = error === NONE ? "" : `(${error === 0n ? "0" : `0x${error.toString(16)}`})`;
   return `${name}${code}${place === "at" ? "" : place === "end" ? " behind" : ` at ${place}`}`;
 }
 
-function placeOf({ at, end, target, target32 }: LongCellImage, cell: number, rip: number): string {
+/** Where the first GiB of memory is mapped a second time. */
+const ABOVE = 0xffff_ffff_8000_0000n;
+
+function placeOf(image: LongCellImage, cell: number, address: bigint): string {
+  if (address >= ABOVE) return `${placeOf(image, cell, address - ABOVE)} above`;
+  const { at, end, target, target32 } = image;
+  const rip = Number(address);
   if (rip === at[cell]) return "at";
   if (rip === end[cell]) return "end";
   if (rip === target) return "target";
-  return rip === target32 ? "target32" : `0x${rip.toString(16)}`;
+  return rip === target32 ? "target32" : `0x${address.toString(16)}`;
 }

@@ -50,6 +50,22 @@ const addUnderLock = (name: string): string => `
   jnz .${name}_again
 `;
 
+/** A descriptor of four bytes of data at a label, in the table of one guest. */
+const entry = (label: string, offset: number): string => `
+  mov eax, ${label}
+  mov edx, eax
+  shl eax, 16
+  or eax, 3
+  mov [own_entries + ${offset}], eax
+  mov eax, edx
+  and eax, 0xff000000
+  shr edx, 16
+  and edx, 0xff
+  or eax, edx
+  or eax, 0x00409300
+  mov [own_entries + ${offset + 4}], eax
+`;
+
 export interface SeveralGuest {
   readonly name: string;
   /** What it says, as hexadecimal bytes. */
@@ -232,6 +248,36 @@ ap_main:
   cmp dword [step], 7
   jb .ap_tick
   cli
+.ap_end:
+  hlt
+  jmp .ap_end
+`,
+  ),
+  guest(
+    "each processor has segments of its own",
+    "e8030000d0070000",
+    `${entry("own_first", 0)}${entry("own_second", 8)}lgdt [own_gdtr]\n${wake}mov ax, 0x18\nmov fs, ax\nmov ecx, 1000\n.bsp_count: inc dword [fs:0]\ndec ecx\njnz .bsp_count\n${until("done_word", 1)}${sayWord("own_first")}${sayWord("own_second")}`,
+    `
+own_first dd 0
+own_second dd 0
+align 8
+own_gdt:
+  dd 0, 0, 0x0000ffff, 0x00cf9b00, 0x0000ffff, 0x00cf9300
+own_entries:
+  dd 0, 0, 0, 0
+own_gdtr:
+  dw 39
+  dd own_gdt
+ap_main:
+  lgdt [own_gdtr]
+  mov ax, 0x20
+  mov fs, ax
+  mov dword [alive], 1
+  mov ecx, 2000
+.ap_count: inc dword [fs:0]
+  dec ecx
+  jnz .ap_count
+  mov dword [done_word], 1
 .ap_end:
   hlt
   jmp .ap_end

@@ -8,10 +8,12 @@ export interface BootFlags {
   readonly real?: true;
   readonly machine: MachineName;
   readonly model?: ModelName;
+  readonly smp: number;
   readonly memory: string;
   readonly append?: string;
   readonly initrd?: string;
   readonly entry?: 32 | 64;
+  readonly disk: readonly string[];
   readonly module: readonly string[];
   readonly portLog?: readonly number[];
   readonly debugExit: number | "none";
@@ -58,10 +60,17 @@ export const bootOptions: readonly Option[] = [
   new Option("--real", "load the image at 0x7c00 and start it in real mode, as a boot sector"),
   new Option("--machine <name>", "kind of machine").choices(Object.keys(MACHINES)).default("isapc"),
   new Option("--cpu, --model <name>", "processor model (default: the newest)").choices([...modelNames]),
+  new Option("--smp <n>", "number of processors").argParser(count).default(1),
   new Option("--memory <size>", "RAM, such as 64M").default("64M"),
   new Option("--cmdline, --append <text>", "the kernel's command line"),
   new Option("--initrd <file>", "a Linux kernel's first root"),
   new Option("--entry <bits>", "where a bzImage is entered: in protected mode, or in 64-bit mode").argParser(entryBits),
+  new Option(
+    "--disk <file[,ro]>",
+    "a disk with a raw image, which is read only once and never written; may be repeated",
+  )
+    .argParser((text: string, all: string[]) => [...all, text])
+    .default([], "none"),
   new Option("--module <file[,text]>", "load a multiboot module, with its command line; may be repeated")
     .argParser((text: string, all: string[]) => [...all, text])
     .default([], "none"),

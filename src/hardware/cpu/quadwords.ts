@@ -30,7 +30,7 @@ export function readAddress(port: ProcessorPort, linear: number, user: boolean):
 export function writeQuad(port: ProcessorPort, linear: number, low: number, high: number, user: boolean): void {
   pair[0] = low;
   pair[1] = high;
-  port.writeWords(linear, 2, user, pair);
+  writeQuads(port, linear, 1, user, pair);
 }
 
 /**

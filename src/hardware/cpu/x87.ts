@@ -2,7 +2,7 @@
  * The x87 unit: its register stack, tags, condition codes and exceptions, and what each of its instructions begins with.
  * Spec: SDM Vol. 1, "x87 FPU Execution Environment", "x87 FPU Exception Handling", "x87 FPU Stack".
  */
-import type { SystemInstruction } from "../isa/instruction.js";
+import type { Operand, SystemInstruction } from "../isa/instruction.js";
 import { type FloatingRegisters, STATUS } from "./floating.js";
 import { raisePending, requireX87 } from "./floating-faults.js";
 import { effectiveAddress } from "./operands.js";
@@ -40,6 +40,12 @@ export const numeric = (action: SystemInstruction): SystemInstruction =>
     floating.dataPointer = effectiveAddress(port, instruction);
     floating.dataSelector = segmentNumbered(system.segments, memory.segment).selector;
   });
+
+/** The i of the operand ST(i); 0 without one. */
+export function stackIndex(operands: readonly Operand[]): number {
+  for (const operand of operands) if (operand.kind === "x87") return operand.number;
+  return 0;
+}
 
 // ---- the stack ----------------------------------------------------------------------------------------------------
 

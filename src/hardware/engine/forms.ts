@@ -15,9 +15,9 @@ export type RepeatForm = "once" | "E" | "NE";
 export const repeatForms: readonly RepeatForm[] = ["once", "E", "NE"];
 const sizes: readonly OperandSize[] = [8, 16, 32, 64];
 
-/** Handlers that belong to no instruction. */
-export const HANDLER = { miss: 0, stop: 1, system: 2, goto: 3 } as const;
-export const FIRST_FORM = 4;
+/** Handlers that belong to no instruction; `apart` is that of all forms whose code is in a function of its own. */
+export const HANDLER = { miss: 0, stop: 1, system: 2, goto: 3, apart: 4 } as const;
+export const FIRST_FORM = 5;
 
 export interface Form {
   readonly row: Row;

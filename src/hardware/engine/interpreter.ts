@@ -2,9 +2,10 @@
  * Generates the interpreter: one WebAssembly function that dispatches over decoded records with a br_table, with a
  * handler for every form. Three of them: `flat` is for 32-bit segments that all start at 0 and reach to 4 GiB; `long` for
  * 64-bit code; `segmented` for everything else: it checks every access and jump, and looks up how wide addresses and the
- * stack pointer are.
+ * stack pointer are. Each has a second function beside it, with the forms of instructions that most programs do not use:
+ * what is optimized together stays small.
  */
-import { add, eq, i32, ne } from "../isa/code.js";
+import { add, and, eq, i32, ne } from "../isa/code.js";
 import { FIRST_FORM, type Form, type FormTable, HANDLER } from "./forms.js";
 import { branchTarget, type CodeKind, type Frame, field16, follow, Handler, probe } from "./handler.js";
 import { innerBodies } from "./inner-functions.js";
@@ -24,13 +25,15 @@ import {
 } from "./layout.js";
 import { Replayer } from "./replay.js";
 import { innerNames, innerType, NEXT_RECORD, slow, slowNames, slowTypes } from "./slow-paths.js";
-import { encodeModule, FunctionBody, type FunctionType, type Label, type Local, load } from "./wasm.js";
+import { call, encodeModule, FunctionBody, type FunctionType, type Label, type Local, load } from "./wasm.js";
 
 /**
  * Writes `go(record, left)`: runs from a record whose block is already charged. Whatever the generated code cannot do by
  * itself it asks `leave` for, which says where to go on; that is cheaper than returning and being called again.
  */
-function writeGo({ forms: { forms, handlerCount }, replayException, has }: Interpreted, kind: CodeKind): FunctionBody {
+function writeGo(interpreted: Interpreted, kind: CodeKind): FunctionBody {
+  const { forms: table, replayException, has, isApart } = interpreted;
+  const { forms, handlerCount } = table;
   const flat = kind === "flat";
   const body = new FunctionBody(["i32", "i32"]);
   const local = (): Local => body.local("i32");
@@ -97,6 +100,16 @@ function writeGo({ forms: { forms, handlerCount }, replayException, has }: Inter
     [HANDLER.stop]: () => leave(EXIT.stop, frame.out),
     [HANDLER.system]: system,
     [HANDLER.goto]: () => follow(frame),
+    [HANDLER.apart]: () => {
+      if (isApart === undefined) {
+        body.unreachable();
+        return;
+      }
+      body.set(frame.exit, call(apartIndex(interpreted, kind), GO, [frame.ip, frame.tlb]));
+      body.brIf(frame.refund, and(frame.exit, i32(APART_DONE - 1)));
+      body.if(frame.exit, next);
+      system();
+    },
   };
   body.loop((again) => {
     loadFlags();
@@ -109,7 +122,7 @@ function writeGo({ forms: { forms, handlerCount }, replayException, has }: Inter
           frame.refund = refund;
           body.loop((dispatch) => {
             frame.dispatch = dispatch;
-            const labels: Label[] = [];
+            const labels: (Label | undefined)[] = [];
             const write = (number: number): void => {
               const form = forms[number - FIRST_FORM];
               if (form === undefined) {
@@ -132,9 +145,18 @@ function writeGo({ forms: { forms, handlerCount }, replayException, has }: Inter
               next();
             };
             // Handler k stands behind the end of block k, inside of block k + 1.
-            for (let number = handlerCount - 1; number >= 0; number--) labels[number] = body.open();
-            body.brTable(field16(frame, RECORD.handler), labels, labels[HANDLER.miss]!);
+            const here = (number: number): boolean => {
+              const form = forms[number - FIRST_FORM];
+              return form === undefined || isApart?.(form) !== true;
+            };
+            openHandlers(body, handlerCount, here, labels);
+            body.brTable(
+              field16(frame, RECORD.handler),
+              labels.map((label) => label ?? labels[HANDLER.apart]!),
+              labels[HANDLER.miss]!,
+            );
             for (let number = 0; number < handlerCount; number++) {
+              if (!here(number)) continue;
               body.close();
               write(number);
             }
@@ -164,6 +186,80 @@ function writeGo({ forms: { forms, handlerCount }, replayException, has }: Inter
   return body;
 }
 
+/** A block for each handler that stands in this function: handler k stands behind the end of block k. */
+function openHandlers(
+  body: FunctionBody,
+  count: number,
+  here: (number: number) => boolean,
+  labels: (Label | undefined)[],
+): void {
+  for (let number = count - 1; number >= 0; number--) labels[number] = here(number) ? body.open() : undefined;
+}
+
+/** What the function beside an interpreter gives when its instruction is done; 0 leaves it to TypeScript, else it is an exit code. */
+const APART_DONE = 0x100;
+
+/** Writes the function beside an interpreter: `apart(record, tlb)` executes one instruction. */
+function writeApart({ forms: { forms, handlerCount }, has, isApart }: Interpreted, kind: CodeKind): FunctionBody {
+  const body = new FunctionBody(["i32", "i32"]);
+  const nowhere: Label = { level: 0 };
+  // Flags and counts are locals of the interpreter: no form that needs them stands here.
+  const none = body.local("i32");
+  const frame: Frame = {
+    ...{ body, ip: body.parameter(0, "i32"), tlb: body.parameter(1, "i32"), exit: body.local("i32") },
+    ...{ left: none, result: none, sign: none, carry: none, carries: none },
+    ...{ flat: kind === "flat", long: kind === "long", dispatch: nowhere, refund: nowhere, out: nowhere },
+  };
+  const done = (): void => body.return(i32(APART_DONE));
+  const write = (form: Form): void => {
+    if (has?.(form, kind) === false) {
+      body.unreachable();
+      return;
+    }
+    if (form.row.replay === undefined) {
+      const handler = new Handler(frame, form);
+      handler.begin();
+      form.row.semantics!(handler);
+      handler.finish();
+      done();
+      return;
+    }
+    body.block((otherwise) => {
+      const replayer = new Replayer(frame, form, otherwise, done);
+      replayer.begin();
+      form.row.replay!(replayer);
+      replayer.finish();
+    });
+    body.return(i32(0));
+  };
+  body.block((refund) => {
+    frame.refund = refund;
+    const labels: (Label | undefined)[] = [];
+    const formOf = (number: number): Form | undefined => forms[number - FIRST_FORM];
+    const here = (number: number): boolean => {
+      const form = formOf(number);
+      return form !== undefined && isApart?.(form) === true;
+    };
+    const wrong = body.open();
+    openHandlers(body, handlerCount, here, labels);
+    body.brTable(
+      field16(frame, RECORD.handler),
+      labels.map((label) => label ?? wrong),
+      wrong,
+    );
+    for (let number = 0; number < handlerCount; number++) {
+      if (!here(number)) continue;
+      body.close();
+      write(formOf(number)!);
+    }
+    body.close();
+    body.unreachable();
+  });
+  body.return(frame.exit);
+  body.unreachable();
+  return body;
+}
+
 /** What an interpreter is made from. */
 export interface Interpreted {
   readonly forms: FormTable;
@@ -171,19 +267,28 @@ export interface Interpreted {
   readonly kinds: readonly CodeKind[];
   /** Whether one of them comes across a form; each does, unless given. */
   readonly has?: (form: Form, kind: CodeKind) => boolean;
+  /** Whether the code of a form stands in the second function. It sets no flags and jumps nowhere. */
+  readonly isApart?: (form: Form) => boolean;
   /** Code that may deliver an exception by itself. */
   readonly replayException?: (frame: Frame, otherwise: Label) => void;
 }
 
+/** (record, left) -> 0 of an interpreter, (record, tlb) -> code of the function beside it. */
+const GO: FunctionType = { parameters: ["i32", "i32"], results: ["i32"] };
+/** Its index in the module: behind imports, inner functions and interpreters. */
+const apartIndex = ({ kinds }: Interpreted, kind: CodeKind): number =>
+  slowNames.length + innerNames.length + kinds.length + kinds.indexOf(kind);
+
 /** An interpreter's module: exports a function (record, left) -> 0 of each kind by its name. */
 export function generateInterpreter(interpreted: Interpreted): Uint8Array {
-  const type: FunctionType = { parameters: ["i32", "i32"], results: ["i32"] };
+  const { kinds, isApart } = interpreted;
   return encodeModule({
     memoryPages: MEMORY_SIZE / 65536,
     imports: slowNames.map((name) => ({ name, type: slowTypes[name] })),
     functions: [
       ...innerNames.map((name) => ({ type: innerType(name), body: innerBodies[name]() })),
-      ...interpreted.kinds.map((name) => ({ name, type, body: writeGo(interpreted, name) })),
+      ...kinds.map((name) => ({ name, type: GO, body: writeGo(interpreted, name) })),
+      ...(isApart === undefined ? [] : kinds.map((name) => ({ type: GO, body: writeApart(interpreted, name) }))),
     ],
   });
 }

@@ -4,15 +4,14 @@
  */
 import type { FloatingState } from "../cpu/floating.js";
 import { afterInit, startedAt } from "../cpu/reset.js";
-import { type CpuState, FLAG, noEvents, type PendingEvents, type Segment, type Shadow } from "../cpu/state.js";
-import { EFLAGS_REST, FLAG_RESULT, REGISTERS, SEGMENT_SIZE, SEGMENTS, X87_REGISTERS } from "./layout.js";
+import { type CpuState, FLAG, noEvents, type PendingEvents, type Shadow } from "../cpu/state.js";
+import { EFLAGS_REST, FLAG_RESULT, REGISTERS, X87_REGISTERS } from "./layout.js";
 import type { SystemRegisters } from "./system-registers.js";
 
 /** What of the engine's memory belongs to one processor: word indexes of first and behind last. */
 const RANGES: readonly (readonly [first: number, end: number])[] = [
   [REGISTERS >> 2, (REGISTERS + 16 * 8) >> 2],
   [FLAG_RESULT >> 2, (EFLAGS_REST >> 2) + 1],
-  [SEGMENTS >> 2, (SEGMENTS + 6 * SEGMENT_SIZE) >> 2],
   // Floating-point and vector registers and their control words.
   [X87_REGISTERS >> 2, 1024 >> 2],
 ];
@@ -28,10 +27,6 @@ export interface ParkedFields {
   halted: boolean;
   shadow: Shadow;
   pending: PendingEvents;
-  /** The segments that the words are of, by number; which are flat; whether every access is looked at. */
-  loaded: (Segment | undefined)[];
-  flatSegments: number;
-  checked: boolean;
 }
 
 export class ParkedProcessor {

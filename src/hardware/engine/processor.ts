@@ -96,7 +96,7 @@ export class Processor implements ProcessorPort {
   /** Undefined: to be worked out before code is read again. */
   #codeMode: X86CodeMode | undefined;
   /** The segments the generated code knows, by number; which of them are flat; and whether every access is looked at. */
-  #loaded = noSegments();
+  readonly #loaded: (Segment | undefined)[] = Array.from({ length: 6 }, () => undefined);
   #flatSegments = 0;
   #checked = false;
 
@@ -264,18 +264,16 @@ export class Processor implements ProcessorPort {
       halted: this.halted,
       shadow: this.shadow,
       pending: this.#pending,
-      loaded: this.#loaded,
-      flatSegments: this.#flatSegments,
-      checked: this.#checked,
     };
   }
 
   #unpark(from: ParkedProcessor): void {
     const { fields } = from;
     this.#codeMode = undefined;
+    // The generated code knows the segments of the processor before.
+    this.#loaded.fill(undefined);
     if (fields === undefined) {
       this.#system = new SystemRegisters(from.cpu!.system);
-      this.#loaded = noSegments();
       this.#space.system = this.#system.live;
       this.#openCpu(from.cpu!);
       return;
@@ -288,9 +286,6 @@ export class Processor implements ProcessorPort {
     this.halted = fields.halted;
     this.shadow = fields.shadow;
     this.pending = fields.pending;
-    this.#loaded = fields.loaded;
-    this.#flatSegments = fields.flatSegments;
-    this.#checked = fields.checked;
   }
 
   /** A parked processor as a value. */
@@ -931,8 +926,6 @@ export class Processor implements ProcessorPort {
     this.repeating = true;
   }
 }
-
-const noSegments = (): (Segment | undefined)[] => Array.from({ length: 6 }, () => undefined);
 
 /** The local APIC of a processor; `accessed` is told of the devices behind each access. */
 const localApicPort = (processor: Processor, accessed: (devices: bus.DeviceSet) => void): LocalApicPort => ({

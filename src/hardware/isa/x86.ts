@@ -67,7 +67,10 @@ function has({ row, size, memory }: Form, kind: CodeKind): boolean {
   return kind === "flat" || memory === "none" || memory === "segment" || row.mnemonic === "LEA";
 }
 
-const interpreted: Interpreted = { forms, kinds: ["flat", "segmented", "long"], has, replayException };
+/** Vectors stand apart, unless flags follow from them. */
+const isApart = ({ row: { unit, flags } }: Form): boolean => unit !== undefined && flags === undefined;
+
+const interpreted: Interpreted = { forms, kinds: ["flat", "segmented", "long"], has, isApart, replayException };
 let compiled: WebAssembly.Module | undefined;
 
 export const x86: InstructionSet<X86CodeMode> = {

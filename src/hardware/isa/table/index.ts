@@ -19,12 +19,15 @@ import { sseRoundRows } from "./sse-round.js";
 import { sseStringRows } from "./sse-string.js";
 import { stringRows } from "./string.js";
 import { systemRows } from "./system.js";
+import { vectorElementRows } from "./vector-element.js";
 import { vectorMoveRows } from "./vector-move.js";
 import { vectorOtherRows } from "./vector-other.js";
+import { vectorShiftRows } from "./vector-shift.js";
 import { vectorShuffleRows } from "./vector-shuffle.js";
 import { x87ArithmeticRows } from "./x87-arithmetic.js";
 import { x87CompareRows } from "./x87-compare.js";
 import { x87ControlRows } from "./x87-control.js";
+import { x87StackRows } from "./x87-stack.js";
 import { x87TranscendentalRows } from "./x87-transcendental.js";
 import { x87TransferRows } from "./x87-transfer.js";
 
@@ -44,6 +47,8 @@ export const rows: readonly Row[] = Object.freeze([
   ...randomRows,
   ...vectorMoveRows,
   ...vectorShuffleRows,
+  ...vectorShiftRows,
+  ...vectorElementRows,
   ...packedIntegerRows,
   ...vectorOtherRows,
   ...sseArithmeticRows,
@@ -53,6 +58,7 @@ export const rows: readonly Row[] = Object.freeze([
   ...sseStringRows,
   ...x87ControlRows,
   ...x87TransferRows,
+  ...x87StackRows,
   ...x87ArithmeticRows,
   ...x87CompareRows,
   ...x87TranscendentalRows,

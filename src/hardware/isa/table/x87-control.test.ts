@@ -160,7 +160,7 @@ describe("floating-point registers in a machine", () => {
     expect(Machine.load(machine.save()).cpu.floating).toEqual(machine.cpu.floating);
     expect(Machine.diff(machine, other).state.map(({ path }) => path)).toEqual([
       "cpu.floating.opcode",
-      "cpu.floating.registers.7",
+      "cpu.floating.registers[7]",
     ]);
   });
 

@@ -1,6 +1,5 @@
 /** x87 loads, stores, constants, exchanges and conditional moves. Spec: SDM Vol. 1, "x87 FPU Data Transfer Instructions", "x87 FPU Load Constant Instructions". */
 
-import type { FloatingRegisters } from "../../cpu/floating.js";
 import { storeBits } from "../../cpu/floating-memory.js";
 import {
   type Environment,
@@ -13,10 +12,8 @@ import {
   toInteger,
   unmasked,
 } from "../../cpu/softfloat/index.js";
-import { FLAG } from "../../cpu/state.js";
 import {
   begin,
-  free,
   getStack,
   INDEFINITE,
   isEmpty,
@@ -28,6 +25,7 @@ import {
   setC1,
   setStack,
   stackFault,
+  stackIndex,
 } from "../../cpu/x87.js";
 import {
   formatOf,
@@ -113,11 +111,8 @@ const storingRegister = (pops: number): SystemInstruction =>
     pop(floating, pops);
   });
 
-const indexOf = (operands: readonly { readonly kind: string; readonly number?: number }[]): number =>
-  operands.find(({ kind, number }) => kind === "x87" && number !== undefined)?.number ?? 0;
-
 const loadingRegister: SystemInstruction = numeric(({ floating }, { operands }) => {
-  const from = indexOf(operands);
+  const from = stackIndex(operands);
   const overflow = !isEmpty(floating, 7);
   if (!isEmpty(floating, from) || overflow) {
     const bits = getStack(floating, from);
@@ -127,28 +122,6 @@ const loadingRegister: SystemInstruction = numeric(({ floating }, { operands }) 
     setStack(floating, 0, INDEFINITE);
   }
 });
-
-const exchanging: SystemInstruction = numeric(({ floating }, { operands }) => {
-  const other = indexOf(operands);
-  if (isEmpty(floating, 0) || isEmpty(floating, other)) {
-    if (!stackFault(floating, false)) return;
-    for (const index of [0, other]) if (isEmpty(floating, index)) setStack(floating, index, INDEFINITE);
-  } else setC1(floating, false);
-  const top = getStack(floating, 0);
-  setStack(floating, 0, getStack(floating, other));
-  setStack(floating, other, top);
-});
-
-const conditionalMove = (flags: number, wanted: boolean): SystemInstruction =>
-  numeric((port, { operands: [, source] }) => {
-    const { floating } = port;
-    const from = source?.kind === "x87" ? source.number : 0;
-    if (isEmpty(floating, 0) || isEmpty(floating, from)) {
-      if (stackFault(floating, false)) setStack(floating, 0, INDEFINITE);
-      return;
-    }
-    if (((port.getEflags() & flags) !== 0) === wanted) setStack(floating, 0, getStack(floating, from));
-  });
 
 /** Constants with more bits than a register has, so that they can be rounded: significand, and its exponent. */
 const constants: readonly (readonly [
@@ -169,7 +142,7 @@ const constants: readonly (readonly [
 const loadingConstant = (significand: bigint, exponent: number): SystemInstruction =>
   numeric(({ floating }) => pushResult(floating, (env) => roundConstant(EXTENDED, exponent, significand, env)));
 
-/** FXCH, FSTP and FFREE have more encodings than the manual lists. Spec: AMD64 Vol. 3, "x87 Opcodes". */
+/** FSTP has more encodings than the manual lists. Spec: AMD64 Vol. 3, "x87 Opcodes". */
 const definitions: readonly Definition[] = [
   {
     ...x87,
@@ -285,18 +258,6 @@ const definitions: readonly Definition[] = [
     forms: [["DF /6", "Mt"]],
     system: storing(asDecimal, 1),
   },
-  {
-    ...x87,
-    mnemonic: "FXCH",
-    summary: "Exchanges ST(0) and ST(i).",
-    spec: "SDM Vol. 2A, FXCH—Exchange Register Contents",
-    forms: [
-      ["D9 C8+i", "STi"],
-      ["DD C8+i", "STi"],
-      ["DF C8+i", "STi"],
-    ],
-    system: exchanging,
-  },
   ...constants.map(
     ([mnemonic, modrm, what, significand, exponent]): Definition => ({
       ...x87,
@@ -317,75 +278,6 @@ const definitions: readonly Definition[] = [
   },
   {
     ...x87,
-    mnemonic: "FFREE",
-    summary: "Marks ST(i) as empty.",
-    spec: "SDM Vol. 2A, FFREE—Free Floating-Point Register",
-    forms: [["DD C0+i", "STi"]],
-    system: numeric(({ floating }, { operands }) => {
-      setC1(floating, false);
-      free(floating, indexOf(operands));
-    }),
-  },
-  {
-    ...x87,
-    mnemonic: "FFREEP",
-    summary: "Marks ST(i) as empty and pops.",
-    spec: 'AMD64 Vol. 3, "x87 Opcodes" (opcode DF /0)',
-    forms: [["DF C0+i", "STi"]],
-    system: numeric(({ floating }, { operands }) => {
-      setC1(floating, false);
-      free(floating, indexOf(operands));
-      pop(floating);
-    }),
-  },
-  {
-    ...x87,
-    mnemonic: "FINCSTP",
-    summary: "Moves the top of the stack up; no register becomes empty.",
-    spec: "SDM Vol. 2A, FINCSTP—Increment Stack-Top Pointer",
-    forms: [["D9 F7"]],
-    system: numeric(({ floating }) => rotate(floating, 1)),
-  },
-  {
-    ...x87,
-    mnemonic: "FDECSTP",
-    summary: "Moves the top of the stack down; no register is filled.",
-    spec: "SDM Vol. 2A, FDECSTP—Decrement Stack-Top Pointer",
-    forms: [["D9 F6"]],
-    system: numeric(({ floating }) => rotate(floating, -1)),
-  },
-  {
-    ...x87,
-    mnemonic: "FNOP",
-    summary: "Does nothing.",
-    spec: "SDM Vol. 2A, FNOP—No Operation",
-    forms: [["D9 D0"]],
-    system: numeric(() => {}),
-  },
-  ...(
-    [
-      ["FCMOVB", "DA C0+i", FLAG.CF, true],
-      ["FCMOVE", "DA C8+i", FLAG.ZF, true],
-      ["FCMOVBE", "DA D0+i", FLAG.CF | FLAG.ZF, true],
-      ["FCMOVU", "DA D8+i", FLAG.PF, true],
-      ["FCMOVNB", "DB C0+i", FLAG.CF, false],
-      ["FCMOVNE", "DB C8+i", FLAG.ZF, false],
-      ["FCMOVNBE", "DB D0+i", FLAG.CF | FLAG.ZF, false],
-      ["FCMOVNU", "DB D8+i", FLAG.PF, false],
-    ] as const
-  ).map(
-    ([mnemonic, opcode, flags, wanted]): Definition => ({
-      ...x87,
-      mnemonic,
-      summary: "Copies ST(i) to ST(0) if the flags are so.",
-      spec: "SDM Vol. 2A, FCMOVcc—Floating-Point Conditional Move",
-      forms: [[opcode, "ST0 STi"]],
-      needs: ["FPU", "CMOV"],
-      system: conditionalMove(flags, wanted),
-    }),
-  ),
-  {
-    ...x87,
     mnemonic: "FISTTP",
     summary: "Pops an integer into memory, rounded towards zero.",
     spec: "SDM Vol. 2A, FISTTP—Store Integer With Truncation",
@@ -398,10 +290,5 @@ const definitions: readonly Definition[] = [
     system: storing(asTruncated, 1),
   },
 ];
-
-function rotate(floating: FloatingRegisters, by: number): void {
-  setC1(floating, false);
-  moveTop(floating, by);
-}
 
 export const x87TransferRows = definitions.flatMap(define);
