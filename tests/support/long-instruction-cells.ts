@@ -230,6 +230,9 @@ const ports: readonly LongCell[] = [
     "runs",
   ),
   one("HLT at CPL 3", "hlt", "#GP(0)", user),
+  one("INVD at CPL 3", "invd", "#GP(0)", user),
+  one("WBINVD", "wbinvd", "runs"),
+  one("RDPMC at CPL 3", "rdpmc", "#GP(0)", user),
 ];
 
 export const longInstructionCells: readonly LongCell[] = [...fastCalls, ...known, ...frames, ...addresses, ...ports];
