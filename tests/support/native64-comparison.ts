@@ -127,8 +127,8 @@ function undefinedFlags(test: Case64, rip: bigint): number {
   return test.steps[end]?.choice.row.repeat === "repe" ? ARITHMETIC_FLAGS : flags;
 }
 
-/** Of several operands that all fault, which is reported; what of memory is written by then. */
-const freeOrder = ["CMPS", "CALL", "ENTER"];
+/** Of several operands or bytes that all fault, which is reported; what of memory is written by then. */
+const freeOrder = ["CMPS", "CALL", "ENTER", "MASKMOVQ", "MASKMOVDQU"];
 const accessFaults = [12, 13, 14];
 
 export function differences64(test: Case64, theirs: Outcome64, ours: Outcome64): string[] {
