@@ -7,7 +7,16 @@ import { PersistentMap } from "../../state/persistent-map.js";
 import { isBytes } from "../../state/plain-data.js";
 import { checkedModel, type ModelName } from "../cpu/model.js";
 import { afterReset } from "../cpu/reset.js";
-import { flatProtectedMode, generalNames, realSegment, type SystemState } from "../cpu/state.js";
+import {
+  ACCESS,
+  CR0,
+  CR4,
+  EFER,
+  flatProtectedMode,
+  generalNames,
+  realSegment,
+  type SystemState,
+} from "../cpu/state.js";
 import { createDevices, type DeviceSetup } from "../devices/bus.js";
 import { checkedProcessors, type ExtraDevice, type MachineName, machineKind } from "../devices/machines.js";
 import type { DeviceConfig } from "../devices/port-map.js";
@@ -52,6 +61,8 @@ export interface BootOptions extends CreateOptions {
   readonly modules?: readonly BootModule[];
   /** The file a Linux kernel finds as its first root. */
   readonly initrd?: Uint8Array;
+  /** Where a bzImage is entered: in protected mode (32, the default) or in 64-bit mode. */
+  readonly entry?: 32 | 64;
   /** "real": the image is a flat binary that starts in real mode at 0000:7C00, as a boot sector does. */
   readonly mode?: "real";
   /**
@@ -124,22 +135,40 @@ export function bootState(options: BootOptions): MachineState {
 }
 
 function withImage(state: MachineState, options: BootOptions, image: Uint8Array): MachineState {
-  const { imageName, append, modules, initrd } = options;
+  const { imageName, append, modules, initrd, entry } = options;
   const plan = loadImage({
     image,
     memorySize: state.memorySize,
+    model: state.cpu.system.model,
     firmwareTables: machineKind(options.machine).tables.length > 0,
     ...(imageName === undefined ? {} : { imageName }),
     ...(append === undefined ? {} : { append }),
     ...(modules === undefined ? {} : { modules }),
     ...(initrd === undefined ? {} : { initrd }),
+    ...(entry === undefined ? {} : { entry }),
   });
   let { memory } = state;
   for (const { address, bytes } of plan.segments) memory = writeBytes(memory, address, bytes);
   const registers = Object.fromEntries(generalNames.map((name) => [name, plan.registers[name] | 0]));
   const { system } = state.cpu;
-  const cpu = { ...state.cpu, ...registers, eip: plan.entry | 0, system: withDescriptors(system, plan.descriptors) };
+  const described = withDescriptors(system, plan.descriptors);
+  const entered = plan.pageMap === undefined ? described : inLongMode(described, plan.pageMap);
+  const cpu = { ...state.cpu, ...registers, eip: plan.entry | 0, system: entered };
   return { ...state, memory, cpu };
+}
+
+/** In 64-bit mode with these page tables. Spec: SDM Vol. 3A, "Initializing IA-32e Mode". */
+function inLongMode(system: SystemState, pageMap: number): SystemState {
+  const { cs } = system.segments;
+  const access = (cs.access & ~ACCESS.BIG) | ACCESS.LONG;
+  return {
+    ...system,
+    cr0: system.cr0 | CR0.PG,
+    cr3: pageMap,
+    cr4: system.cr4 | CR4.PAE,
+    efer: system.efer | EFER.LME | EFER.LMA,
+    segments: { ...system.segments, cs: { ...cs, access } },
+  };
 }
 
 /** The same flat segments, from the table an image may count on. */
