@@ -366,13 +366,9 @@ export class Machine {
     return latin1(this.#state.devices.uart.output);
   }
 
-  /**
-   * The text screen, as the VGA shows it.
-   *
-   * @throws VirtlabError for a machine without a VGA.
-   */
-  get screen(): Screen {
-    return screen(this);
+  /** The text screen, as the VGA shows it; undefined for a machine without one. */
+  get screen(): Screen | undefined {
+    return this.#state.devices.vga === undefined ? undefined : screen(this);
   }
 
   /** Device states by name. */
