@@ -38,6 +38,7 @@ import { type Registers, registersOf } from "./registers.js";
 import { pieceOf, runInPieces } from "./run-in-pieces.js";
 import { checkRun, type RunOptions, type RunTask, runStops } from "./run-options.js";
 import type { EventKind, MachineEvent, MachineState, Stop, Turn } from "./state.js";
+import { checkSupervisors } from "./supervisors.js";
 
 export type { LinearAddress, WalkAccess } from "./linear-memory.js";
 export type { MachineDifference } from "./machine-content.js";
@@ -110,10 +111,11 @@ export class Machine {
       kind: "virtlab machine",
       name,
       model: createState({}),
-      check: ({ cpu, devices, turn }) => {
+      check: ({ cpu, devices, turn, supervisors }) => {
         checkedModel(cpu.system.model);
         checkDevices(devices);
         checkTurn({ turn, devices });
+        checkSupervisors(supervisors);
       },
     });
     return new Machine(state);
