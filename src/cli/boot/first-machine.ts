@@ -1,7 +1,7 @@
 /** The machine `virtlab boot` begins with, from its options and the files they name. */
 import { readFileSync } from "node:fs";
-import type { BootModule } from "../../hardware/boot/multiboot-info.js";
 import type { DiskChoice } from "../../hardware/boot/disks.js";
+import type { BootModule } from "../../hardware/boot/multiboot-info.js";
 import { Machine } from "../../hardware/machine.js";
 import { withFile } from "../../notebook/file-error.js";
 import { VirtlabError } from "../../state/error.js";
