@@ -8,6 +8,7 @@ import { rows } from "../src/hardware/isa/table/index.js";
 import { rowsOfGuest } from "./support/coverage.js";
 import { guests } from "./support/guests.js";
 import { nativeForms } from "./support/native-cases.js";
+import { forms64 } from "./support/native64-cases.js";
 import { packageRoot } from "./support/virtlab.js";
 import { comparedX87Rows } from "./support/x87-cases.js";
 
@@ -42,6 +43,9 @@ const longFiles: Readonly<Record<string, string>> = {
 
 /** Rows that neither a guest nor a program of the host executes: tests/privilege.test.ts crosses each with modes and privileges. */
 const testedAlone = [
+  // Approximations: sse.test.ts.
+  ...["RCPPS NP 0F 53 /r Vdq Wdq", "RCPSS F3 0F 53 /r Vd Wd"],
+  ...["RSQRTPS NP 0F 52 /r Vdq Wdq", "RSQRTSS F3 0F 52 /r Vd Wd"],
   ...["IN E4 AL Ib", "IN ED rAX DX", "OUT E7 Ib rAX", "OUT EF DX rAX", "INS 6D Yv DX", "OUTS 6F DX Xv"],
   ...["JMP FF /5 Mp", "CALL FF /3 Mp", "RETF CA Iw", "POP 17 S2"],
   ...["LES C4 /r Gv Mp", "LDS C5 /r Gv Mp", "LSS 0F B2 /r Gv Mp", "LFS 0F B4 /r Gv Mp", "LGS 0F B5 /r Gv Mp"],
@@ -216,7 +220,7 @@ describe("every row of the instruction table", () => {
   });
 
   it("is executed by a guest or compared with the host's processor, apart from those listed", () => {
-    const executed = new Set<Row>([...nativeForms().map(({ row }) => row), ...comparedX87Rows]);
+    const executed = new Set<Row>([...[...nativeForms(), ...forms64].map(({ row }) => row), ...comparedX87Rows]);
     for (const { name, image, input } of guests) {
       if (name.startsWith("bench-")) continue;
       for (const row of rowsOfGuest(image, 120_000, input)) executed.add(row);
