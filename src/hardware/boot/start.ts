@@ -21,6 +21,7 @@ import { createDevices, type DeviceSetup } from "../devices/bus.js";
 import { checkedProcessors, type ExtraDevice, type MachineName, machineKind } from "../devices/machines.js";
 import type { DeviceConfig } from "../devices/port-map.js";
 import type { DiskImage } from "../disk.js";
+import { withBios } from "../firmware/bios/bios.js";
 import { firmwareTables } from "../firmware/tables.js";
 import { type MachineState, type RomRange, TURN_STEPS, type Turn } from "../state.js";
 import { connectDisks, type DiskChoice } from "./disks.js";
@@ -52,7 +53,10 @@ export interface CreateOptions {
 }
 
 export interface BootOptions extends CreateOptions {
-  /** A multiboot 1 kernel (ELF or address fields), a Linux kernel (bzImage, or vmlinux with a PVH note), or a flat binary. */
+  /**
+   * A multiboot 1 kernel (ELF or address fields), a Linux kernel (bzImage, or vmlinux with a PVH note), or a flat binary.
+   * Without an image and a ROM the machine starts from the first sector of its first IDE disk, as a BIOS starts it.
+   */
   readonly image?: Uint8Array;
   /** Name of the image or ROM for messages, and for the start of a kernel's command line. */
   readonly imageName?: string;
@@ -122,16 +126,29 @@ function withTables(config: DeviceConfig, model: ModelName): PageMap {
 
 const NOTHING: PageMap = PersistentMap.empty();
 
-/** @throws VirtlabError naming the image or ROM, the offset and the reason when it cannot be loaded. */
+/** @throws VirtlabError naming the image, ROM or disk, the offset and the reason when it cannot be loaded. */
 export function bootState(options: BootOptions): MachineState {
-  const { image, rom, mode } = options;
+  const { image, rom, mode, disks = [] } = options;
+  if (image === undefined && rom === undefined && disks.length > 0) return fromDisk(options);
   if ((image === undefined) === (rom === undefined))
-    throw new VirtlabError("boot: give either an image or a ROM (image, rom)");
+    throw new VirtlabError("boot: give either an image or a ROM (image, rom), or disks to start from");
   const state = createState(options);
   if (rom !== undefined) return withRom(state, rom, options.imageName ?? "rom");
   if (mode === undefined) return withImage(state, options, image!);
   if (mode !== "real") throw new VirtlabError(`boot: mode "${String(mode)}" is unknown (there is "real", or none)`);
   return withBootSector(state, image!, options.imageName ?? "image");
+}
+
+/** A machine that starts from its first disk has a screen, because its BIOS writes there. */
+function fromDisk(options: BootOptions): MachineState {
+  const { devices = [], disks = [], append, modules = [], initrd, mode } = options;
+  const what = append ? "a command line" : modules.length > 0 ? "modules" : initrd ? "an initrd" : mode && "a mode";
+  if (what) throw new VirtlabError(`boot: a machine that starts from its disk cannot be given ${what}`);
+  const { extras } = machineKind(options.machine);
+  const state = createState({ ...options, devices: extras.includes("vga") ? [...devices, "vga"] : devices });
+  const [first] = disks;
+  const name = first !== undefined && "image" in first ? first.name : undefined;
+  return withBios(state, name ?? "disk 0");
 }
 
 function withImage(state: MachineState, options: BootOptions, image: Uint8Array): MachineState {
