@@ -1,6 +1,15 @@
+import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { defineConfig } from "vitest/config";
-import { interpreterFile } from "./tests/support/interpreter-once.js";
+
+/** Where a run keeps the generated interpreter, in base64; one place for each working tree. */
+const interpreterFile = path.join(
+  tmpdir(),
+  `virtlab-interpreter-${createHash("sha256").update(process.cwd()).digest("hex").slice(0, 16)}`,
+);
+process.env["VIRTLAB_TEST_INTERPRETER"] = interpreterFile;
 
 /** The interpreter that `interpreter-once.ts` has generated takes the place of the module that the build replaces, too. */
 const prebuilt = {

@@ -42,7 +42,7 @@ export interface InstructionText {
 
 /** One instruction as text. */
 export interface DisassembledInstruction extends InstructionText {
-  /** Offset in the code segment of the first byte. */
+  /** Offset in the code segment of the first byte; negative in the upper half of 64-bit code. */
   readonly address: number;
   readonly bytes: Uint8Array;
   /** Undefined for "(bad)". */
@@ -54,13 +54,14 @@ export interface DisassembledInstruction extends InstructionText {
 export interface DisassembleOptions {
   /** Offset in the code segment of the first of the bytes; relative targets are counted from it. Default 0. */
   readonly address?: number;
-  /** Operand and address size of the code: 32, or 16 as in real mode. Default 32. */
+  /** Operand and address size of the code: 32, or 16 as in real mode; 64 is 64-bit code, with addresses of that size. Default 32. */
   readonly bits?: CodeBits;
   /** Instructions at the most. Default: all. */
   readonly count?: number;
 }
 
 const CX = 1;
+const RAX = 0;
 const ESP = 4;
 const EBP = 5;
 const CS = 1;
@@ -68,7 +69,12 @@ const SS = 2;
 const DS = 3;
 
 /** Below ten as it is, else in hexadecimal. */
-const number = (value: number): string => (value < 10 ? String(value) : `0x${value.toString(16)}`);
+const number = (value: number | bigint): string => (value < 10 ? String(value) : `0x${value.toString(16)}`);
+const unsigned64 = (value: number): bigint => BigInt.asUintN(64, BigInt(value));
+const joined = (high: number, low: number): bigint => BigInt.asUintN(64, (BigInt(high) << 32n) | BigInt(low >>> 0));
+/** The operand size of code that no prefix changes. */
+const plainSize = (row: Row, bits: CodeBits): OperandSize =>
+  bits !== 64 ? bits : row.in64 !== undefined || operandSizes(row, 64).every((size) => size === 64) ? 64 : 32;
 const signed = (value: number): string => (value < 0 ? `-${number(-value)}` : number(value));
 
 /**
@@ -82,7 +88,7 @@ export function disassemble(bytes: Uint8Array, options: DisassembleOptions = {})
   const { address = 0, bits = 32, count = Number.POSITIVE_INFINITY } = options;
   const list: DisassembledInstruction[] = [];
   for (let at = 0; at < bytes.length && list.length < count; ) {
-    const instruction = disassembleOne(bytes, at, (address + at) >>> 0, bits);
+    const instruction = disassembleOne(bytes, at, bits === 64 ? address + at : (address + at) >>> 0, bits);
     list.push(instruction);
     at += instruction.bytes.length;
   }
@@ -121,7 +127,8 @@ function disassembleOne(bytes: Uint8Array, at: number, address: number, bits: Co
 
 /** Registers that have an encoding and do not exist; executing the instruction is #UD. CS cannot be loaded by MOV. */
 function namesNothing(operand: Operand, row: Row): boolean {
-  if (operand.kind === "control") return ![0, 2, 3, 4].includes(operand.number);
+  if (operand.kind === "control") return ![0, 2, 3, 4, 8].includes(operand.number);
+  if (operand.kind === "debug") return operand.number > 7;
   return operand.kind === "segment" && (operand.number > 5 || (operand.number === CS && row.opcode === "8E /r"));
 }
 
@@ -137,7 +144,7 @@ export function instructionText(instruction: DecodedInstruction, bits: CodeBits 
 }
 
 const isNop = ({ row, size, operands: [first] }: DecodedInstruction, bits: CodeBits): boolean =>
-  row.opcode === "90+r" && size === bits && first?.kind === "register" && first.number === 0;
+  row.opcode === "90+r" && size === plainSize(row, bits) && first?.kind === "register" && first.number === RAX;
 
 function mnemonicText(instruction: DecodedInstruction, bits: CodeBits): string {
   const { row, size, addressSize, lock, repeat, segment } = instruction;
@@ -147,7 +154,7 @@ function mnemonicText(instruction: DecodedInstruction, bits: CodeBits): string {
   if (readsSegment && segment !== DS) prefixes.push(segmentNames[segment]!);
   if (lock) prefixes.push("lock");
   if (repeat) prefixes.push(repeat === "NE" ? "repne" : row.repeat === "repe" ? "repe" : "rep");
-  if (size !== bits && hidesSize(instruction)) prefixes.push(`o${size}`);
+  if (size !== plainSize(row, bits) && hidesSize(instruction, bits)) prefixes.push(`o${size}`);
   return [...prefixes, nameOf(row, size, addressSize, bits)].join(" ");
 }
 
@@ -155,8 +162,8 @@ function mnemonicText(instruction: DecodedInstruction, bits: CodeBits): string {
 const storesAtEdi = ({ mnemonic }: Row): boolean => mnemonic.startsWith("MASKMOV");
 
 /** An operand size that neither the mnemonic nor an operand tells. */
-function hidesSize({ row, operands: [first] }: DecodedInstruction): boolean {
-  if (operandSizes(row).length === 1 || nameTellsSize(row) || tellsSizeByWord(row)) return false;
+function hidesSize({ row, operands: [first] }: DecodedInstruction, bits: CodeBits): boolean {
+  if (operandSizes(row, bits).length === 1 || nameTellsSize(row) || tellsSizeByWord(row)) return false;
   if (row.mnemonic === "ENTER" || row.mnemonic === "LEAVE") return true;
   return first?.kind === "target" || first?.kind === "segment" || row.operands[0]?.type === "s";
 }
@@ -179,7 +186,8 @@ function operandsText(instruction: DecodedInstruction, bits: CodeBits): string {
   // The register that counts.
   if (row.addressSized && row.mnemonic !== "JECXZ" && instruction.addressSize !== bits)
     texts.push(registerNames[instruction.addressSize][CX]);
-  const word = tellsSizeByWord(row) && instruction.size !== bits ? `${widthNames[instruction.size]} ` : "";
+  const told = tellsSizeByWord(row) && instruction.size !== plainSize(row, bits);
+  const word = told ? `${widthNames[instruction.size]} ` : "";
   return word + texts.join(", ");
 }
 
@@ -191,9 +199,9 @@ function operandText(instruction: DecodedInstruction, index: number, bits: CodeB
     case "memory":
       return memoryText(instruction, operand.size, bits);
     case "immediate":
-      return immediateText(operand.value, instruction.row.operands[index]!.type, operand.size);
+      return immediateText(operand, instruction.row.operands[index]!.type);
     case "target":
-      return number(operand.value);
+      return number(bits === 64 ? unsigned64(operand.value) : operand.value);
     case "segment":
       return segmentNames[operand.number]!;
     case "control":
@@ -212,8 +220,9 @@ function operandText(instruction: DecodedInstruction, index: number, bits: CodeB
 }
 
 /** A byte that the processor extends by its sign is shown with it, any other constant as it lies in the operand. */
-function immediateText(value: number, type: string, size: OperandSize): string {
+function immediateText({ value, size, high }: Operand & { readonly kind: "immediate" }, type: string): string {
   if (type === "bs") return signed(value);
+  if (size === 64) return number(high === undefined ? unsigned64(value) : joined(high, value));
   return number(size === 32 ? value >>> 0 : value & (2 ** size - 1));
 }
 
@@ -228,24 +237,35 @@ function memoryText(instruction: DecodedInstruction, size: number, bits: CodeBit
   return told ? address : `${widthNames[size]} ${address}`;
 }
 
-function addressText({ row, size, addressSize }: DecodedInstruction, memory: MemoryOperand, bits: CodeBits): string {
+function addressText(instruction: DecodedInstruction, memory: MemoryOperand, bits: CodeBits): string {
+  const { row, size, addressSize } = instruction;
   const { base, index, scale } = memory;
   const names = registerNames[addressSize];
   // POP computes an address with ESP after the increment; the text says what is encoded.
   const displacement =
-    row.popsBeforeAddress && addressSize === 32 && base === ESP
+    row.popsBeforeAddress && addressSize !== 16 && base === ESP
       ? (memory.displacement - size / 8) | 0
       : memory.displacement;
   const parts: string[] = [];
   if (base >= 0) parts.push(names[base]!);
   if (index >= 0) parts.push(scale === 0 && base >= 0 ? names[index]! : `${names[index]}*${2 ** scale}`);
   const sum = parts.join("+");
-  const implied = (base === ESP && addressSize === 32) || base === EBP ? SS : DS;
+  const implied = (base === ESP && addressSize !== 16) || base === EBP ? SS : DS;
   // LEA computes an address and no segment takes part.
   const override = memory.segment === implied || row.mnemonic === "LEA" ? "" : `${segmentNames[memory.segment]}:`;
   if (sum === "") {
+    const { eip, length } = instruction;
     const width = addressSize === bits ? "" : `${widthNames[addressSize]} `;
-    return `[${width}${override}${number(addressSize === 16 ? displacement & 0xffff : displacement >>> 0)}]`;
+    if (memory.relative) {
+      const target = BigInt.asUintN(addressSize, BigInt(eip + length + displacement));
+      return `[${width}rel ${override}${number(target)}]`;
+    }
+    const { displacementHigh } = memory;
+    const whole =
+      displacementHigh === undefined || addressSize !== 64
+        ? BigInt.asUintN(addressSize, BigInt(displacement))
+        : joined(displacementHigh, displacement);
+    return `[${displacementHigh === undefined || addressSize !== 64 ? width : "qword "}${override}${number(whole)}]`;
   }
   // NASM makes a base of a lone EBP or one half of it, and another segment of DS.
   const whole = base < 0 && index === EBP && scale < 2 ? "nosplit " : "";

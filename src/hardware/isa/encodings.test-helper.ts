@@ -43,7 +43,7 @@ export function icedReads(encodings: readonly Uint8Array[], bits: CodeBits): rea
     // We show a byte that is extended by its sign with it.
     formatter.signedImmediateOperands =
       code !== undefined &&
-      /(rm16|rm32)_imm8$|^Push[wd]_imm8$/.test(code) &&
+      /(rm16|rm32|rm64)_imm8$|^Push[wdq]_imm8$/.test(code) &&
       !/^(Rol|Ror|Rcl|Rcr|Sh|Sal|Sar|Bt|Pinsr)/.test(code);
     return { text: code === undefined ? "" : formatter.format(instruction), length: instruction.length, code };
   });
@@ -61,7 +61,7 @@ export function normal(text: string): string {
     .replace(/^lock (?:xacquire|xrelease) /, "lock ")
     .replace(/^(?:xacquire|xrelease) lock /, "lock ")
     // Whether the mnemonic, an operand or a prefix tells the operand size is a matter of taste.
-    .replace(/^o(?:16|32) /, "")
+    .replace(/^o(?:16|32|64) /, "")
     .replace(/^(push|jmp|call) d?word (?=-?\d)/, "$1 ")
     // iced does not say the address size where no register does, nor that NASM must not split an index.
     .replace(/\[(?:d?word|nosplit) /, "[")
@@ -83,8 +83,19 @@ export function normal(text: string): string {
     // IMUL with twice the same register.
     .replace(/^imul (\w+), \1, /, "imul $1, ");
   // A selector in a register: its low 16 bits count, and both names of the register are accepted.
-  if (/^(lar|lsl) \w+, \w+$|^mov [cdefgs]s, e?\w\w$/.test(plain)) plain = plain.replace(/, e(\w\w)$/, ", $1");
+  if (/^(lar|lsl) \w+, \w+$|^mov [cdefgs]s, \w+$/.test(plain))
+    plain = plain.replace(/, [er]([a-z]{2})$/, ", $1").replace(/, (r\d+)d?$/, ", $1w");
   return plain;
+}
+
+/** The encodings with a REX prefix in front of the opcode, each with another one. */
+export function withRex(encodings: readonly Uint8Array[], seed: number): readonly Uint8Array[] {
+  const random = byteSource(seed);
+  const prefixes = [0x2e, 0x64, 0x66, 0x67, 0xf0, 0xf2, 0xf3];
+  return encodings.map((bytes) => {
+    const at = bytes.findIndex((byte) => !prefixes.includes(byte));
+    return Uint8Array.from([...bytes.subarray(0, at), 0x40 | (random() & 15), ...bytes.subarray(at)]);
+  });
 }
 
 /** A seeded generator of bytes (a linear congruential one; its high bits are good enough here). */

@@ -95,7 +95,13 @@ const byteString = (row: Row): boolean =>
   row.operands.some(({ method, type }) => "XY".includes(method) && type === "b");
 
 /** Two names for operands of 32 and 64 bits. */
-const namesOfWide: Readonly<Record<string, string>> = { MOVD: "movq", PEXTRD: "pextrq", PINSRD: "pinsrq" };
+const namesOfWide: Readonly<Record<string, string>> = {
+  ...{ MOVD: "movq", PEXTRD: "pextrq", PINSRD: "pinsrq", CMPXCHG8B: "cmpxchg16b" },
+  ...{ FXSAVE: "fxsave64", FXRSTOR: "fxrstor64" },
+};
+
+/** Their third name, for operands of 64 bits. */
+const namesOf64: Readonly<Record<string, string>> = { CBW: "cdqe", CWD: "cqo" };
 
 /** All the ways to write a row. */
 export function spellings(row: Row): readonly Spelling[] {
@@ -149,10 +155,13 @@ function conditionNames(mnemonic: string): readonly string[] {
 export function nameOf(row: Row, size: number, addressSize: CodeBits, bits: CodeBits): string {
   const name = row.mnemonic.toLowerCase();
   const pair = namesBySize[row.mnemonic];
-  if (pair) return pair[size === 16 ? 0 : 1];
+  if (pair) return size === 64 ? namesOf64[row.mnemonic]! : pair[size === 16 ? 0 : 1];
   if (size === 64 && namesOfWide[row.mnemonic] !== undefined) return namesOfWide[row.mnemonic]!;
-  if (row.mnemonic === "JECXZ") return addressSize === 16 ? "jcxz" : name;
-  if (suffixed.has(row.mnemonic)) return size === bits ? name : name + (size === 16 ? "w" : "d");
+  if (row.mnemonic === "JECXZ") return { 16: "jcxz", 32: name, 64: "jrcxz" }[addressSize];
+  if (suffixed.has(row.mnemonic)) {
+    const plain = bits === 64 && row.in64 === undefined ? 32 : bits;
+    return size === plain ? name : name + { 16: "w", 32: "d", 64: "q" }[size as 16];
+  }
   if (row.mnemonic === "XLAT") return "xlatb";
   return impliesMemory(row) ? name + { 8: "b", 16: "w", 32: "d", 64: "q" }[size] : name;
 }
@@ -163,7 +172,9 @@ export const nameTellsSize = (row: Row): boolean =>
 
 /** Whether the mnemonic tells how wide a memory operand is: of MMX and SSE all but those that convert integers. */
 export const nameTellsMemory = ({ mnemonic, unit }: Row): boolean =>
-  mnemonic.startsWith("SET") || (unit !== undefined && unit !== "x87" && !mnemonic.startsWith("CVTSI2"));
+  mnemonic.startsWith("SET") ||
+  mnemonic === "MOVSXD" ||
+  (unit !== undefined && unit !== "x87" && !mnemonic.startsWith("CVTSI2"));
 
 /** x87 instructions whose memory operand is a number, so that its width has to be told. */
 export const takesNumber = ({ unit, operands, mnemonic }: Row): boolean =>

@@ -75,11 +75,11 @@ function compareExchange(c: Code): void {
   const source = c.read(1);
   const { setFlags } = difference(c, accumulator, old);
   const equal = c.let(eq(accumulator, old));
-  // The destination is written in either case. When it is the accumulator itself it is equal by definition.
-  c.write(0, c.let(select(equal, source, old)));
+  // Memory is written in either case. A register that keeps its value keeps its upper half, too.
+  if (c.isMemory(0)) c.write(0, c.let(select(equal, source, old)));
   c.if(
     equal,
-    () => {},
+    () => c.isMemory(0) || c.write(0, source),
     () => c.setRegister(0, c.size, old),
   );
   setFlags();
