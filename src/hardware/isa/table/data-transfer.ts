@@ -334,7 +334,7 @@ const definitions: readonly Definition[] = [
         "SDM Vol. 2A, ENDBR32—Terminate an Indirect Branch in 32-bit and Compatibility Mode",
       ],
       ["ENDBR64", "F3 0F 1E FA", "", "SDM Vol. 2A, ENDBR64—Terminate an Indirect Branch in 64-bit Mode"],
-      ["RDSSPD", "F3 0F 1E C8+i", "Rd", "SDM Vol. 2B, RDSSPD/RDSSPQ—Read Shadow Stack Pointer"],
+      ["RDSSPD", "F3 0F 1E C8+i", "Ry", "SDM Vol. 2B, RDSSPD/RDSSPQ—Read Shadow Stack Pointer"],
     ] as const
   ).map(
     ([mnemonic, opcode, operands, spec]): Definition => ({
