@@ -12,6 +12,8 @@ export interface BootFlags {
   readonly memory: string;
   readonly append?: string;
   readonly initrd?: string;
+  readonly disk: readonly string[];
+  readonly screen?: true;
   readonly module: readonly string[];
   readonly portLog?: readonly number[];
   readonly debugExit: number | "none";
@@ -57,6 +59,12 @@ export const bootOptions: readonly Option[] = [
   new Option("--memory <size>", "RAM, such as 64M").default("64M"),
   new Option("--cmdline, --append <text>", "the kernel's command line"),
   new Option("--initrd <file>", "a Linux kernel's first root"),
+  new Option(
+    "--disk <file>",
+    "a raw disk image, which is not written to; without an image the machine starts from it; may be repeated",
+  )
+    .argParser((file: string, all: string[]) => [...all, file])
+    .default([], "none"),
   new Option("--module <file[,text]>", "load a multiboot module, with its command line; may be repeated")
     .argParser((text: string, all: string[]) => [...all, text])
     .default([], "none"),
@@ -79,6 +87,7 @@ export const bootOptions: readonly Option[] = [
   new Option("--save-state <file>", "save the machine when it ends, at a limit or at Ctrl-C, too"),
   new Option("--stats <file>", "write counts as JSON when the machine ends"),
   new Option("--json", "write one JSON object when the machine ends, the serial output in it, and nothing before"),
+  new Option("--screen", "write what the screen shows when the machine ends"),
   new Option("--progress", "show on standard error how far the machine is"),
   new Option("--reboot", "boot again when the guest asks for a reset"),
 ];
