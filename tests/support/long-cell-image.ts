@@ -415,7 +415,8 @@ const codeSelector = ({ bits = 64, cpl = 0 }: LongCell): string => {
   return cpl === 0 ? "code0" : `code${cpl} | ${cpl}`;
 };
 
-const stackSelector = ({ cpl = 0 }: LongCell): string => (cpl === 0 ? "data0" : `data${cpl} | ${cpl}`);
+const stackSelector = ({ cpl = 0 }: LongCell): string =>
+  cpl === 0 ? "data0" : `data${cpl} | ${cpl}`;
 
 const flagsOf = ({ iopl = 0, rflags = 0 }: LongCell): number => 2 | rflags | (iopl << 12);
 
