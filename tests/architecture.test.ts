@@ -62,7 +62,7 @@ const testedAlone = [
   ...["RDPID F3 0F C7 F8+i Rd", "RDPID F3 0F C7 F8+i Rq", "RDTSCP 0F 01 F9", "SWAPGS 0F 01 F8", "SYSCALL 0F 05"],
   ...["SYSRET 0F 07", "CLAC NP 0F 01 CA", "STAC NP 0F 01 CB"],
   // No processor gives the same bits.
-  ...["RDRAND 0F C7 F0+i Rv", "RDSEED 0F C7 F8+i Rv", "RCPPS NP 0F 53 /r Vdq Wdq", "RCPSS F3 0F 53 /r Vd Wd"],
+  ...["RDRAND NFx 0F C7 F0+i Rv", "RDSEED NFx 0F C7 F8+i Rv", "RCPPS NP 0F 53 /r Vdq Wdq", "RCPSS F3 0F 53 /r Vd Wd"],
   ...["RSQRTPS NP 0F 52 /r Vdq Wdq", "RSQRTSS F3 0F 52 /r Vd Wd"],
   // Passes the turn: several-processors.test.ts.
   "PAUSE F3 90",

@@ -9,6 +9,7 @@ import { flagControlRows } from "./flag-control.js";
 import { inputOutputRows } from "./input-output.js";
 import { interruptRows } from "./interrupt.js";
 import { logicRows } from "./logic.js";
+import { noOperationRows } from "./no-operation.js";
 import { packedIntegerRows } from "./packed-integer.js";
 import { randomRows } from "./random.js";
 import { segmentRows } from "./segment.js";
@@ -40,6 +41,7 @@ export const rows: readonly Row[] = Object.freeze([
   ...stringRows,
   ...flagControlRows,
   ...inputOutputRows,
+  ...noOperationRows,
   ...interruptRows,
   ...segmentRows,
   ...systemRows,
