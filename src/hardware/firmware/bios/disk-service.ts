@@ -174,8 +174,7 @@ export function diskGoesOn(port: ProcessorPort): void {
   const status = input(port, base + REGISTER.status);
   if ((status & ATA.busy) !== 0) return wait(port);
   if ((moved || inCommand > 0) && (status & (ATA.error | ATA.fault)) !== 0) {
-    const protects =
-      read(port, EBDA.writing, 1) !== 0 && (input(port, base + REGISTER.error) & ABORTED) !== 0;
+    const protects = read(port, EBDA.writing, 1) !== 0 && (input(port, base + REGISTER.error) & ABORTED) !== 0;
     return finishTransfer(port, protects ? STATUS.writeProtected : STATUS.controllerFailed);
   }
   if (inCommand > 0) {
@@ -282,17 +281,17 @@ const extendedParameters = onDrive((port, { sectors }) => {
 });
 
 const FUNCTIONS: Readonly<Record<number, Service>> = {
-  0x00: onDrive((port) => finish(port, STATUS.ok)),
-  0x01: (port) => finish(port, read(port, BDA.diskStatus, 1)),
-  0x02: transfer(false),
-  0x03: transfer(true),
-  0x08: parameters,
-  0x10: onDrive((port) => finish(port, STATUS.ok)),
-  0x15: kindOfDisk,
-  0x41: extensions,
-  0x42: extendedTransfer(false),
-  0x43: extendedTransfer(true),
-  0x48: extendedParameters,
+  0: onDrive((port) => finish(port, STATUS.ok)),
+  1: (port) => finish(port, read(port, BDA.diskStatus, 1)),
+  2: transfer(false),
+  3: transfer(true),
+  8: parameters,
+  16: onDrive((port) => finish(port, STATUS.ok)),
+  21: kindOfDisk,
+  65: extensions,
+  66: extendedTransfer(false),
+  67: extendedTransfer(true),
+  72: extendedParameters,
 };
 
 /** Functions that are not there have a status of their own here. */

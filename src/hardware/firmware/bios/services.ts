@@ -1,8 +1,8 @@
 /** The services of the BIOS by the names of their handlers. */
 import type { ProcessorPort } from "../../cpu/processor.js";
-import { BDA } from "./data-area.js";
 import { read, refuse, setWord } from "./access.js";
 import { clock } from "./clock.js";
+import { BDA } from "./data-area.js";
 import { disk, diskGoesOn } from "./disk-service.js";
 import { key, keyboard } from "./keyboard.js";
 import { noBoot, unexpected } from "./messages.js";

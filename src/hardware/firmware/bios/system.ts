@@ -65,7 +65,7 @@ function memoryMap(port: ProcessorPort): void {
   setCarry(port, false);
 }
 
-const WAYS: Readonly<Record<number, (port: ProcessorPort) => void>> = { 0x01: memorySizes, 0x20: memoryMap };
+const WAYS: Readonly<Record<number, (port: ProcessorPort) => void>> = { 1: memorySizes, 32: memoryMap };
 
 const LINE_20 = 0x02;
 const WRITE_OUTPUT_PORT = 0xd1;
@@ -95,7 +95,7 @@ function line20(port: ProcessorPort): void {
 }
 
 export const system = byFunction({
-  0x24: line20,
-  0x88: extendedMemory,
-  0xe8: (port) => (WAYS[byte(port, "al")] ?? refuse)(port),
+  36: line20,
+  136: extendedMemory,
+  232: (port) => (WAYS[byte(port, "al")] ?? refuse)(port),
 });
