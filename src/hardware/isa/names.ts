@@ -96,6 +96,7 @@ const byteString = (row: Row): boolean =>
 
 /** Two names for operands of 32 and 64 bits. */
 const namesOfWide: Readonly<Record<string, string>> = {
+  RDSSPD: "rdsspq",
   ...{ MOVD: "movq", PEXTRD: "pextrq", PINSRD: "pinsrq", CMPXCHG8B: "cmpxchg16b" },
   ...{ FXSAVE: "fxsave64", FXRSTOR: "fxrstor64" },
 };

@@ -122,7 +122,10 @@ const readKey =
   (as: (word: number) => number) =>
   (port: ProcessorPort): void => {
     const key = nextKey(port);
-    if (key === undefined) return wait(port);
+    if (key === undefined) {
+      wait(port);
+      return;
+    }
     write(port, BDA.keyHead, 2, next(read(port, BDA.keyHead, 2)));
     setWord(port, "ax", as(key));
   };

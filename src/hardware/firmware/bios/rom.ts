@@ -15,6 +15,8 @@ const FIRST = START - ROM_SEGMENT * 16;
 /** Where an AT has the jump of the first instruction. */
 const RESET = 0xfff0;
 const TICKS_A_DAY = 0x1800b0;
+/** Turns of a loop between two looks at a drive: a port costs more than they do, and a microsecond is little to a drive. */
+const BETWEEN_LOOKS = 100;
 
 /** Handlers by vector; the label of each is the handler's name with the entry's number. */
 const SERVICES = {
@@ -45,16 +47,20 @@ const BEHIND: Readonly<Record<string, string>> = {
   diskGoesOn: `
 waits_for_disk:
         push ax
+        push cx
         push dx
         push ds
         mov ax, ${MEMORY.extendedBiosData.base >> 4}
         mov ds, ax
         mov dx, [${EBDA.statusPort - MEMORY.extendedBiosData.base}]
-.busy:  in al, dx
+.busy:  mov cx, ${BETWEEN_LOOKS}
+        loop $
+        in al, dx
         test al, 0x80
         jnz .busy
         pop ds
         pop dx
+        pop cx
         pop ax
         jmp ${labelOf("diskGoesOn")}`,
   keyboard: `

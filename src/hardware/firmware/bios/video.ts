@@ -20,7 +20,10 @@ const PALETTE_THROUGH = 0x20;
 function setMode(port: ProcessorPort): void {
   const wanted = byte(port, "al");
   const mode = wanted & ~KEEPS_MEMORY;
-  if (!TEXT_MODES.includes(mode)) return refuse(port);
+  if (!TEXT_MODES.includes(mode)) {
+    refuse(port);
+    return;
+  }
   writeMode3(port);
   write(port, BDA.videoMode, 1, mode);
   write(port, BDA.columns, 2, 80);

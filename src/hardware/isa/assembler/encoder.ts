@@ -100,7 +100,7 @@ function encodeForm(form: Form, instruction: Instruction, around: Surroundings, 
 /** BSWAP of a 32-bit register has no second size, and in 16-bit code needs the prefix all the same. */
 function needsSizePrefix({ row, size, sized }: Form, bits: CodeBits): boolean {
   if (sized) return size !== bits;
-  return bits === 16 && row.operands.some(({ method, type }) => method === "Z" && type === "d");
+  return bits === 16 && row.operands.some(({ method, type }) => method === "Z" && (type === "d" || type === "y"));
 }
 
 function registerNumber(form: Form, methods: string): number {
@@ -109,15 +109,12 @@ function registerNumber(form: Form, methods: string): number {
   return operand !== undefined && "number" in operand ? operand.number : 0;
 }
 
-/** Number of the x87 register that the encoding says. */
-function stackNumber({ row, operands }: Form): number {
-  const operand = operands[row.operands.findIndex(({ method }) => method === "ST")];
-  return operand?.kind === "x87" ? operand.number : 0;
-}
+/** Number of the register that the lowest bits of a fixed ModRM byte say. */
+const numberInModrm = (form: Form): number => registerNumber(form, form.row.operands[0]?.method === "R" ? "R" : "ST");
 
 function modrmBytes(form: Form, address: EncodedAddress | undefined): readonly number[] {
   const { modrm } = form.row;
-  if (typeof modrm === "object") return [modrm[0] + stackNumber(form)];
+  if (typeof modrm === "object") return [modrm[0] + numberInModrm(form)];
   const reg = typeof modrm === "number" ? modrm : registerNumber(form, "GSCDVP");
   if (!address) return [0xc0 | (reg << 3) | registerNumber(form, "ERWQUN")];
   const [first = 0, ...rest] = address.bytes;

@@ -189,6 +189,7 @@ function fitOfAll(
 /** Bits of an operand. */
 export function widthOf(code: OperandCode, size: OperandSize): number {
   if (code.type === "y") return size === 64 ? 64 : 32;
+  if (code.type === "yy") return size === 64 ? 128 : 64;
   return { b: 8, w: 16, d: 32, q: 64, t: 80, dq: 128 }[code.type === "dq" ? "dq" : (code.type[0] ?? "")] ?? size;
 }
 
@@ -263,7 +264,7 @@ function fitOfMemory(row: Row, code: OperandCode, size: OperandSize, operand: Op
   if (takesNumber(row)) return operand.size === undefined ? "unsized" : when(operand.size === widthOf(code, size));
   if (operand.size === undefined || code.type === "") return "fits";
   if (jumps) return when(operand.size === size, "tells");
-  return when(operand.size === widthOf(code, size) && "bwdqt".includes(code.type));
+  return when(operand.size === widthOf(code, size) && "bwdqtyy".includes(code.type));
 }
 
 function fitOfFixed(code: OperandCode, width: number, operand: OperandText, telling: Fit): Fit {
