@@ -33,7 +33,7 @@ describe("a disk with a boot sector", () => {
     const end = run(boot());
     expect(end.stop).toMatchObject({ reason: "debug-exit", value: 3 });
     expect(end.serial).toContain("written read through the IDE ports");
-    const { text, cells } = end.screen;
+    const { text, cells } = end.screen!;
     expect([text[0], text[12], text[24]]).toEqual(["G", "S    string", "1800"]);
     expect(cells[12]![5]).toEqual({ character: "s", foreground: 14, background: 1 });
     expect(new TextDecoder().decode(end.disks[0]!.read(WRITTEN_SECTOR * 512, 8))).toBe("written ");
@@ -55,7 +55,7 @@ describe("a disk with a boot sector", () => {
 
   it("does the same on a pc", () => {
     const end = run(boot({ machine: "pc" }));
-    expect([end.stop, end.screen.text[24]]).toMatchObject([{ reason: "debug-exit", value: 3 }, "1800"]);
+    expect([end.stop, end.screen!.text[24]]).toMatchObject([{ reason: "debug-exit", value: 3 }, "1800"]);
     expect(end.serial).toContain("written read through the IDE ports");
   });
 
@@ -103,7 +103,7 @@ next: mov ah, 0
       observe: ["exception"],
     });
     expect(end.events[0]).toMatchObject({ kind: "exception", name: "#UD", eip: 0x7c00 });
-    expect(end.screen.text[1]).toBe("Exception without a handler at 0000:7C00.");
+    expect(end.screen!.text[1]).toBe("Exception without a handler at 0000:7C00.");
     expect(end.stop).toMatchObject({ reason: "halted", waitsForInput: false });
   });
 
@@ -141,7 +141,7 @@ table: dw 15
     const end = Machine.boot({ disks: [again], memory: "1M" }).run({ maxInstructions: LIMIT });
     expect([end.stop?.reason, end.memory.read(0x500, 1)]).toEqual(["halted", Uint8Array.of(3)]);
     const nothing = Machine.boot({ disks: [sector("int 0x18")], memory: "1M" }).run({ maxInstructions: LIMIT });
-    expect([nothing.stop?.reason, nothing.screen.text[1]]).toEqual(["halted", "No bootable disk."]);
+    expect([nothing.stop?.reason, nothing.screen!.text[1]]).toEqual(["halted", "No bootable disk."]);
     const reset = Machine.boot({ disks: [sector("jmp 0xffff:0")], memory: "1M" }).run({ maxInstructions: LIMIT });
     expect(reset.stop).toEqual({ reason: "reset" });
   });

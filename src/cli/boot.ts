@@ -74,7 +74,8 @@ async function boot(imageFile: string | undefined, flags: BootFlags): Promise<nu
 }
 
 /** The lines of the screen, without what is blank at its end. */
-const screenText = (machine: Machine): string => machine.screen.text.join("\n").trimEnd();
+const screenText = (machine: Machine): string =>
+  machine.screen === undefined ? "(the machine has no VGA)" : machine.screen.text.join("\n").trimEnd();
 
 /** Ends that are no dead end, and their status. */
 const STATUS: Readonly<Record<string, number>> = {
@@ -111,7 +112,7 @@ function summary(session: Session, flags: BootFlags, status: number, wallSeconds
     steps: machine.steps,
     ...statistics(session, wallSeconds),
     hash: machine.hash,
-    ...(flags.screen ? { screen: machine.screen.text } : {}),
+    ...(flags.screen ? { screen: machine.screen?.text ?? null } : {}),
     serial: Buffer.from(output, "latin1").toString("utf8"),
   };
 }

@@ -55,9 +55,14 @@ put:    pusha
         call send
         popa
         ret
+; AL on the serial port, until it has gone: QEMU ends without what has not.
 send:   push dx
         mov dx, 0x3f8
         out dx, al
+        mov dx, 0x3fd
+.busy:  in al, dx
+        test al, 0x40
+        jz .busy
         pop dx
         ret
 drive:  db 0
