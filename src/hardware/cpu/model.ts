@@ -272,8 +272,9 @@ export const models: Readonly<Record<ModelName, Model>> = Object.freeze({
     part: "no part: all that virtlab implements",
     vendor: "intel",
     family: 6,
-    model: 6,
-    stepping: 3,
+    // A number that no part has: systems repair the faults of parts they know.
+    model: 127,
+    stepping: 0,
     has: MAX,
     brand: "virtlab processor, all features",
     lastLeaf: 11,
