@@ -37,7 +37,7 @@ const longFiles: Readonly<Record<string, string>> = {
 
 /** Rows that neither a guest nor a program of the host executes: tests/privilege.test.ts crosses each with modes and privileges. */
 const testedAlone = [
-  ...["IN E4 AL Ib", "IN ED rAX DX", "OUT E7 Ib rAX", "OUT EF DX rAX", "INS 6D Yv DX", "OUTS 6F DX Xv"],
+  ...["IN E4 AL Ib", "IN ED eAX DX", "OUT E7 Ib eAX", "OUT EF DX eAX", "INS 6D Yz DX", "OUTS 6F DX Xz"],
   ...["JMP FF /5 Mp", "CALL FF /3 Mp", "RETF CA Iw", "POP 17 S2"],
   ...["LES C4 /r Gv Mp", "LDS C5 /r Gv Mp", "LSS 0F B2 /r Gv Mp", "LFS 0F B4 /r Gv Mp", "LGS 0F B5 /r Gv Mp"],
   ...["MOV 0F 23 /r Dd Rd", "RDTSC 0F 31", "RDMSR 0F 32", "WRMSR 0F 30", "CPUID 0F A2"],

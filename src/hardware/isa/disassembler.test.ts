@@ -2,20 +2,25 @@
 import { Code, CpuidFeature, Decoder, DecoderOptions, Mnemonic } from "iced-x86";
 import { describe, expect, it } from "vitest";
 import { disassemble } from "./disassembler.js";
-import { ADDRESS, encodingsOfRows, icedReads, normal, type Reading, randomEncodings } from "./encodings.test-helper.js";
+import {
+  ADDRESS,
+  encodingsOfRows,
+  icedReads,
+  mayDiffer,
+  normal,
+  type Reading,
+  randomEncodings,
+} from "./encodings.test-helper.js";
 import type { CodeBits } from "./instruction.js";
 import { rows } from "./table/index.js";
-
-const encodings = encodingsOfRows();
 
 /** What is wrong with our reading, or undefined. */
 function disagreement(bytes: Uint8Array, bits: CodeBits, theirs: Reading): string | undefined {
   const [ours] = disassemble(bytes, { address: ADDRESS, bits, count: 1 });
   const hex = Buffer.from(bytes.subarray(0, 15)).toString("hex");
   if (ours!.group === undefined) return undefined;
+  if (mayDiffer(ours!.text, theirs.code)) return undefined;
   if (theirs.code === undefined) return `${hex}: "${ours!.text}" is no instruction`;
-  // iced has BSWAP with 16 bits, of which the manual says that the result is undefined.
-  if (theirs.code === "Bswap_r16") return undefined;
   if (ours!.bytes.length !== theirs.length) return `${hex}: "${ours!.text}" has ${theirs.length} bytes`;
   if (normal(ours!.text) !== normal(theirs.text)) return `${hex}: "${ours!.text}" should be "${theirs.text}"`;
   return undefined;
@@ -31,18 +36,20 @@ const text = (hex: string, bits: CodeBits = 32): string[] =>
   disassemble(Buffer.from(hex.replaceAll(" ", ""), "hex"), { bits }).map((one) => one.text);
 
 describe("disassembler", () => {
-  it.each([16, 32] as const)("says the same as iced about every row with every ModR/M byte, %i bits", (bits) => {
+  it.each([16, 32, 64] as const)("says the same as iced about every row with its ModR/M bytes, %i bits", (bits) => {
+    // In 64-bit code there are REX prefixes, so that a third of the ModR/M bytes is twice as much.
+    const encodings = encodingsOfRows(1, bits);
     expect(encodings.length).toBeGreaterThan(70_000);
     expect(disagreements(encodings, bits).slice(0, 20)).toEqual([]);
   });
 
-  it.each([16, 32] as const)("says the same as iced about seeded random bytes, and never more, %i bits", (bits) => {
-    expect(disagreements(randomEncodings(20_000, 20261101), bits).slice(0, 20)).toEqual([]);
+  it.each([16, 32, 64] as const)("says the same as iced about seeded random bytes, and never more, %i bits", (bits) => {
+    expect(disagreements(randomEncodings(20_000, 20261101, bits), bits).slice(0, 20)).toEqual([]);
   });
 
   it("gives each row at least one text with its mnemonic", () => {
-    const mnemonics = encodingsOfRows(9).map((bytes) =>
-      disassemble(bytes, { count: 1 })[0]!.mnemonic.split(" ").at(-1),
+    const mnemonics = ([32, 64] as const).flatMap((bits) =>
+      encodingsOfRows(9, bits).map((bytes) => disassemble(bytes, { bits, count: 1 })[0]!.mnemonic.split(" ").at(-1)),
     );
     const seen = [...new Set(mnemonics)];
     const missing = rows
@@ -132,6 +139,30 @@ describe("disassembler", () => {
       "jmp dword 0x1c",
       "o32 je 0x23",
     ]);
+  });
+
+  it("writes what NASM reads of 64-bit code", () => {
+    expect(text("4889d8 4d8b6c2408 40b680 450fb6c7 48c7c0ffffffff 48b8efcdab8967452301", 64)).toEqual([
+      ...["mov rax, rbx", "mov r13, [r12+8]", "mov sil, 0x80", "movzx r8d, r15b"],
+      ...["mov rax, 0xffffffffffffffff", "mov rax, 0x123456789abcdef"],
+    ]);
+    expect(text("48a18877665544332211 8b0425000000ff 658b042508000000 488b0500100000", 64)).toEqual([
+      ...["mov rax, [qword 0x1122334455667788]", "mov eax, [0xffffffffff000000]", "mov eax, [gs:8]"],
+      "mov rax, [rel 0x1020]",
+    ]);
+    expect(text("55 6655 9c 4898 4899 48cf cf 48a5 f348ab 480fc70e e3fe 67e3fd 0f05 480f07 0f01f8 4863c8", 64)).toEqual(
+      [
+        ...["push rbp", "push bp", "pushf", "cdqe", "cqo", "iretq", "iret", "movsq", "rep stosq", "cmpxchg16b [rsi]"],
+        ...["jrcxz 0x14", "jecxz 0x16", "syscall", "o64 sysret", "swapgs", "movsxd rcx, eax"],
+      ],
+    );
+  });
+
+  it("shows addresses of 64-bit code in the canonical form", () => {
+    const address = -0x7f000000;
+    const [jump, load] = disassemble(Buffer.from("eb0e488d05f9ffffff", "hex"), { address, bits: 64 });
+    expect([jump!.address, jump!.target, jump!.text]).toEqual([address, address + 16, "jmp 0xffffffff81000010"]);
+    expect(load!.text).toBe("lea rax, [rel 0xffffffff81000002]");
   });
 
   it("shows the displacement of POP [ESP+n] as it is encoded", () => {

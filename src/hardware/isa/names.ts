@@ -41,14 +41,25 @@ export interface Spelling {
   readonly addressSize?: CodeBits;
 }
 
-/** Two names for the two operand sizes. */
-const namesBySize: Readonly<Record<string, readonly [string, string]>> = {
-  CBW: ["cbw", "cwde"],
-  CWD: ["cwd", "cdq"],
+/** A name for each operand size. */
+const namesBySize: Readonly<Record<string, Readonly<Partial<Record<OperandSize, string>>>>> = {
+  CBW: { 16: "cbw", 32: "cwde", 64: "cdqe" },
+  CWD: { 16: "cwd", 32: "cdq", 64: "cqo" },
+  MOVD: { 32: "movd", 64: "movq" },
+  PEXTRD: { 32: "pextrd", 64: "pextrq" },
+  PINSRD: { 32: "pinsrd", 64: "pinsrq" },
+  CMPXCHG8B: { 32: "cmpxchg8b", 64: "cmpxchg16b" },
+  FXSAVE: { 32: "fxsave", 64: "fxsave64" },
+  FXRSTOR: { 32: "fxrstor", 64: "fxrstor64" },
 };
+/** Of these the size is a matter of other operands, too. */
+const namesByRex: ReadonlySet<string> = new Set(["MOVD", "PEXTRD", "PINSRD", "CMPXCHG8B", "FXSAVE", "FXRSTOR"]);
+const sizesOfNames = [16, 32, 64] as const;
 
-/** The size is that of the code, or what "w" or "d" behind the name says. */
+/** The size is that of the code, or what "w", "d" or "q" behind the name says. */
 const suffixed: ReadonlySet<string> = new Set(["PUSHA", "POPA", "PUSHF", "POPF", "IRET", "RET", "RETF"]);
+const suffixes: Readonly<Record<OperandSize, string>> = { 8: "b", 16: "w", 32: "d", 64: "q" };
+const jumpsByCount: Readonly<Record<CodeBits, string>> = { 16: "jcxz", 32: "jecxz", 64: "jrcxz" };
 
 const synonyms: Readonly<Record<string, readonly string[]>> = {
   RET: ["retn"],
@@ -94,30 +105,14 @@ export const impliesMemory = (row: Row): boolean =>
 const byteString = (row: Row): boolean =>
   row.operands.some(({ method, type }) => "XY".includes(method) && type === "b");
 
-/** Two names for operands of 32 and 64 bits. */
-const namesOfWide: Readonly<Record<string, string>> = { MOVD: "movq", PEXTRD: "pextrq", PINSRD: "pinsrq" };
-
 /** All the ways to write a row. */
 export function spellings(row: Row): readonly Spelling[] {
   const { mnemonic } = row;
   const name = mnemonic.toLowerCase();
-  const pair = namesBySize[mnemonic];
-  if (pair)
-    return [
-      { name: pair[0], row, size: 16 },
-      { name: pair[1], row, size: 32 },
-    ];
-  const wide = namesOfWide[mnemonic];
-  if (wide !== undefined)
-    return [
-      { name, row, size: 32 },
-      { name: wide, row, size: 64 },
-    ];
-  if (mnemonic === "JECXZ")
-    return [
-      { name: "jcxz", row, addressSize: 16 },
-      { name, row, addressSize: 32 },
-    ];
+  const bySize = namesBySize[mnemonic];
+  if (bySize)
+    return sizesOfNames.flatMap((size) => (bySize[size] === undefined ? [] : [{ name: bySize[size], row, size }]));
+  if (mnemonic === "JECXZ") return sizesOfNames.map((size) => ({ name: jumpsByCount[size], row, addressSize: size }));
   const waiting = waitingNames[mnemonic];
   if (waiting !== undefined)
     return [
@@ -128,15 +123,11 @@ export function spellings(row: Row): readonly Spelling[] {
   if (suffixed.has(mnemonic))
     return names.flatMap((one) => [
       { name: one, row },
-      { name: `${one}w`, row, size: 16 },
-      { name: `${one}d`, row, size: 32 },
+      ...sizesOfNames.map((size) => ({ name: one + suffixes[size], row, size })),
     ]);
   if (mnemonic === "XLAT" || !impliesMemory(row)) return names.map((one) => ({ name: one, row }));
   if (byteString(row)) return [{ name: `${name}b`, row, size: 8 }];
-  return [
-    { name: `${name}w`, row, size: 16 },
-    { name: `${name}d`, row, size: 32 },
-  ];
+  return sizesOfNames.map((size) => ({ name: name + suffixes[size], row, size }));
 }
 
 function conditionNames(mnemonic: string): readonly string[] {
@@ -146,20 +137,25 @@ function conditionNames(mnemonic: string): readonly string[] {
 }
 
 /** The name of a row at an operand size in code of `bits`. */
-export function nameOf(row: Row, size: number, addressSize: CodeBits, bits: CodeBits): string {
+export function nameOf(row: Row, size: OperandSize, addressSize: CodeBits, bits: CodeBits): string {
   const name = row.mnemonic.toLowerCase();
-  const pair = namesBySize[row.mnemonic];
-  if (pair) return pair[size === 16 ? 0 : 1];
-  if (size === 64 && namesOfWide[row.mnemonic] !== undefined) return namesOfWide[row.mnemonic]!;
-  if (row.mnemonic === "JECXZ") return addressSize === 16 ? "jcxz" : name;
-  if (suffixed.has(row.mnemonic)) return size === bits ? name : name + (size === 16 ? "w" : "d");
+  const bySize = namesBySize[row.mnemonic];
+  if (bySize) return bySize[size] ?? name;
+  if (row.mnemonic === "JECXZ") return jumpsByCount[addressSize];
+  if (suffixed.has(row.mnemonic)) return size === defaultSize(row, bits) ? name : name + suffixes[size];
   if (row.mnemonic === "XLAT") return "xlatb";
-  return impliesMemory(row) ? name + { 8: "b", 16: "w", 32: "d", 64: "q" }[size] : name;
+  return impliesMemory(row) ? name + suffixes[size] : name;
 }
+
+/** The operand size without a prefix, where a prefix can choose another. */
+export const defaultSize = ({ in64, operands }: Row, bits: CodeBits): OperandSize =>
+  bits !== 64 ? bits : in64 !== undefined || operands.some(({ method }) => method === "J") ? 64 : 32;
 
 /** Whether the mnemonic tells the operand size. */
 export const nameTellsSize = (row: Row): boolean =>
-  namesBySize[row.mnemonic] !== undefined || suffixed.has(row.mnemonic) || impliesMemory(row);
+  (namesBySize[row.mnemonic] !== undefined && !namesByRex.has(row.mnemonic)) ||
+  suffixed.has(row.mnemonic) ||
+  impliesMemory(row);
 
 /** Whether the mnemonic tells how wide a memory operand is: of MMX and SSE all but those that convert integers. */
 export const nameTellsMemory = ({ mnemonic, unit }: Row): boolean =>
