@@ -45,20 +45,12 @@ export function icedReads(encodings: readonly Uint8Array[], bits: CodeBits): rea
       code !== undefined &&
       /(rm16|rm32|rm64)_imm8$|^Push[wdq]_imm8$/.test(code) &&
       !/^(Rol|Ror|Rcl|Rcr|Sh|Sal|Sar|Bt|Pinsr)/.test(code);
-    const text = code === undefined ? "" : formatter.format(instruction);
-    return { text: bits === 64 ? farInLongCode(text) : text, length: instruction.length, code };
+    return { text: code === undefined ? "" : formatter.format(instruction), length: instruction.length, code };
   });
   instruction.free();
   decoder.free();
   return readings;
 }
-
-/** iced takes REX.W for granted in far jumps of 64-bit code; for NASM and the manual 32 bits are the default. */
-const farInLongCode = (text: string): string =>
-  text.replace(
-    /^(jmp|call) (dword )?far/,
-    (_all, name: string, dword?: string) => `${name} ${dword ? "" : "qword "}far`,
-  );
 
 /** Where two right answers differ: both are brought to one form. */
 export function normal(text: string): string {

@@ -5,7 +5,7 @@
  * A row has the manual's name for it; NASM has several where a size or a condition can be put in other words.
  */
 import type { OperandSize } from "./code.js";
-import type { CodeBits, Row } from "./instruction.js";
+import type { CodeBits, OperandCode, Row } from "./instruction.js";
 
 /** R8 to R15, as wide as the letter says. */
 function numbered<const Suffix extends "" | "b" | "w" | "d">(suffix: Suffix) {
@@ -149,7 +149,14 @@ export function nameOf(row: Row, size: OperandSize, addressSize: CodeBits, bits:
 
 /** The operand size without a prefix, where a prefix can choose another. */
 export const defaultSize = ({ in64, operands }: Row, bits: CodeBits): OperandSize =>
-  bits !== 64 ? bits : in64 !== undefined || operands.some(({ method }) => method === "J") ? 64 : 32;
+  bits !== 64
+    ? bits
+    : in64 !== undefined || operands.some(isJump) || (operands.length === 1 && isFar(operands[0]!))
+      ? 64
+      : 32;
+const isJump = ({ method }: OperandCode): boolean => method === "J";
+/** Of jumps through memory NASM takes 64 bits for granted. */
+const isFar = ({ method, type }: OperandCode): boolean => method === "M" && type === "p";
 
 /** Whether the mnemonic tells the operand size. */
 export const nameTellsSize = (row: Row): boolean =>
