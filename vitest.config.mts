@@ -1,18 +1,44 @@
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { defineConfig } from "vitest/config";
+
+/** Where a run keeps the generated interpreter, in base64; one place for each working tree. */
+const interpreterFile = path.join(
+  tmpdir(),
+  `virtlab-interpreter-${createHash("sha256").update(process.cwd()).digest("hex").slice(0, 16)}`,
+);
+process.env["VIRTLAB_TEST_INTERPRETER"] = interpreterFile;
+
+/** The interpreter that `interpreter-once.ts` has generated takes the place of the module that the build replaces, too. */
+const prebuilt = {
+  name: "prebuilt-interpreter",
+  load(id: string): string | undefined {
+    if (!id.endsWith("/src/hardware/engine/prebuilt.ts") || !existsSync(interpreterFile)) return undefined;
+    return `export const prebuiltInterpreter = "${readFileSync(interpreterFile, "utf8")}";`;
+  },
+};
+const common = { globalSetup: "tests/support/interpreter-once.ts" };
 
 /** `unit` is `npm test`; `long` is `npm run test:long` and holds what takes minutes. */
 export default defineConfig({
   test: {
     projects: [
       {
+        plugins: [prebuilt],
         test: {
+          ...common,
           name: "unit",
           include: ["src/**/*.test.ts", "tests/**/*.test.ts"],
           exclude: ["tests/long/**"],
           testTimeout: 60_000,
         },
       },
-      { test: { name: "long", include: ["tests/long/**/*.test.ts"], testTimeout: 600_000 } },
+      {
+        plugins: [prebuilt],
+        test: { ...common, name: "long", include: ["tests/long/**/*.test.ts"], testTimeout: 600_000 },
+      },
     ],
   },
 });

@@ -1,6 +1,6 @@
 /**
- * `npm run fuzz [-- --cases N] [--seed N] [--native | --unicorn] [--json]`: random cases run here and before judges (the
- * host's processor, Unicorn), see tests/support/native-comparison.ts. Exit status 1 if anything differs, 2 if it cannot run.
+ * `npm run fuzz [-- --cases N] [--seed N] [--native | --long | --unicorn] [--json]`: random cases run here and before judges (the
+ * host's processor in 32- and in 64-bit code, Unicorn), see tests/support/native-comparison.ts and native64-comparison.ts. Exit status 1 if anything differs, 2 if it cannot run.
  */
 import { readFileSync } from "node:fs";
 import Module, { createRequire } from "node:module";
@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const require = createRequire(import.meta.url);
-const usage = "usage: npm run fuzz -- [--cases N] [--seed N] [--native | --unicorn] [--json]";
+const usage = "usage: npm run fuzz -- [--cases N] [--seed N] [--native | --long | --unicorn] [--json]";
 
 /** Something the caller can put right: one line, no stack, exit status 2. */
 class UsageError extends Error {}
@@ -23,6 +23,7 @@ function readArguments() {
         cases: { type: "string", default: "2000000" },
         seed: { type: "string", default: "1" },
         native: { type: "boolean", default: false },
+        long: { type: "boolean", default: false },
         unicorn: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
       },
@@ -54,31 +55,36 @@ function readTypeScript() {
   };
 }
 
-function fuzz({ cases, seed, native, unicorn, json }) {
+function fuzz({ cases, seed, native, long, unicorn, json }) {
   readTypeScript();
   const { compareCases } = require(`${root}tests/support/native-comparison.ts`);
   const { openHost } = require(`${root}tests/support/native-host.ts`);
   const { openUnicorn } = require(`${root}tests/support/unicorn-judge.ts`);
   const { commandPlace } = require(`${root}src/notebook/progress/places.ts`);
   const { progressAt } = require(`${root}src/notebook/progress/progress.ts`);
-  const both = native === unicorn;
-  const openers = [...(native || both ? [openHost] : []), ...(unicorn || both ? [openUnicorn] : [])];
-  const results = openers.map((open) => {
+  const { compareCases64, openHost64 } = require(`${root}tests/support/native64-comparison.ts`);
+  const all = native === long && long === unicorn;
+  const comparisons = [
+    ...(native || all ? [{ name: "the host's processor", open: openHost, compare: compareCases }] : []),
+    ...(long || all ? [{ name: "the host's processor, 64 bits", open: openHost64, compare: compareCases64 }] : []),
+    ...(unicorn || all ? [{ name: "Unicorn", open: openUnicorn, compare: compareCases }] : []),
+  ];
+  const results = comparisons.map(({ name, open, compare }) => {
     const judge = open();
     if (typeof judge === "string") throw new UsageError(judge);
-    const share = Math.ceil(cases / openers.length);
-    const bar = progressAt(() => (json ? undefined : commandPlace(process.stderr)), judge.name, {
+    const share = Math.ceil(cases / comparisons.length);
+    const bar = progressAt(() => (json ? undefined : commandPlace(process.stderr)), name, {
       unit: "cases",
       total: share,
     });
     const started = performance.now();
     bar({ done: 0 });
     try {
-      const figures = compareCases({
+      const figures = compare({
         ...{ judge, count: share, seed },
         progress: (done, differences) => bar({ done, note: `${differences} differ` }),
       });
-      return { judge: judge.name, seed, ...figures, seconds: Math.round(performance.now() - started) / 1000 };
+      return { judge: name, seed, ...figures, seconds: Math.round(performance.now() - started) / 1000 };
     } finally {
       bar({ done: share, finished: true });
       judge.close();

@@ -74,7 +74,7 @@ export {
   type Until,
   type WalkAccess,
 } from "./hardware/machine.js";
-export type { DiskDifference, DiskReader, MemoryReader } from "./hardware/machine-content.js";
+export type { BytesReader, DiskDifference, DiskReader, MemoryReader } from "./hardware/machine-content.js";
 export type { EventKind, MachineEvent, Stop, Turn } from "./hardware/state.js";
 export { type AssembleToyOptions, assembleToy } from "./hardware/toy/assembler.js";
 export { disassembleToy, type ToyInstruction } from "./hardware/toy/disassembler.js";
@@ -96,7 +96,7 @@ export type { PlainData } from "./state/plain-data.js";
 export type { OnProgress, Progress } from "./state/progress.js";
 export type { Steppable } from "./state/steppable.js";
 export { type Change, type FindOptions, type LastChangeOptions, type MoveOptions, Timeline } from "./state/timeline.js";
-export { builtState } from "./systems/built-state.js";
+export { type BootSample, type BuiltBoot, builtState, builtStateBoot } from "./systems/built-state.js";
 export { guest } from "./systems/packaged-guest.js";
 export { DISPLAY, type Display, type Displayable, type MimeBundle } from "./view/display.js";
 export type { MachineDisplayOptions } from "./view/displays/machine-display.js";

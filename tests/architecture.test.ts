@@ -33,6 +33,7 @@ const longFiles: Readonly<Record<string, string>> = {
   "hardware/engine/processor.ts": "the processor port as a whole: its state is private to one class",
   "hardware/isa/table/arithmetic.ts": "a pure table",
   "hardware/isa/table/logic.ts": "a pure table",
+  "hardware/isa/table/packed-integer.ts": "a pure table",
 };
 
 /** Rows that neither a guest nor a program of the host executes: tests/privilege.test.ts crosses each with modes and privileges. */

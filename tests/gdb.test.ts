@@ -4,10 +4,13 @@ import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { serveGdb } from "../src/gdb/server.js";
 import { assemble } from "../src/hardware/isa/assembler/assembler.js";
 import { Machine } from "../src/hardware/machine.js";
+import { bootGuest } from "./support/apic-guest.js";
 import { debug, runGdb } from "./support/gdb.js";
 import { peer } from "./support/peers.js";
+import { severalGuests } from "./support/several-cells.js";
 import { packageRoot } from "./support/virtlab.js";
 
 const file = (name: string): string => join(packageRoot, "guests", "images", `${name}.elf`);
@@ -333,6 +336,87 @@ describe("gdb in long mode", () => {
     const { answers } = await debug(context, booted, "", ["stepi 20", "p/x $cr0", "detach"]);
     expect(answers[0]).toContain("virtlab: the processor is in long mode now: disconnect and connect again to see it");
     expect(answers[1]).toBe("$1 = 0x80000011");
+  });
+});
+
+describe("a debugger's break", () => {
+  it("stops a run that has no end", async () => {
+    const endless = Machine.boot({ image: Uint8Array.of(0x40, 0xeb, 0xfd), memory: "2M" });
+    const server = await serveGdb(endless);
+    const socket = connect(server.port, "127.0.0.1");
+    let received = "";
+    const heard = (text: string): Promise<void> =>
+      new Promise((resolve) => {
+        const look = (): void => {
+          if (!received.includes(text)) return;
+          socket.removeListener("data", look);
+          resolve();
+        };
+        socket.on("data", look);
+        look();
+      });
+    socket.on("data", (bytes) => {
+      received += bytes.toString();
+    });
+    socket.write("$vCont;c#a8");
+    await heard("+");
+    socket.write(Uint8Array.of(3));
+    await heard("$T02thread:1;#d4");
+    socket.write("$vCont;c#a8");
+    socket.write(Uint8Array.of(3));
+    await heard("$T02thread:1;#d4+$T02thread:1;#d4");
+    socket.write("$D#44");
+    expect((await server.left).how).toBe("detached");
+  });
+});
+
+describe("gdb with two processors", () => {
+  const machine = bootGuest(severalGuests[1]!.image, { processors: 2 }).run({ maxInstructions: 12_345 });
+
+  it("has a thread for each, reads the registers of both, and steps the one it means", async (context) => {
+    const { answers } = await debug(context, machine, "", [
+      "info threads",
+      "thread 1",
+      "p/x $esp",
+      "thread 2",
+      "p/x $esp",
+      "p/x $eip",
+      "stepi",
+      "p/x $eip",
+      "set var $eax = 77",
+      "detach",
+    ]);
+    const { turn, cpu } = machine;
+    const [first, second] = turn!.processor === 0 ? [cpu, turn!.others[0]!] : [turn!.others[0]!, cpu];
+    expect(answers[0]).toMatch(/Thread 1 \(processor 0.*\n.*Thread 2 \(processor 1/);
+    expect(answers[2]).toBe(`$1 = ${hex(first.esp >>> 0)}`);
+    expect(answers[4]).toBe(`$2 = ${hex(second.esp >>> 0)}`);
+    expect(answers[5]).toBe(`$3 = ${hex(second.eip >>> 0)}`);
+    let stepped = machine;
+    while (stepped.turn!.processor !== 1) stepped = stepped.step();
+    stepped = stepped.step();
+    expect(answers[7]).toBe(`$4 = ${hex(stepped.registers.eip)}`);
+  });
+
+  it("finds breakpoints on both, and disturbs nothing", () => {
+    const places = new Set<number>();
+    for (let at = machine, step = 0; step < 3000; step++) {
+      at = at.step();
+      if (step % 250 === 0) places.add(at.registers.eip);
+    }
+    const end = machine.run({ maxInstructions: 6000 });
+    const processors = new Set<number>();
+    let at = machine;
+    let hits = 0;
+    while (at.steps < end.steps) {
+      at = at.run({ maxInstructions: end.steps - at.steps, breakpoints: [...places] });
+      if (at.stop?.reason !== "breakpoint") continue;
+      hits++;
+      processors.add(at.turn!.processor);
+    }
+    expect(hits).toBeGreaterThan(10);
+    expect(processors.size).toBe(2);
+    expect(at.hash).toBe(end.hash);
   });
 });
 

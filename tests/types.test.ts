@@ -34,7 +34,7 @@ describe("the published types", () => {
     expect(checkTypes(user, consumer)).toEqual([]);
   });
 
-  it.each(["virtlab/plot", "virtlab/view"])("of %s are so as well", (part) => {
+  it.each(["virtlab/plot", "virtlab/view", "virtlab/gdb"])("of %s are so as well", (part) => {
     const user = install(part, packageRoot);
     const consumer = consumerOf(user, part);
     expect(consumer.split("\n").length).toBeGreaterThan(20);
@@ -75,7 +75,7 @@ describe("the published types", () => {
 describe("the package", () => {
   it("has parts that mean the same by the same names, by require and by import", async () => {
     const user = install("parts", packageRoot);
-    const names = ["virtlab", "virtlab/plot", "virtlab/view"];
+    const names = ["virtlab", "virtlab/plot", "virtlab/view", "virtlab/gdb"];
     const report = `
       const [whole, ...parts] = all;
       const names = parts.map((part) => Object.keys(part).filter((name) => !/^(default|__esModule)$/.test(name)));

@@ -70,6 +70,7 @@ async function boot(imageFile: string | undefined, flags: BootFlags): Promise<nu
 /** Ends that are no dead end, and their status. */
 const STATUS: Readonly<Record<string, number>> = {
   reset: EXIT_STATUS.ok,
+  "power-off": EXIT_STATUS.ok,
   limit: EXIT_STATUS.limit,
   timeout: EXIT_STATUS.limit,
   interrupted: EXIT_STATUS.limit,

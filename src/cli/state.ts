@@ -1,11 +1,14 @@
 /** `virtlab state`: machines that are booted once on this computer and then begin at their prompt. */
-import { existsSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
+import path from "node:path";
 import { Command } from "commander";
 import { terminalPlace } from "../notebook/progress/places.js";
 import { progressAt } from "../notebook/progress/progress.js";
 import type { OnProgress } from "../state/progress.js";
 import {
   type BuiltStateRecord,
+  builtState,
+  builtStateBoot,
   builtStateRecord,
   STATE_KIND,
   STATE_VERSION,
@@ -55,17 +58,25 @@ export function stateCommand(): Command {
   return command;
 }
 
-const isMade = (record: BuiltStateRecord | undefined): record is BuiltStateRecord =>
-  record !== undefined && existsSync(stateFile(record.hash));
+/** The record of a state that can be used; another version of this library may have written one that cannot. */
+function madeRecord(name: string): BuiltStateRecord | undefined {
+  try {
+    builtState(name);
+    builtStateBoot(name);
+    return builtStateRecord(name);
+  } catch {
+    return undefined;
+  }
+}
 
 function known() {
   return Object.entries(states).map(([name, { about }]) => {
-    const record = builtStateRecord(name);
+    const record = madeRecord(name);
     return {
       name,
       about,
-      made: isMade(record),
-      ...(isMade(record) ? { hash: record.hash, file: stateFile(record.hash) } : {}),
+      made: record !== undefined,
+      ...(record === undefined ? {} : { hash: record.hash, file: stateFile(record.hash) }),
     };
   });
 }
@@ -81,22 +92,35 @@ function progressOf(name: string, { steps }: StateRecipe): OnProgress {
 
 function make(name: string, { packages, download, again }: MakeFlags): void {
   const recipe = stateRecipe(name);
-  const old = builtStateRecord(name);
-  if (isMade(old) && !again) {
+  const old = madeRecord(name);
+  if (old !== undefined && !again) {
     process.stdout.write(`${stateFile(old.hash)}\n`);
     return;
   }
   makeFolder(stateFolder());
   const made = makeState(name, { packages, download }, progressOf(name, recipe));
   const { hash } = made.machine;
-  writeFile(stateFile(hash), made.machine.save());
+  for (const machine of [made.start, made.machine]) writeFile(stateFile(machine.hash), machine.save());
   const record: BuiltStateRecord = {
     kind: STATE_KIND,
     version: STATE_VERSION,
     name,
     hash,
+    start: made.start.hash,
+    course: made.course,
     packages: made.packages,
   };
   writeFile(`${stateFolder()}/${name}.json`, `${JSON.stringify(record, null, 2)}\n`);
+  removeUnused();
   process.stdout.write(`${stateFile(hash)}\n`);
+}
+
+/** Machines of states that were made again. */
+function removeUnused(): void {
+  const records = Object.keys(states).map(builtStateRecord);
+  const used = new Set(records.flatMap((record) => (record ? [record.hash, record.start].map(stateFile) : [])));
+  for (const name of readdirSync(stateFolder())) {
+    const file = path.join(stateFolder(), name);
+    if (name.endsWith(".machine") && !used.has(file)) rmSync(file, { force: true });
+  }
 }

@@ -56,14 +56,7 @@ function react(session: Session, received: Received): Exchange {
 /** What may wait while the machine is on its way: more is dropped. */
 const MOST_UNREAD = 4 * PACKET_SIZE;
 
-/**
- * What a debugger has sent.
- *
- * @example
- * const machine = Machine.boot({ image: guest("rings") });
- * const { output } = receive(beginSession(machine), new TextEncoder().encode("$qC#b4"));
- * new TextDecoder().decode(output) // => '+$QC1#c5'
- */
+/** What a debugger has sent. */
 export function receive(session: Session, bytes: Uint8Array): Exchange {
   let { received, rest } = take(joined(session.unread, bytes));
   let now: Session = { ...session, unread: NOTHING };

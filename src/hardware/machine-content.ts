@@ -43,10 +43,16 @@ export interface DiskDifference extends BytesDifference {
   readonly disk: number;
 }
 
-/** Physical memory for people: its size in bytes, and copies of its content. */
-export interface MemoryReader {
+/** Bytes for people: how many, and copies of them. */
+export interface BytesReader {
   readonly size: number;
   read(physical: number, length: number): Uint8Array;
+}
+
+/** Physical memory for people. */
+export interface MemoryReader extends BytesReader {
+  /** Bytes of the pages of 4 KiB that are not all zeros. */
+  readonly used: number;
 }
 
 /** Freezes plain data in place, before it is handed out. What is frozen already is frozen all the way down. */
@@ -144,11 +150,29 @@ export function readBytes(state: MemoryState, physical: number, length: number):
 export const memoryReader = (state: MemoryState): MemoryReader =>
   Object.freeze({
     size: state.memorySize,
+    get used(): number {
+      return usedBytes(state.memory);
+    },
     read: (physical: number, length: number) => readBytes(state, physical, length),
   });
 
+interface UsedMemory {
+  readonly bytes: number;
+}
+const uses = new WeakMap<object, UsedMemory | typeof ABSENT>();
+
+/** Versions share nodes, so that counting again takes only what has changed. */
+function usedBytes(memory: PageMap): number {
+  const root = memory.fold<UsedMemory>(
+    (page) => (page.bytes().some((byte) => byte !== 0) ? { bytes: PAGE_SIZE } : undefined),
+    (children) => ({ bytes: children.reduce((sum, child) => sum + (child?.bytes ?? 0), 0) }),
+    uses,
+  );
+  return root?.bytes ?? 0;
+}
+
 /** A disk for people: its size in bytes, and copies of its content. */
-export interface DiskReader extends MemoryReader {
+export interface DiskReader extends BytesReader {
   readonly readOnly: boolean;
 }
 

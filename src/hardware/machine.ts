@@ -38,6 +38,7 @@ import { type Registers, registersOf } from "./registers.js";
 import { pieceOf, runInPieces } from "./run-in-pieces.js";
 import { checkRun, type RunOptions, type RunTask, runStops } from "./run-options.js";
 import type { EventKind, MachineEvent, MachineState, Stop, Turn } from "./state.js";
+import { checkSupervisors } from "./supervisors.js";
 
 export type { LinearAddress, WalkAccess } from "./linear-memory.js";
 export type { MachineDifference } from "./machine-content.js";
@@ -110,10 +111,11 @@ export class Machine {
       kind: "virtlab machine",
       name,
       model: createState({}),
-      check: ({ cpu, devices, turn }) => {
+      check: ({ cpu, devices, turn, supervisors }) => {
         checkedModel(cpu.system.model);
         checkDevices(devices);
         checkTurn({ turn, devices });
+        checkSupervisors(supervisors);
       },
     });
     return new Machine(state);
@@ -366,13 +368,9 @@ export class Machine {
     return latin1(this.#state.devices.uart.output);
   }
 
-  /**
-   * The text screen, as the VGA shows it.
-   *
-   * @throws VirtlabError for a machine without a VGA.
-   */
-  get screen(): Screen {
-    return screen(this);
+  /** The text screen, as the VGA shows it; undefined for a machine without one. */
+  get screen(): Screen | undefined {
+    return this.#state.devices.vga === undefined ? undefined : screen(this);
   }
 
   /** Device states by name. */

@@ -4,6 +4,7 @@ import type { DeviceSet } from "./devices/bus.js";
 import type { Watchpoint } from "./engine/stops.js";
 import type { DeliveredException } from "./inspect/exception.js";
 import type { MemoryState, RomRange } from "./machine-content.js";
+import type { Supervisors } from "./supervisors.js";
 
 export type { RomRange } from "./machine-content.js";
 
@@ -37,6 +38,8 @@ export interface MachineState extends MemoryState {
   readonly turn?: Turn | undefined;
   readonly rom: readonly RomRange[];
   readonly devices: DeviceSet;
+  /** Privileged software in TypeScript; absent where there is none. */
+  readonly supervisors?: Supervisors | undefined;
   /** Steps since reset: instructions, REP iterations, deliveries of exceptions and interrupts. */
   readonly steps: number;
   /** Steps, plus the time skipped while halted. */

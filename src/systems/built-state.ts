@@ -6,18 +6,38 @@ import { Machine } from "../hardware/machine.js";
 import { VirtlabError } from "../state/error.js";
 
 export const STATE_KIND = "virtlab built state";
-export const STATE_VERSION = 1;
+export const STATE_VERSION = 2;
 
 /** No path leads out of the folder. */
 const NAME = /^[a-z0-9-]+$/;
 
-/** What is written of a built state beside its file. */
+/** How far a machine was, at some step of its boot. */
+export interface BootSample {
+  readonly steps: number;
+  readonly instructions: number;
+  readonly exceptions: number;
+  readonly interrupts: number;
+  /** Bytes of memory in pages that are not all zeros. */
+  readonly memory: number;
+}
+
+/** The sample of a machine. */
+export function bootSample({ steps, counters, memory }: Machine): BootSample {
+  const { instructions, exceptions, interrupts } = counters;
+  return { steps, instructions, exceptions, interrupts, memory: memory.used };
+}
+
+/** What is written of a built state beside its files. */
 export interface BuiltStateRecord {
   readonly kind: typeof STATE_KIND;
   readonly version: typeof STATE_VERSION;
   readonly name: string;
   /** Hash of the machine, which is also the name of its file. */
   readonly hash: string;
+  /** The same of the machine in front of its first instruction. */
+  readonly start: string;
+  /** From the first instruction to the prompt. */
+  readonly course: readonly BootSample[];
   /** What it was made from: files of packages, without their folder. */
   readonly packages: readonly string[];
 }
@@ -57,17 +77,53 @@ export function builtStateRecord(name: string): BuiltStateRecord | undefined {
 /** The file of a machine with this hash. */
 export const stateFile = (hash: string): string => nodeModules().path.join(stateFolder(), `${hash}.machine`);
 
+/** The machine with this hash; undefined if it is not there or another version of this library wrote it. */
+function savedMachine(hash: string): Machine | undefined {
+  const file = stateFile(hash);
+  try {
+    return Machine.load(new Uint8Array(nodeModules().fs.readFileSync(file)), file);
+  } catch {
+    return undefined;
+  }
+}
+
+const notMade = (name: string): VirtlabError =>
+  new VirtlabError(
+    `state "${name}" is not on this computer: make it once with "virtlab state make ${name} --download"`,
+  );
+
 /**
  * A machine that was booted once by `virtlab state make NAME`, as it stood at its prompt.
  *
- * @throws VirtlabError where it was not made yet, saying how to make it, and outside of Node.
+ * @throws VirtlabError where it was not made yet, or by another version of this library, saying how to make it; and
+ * outside of Node.
  */
 export function builtState(name: string): Machine {
-  const { fs } = nodeModules();
+  nodeModules();
   const record = builtStateRecord(name);
-  if (record !== undefined && fs.existsSync(stateFile(record.hash))) {
-    const machine = Machine.load(new Uint8Array(fs.readFileSync(stateFile(record.hash))), stateFile(record.hash));
-    if (machine.hash === record.hash) return machine;
-  }
-  throw new VirtlabError(`state "${name}" is not on this computer: make it once with "virtlab state make ${name}"`);
+  const machine = record && savedMachine(record.hash);
+  if (machine === undefined) throw notMade(name);
+  return machine;
+}
+
+/** The boot that led to a built state. */
+export interface BuiltBoot {
+  /** The machine in front of its first instruction. */
+  readonly start: Machine;
+  /** How far it was at some hundred steps, from the first instruction to the prompt. */
+  readonly course: readonly BootSample[];
+}
+
+/**
+ * How the machine of `builtState(name)` was booted: where it started, and what was counted on the way. A run of the
+ * start of as many steps as the prompt has leads to the same machine again.
+ *
+ * @throws VirtlabError as `builtState` does.
+ */
+export function builtStateBoot(name: string): BuiltBoot {
+  nodeModules();
+  const record = builtStateRecord(name);
+  const start = record && savedMachine(record.start);
+  if (record === undefined || start === undefined) throw notMade(name);
+  return Object.freeze({ start, course: Object.freeze(record.course.map((sample) => Object.freeze(sample))) });
 }

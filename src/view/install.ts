@@ -46,7 +46,8 @@ export function installDisplays(): void {
   const { get: screen } = Object.getOwnPropertyDescriptor(Machine.prototype, "screen")!;
   Object.defineProperty(Machine.prototype, "screen", {
     get(this: Machine) {
-      return displayable(screen!.call(this) as Screen, screenDisplay);
+      const shown = screen!.call(this) as Screen | undefined;
+      return shown && displayable(shown, screenDisplay);
     },
     configurable: true,
   });

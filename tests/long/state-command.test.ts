@@ -53,7 +53,7 @@ it("a state is made from packages in a folder once, and then is there", async (c
   const file = stdout.trim();
   expect(statSync(file).size).toBeLessThan(25 * 2 ** 20);
   const files = readdirSync(join(folder, "virtlab", "states"));
-  expect(files).toHaveLength(2);
+  expect(files).toHaveLength(3);
   expect((await make()).stdout).toBe(stdout);
 
   const before = process.env["XDG_CACHE_HOME"];

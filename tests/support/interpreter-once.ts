@@ -1,22 +1,15 @@
 /**
  * Generates the x86 interpreter once for all test files of a run, as the build does for the package: each would generate it
- * for itself otherwise.
+ * for itself otherwise. The configuration of the tests has the file's name.
  */
-import { createHash } from "node:crypto";
 import { renameSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
+import { generateInterpreter } from "../../src/hardware/engine/interpreter.js";
+import { x86 } from "../../src/hardware/isa/x86.js";
 
-/** Where the bytes lie, in base64; one place for each working tree. */
-export const interpreterFile = path.join(
-  tmpdir(),
-  `virtlab-interpreter-${createHash("sha256").update(process.cwd()).digest("hex").slice(0, 16)}`,
-);
-
-export async function setup(): Promise<void> {
-  const { generateInterpreter } = await import("../../src/hardware/engine/interpreter.js");
-  const { x86 } = await import("../../src/hardware/isa/x86.js");
-  const unfinished = `${interpreterFile}-${process.pid}`;
+export function setup(): void {
+  const file = process.env["VIRTLAB_TEST_INTERPRETER"];
+  if (file === undefined) throw new Error("VIRTLAB_TEST_INTERPRETER is not set");
+  const unfinished = `${file}-${process.pid}`;
   writeFileSync(unfinished, Buffer.from(generateInterpreter(x86)).toString("base64"));
-  renameSync(unfinished, interpreterFile);
+  renameSync(unfinished, file);
 }

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import type { ModelName } from "../../src/hardware/cpu/model.js";
 import { vectorNames } from "../../src/hardware/cpu/processor.js";
 import { Machine } from "../../src/hardware/machine.js";
-import { type Field, fields, LOG, LOG_NEXT, type LongCellImage } from "./long-cell-image.js";
+import type { LongCellImage } from "./long-cell-image.js";
+import { type Field, fields, LOG, LOG_NEXT } from "./long-cell-tables.js";
 
 export type LongRecord = Readonly<Record<Field, bigint>>;
 

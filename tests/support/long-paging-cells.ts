@@ -90,6 +90,8 @@ ${[
   mov cr0, rax`;
 
 const hex = (value: bigint): string => `0x${BigInt.asUintN(64, value).toString(16)}`;
+/** As an outcome tells of places in the upper half: from its highest 2 GiB on. */
+const place = (address: bigint): string => `${hex(address + 0x80000000n)} above`;
 const at = (text: string, address: bigint): string => `  mov rbx, ${hex(address)}\n.at:\n  ${text}`;
 const read = (address: bigint): string => at("mov r11, [rbx]", address);
 const write = (address: bigint): string => at("mov [rbx + 8], r11", address);
@@ -134,37 +136,37 @@ const writing: readonly LongCell[] = [
 
 const fetching: readonly LongCell[] = [
   { name: "code runs on a page for the user", ...user, code: call(page(3)), gives: "runs" },
-  { name: "a page with XD is #PF(0x15)", ...user, code: call(page(4)), gives: `#PF(0x15) at ${hex(page(4))}` },
+  { name: "a page with XD is #PF(0x15)", ...user, code: call(page(4)), gives: `#PF(0x15) at ${place(page(4))}` },
   {
     name: "a page of 2 MiB with XD is #PF(0x15)",
     ...user,
     code: call(range(1)),
-    gives: `#PF(0x15) at ${hex(range(1))}`,
+    gives: `#PF(0x15) at ${place(range(1))}`,
   },
   {
     name: "a directory entry with XD is #PF(0x15)",
     ...user,
     code: call(range(5)),
-    gives: `#PF(0x15) at ${hex(range(5))}`,
+    gives: `#PF(0x15) at ${place(range(5))}`,
   },
-  { name: "the supervisor's page is #PF(0x15)", ...user, code: call(page(1)), gives: `#PF(0x15) at ${hex(page(1))}` },
-  { name: "an absent page is #PF(0x14)", ...user, code: call(page(0)), gives: `#PF(0x14) at ${hex(page(0))}` },
+  { name: "the supervisor's page is #PF(0x15)", ...user, code: call(page(1)), gives: `#PF(0x15) at ${place(page(1))}` },
+  { name: "an absent page is #PF(0x14)", ...user, code: call(page(0)), gives: `#PF(0x14) at ${place(page(0))}` },
   {
     ...{ name: "an absent page is #PF(4) without EFER.NXE", ...userWithoutNx },
-    ...{ code: call(page(0)), gives: `#PF(0x4) at ${hex(page(0))}` },
+    ...{ code: call(page(0)), gives: `#PF(0x4) at ${place(page(0))}` },
   },
   { name: "the supervisor runs its own page", ...system, code: call(page(1)), gives: "runs" },
   {
     name: "the supervisor's page with XD is #PF(0x11)",
     ...system,
     code: call(page(5)),
-    gives: `#PF(0x11) at ${hex(page(5))}`,
+    gives: `#PF(0x11) at ${place(page(5))}`,
   },
   { name: "the supervisor runs a page for the user without SMEP", ...system, code: call(page(3)), gives: "runs" },
-  { name: "with SMEP that is #PF(0x11)", ...smep, code: call(page(3)), gives: `#PF(0x11) at ${hex(page(3))}` },
+  { name: "with SMEP that is #PF(0x11)", ...smep, code: call(page(3)), gives: `#PF(0x11) at ${place(page(3))}` },
   {
     ...{ name: "with SMEP it is so without EFER.NXE, too", ...smepWithoutNx },
-    ...{ code: call(page(3)), gives: `#PF(0x11) at ${hex(page(3))}` },
+    ...{ code: call(page(3)), gives: `#PF(0x11) at ${place(page(3))}` },
   },
   {
     ...{ name: "with SMEP and without U in the directory the page is the supervisor's", ...smep },

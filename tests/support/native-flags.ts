@@ -44,7 +44,7 @@ export function flagEffect({ choice: { row, size, prefixes }, count }: FlagStep)
   const written = mask(row.flags?.written ?? "");
   let leavesUndefined = mask(row.flags?.undefined ?? "");
   if (countedRows.includes(row.mnemonic)) {
-    const effective = count & 31;
+    const effective = count & (size === 64 ? 63 : 31);
     if (effective === 0) return { needs, defines: 0, leavesUndefined: 0 };
     // OF is defined for a count of 1; CF is not for SHL and SHR by the operand size or more.
     if (effective === 1) leavesUndefined &= ~flagBits["O"]!;

@@ -6,8 +6,8 @@ import { type FloatingState, resetFloating } from "../../src/hardware/cpu/floati
 import type { Random } from "./random.js";
 
 export const IMAGE_BYTES = 512;
-/** What is compared of it, in words: control, status and tag words, MXCSR, eight x87 and eight XMM registers. */
-const WORDS = 72;
+/** What is compared of it, in words: control, status and tag words, MXCSR, eight x87 registers, and as many XMM registers. */
+const wordsWith = (xmmCount: number): number => 40 + 4 * xmmCount;
 const MXCSR_AT = 24;
 const X87_AT = 32;
 const XMM_AT = 160;
@@ -20,7 +20,7 @@ function maskOf(word: number): number {
   const inX87 = word >= X87_AT / 4 && word < XMM_AT / 4;
   return !inX87 || word % 4 < 2 ? -1 : word % 4 === 2 ? 0xffff : 0;
 }
-const masks = Array.from({ length: WORDS }, (_, word) => maskOf(word));
+const masks = Array.from({ length: wordsWith(16) }, (_, word) => maskOf(word));
 
 const littleEndian = (image: DataView, at: number, bytes: number): bigint =>
   Array.from({ length: bytes }, (_, index) => BigInt(image.getUint8(at + index)) << BigInt(8 * index)).reduce(
@@ -34,8 +34,8 @@ function setBytes(image: DataView, at: number, bytes: number, value: bigint): vo
 
 const viewOf = (image: Uint8Array): DataView => new DataView(image.buffer, image.byteOffset, image.length);
 
-/** The registers of an image. */
-export function floatingOf(bytes: Uint8Array): FloatingState {
+/** The registers of an image; 64-bit code has 16 XMM registers. */
+export function floatingOf(bytes: Uint8Array, xmmCount = REGISTERS): FloatingState {
   const image = viewOf(bytes);
   const status = image.getUint16(2, true);
   const abridged = image.getUint8(4);
@@ -48,14 +48,14 @@ export function floatingOf(bytes: Uint8Array): FloatingState {
     tags: numbers.reduce((tags, number) => tags | ((abridged >> number) & 1 ? 0 : 3 << (2 * number)), 0),
     registers: numbers.map((number) => littleEndian(image, X87_AT + 16 * ((number - top) & 7), 10)),
     xmm: resetFloating.xmm.map((zero, number) =>
-      number < REGISTERS ? littleEndian(image, XMM_AT + 16 * number, 16) : zero,
+      number < xmmCount ? littleEndian(image, XMM_AT + 16 * number, 16) : zero,
     ),
     mxcsr: image.getUint32(MXCSR_AT, true),
   };
 }
 
 /** The image of registers. */
-export function imageOf(state: FloatingState): Uint8Array {
+export function imageOf(state: FloatingState, xmmCount = REGISTERS): Uint8Array {
   const bytes = new Uint8Array(IMAGE_BYTES);
   const image = viewOf(bytes);
   const top = (state.status >> 11) & 7;
@@ -65,18 +65,18 @@ export function imageOf(state: FloatingState): Uint8Array {
   for (let number = 0; number < REGISTERS; number++) {
     if (((state.tags >> (2 * number)) & 3) !== 3) bytes[4]! |= 1 << number;
     setBytes(image, X87_AT + 16 * ((number - top) & 7), 10, state.registers[number]!);
-    setBytes(image, XMM_AT + 16 * number, 16, state.xmm[number]!);
   }
+  for (let number = 0; number < xmmCount; number++) setBytes(image, XMM_AT + 16 * number, 16, state.xmm[number]!);
   return bytes;
 }
 
 export const blankFloats: Uint8Array = imageOf({ ...resetFloating, control: 0x37f, tags: 0xffff });
 
 /** Words that differ from those before: number and value in turn. */
-export function floatChanges(before: Uint8Array, after: Uint8Array): number[] {
+export function floatChanges(before: Uint8Array, after: Uint8Array, xmmCount = REGISTERS): number[] {
   const [old, now] = [viewOf(before), viewOf(after)];
   const changes: number[] = [];
-  for (let word = 0; word < WORDS; word++) {
+  for (let word = 0; word < wordsWith(xmmCount); word++) {
     const value = now.getUint32(4 * word, true) & masks[word]!;
     if ((old.getUint32(4 * word, true) & masks[word]!) !== value) changes.push(word, value >>> 0);
   }
@@ -84,10 +84,10 @@ export function floatChanges(before: Uint8Array, after: Uint8Array): number[] {
 }
 
 /** The same from changes a judge found in whole words. */
-export function maskedChanges(before: Uint8Array, changes: readonly number[]): number[] {
+export function maskedChanges(before: Uint8Array, changes: readonly number[], xmmCount = REGISTERS): number[] {
   const after = before.slice();
   for (let at = 0; at < changes.length; at += 2) viewOf(after).setUint32(4 * changes[at]!, changes[at + 1]!, true);
-  return floatChanges(before, after);
+  return floatChanges(before, after, xmmCount);
 }
 
 /** Words as what they are part of: "xmm3[2]", "st0[1]". */
@@ -160,7 +160,7 @@ function extendedBits(random: Random): bigint {
 }
 
 /** Registers to begin with: MXCSR and control word in any rounding mode, exceptions mostly masked. */
-export function randomFloats(random: Random): Uint8Array {
+export function randomFloats(random: Random, xmmCount = REGISTERS): Uint8Array {
   const masks = random.once(6) ? random.below(64) : 0x3f;
   const modes = random.once(4) ? random.pick([0x40, 0x8000, 0x8040]) : 0;
   const flags = random.pick([0, 0x20, 0x20, random.below(64)]);
@@ -172,16 +172,19 @@ export function randomFloats(random: Random): Uint8Array {
   const status = flags87 | pending | conditions | (random.below(8) << 11);
   const numbers = Array.from({ length: REGISTERS }, (_, number) => number);
   const emptyTags = random.once(3) ? random.below(256) : 0;
-  const xmm = floatBytes(random, 16 * REGISTERS);
-  return imageOf({
-    ...resetFloating,
-    control,
-    status,
-    tags: numbers.reduce((tags, number) => tags | ((emptyTags >> number) & 1 ? 3 << (2 * number) : 0), 0),
-    registers: numbers.map(() => extendedBits(random)),
-    xmm: resetFloating.xmm.map((zero, number) =>
-      number < REGISTERS ? littleEndian(viewOf(xmm), 16 * number, 16) : zero,
-    ),
-    mxcsr: (masks << 7) | modes | flags | ((random.once(2) ? 0 : random.below(4)) << 13),
-  });
+  const xmm = floatBytes(random, 16 * xmmCount);
+  return imageOf(
+    {
+      ...resetFloating,
+      control,
+      status,
+      tags: numbers.reduce((tags, number) => tags | ((emptyTags >> number) & 1 ? 3 << (2 * number) : 0), 0),
+      registers: numbers.map(() => extendedBits(random)),
+      xmm: resetFloating.xmm.map((zero, number) =>
+        number < xmmCount ? littleEndian(viewOf(xmm), 16 * number, 16) : zero,
+      ),
+      mxcsr: (masks << 7) | modes | flags | ((random.once(2) ? 0 : random.below(4)) << 13),
+    },
+    xmmCount,
+  );
 }

@@ -23,11 +23,13 @@ const privilegedRows = [
 /** Works on x87, MMX or XMM registers. */
 export const usesFloats = (row: Row): boolean =>
   row.unit !== undefined ||
+  row.group === "x87" ||
   row.operands.some(({ method, name }) => "PQNVWU".includes(method) || name === "ST0" || method === "ST");
 
 /** Reading descriptors, CPUID and time are about the operating system and the model, not about the instruction. */
 function isComparable(row: Row): boolean {
   if (row.semantics !== undefined) return true;
+  if (row.group === "x87") return true;
   if (row.unit !== undefined && row.unit !== "x87") return !/^R(CP|SQRT)/.test(row.mnemonic);
   if (plainSystemRows.includes(row.mnemonic) || privilegedRows.includes(row.mnemonic)) return true;
   // Selectors may be stored, control and debug registers may not be touched.

@@ -60,10 +60,15 @@ const places = [
 /** Halting or resetting at once would make short programs; these come rarely. */
 const rare = ["HLT", "LIDT", "LGDT", "MOV", "LMSW", "OUT", "OUTS", "IRET", "RETF"];
 
+const known = rows.filter(({ where }) => where !== "only64");
+/** Rows of x87, MMX and SSE are many, and meet less of what a program can meet than those on general registers. */
+const floating = known.filter(({ group, unit }) => group === "x87" || unit !== undefined);
+const general = known.filter((row) => !floating.includes(row));
+
 function instruction(random: Random): number[] {
   if (random.once(40)) return [...random.bytes(1 + random.below(4))];
   for (;;) {
-    const row = random.pick(rows);
+    const row = random.pick(random.once(8) ? floating : general);
     if (row.system !== undefined && rare.includes(row.mnemonic) && !random.once(4)) continue;
     if (row.group === "control transfer" && random.once(2)) continue;
     const size = random.pick(operandSizes(row));

@@ -12,6 +12,8 @@ export interface BootFlags {
   readonly memory: string;
   readonly append?: string;
   readonly initrd?: string;
+  readonly entry?: 32 | 64;
+  readonly disk: readonly string[];
   readonly module: readonly string[];
   readonly portLog?: readonly number[];
   readonly debugExit: number | "none";
@@ -32,6 +34,11 @@ const portNumber = (text: string): number => {
   const value = /^(0x[0-9a-f]+|[0-9]+)$/i.test(text.trim()) ? Number(text.trim()) : Number.NaN;
   if (!(value >= 0 && value <= 0xffff)) throw new InvalidArgumentError(`"${text}" is no port (0 to 0xffff).`);
   return value;
+};
+
+const entryBits = (text: string): 32 | 64 => {
+  if (text !== "32" && text !== "64") throw new InvalidArgumentError(`"${text}" is neither 32 nor 64.`);
+  return text === "32" ? 32 : 64;
 };
 
 const count = (text: string): number => {
@@ -57,6 +64,13 @@ export const bootOptions: readonly Option[] = [
   new Option("--memory <size>", "RAM, such as 64M").default("64M"),
   new Option("--cmdline, --append <text>", "the kernel's command line"),
   new Option("--initrd <file>", "a Linux kernel's first root"),
+  new Option("--entry <bits>", "where a bzImage is entered: in protected mode, or in 64-bit mode").argParser(entryBits),
+  new Option(
+    "--disk <file[,ro]>",
+    "a disk with a raw image, which is read only once and never written; may be repeated",
+  )
+    .argParser((text: string, all: string[]) => [...all, text])
+    .default([], "none"),
   new Option("--module <file[,text]>", "load a multiboot module, with its command line; may be repeated")
     .argParser((text: string, all: string[]) => [...all, text])
     .default([], "none"),

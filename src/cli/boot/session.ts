@@ -1,4 +1,5 @@
 /** A run of a machine with its serial port on standard input and output, until it ends or is to end. */
+import { TICKS_PER_SECOND } from "../../hardware/devices/mc146818.js";
 import type { Machine } from "../../hardware/machine.js";
 import type { MachineEvent, Stop } from "../../hardware/state.js";
 import { terminalPlace } from "../../notebook/progress/places.js";
@@ -62,6 +63,7 @@ export async function runSession(
       const next =
         recording === undefined ? Number.POSITIVE_INFINITY : nextTime(recording, inputs.length, machine.steps);
       const earlier = machine;
+      const began = performance.now();
       machine = machine.run({
         maxInstructions: Math.min(SLICE, maxInstructions - done, next - machine.steps),
         observe: portLog ? ["exception", "port"] : ["exception"],
@@ -79,7 +81,9 @@ export async function runSession(
       if (caught.interrupted || closed) return ended({ reason: "interrupted" }, earlier);
       if (performance.now() >= deadline) return ended({ reason: "timeout" }, earlier);
       if (stop.reason === "limit") {
-        await new Promise((resolve) => setImmediate(resolve));
+        const ahead = process.stdin.isTTY ? idleMilliseconds(earlier, machine) - (performance.now() - began) : 0;
+        if (input !== undefined && ahead > 0) await input.more(Math.min(ahead, deadline - performance.now()));
+        else await new Promise((resolve) => setImmediate(resolve));
         continue;
       }
       if (stop.reason === "halted" && stop.waitsForInput && input !== undefined) {
@@ -100,6 +104,10 @@ export async function runSession(
     input?.close();
   }
 }
+
+/** Time that HLT skipped. Who sits at a terminal has a machine that waits for real, and a computer that rests meanwhile. */
+const idleMilliseconds = (before: Machine, after: Machine): number =>
+  (1000 * (after.ticks - before.ticks - (after.steps - before.steps))) / TICKS_PER_SECOND;
 
 const BAR = { unit: "instructions" } as const;
 

@@ -5,6 +5,7 @@ import type { ModelName } from "../../hardware/cpu/model.js";
 import { Machine } from "../../hardware/machine.js";
 import { VirtlabError } from "../../state/error.js";
 import type { OnProgress } from "../../state/progress.js";
+import { type BootSample, bootSample } from "../../systems/built-state.js";
 import { type DebianFlavour, type DebianOptions, debianPackages, debianSystem } from "./debian-system.js";
 
 export interface StateRecipe {
@@ -43,6 +44,8 @@ export const states = {
 } as const satisfies Readonly<Record<string, StateRecipe>>;
 
 const PROMPT = "\n# ";
+/** How often a boot is looked at, about. */
+const SAMPLES = 200;
 /** Steps after which a boot that has not come to its prompt is given up, in parts of what it should take. */
 const PATIENCE = 10;
 
@@ -52,28 +55,45 @@ export function stateRecipe(name: string): StateRecipe {
   throw new VirtlabError(`state "${name}" is unknown (known: ${Object.keys(states).join(", ")})`);
 }
 
-/** A machine booted to its prompt, and the packages it was made from. */
-export function makeState(
-  name: string,
-  options: DebianOptions,
-  onProgress: OnProgress,
-): { readonly machine: Machine; readonly packages: readonly string[] } {
+/** A machine booted to its prompt, how it came there, and the packages it was made from. */
+export interface MadeState {
+  readonly start: Machine;
+  readonly machine: Machine;
+  readonly course: readonly BootSample[];
+  readonly packages: readonly string[];
+}
+
+export function makeState(name: string, options: DebianOptions, onProgress: OnProgress): MadeState {
   const { flavour, model, memory, append, steps } = stateRecipe(name);
   const files = debianSystem(flavour, options);
-  const machine = Machine.boot({
+  const start = Machine.boot({
     image: readFileSync(files.vmlinux),
     imageName: files.vmlinux,
     initrd: readFileSync(files.initrd),
     append,
     model,
     memory,
-  }).run({ until: { serial: PROMPT }, maxInstructions: PATIENCE * steps, onProgress });
-  if (machine.stop?.reason !== "until") {
+  });
+  const course = [bootSample(start)];
+  let machine = start;
+  while (!machine.serial.endsWith(PROMPT)) {
+    machine = nextPiece(machine, Math.round(steps / SAMPLES));
+    course.push(bootSample(machine));
+    const finished = machine.stop?.reason !== "limit" && machine.stop?.reason !== "until";
+    onProgress({ done: machine.steps, total: undefined, unit: "steps", finished });
+    if (!finished && machine.steps < PATIENCE * steps) continue;
     const said = machine.serial.trim().split("\n").at(-1) ?? "";
     throw new VirtlabError(
       `state "${name}": no prompt after ${machine.steps} steps (${machine.stop?.reason}): ${said}`,
     );
   }
+  onProgress({ done: machine.steps, total: undefined, unit: "steps", finished: true });
   const packages = Object.values(debianPackages(flavour, options)).map(({ file }) => path.basename(file));
-  return { machine, packages };
+  return { start, machine, course, packages };
+}
+
+/** A run looks for a text only in what it puts out itself: a prompt of which a piece has put out a part ends with the next. */
+function nextPiece(machine: Machine, maxInstructions: number): Machine {
+  const isWithin = machine.serial.endsWith(PROMPT.slice(0, -1));
+  return machine.run({ until: { serial: isWithin ? PROMPT.slice(-1) : PROMPT.slice(1) }, maxInstructions });
 }

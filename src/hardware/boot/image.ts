@@ -8,7 +8,9 @@
  */
 import { VirtlabError } from "../../state/error.js";
 import { isBytes } from "../../state/plain-data.js";
-import { isElf } from "./elf.js";
+import type { Feature } from "../cpu/features.js";
+import { includes, type ModelName, modelNames } from "../cpu/model.js";
+import { elfBits, isElf } from "./elf.js";
 import { loadFlat } from "./flat.js";
 import { ImageFile } from "./image-file.js";
 import { loadLinux } from "./linux.js";
@@ -18,7 +20,7 @@ import { memoryMap } from "./memory-map.js";
 import { loadMultiboot } from "./multiboot.js";
 import { findMultibootHeader } from "./multiboot-header.js";
 import type { BootModule } from "./multiboot-info.js";
-import { findPvhNote, loadPvh, parsePvhElf } from "./pvh.js";
+import { findPvhNote, loadPvh, needsPae, parsePvhElf } from "./pvh.js";
 
 export interface ImageOptions {
   readonly image: Uint8Array;
@@ -29,12 +31,16 @@ export interface ImageOptions {
   readonly imageName?: string | undefined;
   /** Bytes. */
   readonly memorySize: number;
+  /** What the processor is: a kernel for another one is refused. Any, unless given. */
+  readonly model?: ModelName | undefined;
   /** The machine has firmware tables, in the last part of memory. Default true. */
   readonly firmwareTables?: boolean | undefined;
   /** The command line, for kernels only. */
   readonly append?: string | undefined;
   /** For Linux kernels only: a file they find as their first root. */
   readonly initrd?: Uint8Array | undefined;
+  /** For bzImages only: which of their entry points, the 32-bit one unless given. */
+  readonly entry?: 32 | 64 | undefined;
   /** For multiboot kernels only. */
   readonly modules?: readonly BootModule[] | undefined;
   /** "auto" (as the bytes say) unless given. */
@@ -47,7 +53,18 @@ export interface ImageOptions {
  * @throws VirtlabError naming file, offset and reason if the file is damaged, of no known kind, or too large.
  */
 export function loadImage(options: ImageOptions): LoadPlan {
-  const { image, imageName, memorySize, append = "", modules = [], initrd, firmwareTables, kind = "auto" } = options;
+  const {
+    image,
+    imageName,
+    memorySize,
+    append = "",
+    modules = [],
+    initrd,
+    firmwareTables,
+    model,
+    entry,
+    kind = "auto",
+  } = options;
   if (!isBytes(image)) throw new VirtlabError(`${imageName ?? "image"}: expected a Uint8Array`);
   modules.forEach(({ data }, index) => {
     if (!isBytes(data)) throw new VirtlabError(`module ${index}: expected its data as a Uint8Array`);
@@ -61,12 +78,15 @@ export function loadImage(options: ImageOptions): LoadPlan {
     memoryMap: memoryMap(memorySize, firmwareTables),
     commandLine: append,
     initrd,
+    entry,
   };
   const linux = kind === "auto" ? findLinuxHeader(file) : undefined;
   if (linux !== undefined) {
     refuseModules(file, modules);
+    if (linux.is64) checkProcessor(file, "LM", "a 64-bit kernel", model);
     return loadLinux(file, linux, forLinux);
   }
+  if (entry !== undefined) throw new VirtlabError(`${file.name}: only a bzImage has a choice of entry points`);
   const header = findHeader(file);
   if (header !== undefined) {
     if (initrd !== undefined) throw new VirtlabError(`${file.name}: a multiboot kernel takes modules, not an initrd`);
@@ -80,7 +100,17 @@ export function loadImage(options: ImageOptions): LoadPlan {
   const note = findPvhNote(elf);
   if (note === undefined) file.fail(0, "no multiboot header in the first 0x2000 bytes, and no entry note for PVH");
   refuseModules(file, modules);
+  if (elfBits(file) === 64) checkProcessor(file, "LM", "a 64-bit kernel", model);
+  if (needsPae(file, elf)) checkProcessor(file, "PAE", "a kernel that pages by PAE", model);
   return loadPvh(file, elf, note, forLinux);
+}
+
+function checkProcessor(file: ImageFile, feature: Feature, what: string, model: ModelName | undefined): void {
+  if (model === undefined || includes(model, feature)) return;
+  const others = modelNames.filter((name) => includes(name, feature));
+  throw new VirtlabError(
+    `${file.name}: ${what}, which the processor ${model} cannot run (these can: ${others.join(", ")})`,
+  );
 }
 
 function refuseModules(file: ImageFile, modules: readonly BootModule[]): void {

@@ -1,6 +1,7 @@
 /** Small Linux kernels for the loaders' tests: an ELF file with a PVH note, and a bzImage. */
 import { dwords } from "./image-fixtures.test-helper.js";
 
+const XEN = [0x58, 0x65, 0x6e, 0];
 const ELF_HEADER = 0x34;
 const PROGRAM_HEADER = 0x20;
 
@@ -11,7 +12,15 @@ export interface PvhElfOptions {
   readonly code?: readonly number[];
   readonly memsz?: number;
   /** What the note says, and what type it has; none without `note`. */
-  readonly note?: { readonly entry: number; readonly type?: number; readonly size?: number } | undefined;
+  readonly note?:
+    | {
+        readonly entry: number;
+        readonly type?: number;
+        readonly size?: number;
+        /** Another note of Xen's, with a text of three letters. */
+        readonly more?: { readonly type: number; readonly text: string };
+      }
+    | undefined;
 }
 
 const quads = (...values: readonly (number | bigint)[]): number[] =>
@@ -24,10 +33,12 @@ const quads = (...values: readonly (number | bigint)[]): number[] =>
 export function pvhElf(options: PvhElfOptions = {}): Uint8Array {
   const { bits = 32, paddr = 0x10_0000, code = [0x90, 0xf4], memsz = code.length } = options;
   const { vaddr = BigInt(paddr), note = { entry: paddr } } = options;
+  const { more } = note ?? {};
+  const another = more ? [...dwords(4, 4, more.type), ...XEN, ...new TextEncoder().encode(`${more.text}\0`)] : [];
   const notes =
     "note" in options && options.note === undefined
       ? []
-      : [...dwords(4, note.size ?? 4, note.type ?? 18), ...[0x58, 0x65, 0x6e, 0], ...dwords(note.entry)];
+      : [...dwords(4, note.size ?? 4, note.type ?? 18), ...XEN, ...dwords(note.entry), ...another];
   const wide = bits === 64;
   const headerSize = wide ? 0x40 : ELF_HEADER;
   const programSize = wide ? 0x38 : PROGRAM_HEADER;

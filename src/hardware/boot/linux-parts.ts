@@ -11,6 +11,8 @@ export interface LinuxOptions {
   readonly memoryMap: readonly MapEntry[];
   readonly commandLine: string;
   readonly initrd?: Uint8Array | undefined;
+  /** Which of the entry points of a bzImage: the 32-bit one unless given. */
+  readonly entry?: 32 | 64 | undefined;
 }
 
 /**

@@ -63,6 +63,26 @@ describe("the Linux loader", () => {
     expect(() => load(options)).toThrow(`bzImage: ${message}`);
   });
 
+  it("refuses a 64-bit kernel for a 32-bit processor", () => {
+    const image = patched(bzImage(), 0x236, 1);
+    const boot = (model: "pentium3" | "max") => loadImage({ image, imageName: "k", memorySize: MEMORY, model });
+    expect(() => boot("pentium3")).toThrow("k: a 64-bit kernel, which the processor pentium3 cannot run");
+    expect(boot("max").kind).toBe("linux");
+  });
+
+  it("enters a kernel in 64-bit mode with memory mapped to itself, where that is wanted", () => {
+    // 48 89 F0 mov rax, rsi at the 64-bit entry point; 48 A1 mov rax, [0x200000]
+    const payload = [...new Array<number>(0x200).fill(0xcc), 0x48, 0x89, 0xf0, 0x48, 0xa1, 0, 0, 0x20, 0, 0, 0, 0, 0];
+    const image = patched(bzImage({ payload: [...payload, 0, 0, 0, 0] }), 0x236, 1);
+    const machine = Machine.boot({ image, memory: "16M", model: "core2", entry: 64 });
+    const there = machine.write(0x20_0000, Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8));
+    expect([machine.cpu.eip, machine.registers.cs]).toEqual([0x10_0200, 0x10]);
+    expect(there.step().cpu).toMatchObject({ eax: 0x1_0000, eip: 0x10_0203 });
+    expect(there.step().step().cpu).toMatchObject({ eax: 0x04030201, eip: 0x10_020d });
+    expect(() => Machine.boot({ image: bzImage(), model: "core2", entry: 64 })).toThrow("without a 64-bit entry point");
+    expect(() => Machine.boot({ image: Uint8Array.of(0xf4), entry: 64 })).toThrow("only a bzImage has a choice");
+  });
+
   it("refuses a kernel that is cut off", () => {
     const image = patched(bzImage(), 0x24c, 0xff, 0xff, 0xff, 0x7f);
     expect(() => loadImage({ image, imageName: "k", memorySize: MEMORY })).toThrow(

@@ -1,11 +1,12 @@
 /**
- * Loads a Linux kernel by its own boot protocol and enters it in 32-bit protected mode: it unpacks itself. The zero page,
- * which is what the kernel's real-mode part would have made of the BIOS, is made here.
+ * Loads a Linux kernel by its own boot protocol and enters it in 32-bit protected mode, or in 64-bit mode: it unpacks
+ * itself. The zero page, which is what the kernel's real-mode part would have made of the BIOS, is made here.
  *
- * Manual: Linux, Documentation/arch/x86/boot.rst "The Linux/x86 Boot Protocol", "32-bit Boot Protocol";
- * zero-page.rst "Zero Page".
+ * Manual: Linux, Documentation/arch/x86/boot.rst "The Linux/x86 Boot Protocol", "32-bit Boot Protocol", "64-bit Boot
+ * Protocol"; zero-page.rst "Zero Page".
  */
 import { VirtlabError } from "../../state/error.js";
+import { identityMap } from "./identity-map.js";
 import type { ImageFile } from "./image-file.js";
 import { type LinuxHeader, SETUP } from "./linux-header.js";
 import { checkText, kernelDoesNotFit, type LinuxOptions, placeInitrd } from "./linux-parts.js";
@@ -16,7 +17,10 @@ import type { MapEntry } from "./memory-map.js";
 const ZERO_PAGE = { address: 0x1_0000, size: 0x1000 } as const;
 const COMMAND_LINE = 0x2_0000;
 const DESCRIPTORS = 0x1_1000;
+const PAGE_TABLES = 0x1_2000;
 const KERNEL = 0x10_0000;
+/** Behind the 32-bit entry point. */
+const ENTRY_64 = 0x200;
 
 /** Zero page: fields before the setup header. */
 const FIELD = { videoMode: 0x06, videoColumns: 0x07, videoLines: 0x0e, isVga: 0x0f, points: 0x10, mapCount: 0x1e8 };
@@ -33,6 +37,7 @@ const CODE_SELECTOR = 0x10;
 const DATA_SELECTOR = 0x18;
 const FLAT_LIMIT_LOW = 0xffff;
 const FLAT_CODE_HIGH = 0x00cf_9b00;
+const LONG_CODE_HIGH = 0x00af_9b00;
 const FLAT_DATA_HIGH = 0x00cf_9300;
 
 /**
@@ -41,7 +46,9 @@ const FLAT_DATA_HIGH = 0x00cf_9300;
  * @throws VirtlabError if kernel, initrd or command line do not fit.
  */
 export function loadLinux(file: ImageFile, header: LinuxHeader, options: LinuxOptions): LoadPlan {
-  const { memorySize, commandLine, initrd } = options;
+  const { memorySize, commandLine, initrd, entry } = options;
+  const long = entry === 64;
+  if (long && !header.is64) file.fail(SETUP.extendedFlags, "a kernel without a 64-bit entry point");
   const kernel = file.bytes.subarray(header.kernel);
   // It unpacks itself from where it is to where it wants to run, which may be above.
   const kernelEnd = Math.max(KERNEL + kernel.length, header.preferredAddress + header.initSize);
@@ -58,17 +65,19 @@ export function loadLinux(file: ImageFile, header: LinuxHeader, options: LinuxOp
     segments: [
       { address: KERNEL, bytes: kernel },
       { address: ZERO_PAGE.address, bytes: zeroPage(file, header, options.memoryMap, place, initrd?.length) },
-      { address: DESCRIPTORS, bytes: descriptors() },
+      { address: DESCRIPTORS, bytes: descriptors(long) },
+      ...(long ? [{ address: PAGE_TABLES, bytes: identityMap(PAGE_TABLES) }] : []),
       { address: COMMAND_LINE, bytes: text },
       ...(initrd && initrd.length > 0 ? [{ address: place!, bytes: initrd }] : []),
     ],
-    entry: KERNEL,
+    entry: long ? KERNEL + ENTRY_64 : KERNEL,
     registers: { ...ZERO_REGISTERS, esi: ZERO_PAGE.address },
     descriptors: {
       table: { base: DESCRIPTORS, limit: DATA_SELECTOR + 7 },
       code: CODE_SELECTOR,
       data: DATA_SELECTOR,
     },
+    ...(long ? { pageMap: PAGE_TABLES } : {}),
     symbols: [],
   };
 }
@@ -102,10 +111,10 @@ function zeroPage(
   return page;
 }
 
-function descriptors(): Uint8Array {
+function descriptors(long: boolean): Uint8Array {
   const table = new DataView(new ArrayBuffer(DATA_SELECTOR + 8));
   table.setUint32(CODE_SELECTOR, FLAT_LIMIT_LOW, true);
-  table.setUint32(CODE_SELECTOR + 4, FLAT_CODE_HIGH, true);
+  table.setUint32(CODE_SELECTOR + 4, long ? LONG_CODE_HIGH : FLAT_CODE_HIGH, true);
   table.setUint32(DATA_SELECTOR, FLAT_LIMIT_LOW, true);
   table.setUint32(DATA_SELECTOR + 4, FLAT_DATA_HIGH, true);
   return new Uint8Array(table.buffer);

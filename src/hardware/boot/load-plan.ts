@@ -26,7 +26,7 @@ export interface ImageSymbol {
 
 /**
  * How to start an image. The processor is in protected mode at CPL 0 with flat 4 GiB code and data segments, paging and
- * interrupts off.
+ * interrupts off; or in 64-bit mode, with the first 4 GiB mapped to themselves.
  */
 export interface LoadPlan {
   readonly kind: "multiboot" | "flat" | "pvh" | "linux";
@@ -38,6 +38,8 @@ export interface LoadPlan {
   readonly registers: GeneralRegisters;
   /** A descriptor table the image may count on, and which of its flat segments are loaded; none unless given. */
   readonly descriptors?: { readonly table: TableRegister; readonly code: number; readonly data: number };
+  /** Physical address of the PML4 table it is entered with in 64-bit mode; absent for an entry in protected mode. */
+  readonly pageMap?: number;
   /** By rising address; empty if the image has none. */
   readonly symbols: readonly ImageSymbol[];
 }

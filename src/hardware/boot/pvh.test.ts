@@ -93,6 +93,21 @@ describe("the PVH loader", () => {
     );
   });
 
+  it("refuses a 64-bit kernel for a 32-bit processor, and names those that can run it", () => {
+    expect(() => load(pvhElf({ bits: 64 }), { model: "pentium3" })).toThrow(
+      "vmlinux: a 64-bit kernel, which the processor pentium3 cannot run (these can: core2, nehalem, phenom, max)",
+    );
+    expect(load(pvhElf({ bits: 64 }), { model: "core2" }).kind).toBe("pvh");
+  });
+
+  it("refuses a kernel that says it needs PAE for a processor without", () => {
+    const pae = { entry: 0x10_0000, more: { type: 9, text: "yes" } };
+    expect(() => load(pvhElf({ note: pae }), { model: "pentium" })).toThrow(
+      "vmlinux: a kernel that pages by PAE, which the processor pentium cannot run",
+    );
+    expect(load(pvhElf({ note: pae }), { model: "pentium2" }).kind).toBe("pvh");
+  });
+
   it("refuses an initrd larger than the memory, modules, and a command line that would end early", () => {
     expect(() => load(pvhElf(), { initrd: new Uint8Array(MEMORY) })).toThrow(
       "initrd does not fit: it has 0x1000000 bytes, between the kernel and the end of memory are 0xeffffe",

@@ -14,12 +14,22 @@ import type { MapEntry } from "./memory-map.js";
 /** XEN_ELFNOTE_PHYS32_ENTRY: the physical address of the entry point. */
 const PHYS32_ENTRY = { owner: "Xen", type: 18 } as const;
 
+/** XEN_ELFNOTE_PAE_MODE: a text. */
+const PAE_MODE = { owner: "Xen", type: 9, yes: "yes" } as const;
+
 const START_INFO_MAGIC = 0x336e_c578;
 const START_INFO = { version: 4, moduleCount: 12, modules: 16, commandLine: 24, map: 40, mapCount: 48 } as const;
 const MAP_ENTRY_SIZE = 24;
 
 /** Structure, module list and map in one page of low memory, the command line behind it. Linux copies all of it first. */
 const LOW_AREA = { start: 0x9000, modules: 0x40, map: 0x80, commandLine: 0x1000, end: 0x9_0000 } as const;
+
+/** Whether a 32-bit kernel says that it pages by PAE, and thus runs on no processor without it. */
+export function needsPae(file: ImageFile, image: ElfImage): boolean {
+  const note = image.notes.find(({ owner, type }) => owner === PAE_MODE.owner && type === PAE_MODE.type);
+  if (note === undefined) return false;
+  return String.fromCharCode(...file.bytes.subarray(note.offset, note.offset + PAE_MODE.yes.length)) === PAE_MODE.yes;
+}
 
 /** The note that says where to enter, if the file is an executable that has it. */
 export function findPvhNote(image: ElfImage): ElfNote | undefined {

@@ -7,11 +7,21 @@ import { PersistentMap } from "../../state/persistent-map.js";
 import { isBytes } from "../../state/plain-data.js";
 import { checkedModel, type ModelName } from "../cpu/model.js";
 import { afterReset } from "../cpu/reset.js";
-import { flatProtectedMode, generalNames, realSegment, type SystemState } from "../cpu/state.js";
+import {
+  ACCESS,
+  CR0,
+  CR4,
+  EFER,
+  flatProtectedMode,
+  generalNames,
+  realSegment,
+  type SystemState,
+} from "../cpu/state.js";
 import { createDevices, type DeviceSetup } from "../devices/bus.js";
 import { checkedProcessors, type ExtraDevice, type MachineName, machineKind } from "../devices/machines.js";
 import type { DeviceConfig } from "../devices/port-map.js";
 import type { DiskImage } from "../disk.js";
+import { withBios } from "../firmware/bios/bios.js";
 import { firmwareTables } from "../firmware/tables.js";
 import { type MachineState, type RomRange, TURN_STEPS, type Turn } from "../state.js";
 import { connectDisks, type DiskChoice } from "./disks.js";
@@ -43,7 +53,10 @@ export interface CreateOptions {
 }
 
 export interface BootOptions extends CreateOptions {
-  /** A multiboot 1 kernel (ELF or address fields), a Linux kernel (bzImage, or vmlinux with a PVH note), or a flat binary. */
+  /**
+   * A multiboot 1 kernel (ELF or address fields), a Linux kernel (bzImage, or vmlinux with a PVH note), or a flat binary.
+   * Without an image and a ROM the machine starts from the first sector of its first IDE disk, as a BIOS starts it.
+   */
   readonly image?: Uint8Array;
   /** Name of the image or ROM for messages, and for the start of a kernel's command line. */
   readonly imageName?: string;
@@ -52,6 +65,8 @@ export interface BootOptions extends CreateOptions {
   readonly modules?: readonly BootModule[];
   /** The file a Linux kernel finds as its first root. */
   readonly initrd?: Uint8Array;
+  /** Where a bzImage is entered: in protected mode (32, the default) or in 64-bit mode. */
+  readonly entry?: 32 | 64;
   /** "real": the image is a flat binary that starts in real mode at 0000:7C00, as a boot sector does. */
   readonly mode?: "real";
   /**
@@ -111,11 +126,12 @@ function withTables(config: DeviceConfig, model: ModelName): PageMap {
 
 const NOTHING: PageMap = PersistentMap.empty();
 
-/** @throws VirtlabError naming the image or ROM, the offset and the reason when it cannot be loaded. */
+/** @throws VirtlabError naming the image, ROM or disk, the offset and the reason when it cannot be loaded. */
 export function bootState(options: BootOptions): MachineState {
-  const { image, rom, mode } = options;
+  const { image, rom, mode, disks = [] } = options;
+  if (image === undefined && rom === undefined && disks.length > 0) return fromDisk(options);
   if ((image === undefined) === (rom === undefined))
-    throw new VirtlabError("boot: give either an image or a ROM (image, rom)");
+    throw new VirtlabError("boot: give either an image or a ROM (image, rom), or disks to start from");
   const state = createState(options);
   if (rom !== undefined) return withRom(state, rom, options.imageName ?? "rom");
   if (mode === undefined) return withImage(state, options, image!);
@@ -123,23 +139,53 @@ export function bootState(options: BootOptions): MachineState {
   return withBootSector(state, image!, options.imageName ?? "image");
 }
 
+/** A machine that starts from its first disk has a screen, because its BIOS writes there. */
+function fromDisk(options: BootOptions): MachineState {
+  const { devices = [], disks = [], append, modules = [], initrd, mode } = options;
+  const what = append ? "a command line" : modules.length > 0 ? "modules" : initrd ? "an initrd" : mode && "a mode";
+  if (what) throw new VirtlabError(`boot: a machine that starts from its disk cannot be given ${what}`);
+  const { extras } = machineKind(options.machine);
+  const state = createState({ ...options, devices: extras.includes("vga") ? [...devices, "vga"] : devices });
+  const [first] = disks;
+  const name = first !== undefined && "image" in first ? first.name : undefined;
+  return withBios(state, name ?? "disk 0");
+}
+
 function withImage(state: MachineState, options: BootOptions, image: Uint8Array): MachineState {
-  const { imageName, append, modules, initrd } = options;
+  const { imageName, append, modules, initrd, entry } = options;
   const plan = loadImage({
     image,
     memorySize: state.memorySize,
+    model: state.cpu.system.model,
     firmwareTables: machineKind(options.machine).tables.length > 0,
     ...(imageName === undefined ? {} : { imageName }),
     ...(append === undefined ? {} : { append }),
     ...(modules === undefined ? {} : { modules }),
     ...(initrd === undefined ? {} : { initrd }),
+    ...(entry === undefined ? {} : { entry }),
   });
   let { memory } = state;
   for (const { address, bytes } of plan.segments) memory = writeBytes(memory, address, bytes);
   const registers = Object.fromEntries(generalNames.map((name) => [name, plan.registers[name] | 0]));
   const { system } = state.cpu;
-  const cpu = { ...state.cpu, ...registers, eip: plan.entry | 0, system: withDescriptors(system, plan.descriptors) };
+  const described = withDescriptors(system, plan.descriptors);
+  const entered = plan.pageMap === undefined ? described : inLongMode(described, plan.pageMap);
+  const cpu = { ...state.cpu, ...registers, eip: plan.entry | 0, system: entered };
   return { ...state, memory, cpu };
+}
+
+/** In 64-bit mode with these page tables. Spec: SDM Vol. 3A, "Initializing IA-32e Mode". */
+function inLongMode(system: SystemState, pageMap: number): SystemState {
+  const { cs } = system.segments;
+  const access = (cs.access & ~ACCESS.BIG) | ACCESS.LONG;
+  return {
+    ...system,
+    cr0: system.cr0 | CR0.PG,
+    cr3: pageMap,
+    cr4: system.cr4 | CR4.PAE,
+    efer: system.efer | EFER.LME | EFER.LMA,
+    segments: { ...system.segments, cs: { ...cs, access } },
+  };
 }
 
 /** The same flat segments, from the table an image may count on. */

@@ -190,8 +190,23 @@ const modes = Object.freeze(
   Object.fromEntries(modelNames.map((name) => [name, modesOf(pagingFeatures[name])])),
 ) as Readonly<Record<ModelName, ReturnType<typeof modesOf>>>;
 
+type ModeBits = Pick<SystemState, "model" | "cr4" | "efer">;
+
+/** The mode asked for last, and what it was of: it hardly ever changes. A cache of a pure function. */
+let known: PagingMode = modes["486"].plain;
+let knownModel: ModelName = "486";
+let knownCr4 = 0;
+let knownEfer = 0;
+
 /** The paging mode, where CR0.PG is set. Spec: SDM Vol. 3A, "Paging Modes and Control Bits". */
-export function pagingMode({ model, cr4, efer }: Pick<SystemState, "model" | "cr4" | "efer">): PagingMode {
+export function pagingMode(system: ModeBits): PagingMode {
+  const { model, cr4, efer } = system;
+  if (cr4 === knownCr4 && efer === knownEfer && model === knownModel) return known;
+  [knownModel, knownCr4, knownEfer, known] = [model, cr4, efer, modeOf(system)];
+  return known;
+}
+
+function modeOf({ model, cr4, efer }: ModeBits): PagingMode {
   const of = modes[model];
   if ((efer & EFER.LMA) !== 0) return of.long[(efer & EFER.NXE) === 0 ? 0 : 1];
   if ((cr4 & CR4.PAE) !== 0) return of.pae[(efer & EFER.NXE) === 0 ? 0 : 1];

@@ -35,6 +35,7 @@ export const MEMORY = {
   mpTables: region(0xf_0000, 4 * KIB, "MultiProcessor Specification: software searches F0000 to FFFFF, in steps of 16"),
   acpiRoot: region(0xf_1000, 64, "ACPI: software searches E0000 to FFFFF for the RSDP, in steps of 16"),
   acpiTables: region(0xf_2000, 40 * KIB, "behind the RSDP, in what the memory map calls reserved"),
+  biosRom: region(0xf_c000, 16 * KIB, "where an AT has its BIOS, as much of it as ACPI tables leave"),
   pciWindow: region(0xe000_0000, 0x1ec0_0000, "between the most RAM there can be (3 GiB) and the I/O APIC: for PCI"),
   virtioMemory: region(0xfe80_0000, 64 * KIB, "what firmware gives to the virtio devices' BARs, 16 KiB each"),
   virtioMmio: region(0xfeb0_0000, 8 * 512, "microvm: the virtio devices' registers, where QEMU's have them"),

@@ -77,7 +77,7 @@ export interface VgaState {
 }
 
 /** What a VGA's BIOS sets for mode 3, 80 by 25 characters of 9 by 16. Spec: FreeVGA Project, "VGA Mode 3". */
-const MODE_3 = {
+export const MODE_3 = {
   misc: 0x67,
   sequencer: [0x03, 0x00, 0x03, 0x00, 0x02],
   crtc: [

@@ -601,6 +601,11 @@ export class AddressSpace {
     return slot;
   }
 
+  /** Physical address that code at `linear` is fetched from; throws #PF. */
+  codeAddress(linear: number): number {
+    return this.#translate(linear, false, this.user, true);
+  }
+
   codeByte(slot: number, offset: number): number {
     return this.#u8[SLOTS + slot * PAGE_SIZE + offset]!;
   }

@@ -10,6 +10,7 @@ import { decode } from "../isa/decoder.js";
 import type { DecodedInstruction } from "../isa/instruction.js";
 import { type X86CodeMode, x86 } from "../isa/x86.js";
 import type { EventKind, MachineEvent, MachineState, RomRange, Stop } from "../state.js";
+import { HOST_CALL, type HostCalls, hostCallsOf, type Supervisors } from "../supervisors.js";
 import { type AddressSpace, samePdptes } from "./address-space.js";
 import type { Blocks } from "./blocks.js";
 import { Core } from "./core.js";
@@ -55,6 +56,8 @@ export class Engine {
   #shutdown = false;
   #memorySize = 0;
   #rom: readonly RomRange[] = [];
+  #supervisors: Supervisors | undefined;
+  #hostCalls: HostCalls = hostCallsOf(undefined);
   /** A run is under way: if it was left by an error, nothing remembered can be trusted. */
   #running = false;
   /** The last instruction that was executed in TypeScript. */
@@ -101,6 +104,8 @@ export class Engine {
     this.#space.open(state.memory, state.memorySize, state.rom, sameTables);
     this.#memorySize = state.memorySize;
     this.#rom = state.rom;
+    this.#supervisors = state.supervisors;
+    this.#hostCalls = hostCallsOf(state.supervisors);
     this.#shutdown = state.shutdown;
     this.#value = state;
   }
@@ -119,6 +124,7 @@ export class Engine {
       ...this.#sealTurn(),
       memorySize: this.#memorySize,
       rom: this.#rom,
+      ...(this.#supervisors === undefined ? {} : { supervisors: this.#supervisors }),
       memory: this.#space.seal(),
       ...(disks === undefined ? {} : { disks }),
       devices,
@@ -464,6 +470,7 @@ export class Engine {
     const processor = this.#processor;
     const instruction = this.#blocks.instruction(record);
     if (instruction.row === undefined) {
+      if (this.#hostCall()) return -1;
       this.#exception(new Fault(instruction.vector, instruction.vector === VECTOR.GP ? 0 : undefined));
       return -1;
     }
@@ -488,6 +495,31 @@ export class Engine {
     if (processor.repeating) this.#i32[REPEATS >> 2]!++;
     else processor.eip = processor.nextEip;
     return following;
+  }
+
+  /** Runs the handler whose entry is at EIP, as one step; false where there is none, so that the bytes are #UD. */
+  #hostCall(): boolean {
+    if (this.#hostCalls.size === 0) return false;
+    const processor = this.#processor;
+    const handler = this.#hostCalls.get(this.#space.codeAddress(processor.linearEip));
+    if (handler === undefined) return false;
+    processor.nextEip = processor.eip + HOST_CALL.length;
+    processor.repeating = false;
+    processor.faultMet = false;
+    processor.checkpoint();
+    try {
+      handler(processor);
+    } catch (thrown) {
+      processor.restore();
+      this.#thrown(thrown);
+      return true;
+    }
+    this.#lastSystem = undefined;
+    processor.left--;
+    this.#begun = false;
+    if (this.#space.hit !== undefined) processor.attention ??= LOOK_AROUND;
+    processor.eip = processor.nextEip;
+    return true;
   }
 
   /** What an instruction, a fetch or a delivery threw instead of ending. */

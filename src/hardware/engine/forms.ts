@@ -46,8 +46,9 @@ function sharedKey({ row, size, memory, repeat }: Form, semanticsNumber: number)
   const kind = ({ method, type, name }: OperandCode, position: number): string => {
     if ("WQ".includes(method) || (method === "M" && unit !== undefined))
       return memory === "none" ? method + type : `${memory}${type}`;
-    if (method === "E" || method === "M" || method === "O")
-      return memory === "none" ? `r${type[0]}` : `${memory}${type[0]}`;
+    // In 64-bit code its address has 64 bits.
+    if (method === "O") return `O${memory}${type[0]}`;
+    if (method === "E" || method === "M") return memory === "none" ? `r${type[0]}` : `${memory}${type[0]}`;
     if ("VUPN".includes(method)) return method + type;
     if (method === "I" || name === "1") return size === 64 ? `i${type}` : "i";
     if (position === 2 && method === "fixed") return name!;

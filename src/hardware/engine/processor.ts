@@ -665,6 +665,8 @@ export class Processor implements ProcessorPort {
     this.#system.restore();
     this.#codeMode = undefined;
     this.#ways.abandon();
+    // A task switch may have come as far as another CR3.
+    this.#space.flushIfChanged();
   }
 
   pageFaultAt(linear: number): void {

@@ -13,6 +13,7 @@ import {
   v128Words,
   vectorBinary,
   vectorShift,
+  vectorUnary,
   zeros,
 } from "../engine/simd.js";
 import { below, type Code, type Expr, i32, i64, select, unary } from "./code.js";
@@ -46,12 +47,6 @@ export const lanewise =
   (op: VectorBinaryOp): Operation =>
   (_, a, b) =>
     vectorBinary(op, a, b);
-
-/** The operation on source and destination, in this order. */
-export const reversed =
-  (op: VectorBinaryOp): Operation =>
-  (_, a, b) =>
-    vectorBinary(op, b, a);
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
 /** 0 to 15. */
@@ -161,3 +156,55 @@ export function lanesOf(immediate: Expr, bytes: 2 | 4 | 8): Expr {
 export const lowHalf = (a: Expr): Expr => extract("i64x2", a, 0);
 /** Bits of `upper` above the lower 64 of `lower`. */
 export const withLow = (upper: Expr, lower: Expr): Expr => pick(8, [0, 3], lower, upper);
+
+/** Sums of the absolute differences of bytes, eight at a time. */
+export const sumOfDifferences: Operation = (c, a, b) => {
+  const differences = vectorBinary(
+    "v128.or",
+    vectorBinary("i8x16.sub_sat_u", a, b),
+    vectorBinary("i8x16.sub_sat_u", b, a),
+  );
+  const fours = vectorUnary("i32x4.extadd_pairwise_i16x8_u", vectorUnary("i16x8.extadd_pairwise_i8x16_u", differences));
+  const sums = c.let(fours);
+  const lower = vectorBinary("v128.and", sums, v128Words(-1, 0, -1, 0));
+  return vectorBinary("i64x2.add", lower, vectorShift("i64x2.shr_u", sums, i32(32)));
+};
+
+/** Products of unsigned bytes of the destination and signed ones of the source, added in pairs. */
+export const mixedProducts: Operation = (_, a, b) => {
+  const low = vectorBinary(
+    "i16x8.mul",
+    vectorBinary("v128.and", a, v128Words(0xff00ff, 0xff00ff, 0xff00ff, 0xff00ff)),
+    vectorShift("i16x8.shr_s", vectorShift("i16x8.shl", b, i32(8)), i32(8)),
+  );
+  const high = vectorBinary("i16x8.mul", vectorShift("i16x8.shr_u", a, i32(8)), vectorShift("i16x8.shr_s", b, i32(8)));
+  return vectorBinary("i16x8.add_sat_s", low, high);
+};
+
+/** WebAssembly saturates the one product that does not fit, where the manual has it wrap. */
+export const roundedProducts: Operation = (c, a, b) => {
+  const least = v128Words(-0x7fff8000, -0x7fff8000, -0x7fff8000, -0x7fff8000);
+  const both = vectorBinary("v128.and", vectorBinary("i16x8.eq", a, least), vectorBinary("i16x8.eq", b, least));
+  return vectorBinary("v128.xor", c.let(vectorBinary("i16x8.q15mulr_sat_s", a, b)), both);
+};
+
+/** The destination with the sign of the source: kept, zero or negated. */
+export const withSign =
+  (lanes: "i8x16" | "i16x8" | "i32x4"): Operation =>
+  (c, a, b) => {
+    const negative = c.let(vectorBinary(`${lanes}.gt_s`, zeros, b));
+    const signed = vectorBinary(`${lanes}.sub`, vectorBinary("v128.xor", a, negative), negative);
+    return vectorBinary("v128.andnot", signed, vectorBinary(`${lanes}.eq`, b, zeros));
+  };
+
+/** Bytes of the destination by number; a number with its highest bit set stands for zero. */
+export const shuffleBytes =
+  (mask: number): Operation =>
+  (_, a, b) =>
+    vectorBinary("i8x16.swizzle", a, vectorBinary("v128.and", b, splat("i8x16", i32(mask))));
+
+export const complement: Operation = (_, a, b) => vectorBinary("v128.andnot", b, a);
+export const magnitude =
+  (lanes: "i8x16" | "i16x8" | "i32x4"): Operation =>
+  (_, _a, b) =>
+    vectorUnary(`${lanes}.abs`, b);

@@ -35,7 +35,7 @@ const rectangle = (x: number, y: number, width: number, height: number, fill: st
  *
  * @example
  * const machine = Machine.create({ machine: "pc" }).write(0xb8000, Uint8Array.of(0x48, 7, 0x69, 7));
- * screenDiagram(machine.screen, { from: machine }).text.split("\n")[1] // => '  Hi'
+ * screenDiagram(screen(machine), { from: machine }).text.split("\n")[1] // => '  Hi'
  */
 export function screenDiagram(screen: Screen, options: DiagramOptions = {}): Diagram {
   const { columns, rows, text: lines, cells, cursor, colours } = screen;

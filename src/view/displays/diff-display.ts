@@ -36,6 +36,12 @@ function wideName(index: string | undefined): string | undefined {
   return `${longNames[8 + ((at - 8) >> 1)]} (${at % 2 === 0 ? "31:0" : "63:32"})`;
 }
 
+/** What a register of 32 bits is called in long mode: the low half of a wider one, but EIP and EFLAGS have all there is. */
+function longName(register: string): string {
+  if (register === "eip" || register === "eflags") return `r${register.slice(1)}`;
+  return /^e[a-z]{2}$/.test(register) ? `r${register.slice(1)} (31:0)` : register;
+}
+
 const ONE_BIT_FLAGS = Object.entries(FLAG).filter(([name]) => name !== "RESERVED" && name !== "IOPL");
 
 /** "IF 1 → 0". */
@@ -51,7 +57,7 @@ function flagsText(before: number, after: number): string {
 /** What a change of a register means, where its number alone does not say it. */
 function noteOf(register: string, before: Value, after: Value): string {
   if (typeof before !== "number" || typeof after !== "number") return "";
-  if (register === "eflags") return flagsText(before, after);
+  if (register === "eflags" || register === "rflags") return flagsText(before, after);
   return register === "cs" && ((before ^ after) & 3) !== 0 ? `RPL ${before & 3} → ${after & 3}` : "";
 }
 
@@ -116,7 +122,7 @@ function select({ state, memory }: MachineDifference, stack: StackChange | undef
   ];
   const registers = state.flatMap((field) => {
     const register = registerOf(field.path);
-    return register === undefined ? [] : [{ ...field, register }];
+    return register === undefined ? [] : [{ ...field, register: long ? longName(register) : register }];
   });
   const fields = state.filter(({ path }) => registerOf(path) === undefined);
   return {

@@ -75,11 +75,11 @@ function compareExchange(c: Code): void {
   const source = c.read(1);
   const { setFlags } = difference(c, accumulator, old);
   const equal = c.let(eq(accumulator, old));
-  // The destination is written in either case. When it is the accumulator itself it is equal by definition.
-  c.write(0, c.let(select(equal, source, old)));
+  // Memory is written in either case. A register that keeps its value keeps its upper half, too.
+  if (c.isMemory(0)) c.write(0, c.let(select(equal, source, old)));
   c.if(
     equal,
-    () => {},
+    () => c.isMemory(0) || c.write(0, source),
     () => c.setRegister(0, c.size, old),
   );
   setFlags();
@@ -344,24 +344,17 @@ const definitions: readonly Definition[] = [
     forms: [["F3 90"]],
     system: (port) => port.pause(),
   },
-  {
-    mnemonic: "PREFETCHW",
-    group: "miscellaneous",
-    summary: "Says that a line of memory will be written soon; does nothing else.",
-    spec: "SDM Vol. 2B, PREFETCHW—Prefetch Data Into Caches in Anticipation of a Write",
-    forms: [["0F 0D /1", "Mb"]],
-    needs: "LM",
-    semantics: () => {},
-  },
-  {
-    mnemonic: "PREFETCH",
-    group: "miscellaneous",
-    summary: "Says that a line of memory will be read soon; does nothing else.",
-    spec: 'SDM Vol. 2D, Appendix A, "Two-byte Opcode Map", 0F 0D',
-    forms: [["0F 0D /0", "Mb"]],
-    needs: "LM",
-    semantics: () => {},
-  },
+  ...["PREFETCH", "PREFETCHW"].map(
+    (mnemonic, digit): Definition => ({
+      mnemonic,
+      group: "miscellaneous",
+      summary: "Says that a line of memory will be used soon; does nothing else.",
+      spec: "SDM Vol. 2B, PREFETCHW—Prefetch Data Into Caches in Anticipation of a Write",
+      forms: [[`0F 0D /${digit}`, "M"]],
+      needs: "LM",
+      semantics: () => {},
+    }),
+  ),
   {
     mnemonic: "UD2",
     group: "miscellaneous",

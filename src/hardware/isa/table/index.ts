@@ -19,8 +19,10 @@ import { sseRoundRows } from "./sse-round.js";
 import { sseStringRows } from "./sse-string.js";
 import { stringRows } from "./string.js";
 import { systemRows } from "./system.js";
+import { vectorElementRows } from "./vector-element.js";
 import { vectorMoveRows } from "./vector-move.js";
 import { vectorOtherRows } from "./vector-other.js";
+import { vectorShiftRows } from "./vector-shift.js";
 import { vectorShuffleRows } from "./vector-shuffle.js";
 import { x87ArithmeticRows } from "./x87-arithmetic.js";
 import { x87CompareRows } from "./x87-compare.js";
@@ -45,6 +47,8 @@ export const rows: readonly Row[] = Object.freeze([
   ...randomRows,
   ...vectorMoveRows,
   ...vectorShuffleRows,
+  ...vectorShiftRows,
+  ...vectorElementRows,
   ...packedIntegerRows,
   ...vectorOtherRows,
   ...sseArithmeticRows,

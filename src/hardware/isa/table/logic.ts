@@ -251,8 +251,8 @@ const BIT_FLAGS = { written: "OSAPC", undefined: "OSAP" };
 function bitScan(find: (value: Expr) => Expr): (c: Code) => void {
   return (c) => {
     const source = c.let(c.zeroExtend(c.read(1)));
-    const old = c.read(0);
-    c.write(0, c.signExtend(select(source, find(source), old)));
+    // All of it, also the upper half that a result of 32 bits would clear.
+    c.if(source, () => c.write(0, find(source)));
     c.flags({ result: source, carry: i32(0), carries: i32(0) });
   };
 }

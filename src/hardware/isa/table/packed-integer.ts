@@ -3,77 +3,25 @@
  * operation serves both: the lower half of a vector is an MMX register.
  * Spec: SDM Vol. 1, "MMX Instructions", "SSE2 128-Bit SIMD Integer Instructions", "SSSE3 Instructions".
  */
-import { i32 } from "../code.js";
 import { type Definition, define, type Row } from "../instruction.js";
 import {
+  complement,
   evenProducts,
   highProducts,
   horizontal,
   interleave,
   lanewise,
+  magnitude,
+  mixedProducts,
   type Operation,
   packing,
-  splat,
+  roundedProducts,
+  shuffleBytes,
+  sumOfDifferences,
   type VectorBinaryOp,
-  v128Words,
-  vectorBinary,
-  vectorShift,
-  vectorUnary,
-  zeros,
+  withSign,
 } from "../vector.js";
 import { mmxForm, type VectorGroup, xmmForm } from "./vector-forms.js";
-
-/** Sums of the absolute differences of bytes, eight at a time. */
-const sumOfDifferences: Operation = (c, a, b) => {
-  const differences = vectorBinary(
-    "v128.or",
-    vectorBinary("i8x16.sub_sat_u", a, b),
-    vectorBinary("i8x16.sub_sat_u", b, a),
-  );
-  const fours = vectorUnary("i32x4.extadd_pairwise_i16x8_u", vectorUnary("i16x8.extadd_pairwise_i8x16_u", differences));
-  const sums = c.let(fours);
-  const lower = vectorBinary("v128.and", sums, v128Words(-1, 0, -1, 0));
-  return vectorBinary("i64x2.add", lower, vectorShift("i64x2.shr_u", sums, i32(32)));
-};
-
-/** Products of unsigned bytes of the destination and signed ones of the source, added in pairs. */
-const mixedProducts: Operation = (_, a, b) => {
-  const low = vectorBinary(
-    "i16x8.mul",
-    vectorBinary("v128.and", a, v128Words(0xff00ff, 0xff00ff, 0xff00ff, 0xff00ff)),
-    vectorShift("i16x8.shr_s", vectorShift("i16x8.shl", b, i32(8)), i32(8)),
-  );
-  const high = vectorBinary("i16x8.mul", vectorShift("i16x8.shr_u", a, i32(8)), vectorShift("i16x8.shr_s", b, i32(8)));
-  return vectorBinary("i16x8.add_sat_s", low, high);
-};
-
-/** WebAssembly saturates the one product that does not fit, where the manual has it wrap. */
-const roundedProducts: Operation = (c, a, b) => {
-  const least = v128Words(-0x7fff8000, -0x7fff8000, -0x7fff8000, -0x7fff8000);
-  const both = vectorBinary("v128.and", vectorBinary("i16x8.eq", a, least), vectorBinary("i16x8.eq", b, least));
-  return vectorBinary("v128.xor", c.let(vectorBinary("i16x8.q15mulr_sat_s", a, b)), both);
-};
-
-/** The destination with the sign of the source: kept, zero or negated. */
-const withSign =
-  (lanes: "i8x16" | "i16x8" | "i32x4"): Operation =>
-  (c, a, b) => {
-    const negative = c.let(vectorBinary(`${lanes}.gt_s`, zeros, b));
-    const signed = vectorBinary(`${lanes}.sub`, vectorBinary("v128.xor", a, negative), negative);
-    return vectorBinary("v128.andnot", signed, vectorBinary(`${lanes}.eq`, b, zeros));
-  };
-
-/** Bytes of the destination by number; a number with its highest bit set stands for zero. */
-const shuffleBytes =
-  (mask: number): Operation =>
-  (_, a, b) =>
-    vectorBinary("i8x16.swizzle", a, vectorBinary("v128.and", b, splat("i8x16", i32(mask))));
-
-const complement: Operation = (_, a, b) => vectorBinary("v128.andnot", b, a);
-const magnitude =
-  (lanes: "i8x16" | "i16x8" | "i32x4"): Operation =>
-  (_, _a, b) =>
-    vectorUnary(`${lanes}.abs`, b);
 
 interface Packed {
   readonly mnemonic: string;

@@ -1,5 +1,6 @@
 /** What definitions of MMX and SSE instructions share: the group they came with, and the registers they work on. */
 import type { Feature } from "../../cpu/features.js";
+import { and, type Code, type Expr, i32 } from "../code.js";
 import type { Definition } from "../instruction.js";
 
 const features = {
@@ -25,3 +26,6 @@ export const xmmForm = shared("sse");
 export const mmxForm = shared("mmx");
 /** An instruction on registers of both kinds. */
 export const bothForm = shared("mmx-sse");
+
+/** The immediate, operand `index`, unsigned. */
+export const immediate = (c: Code, index = 2): Expr => c.let(and(c.read(index), i32(0xff)));
