@@ -231,6 +231,6 @@ function placeDistance(
     bytes: littleEndian(wrapped, length),
     problem: reaches
       ? undefined
-      : `the target ${numberText(number)} is ${wrapped} bytes away, and "${formText(form.row)}" reaches ${-limit} to ${limit - 1n}`,
+      : `the target ${numberText(number)} is ${wrapped} bytes away, and "${formText(form.row, form.size === 64 ? 64 : 32)}" reaches ${-limit} to ${limit - 1n}`,
   };
 }

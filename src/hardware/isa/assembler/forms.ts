@@ -328,7 +328,7 @@ function fitOfImmediate(row: Row, { type }: OperandCode, size: OperandSize, oper
 function noForm({ place, mnemonic, operands, text, bits }: InstructionText): never {
   const all = (bySpelling.get(mnemonic) ?? []).filter(existsIn(bits)).map(({ row }) => row);
   const same = all.filter((row) => row.operands.length === operands.length);
-  const takes = [...new Set((same.length > 0 ? same : all).map(formText))];
+  const takes = [...new Set((same.length > 0 ? same : all).map((row) => formText(row, bits)))];
   const given = operands.length === 0 ? "no operands" : `"${text}"`;
   return fail(place, `${mnemonic}: no form takes ${given}; its forms are ${takes.map((one) => `"${one}"`).join(" ")}`);
 }
@@ -362,18 +362,22 @@ const typeTexts: Readonly<Record<string, string>> = {
   bs: "8",
   w: "16",
   d: "32",
-  v: "16/32/64",
+  v: "16/32",
   z: "16/32",
-  y: "32/64",
-  yy: "64/128",
+  y: "32",
+  yy: "64",
   q: "64",
 };
 
+/** The same in 64-bit code, where there is more. */
+const wideTexts: Readonly<Record<string, string>> = { v: "16/32/64", y: "32/64", yy: "64/128" };
+
 /** A row in the notation of instruction references: "r/m16/32, imm8". */
-export function formText(row: Row): string {
+export function formText(row: Row, bits: CodeBits): string {
+  const widths = bits === 64 ? { ...typeTexts, ...wideTexts } : typeTexts;
   const texts = row.operands.map(({ method, type, name }) => {
-    if (name !== undefined) return name === "rAX" ? "ax/eax/rax" : name.toLowerCase();
-    return methodTexts[method] + ("EGZRMI".includes(method) ? (typeTexts[type] ?? "") : "");
+    if (name !== undefined) return name === "rAX" ? `ax/eax${bits === 64 ? "/rax" : ""}` : name.toLowerCase();
+    return methodTexts[method] + ("EGZRMI".includes(method) ? (widths[type] ?? "") : "");
   });
   return [row.mnemonic.toLowerCase(), texts.filter((text) => text !== "").join(", ")].join(" ").trim();
 }

@@ -253,7 +253,7 @@ export const longStatements: readonly string[] = lines(`
 /** Programs in which statements depend on each other. */
 export const longPrograms: readonly string[] = [
   "default rel\nstart: mov rax, [value]\nlea rbx, [value]\nmov eax, [abs value]\nmov rcx, [gs:8]\njmp start\nvalue: dq value",
-  "bits 16\nmov eax, cr0\njmp dword 8:next\nbits 32\nnext: mov eax, 1\njmp 8:long\nbits 64\nlong: mov rax, 1\nmov rsp, long",
+  "bits 16\nmov eax, cr0\njmp dword 8:next\nbits 32\nnext: mov eax, 1\njmp 8:there\nbits 64\nthere: mov rax, 1\nmov rsp, there",
   ...[125, 126, 127, 128, 129].map((count) => `a: jmp b\n jz b\n jrcxz c\nc: times ${count} nop\nb: jmp a\n jz a`),
   "mov rax, x\nmov rax, [rbx+x]\nadd rax, x\npush x\nx equ 5\nmov rcx, y\ny equ 0x123456789",
   "org 0x100000\na: lea rsi, [rel b]\nmov rdi, b\nmov edi, b\nmov qword [rdi], b\npush b\nadd rdi, b\nb: dq b-a",

@@ -11,7 +11,7 @@ const LARGEST_ERROR = 1.5 * 2 ** -12;
 /** What is in XMM0 after `instruction xmm0, [SOURCE]`, as single-precision numbers. */
 function results(instruction: string, numbers: readonly number[]): readonly number[] {
   const text = `mov eax, cr4\n or eax, 0x600\n mov cr4, eax\n ${instruction} xmm0, [${SOURCE}]\n movups [0x3100], xmm0\n hlt`;
-  const machine = Machine.create({ memory: "1M" })
+  const machine = Machine.create({ memory: "1M", model: "max" })
     .write(CODE, assemble(text, { bits: 32, address: CODE }).bytes)
     .write(SOURCE, new Uint8Array(Float32Array.from(numbers).buffer))
     .edit((draft) => {

@@ -3,22 +3,15 @@
  * Spec: SDM Vol. 1, "System Instructions"; Vol. 3A, "Privileged Instructions".
  */
 
-import { writeCr0, writeCr3, writeCr4 } from "../../cpu/control-registers.js";
+import { writeCr0 } from "../../cpu/control-registers.js";
 import { identify } from "../../cpu/cpuid.js";
-import { models } from "../../cpu/model.js";
 import { msrWord, readMsr, timestampCounter, writeMsr } from "../../cpu/msr.js";
 import { effectiveAddress, operandAddress, readOperand, writeOperand } from "../../cpu/operands.js";
 import { Fault, type ProcessorPort, VECTOR } from "../../cpu/processor.js";
-import { addressOf, highWord, readAddress, writeQuad } from "../../cpu/quadwords.js";
-import { CR0, CR4, FLAG, isCanonical, isLong, segmentNames } from "../../cpu/state.js";
-import {
-  type DecodedInstruction,
-  type Definition,
-  define,
-  type Operand,
-  type SystemInstruction,
-} from "../instruction.js";
-import { privileged, requireRing0, supervisedWithUmip } from "./common.js";
+import { highWord, readAddress, writeQuad } from "../../cpu/quadwords.js";
+import { CR0, CR4, FLAG, isCanonical, segmentNames } from "../../cpu/state.js";
+import { type DecodedInstruction, type Definition, define, type SystemInstruction } from "../instruction.js";
+import { privileged, supervisedWithUmip } from "./common.js";
 import { storeAddress } from "./system-register-moves.js";
 
 const system = { group: "system" } as const;
