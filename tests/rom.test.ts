@@ -131,7 +131,7 @@ describe("a ROM", () => {
   it("and an image are not given together, and an unknown model is named with those there are", () => {
     expect(() => Machine.boot({ rom, image: rom })).toThrow("either an image or a ROM");
     expect(() => Machine.create({ model: "386" as "486" })).toThrow(
-      'model "386" is unknown (known: 486, pentium, pentium2)',
+      'model "386" is unknown (known: 486, pentium, pentium2, pentium3, core2, nehalem, phenom, max)',
     );
   });
 });

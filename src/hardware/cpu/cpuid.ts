@@ -152,9 +152,6 @@ const extendedLeaves: Readonly<Record<number, Leaf>> = {
 /**
  * What CPUID gives for a leaf (EAX) and subleaf (ECX). A leaf beyond the last one answers as the last basic one does on
  * Intel's parts, and is all zeros on AMD's.
- *
- * @example
- * identify("pentium2", 1)[0] // => 0x652
  */
 export function identify(name: ModelName, leaf: number, subleaf = 0, place: CpuidPlace = ALONE): CpuidLeaf {
   const model = models[name];

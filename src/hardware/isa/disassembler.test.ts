@@ -37,7 +37,7 @@ const text = (hex: string, bits: CodeBits = 32): string[] =>
 
 describe("disassembler", () => {
   it.each([16, 32, 64] as const)("says the same as iced about every row with its ModR/M bytes, %i bits", (bits) => {
-    // In 64-bit code there are REX prefixes, so that a third of the ModR/M bytes is twice as much.
+    // In 64-bit code there are REX prefixes, so that a sixth of the ModR/M bytes is as much.
     const encodings = encodingsOfRows(1, bits);
     expect(encodings.length).toBeGreaterThan(70_000);
     expect(disagreements(encodings, bits).slice(0, 20)).toEqual([]);

@@ -140,7 +140,7 @@ export function encodingsOfRows(every = 1, bits: CodeBits = 32): readonly Uint8A
       (long ? rexes : [[]]).map((rex) => ({ prefix, rex, rare: !sizePrefixes.includes(prefix) })),
     );
     for (const { prefix, rex, rare } of prefixes) {
-      const step = share * (rare ? 5 : 1) * (long ? 3 : 1);
+      const step = share * (rare ? 5 : 1) * (long ? 6 : 1);
       const [mandatory, map] = encodingHead(row);
       const head = [...prefix, ...mandatory, ...rex, ...map];
       const tail = Array.from({ length: 10 }, random);
