@@ -8,6 +8,7 @@ import { rows } from "../src/hardware/isa/table/index.js";
 import { rowsOfGuest } from "./support/coverage.js";
 import { guests } from "./support/guests.js";
 import { nativeForms } from "./support/native-cases.js";
+import { forms64 } from "./support/native64-cases.js";
 import { packageRoot } from "./support/virtlab.js";
 import { comparedX87Rows } from "./support/x87-cases.js";
 
@@ -56,7 +57,7 @@ const testedAlone = [
   ],
   ...["RDPID F3 0F C7 F8+i Rd", "RDPID F3 0F C7 F8+i Rq", "RDTSCP 0F 01 F9", "SWAPGS 0F 01 F8", "SYSCALL 0F 05"],
   ...["SYSRET 0F 07", "CLAC NP 0F 01 CA", "STAC NP 0F 01 CB"],
-  // No processor gives the same bits: sse-reciprocal.test.ts has the bound of the approximations.
+  // No processor gives the same bits: sse.test.ts has the bound of the approximations.
   ...["RDRAND 0F C7 F0+i Rv", "RDSEED 0F C7 F8+i Rv", "RCPPS NP 0F 53 /r Vdq Wdq", "RCPSS F3 0F 53 /r Vd Wd"],
   ...["RSQRTPS NP 0F 52 /r Vdq Wdq", "RSQRTSS F3 0F 52 /r Vd Wd"],
   // Passes the turn: several-processors.test.ts.
@@ -215,7 +216,7 @@ describe("every row of the instruction table", () => {
   });
 
   it("is executed by a guest or compared with the host's processor, apart from those listed", () => {
-    const executed = new Set<Row>([...nativeForms().map(({ row }) => row), ...comparedX87Rows]);
+    const executed = new Set<Row>([...[...nativeForms(), ...forms64].map(({ row }) => row), ...comparedX87Rows]);
     for (const { name, image, input } of guests) {
       if (name.startsWith("bench-")) continue;
       for (const row of rowsOfGuest(image, 120_000, input)) executed.add(row);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type NotebookCell, parseNotebook } from "../src/notebook/document/notebook-document.js";
 import { runNotebook } from "../src/notebook/document/run-notebook.js";
+import { builtState } from "../src/systems/built-state.js";
 import { provenanceOf } from "../src/view/plot/provenance.js";
 import { packageRoot } from "./support/virtlab.js";
 
@@ -137,4 +138,34 @@ describe("12-interrupts", () => {
     expectFigure("figure", "line or flag", "time (ticks)");
     expectFigure("latency", "latency (ticks)", "interrupt (number)");
   });
+});
+
+function hasState(name: string): boolean {
+  try {
+    builtState(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe("13-boot", () => {
+  it("boots Debian, or a kernel of ours where it is not there, forks it, compares the forks and steps back", async () => {
+    const { text, errors, expectFigure } = await run("13-boot.ipynb");
+    expect(errors).toEqual([]);
+    const isDebian = hasState("debian-shell");
+    expect(text("get")).toContain(
+      isDebian ? "virtlab: ready" : "virtlab state make debian-shell --download\necho: ready",
+    );
+    expect(text("start")).toMatch(/^machine at step 0, .*CPL 0/);
+    expect(text("info")).toMatch(isDebian ? /command line +nolapic/ : /memory above, KiB +15232/);
+    expect(text("boot")).toMatch(/^boot: [\d,]+ steps\n/);
+    expectFigure("instructions", "share (%)", "boot (steps)");
+    expectFigure("events", "deliveries (number)", "boot (steps)");
+    expectFigure("memory", "memory (MiB)", "boot (steps)");
+    expect(text("forks")).toMatch(isDebian ? /model name\s+: Pentium III/ : /UNAME -A\n\nPS\n/);
+    expect(text("futures")).toMatch(/^difference: 1 field, \d+ bytes of memory in \d+ runs\n[\s\S]* 31 → 32/);
+    expect(text("back")).toMatch(/=> \w+ +ee +out dx, al\n/);
+    expect(text("back-step")).toMatch(/eip \w+→\w+\n/);
+  }, 180_000);
 });

@@ -3,6 +3,7 @@
  * Exit status: 0 powered off or reset, (value << 1) | 1 debug exit, 2 bad input, 3 limit, 4 triple fault or a dead halt.
  */
 import { Command } from "commander";
+import type { Machine } from "../hardware/machine.js";
 import type { Stop } from "../hardware/state.js";
 import { VirtlabError } from "../state/error.js";
 import { runUnderGdb } from "./boot/debugged.js";
@@ -16,7 +17,7 @@ import { EXIT_STATUS } from "./status.js";
 
 export function bootCommand(): Command {
   const command = new Command("boot")
-    .description("boot a kernel, a flat binary or a ROM, with its serial port on standard input and output")
+    .description("boot a kernel, a flat binary, a ROM or a disk, with its serial port on standard input and output")
     .argument("[image]", "Linux kernel (bzImage, vmlinux), multiboot kernel, or a flat binary loaded at 1 MiB")
     .action(async (image: string | undefined, flags: BootFlags) => {
       process.exitCode = await boot(image, flags);
@@ -34,6 +35,8 @@ async function boot(imageFile: string | undefined, flags: BootFlags): Promise<nu
   if (flags.reboot && (record ?? replay) !== undefined)
     throw new VirtlabError("boot: a recording ends with a reset, so it does not go with --reboot");
   const start = firstMachine(imageFile, flags);
+  if (flags.screen && start.devices.vga === undefined)
+    throw new VirtlabError(`boot: a machine "${start.kind}" has no screen to show (--screen)`);
   const recording = replay === undefined ? undefined : readRecording(replay);
   if (recording !== undefined && recording.start !== start.hash)
     throw new VirtlabError(`${replay}: recorded on another machine: image and options have to be the same`);
@@ -62,10 +65,17 @@ async function boot(imageFile: string | undefined, flags: BootFlags): Promise<nu
   if (recording !== undefined && (machine.steps !== recording.end.steps || machine.hash !== recording.end.hash))
     throw new VirtlabError(`${replay}: the run ended otherwise than the recorded one, after ${machine.steps} steps`);
   const status = recording !== undefined && session.end.reason === "limit" ? EXIT_STATUS.ok : statusOf(session);
-  if (flags.json) process.stdout.write(`${JSON.stringify(summary(session, status, wallSeconds), null, 2)}\n`);
-  else if (recording === undefined || session.end.reason !== "limit") tell(session, flags);
+  if (flags.json) process.stdout.write(`${JSON.stringify(summary(session, flags, status, wallSeconds), null, 2)}\n`);
+  else {
+    if (flags.screen) process.stdout.write(`${screenText(machine)}\n`);
+    if (recording === undefined || session.end.reason !== "limit") tell(session, flags);
+  }
   return status;
 }
+
+/** The lines of the screen, without what is blank at its end. */
+const screenText = (machine: Machine): string =>
+  machine.screen === undefined ? "(the machine has no VGA)" : machine.screen.text.join("\n").trimEnd();
 
 /** Ends that are no dead end, and their status. */
 const STATUS: Readonly<Record<string, number>> = {
@@ -94,7 +104,7 @@ function statistics({ machine }: Session, wallSeconds: number) {
   return { instructions, ticks: machine.ticks, exceptions, interrupts, wallSeconds };
 }
 
-function summary(session: Session, status: number, wallSeconds: number) {
+function summary(session: Session, flags: BootFlags, status: number, wallSeconds: number) {
   const { end, machine, output } = session;
   return {
     end: end.reason,
@@ -102,6 +112,7 @@ function summary(session: Session, status: number, wallSeconds: number) {
     steps: machine.steps,
     ...statistics(session, wallSeconds),
     hash: machine.hash,
+    ...(flags.screen ? { screen: machine.screen?.text ?? null } : {}),
     serial: Buffer.from(output, "latin1").toString("utf8"),
   };
 }

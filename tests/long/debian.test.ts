@@ -1,11 +1,20 @@
 /**
- * Debian's kernels on an ISA machine, by PVH and as bzImage: to a shell that answers, and to a reset. What their init
- * script reports is what it reports in QEMU, and what their log warns of is what it warns of there, but for lists with
+ * Debian's kernels on an ISA machine and on a PC, by PVH and as bzImage: to a shell that answers, and to a reset or to
+ * power-off. What their init script reports is what it reports in QEMU, and what their log warns of is what it warns of there, but for lists with
  * reasons.
  */
 import { describe, expect, it, type TestContext } from "vitest";
 import type { Machine } from "../../src/hardware/machine.js";
-import { bootToPrompt, debianCases, enter, inQemu, reportOf, WARNINGS, warningsIn } from "../support/debian.js";
+import {
+  bootToPrompt,
+  type DebianCase,
+  debianCases,
+  enter,
+  inQemu,
+  reportOf,
+  WARNINGS,
+  warningsIn,
+} from "../support/debian.js";
 
 const ANSWERED = "uname -a; cat /proc/cpuinfo; ls /; ps";
 
@@ -23,8 +32,11 @@ interface Expectations {
   readonly warnings: readonly string[];
 }
 
-const expectations: Readonly<Record<keyof typeof debianCases, Expectations>> = {
-  "686-pae": {
+const CLOUD = /^Linux \(none\) 6\.1\.0-\d+-cloud-amd64 #1 SMP PREEMPT_DYNAMIC Debian .* x86_64 GNU\/Linux\r$/m;
+const CORE2 = "Intel(R) Core(TM)2 Duo CPU     T7700  @ 2.40GHz";
+
+const expectations: Readonly<Record<string, Expectations>> = {
+  "686-pae on isapc": {
     uname: /^Linux \(none\) 6\.1\.0-\d+-686-pae #1 SMP PREEMPT_DYNAMIC Debian .* i686 GNU\/Linux\r$/m,
     modelName: "Pentium III (Katmai)",
     differences: {
@@ -40,9 +52,9 @@ const expectations: Readonly<Record<keyof typeof debianCases, Expectations>> = {
       "Failed to access perfctr msr (MSR 186 is ffffffffffffffff)",
     ],
   },
-  "cloud-amd64": {
-    uname: /^Linux \(none\) 6\.1\.0-\d+-cloud-amd64 #1 SMP PREEMPT_DYNAMIC Debian .* x86_64 GNU\/Linux\r$/m,
-    modelName: "Intel(R) Core(TM)2 Duo CPU     T7700  @ 2.40GHz",
+  "cloud-amd64 on isapc": {
+    uname: CLOUD,
+    modelName: CORE2,
     differences: {
       // The part's physical addresses; QEMU gives all of its processors 40 bits.
       here: { flags: ["vme"], "address sizes": ["36"] },
@@ -50,6 +62,18 @@ const expectations: Readonly<Record<keyof typeof debianCases, Expectations>> = {
       qemu: { flags: ["acpi", "monitor"], "address sizes": ["40"], "/sys/class": ["dmi"] },
     },
     warnings: [],
+  },
+  "cloud-amd64 on pc with two processors": {
+    uname: CLOUD,
+    modelName: CORE2,
+    differences: {
+      here: { flags: ["vme"], "address sizes": ["36"] },
+      qemu: { flags: ["acpi", "monitor"], "address sizes": ["40"], "/sys/class": ["dmi"] },
+    },
+    warnings: [
+      // There is no mouse.
+      "i8042: PNP: PS/2 appears to have AUX port disabled, if this is incorrect please boot with i8042.nopnp",
+    ],
   },
 };
 
@@ -75,36 +99,35 @@ function takeApart(report: ReadonlyMap<string, string>, { here, qemu }: Differen
   return { lists, rest };
 }
 
-const KERNELS = Object.values(debianCases);
 const qemuOutputs = new Map<string, Promise<string>>();
-function qemuOutput(context: TestContext, which: (typeof KERNELS)[number]): Promise<string> {
-  const known = qemuOutputs.get(which.flavour);
+function qemuOutput(context: TestContext, which: DebianCase): Promise<string> {
+  const known = qemuOutputs.get(which.name);
   if (known !== undefined) return known;
-  const output = inQemu(context, which, [WARNINGS, ANSWERED, "reboot -f"]);
-  qemuOutputs.set(which.flavour, output);
+  const output = inQemu(context, which, [WARNINGS, ANSWERED, which.last]);
+  qemuOutputs.set(which.name, output);
   return output;
 }
 
 const booted = new Map<string, Machine>();
-function atPrompt(context: TestContext, which: (typeof KERNELS)[number]): Machine {
-  const machine = booted.get(which.flavour) ?? bootToPrompt(context, which);
-  booted.set(which.flavour, machine);
+function atPrompt(context: TestContext, which: DebianCase): Machine {
+  const machine = booted.get(which.name) ?? bootToPrompt(context, which);
+  booted.set(which.name, machine);
   return machine;
 }
 
-describe.each(KERNELS)("Debian's kernel $flavour on isapc", (which) => {
-  const { uname, modelName, differences, warnings } = expectations[which.flavour];
+describe.each(debianCases)("Debian's kernel $name", (which) => {
+  const { uname, modelName, differences, warnings } = expectations[which.name]!;
 
-  it("boots by PVH to a shell that answers, and resets", (context) => {
+  it(`boots by PVH to a shell that answers, and ends by ${which.last}`, (context) => {
     const answered = enter(atPrompt(context, which), ANSWERED);
     const text = answered.serial.slice(atPrompt(context, which).serial.length);
     expect(text).toMatch(uname);
     expect(text).toContain(`model name\t: ${modelName}\r\n`);
     expect(text).toMatch(/^bin +dev +etc +init +proc +root +sys +tmp\r$/m);
     expect(text).toMatch(/^ +1 0 +sh\r$/m);
-    const end = enter(answered, "reboot -f");
-    expect(end.serial).toContain("reboot: Restarting system");
-    expect(end.stop).toEqual({ reason: "reset" });
+    const end = enter(answered, which.last);
+    expect(end.serial).toContain(which.end === "reset" ? "reboot: Restarting system" : "reboot: Power down");
+    expect(end.stop).toEqual({ reason: which.end });
   });
 
   it("reports what it reports in QEMU", async (context) => {
@@ -126,8 +149,9 @@ describe.each(KERNELS)("Debian's kernel $flavour on isapc", (which) => {
   });
 
   it("unpacks itself where it is booted as bzImage, to the same report", (context) => {
-    const byItself = bootToPrompt(context, which, "bzImage");
+    // On the PC by the 64-bit entry point.
+    const byItself = bootToPrompt(context, which, "bzImage", which.machine === "pc" ? 64 : undefined);
     expect(reportOf(byItself.serial)).toEqual(reportOf(atPrompt(context, which).serial));
-    expect(enter(byItself, "reboot -f").stop).toEqual({ reason: "reset" });
+    expect(enter(byItself, which.last).stop).toEqual({ reason: which.end });
   });
 });

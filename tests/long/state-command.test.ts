@@ -1,12 +1,12 @@
 /** `virtlab state make`, from Debian's packages to a machine at its prompt that a library user goes on with. */
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { debianPackages } from "../../src/cli/debian/debian-system.js";
 import { builtState } from "../../src/systems/built-state.js";
 import { debianFiles, enter } from "../support/debian.js";
-import { virtlab } from "../support/virtlab.js";
+import { packageRoot, virtlab } from "../support/virtlab.js";
 
 const folder = mkdtempSync(join(tmpdir(), "virtlab-state-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -55,6 +55,14 @@ it("a state is made from packages in a folder once, and then is there", async (c
   const files = readdirSync(join(folder, "virtlab", "states"));
   expect(files).toHaveLength(3);
   expect((await make()).stdout).toBe(stdout);
+
+  const lesson = join(packageRoot, "notebooks", "13-boot.ipynb");
+  const run = await virtlab(["notebook", "run", lesson, "--output-dir", folder], {
+    environment,
+    milliseconds: 300_000,
+  });
+  expect([run.status, run.stderr]).toEqual([0, expect.not.stringContaining("failed")]);
+  expect(readFileSync(join(folder, "13-boot.ipynb"), "utf8")).toMatch(/model name\\t: Pentium III/);
 
   const before = process.env["XDG_CACHE_HOME"];
   process.env["XDG_CACHE_HOME"] = folder;

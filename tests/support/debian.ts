@@ -3,16 +3,20 @@ import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import type { TestContext } from "vitest";
 import { type DebianFlavour, type DebianSystem, debianSystem } from "../../src/cli/debian/debian-system.js";
+import type { BootOptions } from "../../src/hardware/boot/start.js";
 import type { ModelName } from "../../src/hardware/cpu/model.js";
 import { Machine } from "../../src/hardware/machine.js";
 import { VirtlabError } from "../../src/state/error.js";
 import { missing, peer } from "./peers.js";
 
 /** What a kernel is told so that it boots on an ISA machine without spending its time on self-tests. */
-export const ISA_OPTIONS = [
+const ISA_OPTIONS = [
   ...["nolapic", "acpi=off", "lpj=1000000", "mitigations=off", "cryptomgr.notests", "random.trust_cpu=off"],
   ...["tsc=unstable", "nokaslr", "quiet", "reboot=k", "console=ttyS0"],
 ].join(" ");
+
+/** With ACPI and APICs; what else is left out is what takes long or is drawn by chance. */
+const PC_OPTIONS = "cryptomgr.notests random.trust_cpu=off nokaslr quiet console=ttyS0";
 
 export const PROMPT = "\n# ";
 const QEMU_MILLISECONDS = 240_000;
@@ -30,34 +34,68 @@ export function debianFiles(context: TestContext, flavour: DebianFlavour): Debia
 
 /** A kernel and the machines it is booted on, here and in QEMU. */
 export interface DebianCase {
+  readonly name: string;
   readonly flavour: DebianFlavour;
+  readonly machine: "isapc" | "pc";
+  readonly processors?: number;
   readonly model: ModelName;
   readonly memory: string;
-  /** QEMU's program, and its name for a processor of the same model that does not say that it is a hypervisor. */
-  readonly qemu: string;
-  readonly cpu: string;
+  readonly append: string;
+  /** What ends it, and as what. */
+  readonly last: string;
+  readonly end: "reset" | "power-off";
+  /** QEMU's program, and what makes its machine like this one. Its processors do not say that they are a hypervisor. */
+  readonly qemu: readonly string[];
 }
 
-export const debianCases = {
-  "686-pae": {
+export const debianCases: readonly DebianCase[] = [
+  {
+    name: "686-pae on isapc",
     flavour: "686-pae",
+    machine: "isapc",
     model: "pentium3",
     memory: "64M",
-    qemu: "qemu-system-i386",
-    cpu: "pentium3,-hypervisor",
+    append: ISA_OPTIONS,
+    last: "reboot -f",
+    end: "reset",
+    qemu: ["qemu-system-i386", "-M", "isapc", "-cpu", "pentium3,-hypervisor"],
   },
-  "cloud-amd64": {
+  {
+    name: "cloud-amd64 on isapc",
     flavour: "cloud-amd64",
+    machine: "isapc",
     model: "core2",
     memory: "128M",
-    qemu: "qemu-system-x86_64",
-    cpu: "core2duo,-hypervisor",
+    append: ISA_OPTIONS,
+    last: "reboot -f",
+    end: "reset",
+    qemu: ["qemu-system-x86_64", "-M", "isapc", "-cpu", "core2duo,-hypervisor"],
   },
-} as const satisfies Readonly<Record<DebianFlavour, DebianCase>>;
+  {
+    name: "cloud-amd64 on pc with two processors",
+    flavour: "cloud-amd64",
+    machine: "pc",
+    processors: 2,
+    model: "core2",
+    memory: "128M",
+    append: PC_OPTIONS,
+    last: "poweroff -f",
+    end: "power-off",
+    qemu: [
+      ...["qemu-system-x86_64", "-M", "pc,hpet=off", "-cpu", "core2duo,-hypervisor"],
+      ...["-smp", "2", "-nic", "none"],
+    ],
+  },
+];
 
 /** A machine that has come to the shell's prompt. */
-export function bootToPrompt(context: TestContext, which: DebianCase, image?: "bzImage" | "vmlinux"): Machine {
-  const start = debianMachine(context, which, image);
+export function bootToPrompt(
+  context: TestContext,
+  which: DebianCase,
+  image?: "bzImage" | "vmlinux",
+  entry?: 64,
+): Machine {
+  const start = debianMachine(context, which, image, entry);
   const machine = start.run({ until: { serial: PROMPT }, maxInstructions: BOOT_STEPS });
   if (machine.stop?.reason !== "until")
     throw new Error(`no prompt (${JSON.stringify(machine.stop)} after ${machine.steps} steps):\n${machine.serial}`);
@@ -65,20 +103,28 @@ export function bootToPrompt(context: TestContext, which: DebianCase, image?: "b
 }
 
 /** The machine in front of its first instruction. */
-export function debianMachine(
+export const debianMachine = (...words: Parameters<typeof debianBootOptions>): Machine =>
+  Machine.boot(debianBootOptions(...words));
+
+/** What that is booted with. */
+export function debianBootOptions(
   context: TestContext,
-  { flavour, model, memory }: DebianCase,
+  { flavour, machine, processors = 1, model, memory, append }: DebianCase,
   image: "bzImage" | "vmlinux" = "vmlinux",
-): Machine {
+  entry?: 64,
+): BootOptions {
   const files = debianFiles(context, flavour);
-  return Machine.boot({
+  return {
     image: readFileSync(files[image]),
     imageName: image,
     initrd: readFileSync(files.initrd),
-    append: ISA_OPTIONS,
+    append,
+    machine,
+    processors,
     model,
     memory,
-  });
+    ...(entry === undefined ? {} : { entry }),
+  };
 }
 
 /** The machine after a line was typed at its prompt, at the next prompt or at its end. */
@@ -88,16 +134,11 @@ export function enter(machine: Machine, line: string): Machine {
 
 /** What the same kernel's serial port puts out in QEMU while lines are typed, until it ends. */
 export function inQemu(context: TestContext, which: DebianCase, lines: readonly string[]): Promise<string> {
-  const program = peer(context, which.qemu);
+  const [name, ...machine] = which.qemu;
+  const program = peer(context, name!);
   const files = debianFiles(context, which.flavour);
-  return qemuOutput(
-    program,
-    [
-      ...["-M", "isapc", "-cpu", which.cpu, "-m", which.memory, "-kernel", files.vmlinux],
-      ...["-initrd", files.initrd, "-append", ISA_OPTIONS],
-    ],
-    lines,
-  );
+  const kernel = ["-m", which.memory, "-kernel", files.vmlinux, "-initrd", files.initrd, "-append", which.append];
+  return qemuOutput(program, [...machine, ...kernel], lines);
 }
 
 /** What QEMU's serial port puts out while these lines are typed, each at a prompt, until QEMU ends. */

@@ -1,7 +1,8 @@
 /** The machine `virtlab boot` begins with, from its options and the files they name. */
-import { readFileSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
 import type { DiskChoice } from "../../hardware/boot/disks.js";
 import type { BootModule } from "../../hardware/boot/multiboot-info.js";
+import type { BootOptions } from "../../hardware/boot/start.js";
 import { Machine } from "../../hardware/machine.js";
 import { withFile } from "../../notebook/file-error.js";
 import { VirtlabError } from "../../state/error.js";
@@ -18,32 +19,55 @@ function readModule(option: string): BootModule {
   return { data: readInput(file, "module"), text: comma < 0 ? file : `${file} ${option.slice(comma + 1)}` };
 }
 
-/** FILE, or FILE,ro for a disk that refuses writes. What the machine writes stays in the machine: the file is only read. */
-function readDisk(option: string): DiskChoice {
-  const file = option.replace(/,ro$/, "");
-  return { image: readInput(file, "disk"), name: file, readOnly: file !== option };
+/** Runs with the disks of FILE or FILE,ro, which refuses writes: files are read while the machine is made, and never written. */
+function withDisks(options: readonly string[], make: (disks: readonly DiskChoice[]) => Machine): Machine {
+  const open: number[] = [];
+  try {
+    const disks = options.map((option): DiskChoice => {
+      const name = option.replace(/,ro$/, "");
+      const asDisk = <T>(action: () => T): T => withFile(name, "cannot read the disk image", action);
+      const descriptor = asDisk(() => openSync(name, "r"));
+      open.push(descriptor);
+      const read = (offset: number, length: number): Uint8Array => {
+        const bytes = new Uint8Array(length);
+        return bytes.subarray(
+          0,
+          asDisk(() => readSync(descriptor, bytes, 0, length, offset)),
+        );
+      };
+      return { name, readOnly: name !== option, image: { size: asDisk(() => fstatSync(descriptor).size), read } };
+    });
+    return make(disks);
+  } finally {
+    for (const descriptor of open) closeSync(descriptor);
+  }
 }
 
 /** @throws VirtlabError for files that cannot be read, and for what cannot be booted. */
 export function firstMachine(imageFile: string | undefined, flags: BootFlags): Machine {
-  const { rom, loadState, machine, smp, model, memory, append, initrd, entry, disk, debugExit } = flags;
+  const { rom, loadState, machine, smp, model, memory, append, initrd, entry, debugExit } = flags;
   const sources = [imageFile, rom, loadState].filter((source) => source !== undefined);
-  if (sources.length !== 1) throw new VirtlabError("boot: give either an image, --rom <file> or --load-state <file>");
+  if (sources.length !== 1 && (sources.length > 0 || flags.disk.length === 0))
+    throw new VirtlabError("boot: give either an image, --rom <file> or --load-state <file>, or --disk <file> alone");
+  if (loadState !== undefined && flags.disk.length > 0)
+    throw new VirtlabError("boot: a saved machine has its disks in it (--disk does not go with --load-state)");
   if (loadState !== undefined) return Machine.load(readInput(loadState, "state"), loadState);
   parseMemorySize(memory);
-  return Machine.boot({
-    ...(rom === undefined ? { image: readInput(imageFile!, "image") } : { rom: readInput(rom, "ROM") }),
+  const name = imageFile ?? rom;
+  const options: BootOptions = {
+    ...(imageFile === undefined ? {} : { image: readInput(imageFile, "image") }),
+    ...(rom === undefined ? {} : { rom: readInput(rom, "ROM") }),
     ...(flags.real ? { mode: "real" } : {}),
-    imageName: imageFile ?? rom!,
+    ...(name === undefined ? {} : { imageName: name }),
     machine,
     processors: smp,
     ...(model === undefined ? {} : { model }),
     memory,
     debugExitPort: debugExit === "none" ? null : debugExit,
-    disks: disk.map(readDisk),
     modules: flags.module.map(readModule),
     ...(initrd === undefined ? {} : { initrd: readInput(initrd, "initrd") }),
     ...(entry === undefined ? {} : { entry }),
     ...(append === undefined ? {} : { append }),
-  });
+  };
+  return withDisks(flags.disk, (disks) => Machine.boot({ ...options, disks }));
 }

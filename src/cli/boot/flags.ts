@@ -14,6 +14,7 @@ export interface BootFlags {
   readonly initrd?: string;
   readonly entry?: 32 | 64;
   readonly disk: readonly string[];
+  readonly screen?: true;
   readonly module: readonly string[];
   readonly portLog?: readonly number[];
   readonly debugExit: number | "none";
@@ -67,7 +68,7 @@ export const bootOptions: readonly Option[] = [
   new Option("--entry <bits>", "where a bzImage is entered: in protected mode, or in 64-bit mode").argParser(entryBits),
   new Option(
     "--disk <file[,ro]>",
-    "a disk with a raw image, which is read only once and never written; may be repeated",
+    "a disk with a raw image, which is not written to; without an image the machine starts from it; may be repeated",
   )
     .argParser((text: string, all: string[]) => [...all, text])
     .default([], "none"),
@@ -93,6 +94,7 @@ export const bootOptions: readonly Option[] = [
   new Option("--save-state <file>", "save the machine when it ends, at a limit or at Ctrl-C, too"),
   new Option("--stats <file>", "write counts as JSON when the machine ends"),
   new Option("--json", "write one JSON object when the machine ends, the serial output in it, and nothing before"),
+  new Option("--screen", "write what the screen shows when the machine ends"),
   new Option("--progress", "show on standard error how far the machine is"),
   new Option("--reboot", "boot again when the guest asks for a reset"),
 ];

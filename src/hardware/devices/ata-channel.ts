@@ -172,13 +172,38 @@ export function dataWord({ transfer, Status }: AtaChannelState): number {
   return data.charCodeAt(at) | (data.charCodeAt(at + 1) << 8);
 }
 
+/** The channel a word further; field by field, because it is done for every word and spreads cost most of it. */
+function withTransfer(channel: AtaChannelState, transfer: AtaTransfer, data: string, at: number): AtaChannelState {
+  const { write, dma, lba, block, left, multiple } = transfer;
+  return {
+    drives: channel.drives,
+    Features: channel.Features,
+    SectorCount: channel.SectorCount,
+    LBALow: channel.LBALow,
+    LBAMid: channel.LBAMid,
+    LBAHigh: channel.LBAHigh,
+    Device: channel.Device,
+    DeviceControl: channel.DeviceControl,
+    Error: channel.Error,
+    Status: channel.Status,
+    INTRQ: channel.INTRQ,
+    busyUntil: channel.busyUntil,
+    nextStatus: channel.nextStatus,
+    nextINTRQ: channel.nextINTRQ,
+    transfer: { write, dma, lba, block, left, multiple, data, at },
+    BMIC: channel.BMIC,
+    BMIS: channel.BMIS,
+    BMIDTP: channel.BMIDTP,
+  };
+}
+
 /** The channel behind a read of that word. */
 export function wordRead(channel: AtaChannelState, tick: number, reach: Reach): AtaChannelState {
   const { transfer } = channel;
   if (transfer === null || transfer.write || !dataRequested(channel)) return channel;
   const { lba, block, left, data } = transfer;
   const at = transfer.at + 2;
-  if (at < data.length) return { ...channel, transfer: { ...transfer, at } };
+  if (at < data.length) return withTransfer(channel, transfer, data, at);
   // The last block's data need no further interrupt.
   if (left === 0) return { ...channel, Status: READY, transfer: null };
   return startBlock(channel, selectedDrive(channel)!, { ...transfer, lba: lba + block }, tick, reach, false);
@@ -190,7 +215,7 @@ export function wordWritten(channel: AtaChannelState, word: number, tick: number
   if (transfer === null || !transfer.write || !dataRequested(channel)) return channel;
   const { lba, block, left } = transfer;
   const data = transfer.data + String.fromCharCode(word & 0xff, (word >> 8) & 0xff);
-  if (data.length < block * SECTOR) return { ...channel, transfer: { ...transfer, data } };
+  if (data.length < block * SECTOR) return withTransfer(channel, transfer, data, transfer.at);
   const drive = selectedDrive(channel)!;
   reach.disks.write(drive.disk, lba * SECTOR, bytesOf(data));
   if (left === 0) return busy({ ...channel, transfer: null }, tick, TICKS.block);

@@ -11,6 +11,7 @@ import {
   type MemoryOperand,
   type Operand,
   operandSizes,
+  type Prefix,
   type Row,
 } from "./instruction.js";
 import { rows } from "./table/index.js";
@@ -142,7 +143,7 @@ function decodeFrom(
   let row: Row | undefined;
   for (const candidate of candidates) {
     if (candidate.where !== undefined && (candidate.where === "only64") !== long) continue;
-    if (candidate.prefix !== undefined && candidate.prefix !== prefix) continue;
+    if (!takesPrefix(candidate, prefix)) continue;
     if (!takesModrm(candidate, modrm) || (candidate.withoutRexB && (rex & REX_B) !== 0)) continue;
     row = candidate;
     break;
@@ -299,6 +300,10 @@ const isPrefixByte = (byte: number): boolean =>
 
 /** Operands that lie in memory unless mod is 3, and those that never do. */
 const reachesMemory: Readonly<Partial<Record<AddressingMethod, true>>> = { E: true, M: true, W: true, Q: true };
+
+/** Whether a row can have the prefix that could be a part of its encoding. */
+const takesPrefix = ({ prefix: wanted }: Row, prefix: Prefix): boolean =>
+  wanted === undefined || wanted === prefix || (wanted === "NFx" && prefix !== "F3" && prefix !== "F2");
 
 /** Whether a row can have this ModRM byte. */
 export function takesModrm({ modrm: wanted, operands }: Row, modrm: number): boolean {

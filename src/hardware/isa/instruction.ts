@@ -40,7 +40,7 @@ export interface Definition {
   readonly spec: string;
   /**
    * Encodings: opcode notation and operand codes, both space-separated ("80 /0", "Eb Ib"), and whether it is one in
-   * 64-bit code alone, or everywhere else. A mandatory prefix comes first ("66 0F 6F /r"; "NP": none of 66, F3, F2).
+   * 64-bit code alone, or everywhere else. A mandatory prefix comes first ("66 0F 6F /r"; "NP": none of 66, F3, F2; "NFx": neither F3 nor F2).
    */
   readonly forms: readonly (readonly [opcode: string, operands?: string, where?: "only64" | "not64"])[];
   /** Status flags written ("OSZAPC") and those of them whose value is undefined. */
@@ -115,9 +115,15 @@ export interface OperandCode {
   readonly name?: string;
 }
 
-export type Prefix = "NP" | "66" | "F3" | "F2";
+export type Prefix = "NP" | "NFx" | "66" | "F3" | "F2";
 /** The bytes of a mandatory prefix, and of an escape by number of its map. */
-const prefixBytes: Readonly<Record<Prefix, readonly number[]>> = { NP: [], "66": [0x66], F3: [0xf3], F2: [0xf2] };
+const prefixBytes: Readonly<Record<Prefix, readonly number[]>> = {
+  NP: [],
+  NFx: [],
+  "66": [0x66],
+  F3: [0xf3],
+  F2: [0xf2],
+};
 const escapeMaps: Readonly<Record<string, 2 | 3>> = { "38": 2, "3A": 3 };
 const escapeBytes = [[], [0x0f], [0x0f, 0x38], [0x0f, 0x3a]] as const;
 

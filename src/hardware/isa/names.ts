@@ -49,11 +49,20 @@ const namesBySize: Readonly<Record<string, Readonly<Partial<Record<OperandSize, 
   PEXTRD: { 32: "pextrd", 64: "pextrq" },
   PINSRD: { 32: "pinsrd", 64: "pinsrq" },
   CMPXCHG8B: { 32: "cmpxchg8b", 64: "cmpxchg16b" },
+  RDSSPD: { 32: "rdsspd", 64: "rdsspq" },
   FXSAVE: { 32: "fxsave", 64: "fxsave64" },
   FXRSTOR: { 32: "fxrstor", 64: "fxrstor64" },
 };
 /** Of these the size is a matter of other operands, too. */
-const namesByRex: ReadonlySet<string> = new Set(["MOVD", "PEXTRD", "PINSRD", "CMPXCHG8B", "FXSAVE", "FXRSTOR"]);
+const namesByRex: ReadonlySet<string> = new Set([
+  "MOVD",
+  "PEXTRD",
+  "PINSRD",
+  "CMPXCHG8B",
+  "RDSSPD",
+  "FXSAVE",
+  "FXRSTOR",
+]);
 const sizesOfNames = [16, 32, 64] as const;
 
 /** The size is that of the code, or what "w", "d" or "q" behind the name says. */

@@ -3,8 +3,8 @@
  * Manual: Ralf Brown's Interrupt List, INT 1A.
  */
 import type { ProcessorPort } from "../../cpu/processor.js";
-import { PORT } from "../../devices/layout.js";
 import { CMOS } from "../../devices/cmos-memory.js";
+import { PORT } from "../../devices/layout.js";
 import { byFunction, input, output, read, setByte, setCarry, setWord, word, write } from "./access.js";
 import { BDA } from "./data-area.js";
 
@@ -55,4 +55,4 @@ function date(port: ProcessorPort): void {
   setByte(port, "ah", 0);
 }
 
-export const clock = byFunction({ 0x00: ticks, 0x01: setTicks, 0x02: time, 0x04: date });
+export const clock = byFunction({ 0: ticks, 1: setTicks, 2: time, 4: date });

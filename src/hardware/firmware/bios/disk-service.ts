@@ -172,17 +172,26 @@ export function diskGoesOn(port: ProcessorPort): void {
   const moved = read(port, EBDA.done, 4) > 0;
   const inCommand = read(port, EBDA.inCommand, 4);
   const status = input(port, base + REGISTER.status);
-  if ((status & ATA.busy) !== 0) return wait(port);
+  if ((status & ATA.busy) !== 0) {
+    wait(port);
+    return;
+  }
   if ((moved || inCommand > 0) && (status & (ATA.error | ATA.fault)) !== 0) {
-    const protects =
-      read(port, EBDA.writing, 1) !== 0 && (input(port, base + REGISTER.error) & ABORTED) !== 0;
-    return finishTransfer(port, protects ? STATUS.writeProtected : STATUS.controllerFailed);
+    const protects = read(port, EBDA.writing, 1) !== 0 && (input(port, base + REGISTER.error) & ABORTED) !== 0;
+    finishTransfer(port, protects ? STATUS.writeProtected : STATUS.controllerFailed);
+    return;
   }
   if (inCommand > 0) {
-    if ((status & ATA.request) === 0) return finishTransfer(port, STATUS.controllerFailed);
+    if ((status & ATA.request) === 0) {
+      finishTransfer(port, STATUS.controllerFailed);
+      return;
+    }
     moveSector(port);
     // A drive that takes sectors is busy behind the last one, too.
-    if (inCommand > 1 || read(port, EBDA.writing, 1) !== 0) return wait(port);
+    if (inCommand > 1 || read(port, EBDA.writing, 1) !== 0) {
+      wait(port);
+      return;
+    }
   }
   if (read(port, EBDA.left, 4) > 0) command(port);
   else finishTransfer(port, STATUS.ok);
@@ -211,14 +220,24 @@ const transfer = (writing: boolean): Service =>
   onDrive((port, drive) => {
     const sector = sectorOf(port, drive);
     const count = byte(port, "al");
-    if (count === 0 || count > MOST) return finish(port, STATUS.badCommand);
-    if (sector === undefined || sector + count > drive.sectors) return finish(port, STATUS.notFound);
+    if (count === 0 || count > MOST) {
+      finish(port, STATUS.badCommand);
+      return;
+    }
+    if (sector === undefined || sector + count > drive.sectors) {
+      finish(port, STATUS.notFound);
+      return;
+    }
     const buffer = realAddress(selector(port, "es"), word(port, "bx"));
     start(port, drive, { writing, sector, count, buffer, packet: 0 });
   });
 
-const parameters = onDrive((port, { heads, cylinders }) => {
-  const last = cylinders - 1;
+/** BIOSes keep the last cylinder for diagnostics and do not tell of it. */
+const toldCylinders = ({ cylinders }: Drive): number => Math.max(1, cylinders - 1);
+
+const parameters = onDrive((port, drive) => {
+  const { heads } = drive;
+  const last = toldCylinders(drive) - 1;
   setWord(port, "cx", ((last & 0xff) << 8) | ((last >> 2) & 0xc0) | SECTORS_PER_TRACK);
   setByte(port, "dh", heads - 1);
   setByte(port, "dl", read(port, BDA.diskCount, 1));
@@ -227,8 +246,8 @@ const parameters = onDrive((port, { heads, cylinders }) => {
 });
 
 /** AH: 3, a hard disk; CX:DX its sectors. */
-const kindOfDisk = onDrive((port, { heads, cylinders }) => {
-  const sectors = heads * cylinders * SECTORS_PER_TRACK;
+const kindOfDisk = onDrive((port, drive) => {
+  const sectors = drive.heads * toldCylinders(drive) * SECTORS_PER_TRACK;
   finish(port, STATUS.ok);
   setByte(port, "ah", 3);
   setWord(port, "cx", Math.floor(sectors / 0x1_0000));
@@ -244,7 +263,10 @@ const EXTENSIONS = { version: 0x30, access: 0x01 } as const;
 const PACKET = { size: 0, count: 2, offset: 4, segment: 6, sector: 8, length: 16 } as const;
 
 const extensions = onDrive((port) => {
-  if (word(port, "bx") !== SIGNATURE) return finish(port, STATUS.badCommand);
+  if (word(port, "bx") !== SIGNATURE) {
+    finish(port, STATUS.badCommand);
+    return;
+  }
   setWord(port, "bx", ((SIGNATURE & 0xff) << 8) | (SIGNATURE >> 8));
   setWord(port, "cx", EXTENSIONS.access);
   finish(port, STATUS.ok);
@@ -256,8 +278,14 @@ const extendedTransfer = (writing: boolean): Service =>
     const packet = addressIn(port, "ds", word(port, "si"), PACKET.length, true);
     const count = read(port, packet + PACKET.count, 2);
     const sector = readLong(port, packet + PACKET.sector);
-    if (read(port, packet + PACKET.size, 1) < PACKET.length || count === 0) return finish(port, STATUS.badCommand);
-    if (sector + count > drive.sectors) return finish(port, STATUS.notFound);
+    if (read(port, packet + PACKET.size, 1) < PACKET.length || count === 0) {
+      finish(port, STATUS.badCommand);
+      return;
+    }
+    if (sector + count > drive.sectors) {
+      finish(port, STATUS.notFound);
+      return;
+    }
     const buffer = realAddress(read(port, packet + PACKET.segment, 2), read(port, packet + PACKET.offset, 2));
     start(port, drive, { writing, sector, count, buffer, packet });
   });
@@ -269,7 +297,10 @@ const PHYSICAL = { heads: 16, mostCylinders: 16_383 } as const;
 
 const extendedParameters = onDrive((port, { sectors }) => {
   const result = addressIn(port, "ds", word(port, "si"), RESULT.length, true);
-  if (read(port, result, 2) < RESULT.length) return finish(port, STATUS.badCommand);
+  if (read(port, result, 2) < RESULT.length) {
+    finish(port, STATUS.badCommand);
+    return;
+  }
   const cylinders = Math.floor(sectors / (PHYSICAL.heads * SECTORS_PER_TRACK));
   write(port, result, 2, RESULT.length);
   write(port, result + RESULT.flags, 2, GEOMETRY_VALID);
@@ -282,17 +313,17 @@ const extendedParameters = onDrive((port, { sectors }) => {
 });
 
 const FUNCTIONS: Readonly<Record<number, Service>> = {
-  0x00: onDrive((port) => finish(port, STATUS.ok)),
-  0x01: (port) => finish(port, read(port, BDA.diskStatus, 1)),
-  0x02: transfer(false),
-  0x03: transfer(true),
-  0x08: parameters,
-  0x10: onDrive((port) => finish(port, STATUS.ok)),
-  0x15: kindOfDisk,
-  0x41: extensions,
-  0x42: extendedTransfer(false),
-  0x43: extendedTransfer(true),
-  0x48: extendedParameters,
+  0: onDrive((port) => finish(port, STATUS.ok)),
+  1: (port) => finish(port, read(port, BDA.diskStatus, 1)),
+  2: transfer(false),
+  3: transfer(true),
+  8: parameters,
+  16: onDrive((port) => finish(port, STATUS.ok)),
+  21: kindOfDisk,
+  65: extensions,
+  66: extendedTransfer(false),
+  67: extendedTransfer(true),
+  72: extendedParameters,
 };
 
 /** Functions that are not there have a status of their own here. */

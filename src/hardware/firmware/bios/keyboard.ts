@@ -18,8 +18,8 @@ const END_OF_INTERRUPT = 0x20;
 const OUTPUT_FULL = 0x01;
 
 /** Held down, and switched, by scan code. */
-const HELD: Readonly<Record<number, number>> = { 0x1d: SHIFT.ctrl, 0x2a: SHIFT.left, 0x36: SHIFT.right, 0x38: SHIFT.alt };
-const SWITCHED: Readonly<Record<number, number>> = { 0x3a: SHIFT.caps, 0x45: SHIFT.num, 0x46: SHIFT.scroll };
+const HELD: Readonly<Record<number, number>> = { 29: SHIFT.ctrl, 42: SHIFT.left, 54: SHIFT.right, 56: SHIFT.alt };
+const SWITCHED: Readonly<Record<number, number>> = { 58: SHIFT.caps, 69: SHIFT.num, 70: SHIFT.scroll };
 
 /** Characters of keys from a scan code on. */
 const PLAIN: readonly (readonly [first: number, plain: string, shifted: string])[] = [
@@ -122,7 +122,10 @@ const readKey =
   (as: (word: number) => number) =>
   (port: ProcessorPort): void => {
     const key = nextKey(port);
-    if (key === undefined) return wait(port);
+    if (key === undefined) {
+      wait(port);
+      return;
+    }
     write(port, BDA.keyHead, 2, next(read(port, BDA.keyHead, 2)));
     setWord(port, "ax", as(key));
   };
@@ -137,16 +140,16 @@ const checkKey =
   };
 
 export const keyboard = byFunction({
-  0x00: readKey(asOldKey),
-  0x01: checkKey(asOldKey),
-  0x02: (port) => setByte(port, "al", read(port, BDA.shiftFlags, 1)),
-  0x05: (port) => {
+  0: readKey(asOldKey),
+  1: checkKey(asOldKey),
+  2: (port) => setByte(port, "al", read(port, BDA.shiftFlags, 1)),
+  5: (port) => {
     put(port, word(port, "cx"));
     setByte(port, "al", 0);
   },
-  0x10: readKey(asIs),
-  0x11: checkKey(asIs),
-  0x12: (port) => {
+  16: readKey(asIs),
+  17: checkKey(asIs),
+  18: (port) => {
     setByte(port, "al", read(port, BDA.shiftFlags, 1));
     setByte(port, "ah", read(port, BDA.shiftFlags2, 1));
   },

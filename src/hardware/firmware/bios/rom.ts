@@ -3,9 +3,10 @@
  * processor does while the service waits. What needs no TypeScript is machine code.
  * Manual: IBM PC/AT Technical Reference, "ROM BIOS"; "Compatibility" for the bytes at FFFF0.
  */
+
+import type { MapEntry } from "../../boot/memory-map.js";
 import { MEMORY, PORT } from "../../devices/layout.js";
 import { assemble } from "../../isa/assembler/assembler.js";
-import type { MapEntry } from "../../boot/memory-map.js";
 import { BDA, EBDA } from "./data-area.js";
 import { MAP_OFFSET, ROM_SEGMENT } from "./rom-layout.js";
 
@@ -14,28 +15,31 @@ const FIRST = START - ROM_SEGMENT * 16;
 /** Where an AT has the jump of the first instruction. */
 const RESET = 0xfff0;
 const TICKS_A_DAY = 0x1800b0;
+/** Turns of a loop between two looks at a drive: a port costs more than they do, and a microsecond is little to a drive. */
+const BETWEEN_LOOKS = 100;
 
 /** Handlers by vector; the label of each is the handler's name with the entry's number. */
 const SERVICES = {
-  0x00: "unexpected",
-  0x06: "unexpected",
-  0x07: "unexpected",
-  0x09: "key",
-  0x10: "video",
-  0x11: "equipment",
-  0x12: "memory",
-  0x13: "disk",
-  0x14: "refused",
-  0x15: "system",
-  0x16: "keyboard",
-  0x17: "refused",
-  0x18: "noBoot",
-  0x1a: "clock",
+  0: "unexpected",
+  6: "unexpected",
+  7: "unexpected",
+  9: "key",
+  16: "video",
+  17: "equipment",
+  18: "memory",
+  19: "disk",
+  20: "refused",
+  21: "system",
+  22: "keyboard",
+  23: "refused",
+  24: "noBoot",
+  26: "clock",
 } as const;
 
 const HOST_CALL = "db 0x0f, 0x3f";
 const labelOf = (name: string): string => `host_${name}`;
-const hardwareVector = (vector: number): boolean => (vector >= 0x08 && vector < 0x10) || (vector >= 0x70 && vector < 0x78);
+const hardwareVector = (vector: number): boolean =>
+  (vector >= 0x08 && vector < 0x10) || (vector >= 0x70 && vector < 0x78);
 
 /** What follows the IRET of services that wait, or end for good. */
 const BEHIND: Readonly<Record<string, string>> = {
@@ -43,16 +47,20 @@ const BEHIND: Readonly<Record<string, string>> = {
   diskGoesOn: `
 waits_for_disk:
         push ax
+        push cx
         push dx
         push ds
         mov ax, ${MEMORY.extendedBiosData.base >> 4}
         mov ds, ax
         mov dx, [${EBDA.statusPort - MEMORY.extendedBiosData.base}]
-.busy:  in al, dx
+.busy:  mov cx, ${BETWEEN_LOOKS}
+        loop $
+        in al, dx
         test al, 0x80
         jnz .busy
         pop ds
         pop dx
+        pop cx
         pop ax
         jmp ${labelOf("diskGoesOn")}`,
   keyboard: `

@@ -1,18 +1,15 @@
 /** The services of the BIOS by the names of their handlers. */
-import type { ProcessorPort } from "../../cpu/processor.js";
-import { BDA } from "./data-area.js";
-import { read, refuse, setWord } from "./access.js";
+import { Fault, type ProcessorPort, VECTOR } from "../../cpu/processor.js";
+import { read, refuse, type Service, setWord } from "./access.js";
 import { clock } from "./clock.js";
+import { BDA } from "./data-area.js";
 import { disk, diskGoesOn } from "./disk-service.js";
 import { key, keyboard } from "./keyboard.js";
 import { noBoot, unexpected } from "./messages.js";
 import { system } from "./system.js";
 import { video } from "./video.js";
 
-type Service = (port: ProcessorPort) => void;
-
-/** Services are for software of real mode: to the rest their entries are no instruction. */
-export const biosHandlers: Readonly<Record<string, Service>> = {
+const services: Readonly<Record<string, Service>> = {
   video,
   disk,
   diskGoesOn,
@@ -29,3 +26,14 @@ export const biosHandlers: Readonly<Record<string, Service>> = {
   /** INT 14h and 17h: there is nobody behind the serial ports and no printer. */
   refused: refuse,
 };
+
+/** Services are for software of real mode: to the rest their entries are no instruction. */
+export const biosHandlers: Readonly<Record<string, Service>> = Object.fromEntries(
+  Object.entries(services).map(([name, service]) => [
+    name,
+    (port: ProcessorPort) => {
+      if (port.mode === "protected") throw new Fault(VECTOR.UD);
+      service(port);
+    },
+  ]),
+);

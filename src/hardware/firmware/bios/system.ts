@@ -56,7 +56,10 @@ function memoryMap(port: ProcessorPort): void {
   const entry = MEMORY_MAP + dword(port, "bx") * MAP_ENTRY;
   const lengthOf = (at: number): number => read(port, at + 8, 4) + read(port, at + 12, 4);
   const inTable = dword(port, "bx") < 32 && lengthOf(entry) > 0;
-  if (dword(port, "dx") !== SMAP || dword(port, "cx") < MAP_ENTRY || !inTable) return refuse(port);
+  if (dword(port, "dx") !== SMAP || dword(port, "cx") < MAP_ENTRY || !inTable) {
+    refuse(port);
+    return;
+  }
   const target = addressIn(port, "es", word(port, "di"), MAP_ENTRY, true);
   for (let at = 0; at < MAP_ENTRY; at += 4) write(port, target + at, 4, read(port, entry + at, 4));
   setDword(port, "ax", SMAP);
@@ -65,7 +68,7 @@ function memoryMap(port: ProcessorPort): void {
   setCarry(port, false);
 }
 
-const WAYS: Readonly<Record<number, (port: ProcessorPort) => void>> = { 0x01: memorySizes, 0x20: memoryMap };
+const WAYS: Readonly<Record<number, (port: ProcessorPort) => void>> = { 1: memorySizes, 32: memoryMap };
 
 const LINE_20 = 0x02;
 const WRITE_OUTPUT_PORT = 0xd1;
@@ -86,7 +89,10 @@ function setLine20(port: ProcessorPort, on: boolean): void {
 
 function line20(port: ProcessorPort): void {
   const which = byte(port, "al");
-  if (which > 3) return refuse(port);
+  if (which > 3) {
+    refuse(port);
+    return;
+  }
   if (which < 2) setLine20(port, which === 1);
   if (which === 2) setByte(port, "al", (input(port, PORT.systemControlA.base) & LINE_20) >> 1);
   if (which === 3) setWord(port, "bx", BY_KEYBOARD_AND_PORT_92);
@@ -95,7 +101,7 @@ function line20(port: ProcessorPort): void {
 }
 
 export const system = byFunction({
-  0x24: line20,
-  0x88: extendedMemory,
-  0xe8: (port) => (WAYS[byte(port, "al")] ?? refuse)(port),
+  36: line20,
+  136: extendedMemory,
+  232: (port) => (WAYS[byte(port, "al")] ?? refuse)(port),
 });

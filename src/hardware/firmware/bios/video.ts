@@ -8,16 +8,7 @@ import { MEMORY, PORT } from "../../devices/layout.js";
 import { CRTC, MODE_3, VGA_OFFSET } from "../../devices/vga.js";
 import { addressIn, byFunction, byte, input, output, read, refuse, setByte, setWord, word, write } from "./access.js";
 import { BDA } from "./data-area.js";
-import {
-  cellAddress,
-  columnsOf,
-  cursorOf,
-  rowsOf,
-  scroll,
-  setCursor,
-  teletype,
-  writeCrtc,
-} from "./screen-text.js";
+import { cellAddress, columnsOf, cursorOf, rowsOf, scroll, setCursor, teletype, writeCrtc } from "./screen-text.js";
 
 const KEEPS_MEMORY = 0x80;
 /** Modes of 80 by 25 characters, of which 2 is 3 without a colour burst. */
@@ -29,7 +20,10 @@ const PALETTE_THROUGH = 0x20;
 function setMode(port: ProcessorPort): void {
   const wanted = byte(port, "al");
   const mode = wanted & ~KEEPS_MEMORY;
-  if (!TEXT_MODES.includes(mode)) return refuse(port);
+  if (!TEXT_MODES.includes(mode)) {
+    refuse(port);
+    return;
+  }
   writeMode3(port);
   write(port, BDA.videoMode, 1, mode);
   write(port, BDA.columns, 2, 80);
@@ -142,17 +136,17 @@ function writeString(port: ProcessorPort): void {
 }
 
 export const video = byFunction({
-  0x00: setMode,
-  0x01: setCursorShape,
-  0x02: (port) => setCursor(port, byte(port, "bh"), { row: byte(port, "dh"), column: byte(port, "dl") }),
-  0x03: readCursor,
-  0x05: showPage,
-  0x06: scrollBy(1),
-  0x07: scrollBy(-1),
-  0x08: readCharacter,
-  0x09: writeCharacters(true),
-  0x0a: writeCharacters(false),
-  0x0e: (port) => teletype(port, read(port, BDA.page, 1), byte(port, "al")),
-  0x0f: modeNow,
-  0x13: writeString,
+  0: setMode,
+  1: setCursorShape,
+  2: (port) => setCursor(port, byte(port, "bh"), { row: byte(port, "dh"), column: byte(port, "dl") }),
+  3: readCursor,
+  5: showPage,
+  6: scrollBy(1),
+  7: scrollBy(-1),
+  8: readCharacter,
+  9: writeCharacters(true),
+  10: writeCharacters(false),
+  14: (port) => teletype(port, read(port, BDA.page, 1), byte(port, "al")),
+  15: modeNow,
+  19: writeString,
 });

@@ -150,16 +150,13 @@ function registerNumber(form: Form, methods: string): number {
   return operand !== undefined && "number" in operand ? operand.number : 0;
 }
 
-/** Number of the x87 register that the encoding says. */
-function stackNumber({ row, operands }: Form): number {
-  const operand = operands[row.operands.findIndex(({ method }) => method === "ST")];
-  return operand?.kind === "x87" ? operand.number : 0;
-}
+/** Number of the register that the lowest bits of a fixed ModRM byte say. */
+const numberInModrm = (form: Form): number => registerNumber(form, form.row.operands[0]?.method === "R" ? "R" : "ST");
 
 function modrmBytes(form: Form, address: EncodedAddress | undefined): readonly number[] {
   const { modrm } = form.row;
   const rm = registerNumber(form, "ERWQUN") & 7;
-  if (typeof modrm === "object") return [modrm[0] + (modrm[1] > modrm[0] ? stackNumber(form) | rm : 0)];
+  if (typeof modrm === "object") return [modrm[0] + (numberInModrm(form) & 7)];
   const reg = typeof modrm === "number" ? modrm : registerNumber(form, "GSCDVP") & 7;
   if (!address) return [0xc0 | (reg << 3) | rm];
   const [first = 0, ...rest] = address.bytes;

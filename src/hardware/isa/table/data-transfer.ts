@@ -319,6 +319,30 @@ const definitions: readonly Definition[] = [
     needs: "P6",
     semantics: () => {},
   },
+  // NOPs of this processor that have names on newer ones, which programs use without asking.
+  ...(
+    [
+      ["CLDEMOTE", "NP 0F 1C /0", "Mb", "SDM Vol. 2A, CLDEMOTE—Cache Line Demote"],
+      [
+        "ENDBR32",
+        "F3 0F 1E FB",
+        "",
+        "SDM Vol. 2A, ENDBR32—Terminate an Indirect Branch in 32-bit and Compatibility Mode",
+      ],
+      ["ENDBR64", "F3 0F 1E FA", "", "SDM Vol. 2A, ENDBR64—Terminate an Indirect Branch in 64-bit Mode"],
+      ["RDSSPD", "F3 0F 1E C8+i", "Ry", "SDM Vol. 2B, RDSSPD/RDSSPQ—Read Shadow Stack Pointer"],
+    ] as const
+  ).map(
+    ([mnemonic, opcode, operands, spec]): Definition => ({
+      mnemonic,
+      group: "miscellaneous",
+      summary: "Does nothing on this processor.",
+      spec,
+      forms: [[opcode, operands]],
+      needs: "P6",
+      semantics: () => {},
+    }),
+  ),
   {
     mnemonic: "NOP",
     group: "miscellaneous",
