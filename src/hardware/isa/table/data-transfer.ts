@@ -315,11 +315,7 @@ const definitions: readonly Definition[] = [
     group: "miscellaneous",
     summary: "Does nothing, on this processor; on others some of these are hints.",
     spec: 'SDM Vol. 2B, NOP—No Operation; Vol. 2D, Appendix A, "Two-byte Opcode Map"',
-    forms: [
-      ...["19", "1A", "1B", "1C", "1D", "1E"].map((opcode) => [`0F ${opcode} /r`, "Ev Gv"] as const),
-      ["0F 1F /0", "Ev"],
-      ["0F 1F /r", "Ev Gv"],
-    ],
+    forms: ["1F", "19", "1A", "1B", "1C", "1D", "1E"].map((opcode) => [`0F ${opcode} /r`, "Ev"] as const),
     needs: "P6",
     semantics: () => {},
   },

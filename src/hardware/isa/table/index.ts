@@ -19,6 +19,7 @@ import { sseRoundRows } from "./sse-round.js";
 import { sseStringRows } from "./sse-string.js";
 import { stringRows } from "./string.js";
 import { systemRows } from "./system.js";
+import { systemRegisterMoveRows } from "./system-register-moves.js";
 import { vectorElementRows } from "./vector-element.js";
 import { vectorMoveRows } from "./vector-move.js";
 import { vectorOtherRows } from "./vector-other.js";
@@ -43,6 +44,7 @@ export const rows: readonly Row[] = Object.freeze([
   ...interruptRows,
   ...segmentRows,
   ...systemRows,
+  ...systemRegisterMoveRows,
   ...fastSystemCallRows,
   ...randomRows,
   ...vectorMoveRows,
