@@ -39,12 +39,12 @@ describe("memtest86+", () => {
     const disk = memtest(context, "./usr/lib/memtest86+/memtest86+ia32.iso");
     let machine = Machine.boot({ disks: [{ image: disk, readOnly: true }], memory: "16M" });
     let text = "";
-    for (let piece = 0; piece < PIECES && !text.includes("Test #0"); piece++) {
+    for (let piece = 0; piece < PIECES && !/Test #\d/.test(text); piece++) {
       machine = machine.run({ maxInstructions: PIECE });
       expect(machine.stop).toEqual({ reason: "limit" });
       text = screen(machine).text.join("\n");
     }
-    expect(text).toContain("Test #0");
+    expect(text).toMatch(/Test #\d/);
     expect(text).toMatch(/Pass: +0 +Errors: 0$/m);
   });
 });

@@ -13,7 +13,7 @@ export interface NativeForm {
 }
 
 /** Executed in TypeScript and allowed in any mode, with results that do not depend on the operating system. */
-const plainSystemRows = ["ENTER", "POPF", "CMPXCHG8B", "INTO", "INT3", "ARPL", "WAIT"];
+const plainSystemRows = ["CLFLUSH", "ENTER", "POPF", "CMPXCHG8B", "INTO", "INT3", "ARPL", "WAIT"];
 /** Only system software may execute these, so a program gets #GP. */
 const privilegedRows = [
   ...["CLI", "STI", "IN", "OUT", "INS", "OUTS", "HLT", "CLTS", "INVD", "WBINVD", "INVLPG", "RDMSR", "WRMSR"],

@@ -51,7 +51,7 @@ const RDI = 7;
 const MASK = (1n << 64n) - 1n;
 
 /** Executed in TypeScript and allowed to a program, with results that do not depend on the operating system. */
-const plainRows = ["ENTER", "POPF", "CMPXCHG8B", "CMPXCHG16B", "WAIT"];
+const plainRows = ["ENTER", "POPF", "CMPXCHG8B", "CMPXCHG16B", "WAIT", "CLFLUSH"];
 const approximate = /^R(CP|SQRT)[PS]S$/;
 
 function isComparable(row: Row): boolean {

@@ -159,7 +159,7 @@ function decodeFrom(
   let size: OperandSize = bits;
   if (sizes.length === 1) size = sizes[0]!;
   else if (!long) size = operandPrefix && row.prefix !== "66" ? (bits === 32 ? 16 : 32) : bits;
-  else if ((rex & REX_W) !== 0) size = 64;
+  else if ((rex & REX_W) !== 0) size = sizes[sizes.length - 1]!;
   else if (operandPrefix && row.prefix !== "66" && sizes[0] === 16) size = 16;
   else size = row.in64 === "defaults" ? 64 : 32;
 

@@ -5,7 +5,6 @@
  * tells them, targets as absolute addresses. An encoding without a row is "(bad)". Left out on purpose: symbols, and
  * guessing where data begins.
  */
-import type { OperandSize } from "./code.js";
 import { decode } from "./decoder.js";
 import {
   type CodeBits,
@@ -17,6 +16,7 @@ import {
   type Row,
 } from "./instruction.js";
 import {
+  defaultSize,
   impliesMemory,
   nameOf,
   nameTellsMemory,
@@ -42,7 +42,7 @@ export interface InstructionText {
 
 /** One instruction as text. */
 export interface DisassembledInstruction extends InstructionText {
-  /** Offset in the code segment of the first byte; negative in the upper half of 64-bit code. */
+  /** Offset in the code segment of the first byte. */
   readonly address: number;
   readonly bytes: Uint8Array;
   /** Undefined for "(bad)". */
@@ -52,29 +52,29 @@ export interface DisassembledInstruction extends InstructionText {
 }
 
 export interface DisassembleOptions {
-  /** Offset in the code segment of the first of the bytes; relative targets are counted from it. Default 0. */
+  /**
+   * Offset in the code segment of the first of the bytes; relative targets are counted from it. Default 0. A canonical
+   * address of the upper half is negative: 0xffffffff81000000 is -0x7f000000.
+   */
   readonly address?: number;
-  /** Operand and address size of the code: 32, or 16 as in real mode; 64 is 64-bit code, with addresses of that size. Default 32. */
+  /** Operand and address size of the code: 32, 16 as in real mode, or 64 for 64-bit code. Default 32. */
   readonly bits?: CodeBits;
   /** Instructions at the most. Default: all. */
   readonly count?: number;
 }
 
 const CX = 1;
-const RAX = 0;
 const ESP = 4;
 const EBP = 5;
 const CS = 1;
 const SS = 2;
 const DS = 3;
+const FS = 4;
 
 /** Below ten as it is, else in hexadecimal. */
 const number = (value: number | bigint): string => (value < 10 ? String(value) : `0x${value.toString(16)}`);
-const unsigned64 = (value: number): bigint => BigInt.asUintN(64, BigInt(value));
-const joined = (high: number, low: number): bigint => BigInt.asUintN(64, (BigInt(high) << 32n) | BigInt(low >>> 0));
-/** The operand size of code that no prefix changes. */
-const plainSize = (row: Row, bits: CodeBits): OperandSize =>
-  bits !== 64 ? bits : row.in64 !== undefined || operandSizes(row, 64).every((size) => size === 64) ? 64 : 32;
+/** An address of 64-bit code: one of the upper half is a negative number. */
+const address64 = (value: number): string => number(value < 0 ? BigInt.asUintN(64, BigInt(value)) : value);
 const signed = (value: number): string => (value < 0 ? `-${number(-value)}` : number(value));
 
 /**
@@ -125,9 +125,11 @@ function disassembleOne(bytes: Uint8Array, at: number, address: number, bits: Co
   }
 }
 
+const controlRegisters = [0, 2, 3, 4, 8];
+
 /** Registers that have an encoding and do not exist; executing the instruction is #UD. CS cannot be loaded by MOV. */
 function namesNothing(operand: Operand, row: Row): boolean {
-  if (operand.kind === "control") return ![0, 2, 3, 4, 8].includes(operand.number);
+  if (operand.kind === "control") return !controlRegisters.includes(operand.number);
   if (operand.kind === "debug") return operand.number > 7;
   return operand.kind === "segment" && (operand.number > 5 || (operand.number === CS && row.opcode === "8E /r"));
 }
@@ -143,18 +145,20 @@ export function instructionText(instruction: DecodedInstruction, bits: CodeBits 
   return { text: operands === "" ? mnemonic : `${mnemonic} ${operands}`, mnemonic, operands };
 }
 
+/** XCHG of the accumulator with itself. In 64-bit code it is a row of its own. */
 const isNop = ({ row, size, operands: [first] }: DecodedInstruction, bits: CodeBits): boolean =>
-  row.opcode === "90+r" && size === plainSize(row, bits) && first?.kind === "register" && first.number === RAX;
+  row.opcode === "90+r" && size === bits && first?.kind === "register" && first.number === 0;
 
 function mnemonicText(instruction: DecodedInstruction, bits: CodeBits): string {
-  const { row, size, addressSize, lock, repeat, segment } = instruction;
+  const { row, size, addressSize, lock, repeat } = instruction;
+  const segment = bits === 64 && instruction.segment < FS ? DS : instruction.segment;
   const prefixes: string[] = [];
   if (addressSize !== bits && (impliesMemory(row) || storesAtEdi(row))) prefixes.push(`a${addressSize}`);
   const readsSegment = row.mnemonic === "XLAT" || storesAtEdi(row) || row.operands.some(({ method }) => method === "X");
   if (readsSegment && segment !== DS) prefixes.push(segmentNames[segment]!);
   if (lock) prefixes.push("lock");
   if (repeat) prefixes.push(repeat === "NE" ? "repne" : row.repeat === "repe" ? "repe" : "rep");
-  if (size !== plainSize(row, bits) && hidesSize(instruction, bits)) prefixes.push(`o${size}`);
+  if (size !== defaultSize(row, bits) && hidesSize(instruction, bits)) prefixes.push(`o${size}`);
   return [...prefixes, nameOf(row, size, addressSize, bits)].join(" ");
 }
 
@@ -164,8 +168,8 @@ const storesAtEdi = ({ mnemonic }: Row): boolean => mnemonic.startsWith("MASKMOV
 /** An operand size that neither the mnemonic nor an operand tells. */
 function hidesSize({ row, operands: [first] }: DecodedInstruction, bits: CodeBits): boolean {
   if (operandSizes(row, bits).length === 1 || nameTellsSize(row) || tellsSizeByWord(row)) return false;
-  if (row.mnemonic === "ENTER" || row.mnemonic === "LEAVE") return true;
-  return first?.kind === "target" || first?.kind === "segment" || row.operands[0]?.type === "s";
+  if (/^(ENTER|LEAVE|SYSEXIT|SYSRET|PCMPESTR[IM])$/.test(row.mnemonic)) return true;
+  return first?.kind === "target" || first?.kind === "segment" || (row.operands[0]?.type === "s" && bits !== 64);
 }
 
 /** PUSH of a constant, JMP and CALL with a target: NASM takes "word" and "dword" before it. */
@@ -186,8 +190,8 @@ function operandsText(instruction: DecodedInstruction, bits: CodeBits): string {
   // The register that counts.
   if (row.addressSized && row.mnemonic !== "JECXZ" && instruction.addressSize !== bits)
     texts.push(registerNames[instruction.addressSize][CX]);
-  const told = tellsSizeByWord(row) && instruction.size !== plainSize(row, bits);
-  const word = told ? `${widthNames[instruction.size]} ` : "";
+  const other = instruction.size !== defaultSize(row, bits);
+  const word = tellsSizeByWord(row) && other ? `${widthNames[instruction.size]} ` : "";
   return word + texts.join(", ");
 }
 
@@ -201,7 +205,7 @@ function operandText(instruction: DecodedInstruction, index: number, bits: CodeB
     case "immediate":
       return immediateText(operand, instruction.row.operands[index]!.type);
     case "target":
-      return number(bits === 64 ? unsigned64(operand.value) : operand.value);
+      return address64(operand.value);
     case "segment":
       return segmentNames[operand.number]!;
     case "control":
@@ -220,9 +224,10 @@ function operandText(instruction: DecodedInstruction, index: number, bits: CodeB
 }
 
 /** A byte that the processor extends by its sign is shown with it, any other constant as it lies in the operand. */
-function immediateText({ value, size, high }: Operand & { readonly kind: "immediate" }, type: string): string {
+function immediateText({ value, size, high }: Operand & { kind: "immediate" }, type: string): string {
   if (type === "bs") return signed(value);
-  if (size === 64) return number(high === undefined ? unsigned64(value) : joined(high, value));
+  if (high !== undefined) return number((BigInt(high >>> 0) << 32n) | BigInt(value >>> 0));
+  if (size === 64) return address64(value);
   return number(size === 32 ? value >>> 0 : value & (2 ** size - 1));
 }
 
@@ -231,44 +236,60 @@ function memoryText(instruction: DecodedInstruction, size: number, bits: CodeBit
   const address = addressText(instruction, instruction.memory!, bits);
   const code = row.operands.find(({ method }) => "EMOWQ".includes(method))!;
   if (code.type === "p" && (row.mnemonic === "JMP" || row.mnemonic === "CALL"))
-    return `${instruction.size === bits ? "" : `${widthNames[instruction.size]} `}far ${address}`;
+    return `${instruction.size === defaultSize(row, bits) ? "" : `${widthNames[instruction.size]} `}far ${address}`;
   if (takesNumber(row)) return `${widthNames[size]} ${address}`;
   const told = code.method !== "E" || registerTells(row, code.type) || takesWord(row) || nameTellsMemory(row);
   return told ? address : `${widthNames[size]} ${address}`;
 }
 
 function addressText(instruction: DecodedInstruction, memory: MemoryOperand, bits: CodeBits): string {
-  const { row, size, addressSize } = instruction;
+  const { row, addressSize } = instruction;
   const { base, index, scale } = memory;
   const names = registerNames[addressSize];
-  // POP computes an address with ESP after the increment; the text says what is encoded.
-  const displacement =
-    row.popsBeforeAddress && addressSize !== 16 && base === ESP
-      ? (memory.displacement - size / 8) | 0
-      : memory.displacement;
+  const displacement = encodedDisplacement(instruction, memory);
   const parts: string[] = [];
   if (base >= 0) parts.push(names[base]!);
   if (index >= 0) parts.push(scale === 0 && base >= 0 ? names[index]! : `${names[index]}*${2 ** scale}`);
   const sum = parts.join("+");
-  const implied = (base === ESP && addressSize !== 16) || base === EBP ? SS : DS;
   // LEA computes an address and no segment takes part.
-  const override = memory.segment === implied || row.mnemonic === "LEA" ? "" : `${segmentNames[memory.segment]}:`;
-  if (sum === "") {
-    const { eip, length } = instruction;
-    const width = addressSize === bits ? "" : `${widthNames[addressSize]} `;
-    if (memory.relative) {
-      const target = BigInt.asUintN(addressSize, BigInt(eip + length + displacement));
-      return `[${width}rel ${override}${number(target)}]`;
-    }
-    const { displacementHigh } = memory;
-    const whole =
-      displacementHigh === undefined || addressSize !== 64
-        ? BigInt.asUintN(addressSize, BigInt(displacement))
-        : joined(displacementHigh, displacement);
-    return `[${displacementHigh === undefined || addressSize !== 64 ? width : "qword "}${override}${number(whole)}]`;
-  }
+  const override = hasOverride(memory, addressSize, bits) && row.mnemonic !== "LEA";
+  const segment = override ? `${segmentNames[memory.segment]}:` : "";
+  if (sum === "") return `[${directText(instruction, memory, bits, segment)}]`;
   // NASM makes a base of a lone EBP or one half of it, and another segment of DS.
-  const whole = base < 0 && index === EBP && scale < 2 ? "nosplit " : "";
+  const whole = base < 0 && scale < 2 && (index === EBP || bits === 64) ? "nosplit " : "";
   const sign = displacement < 0 ? "-" : "+";
-  return `[${whole}${override}${sum}${displacement === 0 ? "" : sign + number(Math.abs(displacement))}]`;
+  return `[${whole}${segment}${sum}${displacement === 0 ? "" : sign + number(Math.abs(displacement))}]`;
+}
+
+/** POP computes an address with ESP after the increment; the text says what is encoded. */
+const encodedDisplacement = (
+  { row, size, addressSize }: DecodedInstruction,
+  { base, displacement }: MemoryOperand,
+): number =>
+  row.popsBeforeAddress && addressSize !== 16 && base === ESP ? (displacement - size / 8) | 0 : displacement;
+
+function hasOverride({ base, segment }: MemoryOperand, addressSize: CodeBits, bits: CodeBits): boolean {
+  if (bits === 64) return segment >= FS;
+  return segment !== ((base === ESP && addressSize === 32) || base === EBP ? SS : DS);
+}
+
+/** An address without registers. */
+function directText(
+  { eip, length, addressSize }: DecodedInstruction,
+  { displacement, displacementHigh, relative }: MemoryOperand,
+  bits: CodeBits,
+  segment: string,
+): string {
+  if (bits !== 64) {
+    const width = addressSize === bits ? "" : `${widthNames[addressSize]} `;
+    return `${width}${segment}${number(addressSize === 16 ? displacement & 0xffff : displacement >>> 0)}`;
+  }
+  const narrow = addressSize === 32 ? "a32 " : "";
+  const value = relative ? eip + length + displacement : displacement;
+  if (addressSize === 64 && displacementHigh !== undefined) {
+    const whole = (BigInt(displacementHigh >>> 0) << 32n) | BigInt(displacement >>> 0);
+    return `qword ${segment}${number(whole)}`;
+  }
+  const text = addressSize === 32 ? number(value >>> 0) : address64(value);
+  return `${narrow}${relative ? "rel " : ""}${segment}${text}`;
 }

@@ -5,7 +5,7 @@
  * A row has the manual's name for it; NASM has several where a size or a condition can be put in other words.
  */
 import type { OperandSize } from "./code.js";
-import type { CodeBits, Row } from "./instruction.js";
+import type { CodeBits, OperandCode, Row } from "./instruction.js";
 
 /** R8 to R15, as wide as the letter says. */
 function numbered<const Suffix extends "" | "b" | "w" | "d">(suffix: Suffix) {
@@ -41,14 +41,34 @@ export interface Spelling {
   readonly addressSize?: CodeBits;
 }
 
-/** Two names for the two operand sizes. */
-const namesBySize: Readonly<Record<string, readonly [string, string]>> = {
-  CBW: ["cbw", "cwde"],
-  CWD: ["cwd", "cdq"],
+/** A name for each operand size. */
+const namesBySize: Readonly<Record<string, Readonly<Partial<Record<OperandSize, string>>>>> = {
+  CBW: { 16: "cbw", 32: "cwde", 64: "cdqe" },
+  CWD: { 16: "cwd", 32: "cdq", 64: "cqo" },
+  MOVD: { 32: "movd", 64: "movq" },
+  PEXTRD: { 32: "pextrd", 64: "pextrq" },
+  PINSRD: { 32: "pinsrd", 64: "pinsrq" },
+  CMPXCHG8B: { 32: "cmpxchg8b", 64: "cmpxchg16b" },
+  RDSSPD: { 32: "rdsspd", 64: "rdsspq" },
+  FXSAVE: { 32: "fxsave", 64: "fxsave64" },
+  FXRSTOR: { 32: "fxrstor", 64: "fxrstor64" },
 };
+/** Of these the size is a matter of other operands, too. */
+const namesByRex: ReadonlySet<string> = new Set([
+  "MOVD",
+  "PEXTRD",
+  "PINSRD",
+  "CMPXCHG8B",
+  "RDSSPD",
+  "FXSAVE",
+  "FXRSTOR",
+]);
+const sizesOfNames = [16, 32, 64] as const;
 
-/** The size is that of the code, or what "w" or "d" behind the name says. */
+/** The size is that of the code, or what "w", "d" or "q" behind the name says. */
 const suffixed: ReadonlySet<string> = new Set(["PUSHA", "POPA", "PUSHF", "POPF", "IRET", "RET", "RETF"]);
+const suffixes: Readonly<Record<OperandSize, string>> = { 8: "b", 16: "w", 32: "d", 64: "q" };
+const jumpsByCount: Readonly<Record<CodeBits, string>> = { 16: "jcxz", 32: "jecxz", 64: "jrcxz" };
 
 const synonyms: Readonly<Record<string, readonly string[]>> = {
   RET: ["retn"],
@@ -94,37 +114,14 @@ export const impliesMemory = (row: Row): boolean =>
 const byteString = (row: Row): boolean =>
   row.operands.some(({ method, type }) => "XY".includes(method) && type === "b");
 
-/** Two names for operands of 32 and 64 bits. */
-const namesOfWide: Readonly<Record<string, string>> = {
-  RDSSPD: "rdsspq",
-  ...{ MOVD: "movq", PEXTRD: "pextrq", PINSRD: "pinsrq", CMPXCHG8B: "cmpxchg16b" },
-  ...{ FXSAVE: "fxsave64", FXRSTOR: "fxrstor64" },
-};
-
-/** Their third name, for operands of 64 bits. */
-const namesOf64: Readonly<Record<string, string>> = { CBW: "cdqe", CWD: "cqo" };
-
 /** All the ways to write a row. */
 export function spellings(row: Row): readonly Spelling[] {
   const { mnemonic } = row;
   const name = mnemonic.toLowerCase();
-  const pair = namesBySize[mnemonic];
-  if (pair)
-    return [
-      { name: pair[0], row, size: 16 },
-      { name: pair[1], row, size: 32 },
-    ];
-  const wide = namesOfWide[mnemonic];
-  if (wide !== undefined)
-    return [
-      { name, row, size: 32 },
-      { name: wide, row, size: 64 },
-    ];
-  if (mnemonic === "JECXZ")
-    return [
-      { name: "jcxz", row, addressSize: 16 },
-      { name, row, addressSize: 32 },
-    ];
+  const bySize = namesBySize[mnemonic];
+  if (bySize)
+    return sizesOfNames.flatMap((size) => (bySize[size] === undefined ? [] : [{ name: bySize[size], row, size }]));
+  if (mnemonic === "JECXZ") return sizesOfNames.map((size) => ({ name: jumpsByCount[size], row, addressSize: size }));
   const waiting = waitingNames[mnemonic];
   if (waiting !== undefined)
     return [
@@ -135,15 +132,11 @@ export function spellings(row: Row): readonly Spelling[] {
   if (suffixed.has(mnemonic))
     return names.flatMap((one) => [
       { name: one, row },
-      { name: `${one}w`, row, size: 16 },
-      { name: `${one}d`, row, size: 32 },
+      ...sizesOfNames.map((size) => ({ name: one + suffixes[size], row, size })),
     ]);
   if (mnemonic === "XLAT" || !impliesMemory(row)) return names.map((one) => ({ name: one, row }));
   if (byteString(row)) return [{ name: `${name}b`, row, size: 8 }];
-  return [
-    { name: `${name}w`, row, size: 16 },
-    { name: `${name}d`, row, size: 32 },
-  ];
+  return sizesOfNames.map((size) => ({ name: name + suffixes[size], row, size }));
 }
 
 function conditionNames(mnemonic: string): readonly string[] {
@@ -153,29 +146,36 @@ function conditionNames(mnemonic: string): readonly string[] {
 }
 
 /** The name of a row at an operand size in code of `bits`. */
-export function nameOf(row: Row, size: number, addressSize: CodeBits, bits: CodeBits): string {
+export function nameOf(row: Row, size: OperandSize, addressSize: CodeBits, bits: CodeBits): string {
   const name = row.mnemonic.toLowerCase();
-  const pair = namesBySize[row.mnemonic];
-  if (pair) return size === 64 ? namesOf64[row.mnemonic]! : pair[size === 16 ? 0 : 1];
-  if (size === 64 && namesOfWide[row.mnemonic] !== undefined) return namesOfWide[row.mnemonic]!;
-  if (row.mnemonic === "JECXZ") return { 16: "jcxz", 32: name, 64: "jrcxz" }[addressSize];
-  if (suffixed.has(row.mnemonic)) {
-    const plain = bits === 64 && row.in64 === undefined ? 32 : bits;
-    return size === plain ? name : name + { 16: "w", 32: "d", 64: "q" }[size as 16];
-  }
+  const bySize = namesBySize[row.mnemonic];
+  if (bySize) return bySize[size] ?? name;
+  if (row.mnemonic === "JECXZ") return jumpsByCount[addressSize];
+  if (suffixed.has(row.mnemonic)) return size === defaultSize(row, bits) ? name : name + suffixes[size];
   if (row.mnemonic === "XLAT") return "xlatb";
-  return impliesMemory(row) ? name + { 8: "b", 16: "w", 32: "d", 64: "q" }[size] : name;
+  return impliesMemory(row) ? name + suffixes[size] : name;
 }
+
+/** The operand size without a prefix, where a prefix can choose another. */
+export const defaultSize = ({ in64, operands }: Row, bits: CodeBits): OperandSize =>
+  bits !== 64
+    ? bits
+    : in64 !== undefined || operands.some(isJump) || (operands.length === 1 && isFar(operands[0]!))
+      ? 64
+      : 32;
+const isJump = ({ method }: OperandCode): boolean => method === "J";
+/** Of jumps through memory NASM takes 64 bits for granted. */
+const isFar = ({ method, type }: OperandCode): boolean => method === "M" && type === "p";
 
 /** Whether the mnemonic tells the operand size. */
 export const nameTellsSize = (row: Row): boolean =>
-  namesBySize[row.mnemonic] !== undefined || suffixed.has(row.mnemonic) || impliesMemory(row);
+  (namesBySize[row.mnemonic] !== undefined && !namesByRex.has(row.mnemonic)) ||
+  suffixed.has(row.mnemonic) ||
+  impliesMemory(row);
 
 /** Whether the mnemonic tells how wide a memory operand is: of MMX and SSE all but those that convert integers. */
 export const nameTellsMemory = ({ mnemonic, unit }: Row): boolean =>
-  mnemonic.startsWith("SET") ||
-  mnemonic === "MOVSXD" ||
-  (unit !== undefined && unit !== "x87" && !mnemonic.startsWith("CVTSI2"));
+  mnemonic.startsWith("SET") || (unit !== undefined && unit !== "x87" && !mnemonic.startsWith("CVTSI2"));
 
 /** x87 instructions whose memory operand is a number, so that its width has to be told. */
 export const takesNumber = ({ unit, operands, mnemonic }: Row): boolean =>

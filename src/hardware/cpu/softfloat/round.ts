@@ -97,8 +97,8 @@ function roundNormal(
     if ((env.masks & EXCEPTION.OVERFLOW) !== 0) return overflow(format, negative, env, precision);
     biased -= format.exponentAdjust;
     if (biased >= format.maxExponent) {
-      // Too large even so.
-      env.flags |= EXCEPTION.PRECISION;
+      // Too large even so. SSE has no result then, and says whether the digits were exact.
+      if (inexact || env.unit === "x87") env.flags |= EXCEPTION.PRECISION;
       env.roundedUp = true;
       return infinity(format, negative);
     }
@@ -129,8 +129,9 @@ function roundTiny(
     env.flags |= EXCEPTION.UNDERFLOW;
     const { exponentAdjust } = format;
     if (leading + exponentAdjust < format.minNormal) {
-      // Too small even so.
-      env.flags |= EXCEPTION.PRECISION;
+      // Too small even so; see roundNormal.
+      const exact = isExact(significand, leading - (precision - 1) - exponent);
+      if (!exact || env.unit === "x87") env.flags |= EXCEPTION.PRECISION;
       env.roundedUp = false;
       return zero(format, negative);
     }

@@ -115,7 +115,14 @@ describe("a mistake in the text is told by", () => {
     ["times 99999999999 nop", /is not a number from 0 to/],
     ["times 9999999 dq 0", /more than 16777216 bytes$/],
     ["align 3", /power of two$/],
-    ["bits 64", /^1:1: bits is 16 or 32$/],
+    ["bits 48", /^1:1: bits is 16, 32 or 64$/],
+    ["mov rax, 1", /^1:5: this register is one of 64-bit code; say bits 64 before it$/],
+    ["syscall\nswapgs", /^2:1: swapgs is no instruction of 32-bit code$/],
+    ["bits 64\npusha", /^2:1: pusha is no instruction of 64-bit code$/],
+    ["bits 64\nmov ah, r8b", /^2:1: mov: AH, CH, DH and BH cannot be in an instruction that needs a REX prefix$/],
+    ["bits 64\nadd rax, 0x80000000", /^2:10: add: 2147483648 \(0x80000000\) does not fit in 32 bits with a sign$/],
+    ["bits 64\nmov ebx, [0x80000000]", /^2:10: mov: address 2147483648 .*does not fit in 32 bits with a sign$/],
+    ["mov eax, [rel 4]", /^1:10: "rel" is for 64-bit code/],
     ["org 0\norg 5", /^2:1: there can be one org/],
     ["equ 5", /^1:1: equ needs a name in front of it$/],
     ["section .text", /^1:1: section: there are no sections/],
@@ -132,7 +139,7 @@ describe("a mistake in the text is told by", () => {
   });
 
   it("one line, with options that make no sense too", () => {
-    expect(messageOf("nop", { bits: 64 as 32 })).toBe("assemble: bits is 16 or 32, not 64");
+    expect(messageOf("nop", { bits: 48 as 32 })).toBe("assemble: bits is 16, 32 or 64, not 48");
     expect(messageOf("nop", { address: -1 })).toBe("assemble: address is a whole number from 0 to 0xffffffff, not -1");
   });
 });

@@ -14,9 +14,9 @@ import { fail, type Place } from "./place.js";
 import { parseStatement, type Statement } from "./statement.js";
 
 export interface AssembleOptions {
-  /** Operand and address size where the text begins. Default 32. */
+  /** Operand and address size where the text begins, or 64 for 64-bit code. Default 32. */
   readonly bits?: CodeBits;
-  /** Address of the first byte, if no `org` says another. Default 0. */
+  /** Address of the first byte, if no `org` says another. Default 0. One of the upper half is negative. */
   readonly address?: number;
   /** Name of the text, for messages. */
   readonly name?: string;
@@ -56,9 +56,15 @@ const MAX_TOKENS = 100_000;
  */
 export function assemble(text: string, options: AssembleOptions = {}): Assembled {
   const { bits = 32, address = 0, name } = options;
-  if (bits !== 16 && bits !== 32) throw new VirtlabError(`assemble: bits is 16 or 32, not ${String(bits)}`);
-  if (!Number.isInteger(address) || address < 0 || address > 0xffffffff)
-    throw new VirtlabError(`assemble: address is a whole number from 0 to 0xffffffff, not ${String(address)}`);
+  if (bits !== 16 && bits !== 32 && bits !== 64)
+    throw new VirtlabError(`assemble: bits is 16, 32 or 64, not ${String(bits)}`);
+  const [lowest, highest] = bits === 64 ? [-(2 ** 47), 2 ** 47 - 1] : [0, 0xffffffff];
+  if (!Number.isInteger(address) || address < lowest || address > highest)
+    throw new VirtlabError(
+      bits === 64
+        ? `assemble: address is a canonical address as a whole number from -(2 ** 47) to 2 ** 47 - 1, not ${String(address)}`
+        : `assemble: address is a whole number from 0 to 0xffffffff, not ${String(address)}`,
+    );
   const lines = String(text).split(/\r?\n/);
   const statements = parseLines(lines, bits, name);
   const { places, bytes, symbols, start } = layOut(statements, address);
@@ -79,6 +85,7 @@ function parseLines(lines: readonly string[], startBits: CodeBits, name: string 
   const statements: Statement[] = [];
   let scope = "";
   let bits = startBits;
+  let relative = false;
   lines.forEach((line, index) => {
     const tokens = tokensOf(line, index + 1, name);
     if (tokens.length === 0) return;
@@ -87,12 +94,13 @@ function parseLines(lines: readonly string[], startBits: CodeBits, name: string 
       return;
     }
     const end = { name, line: index + 1, column: line.length + 1 };
-    const cursor: Cursor = { tokens: expanded(tokens, definitions), end, scope, at: 0 };
+    const cursor: Cursor = { tokens: expanded(tokens, definitions), end, scope, relative, at: 0 };
     const statement = parseStatement(cursor, bits);
     statements.push(statement);
     const { label, body } = statement;
     if (label && body.kind !== "equ") scope = label.scope;
     if (body.kind === "bits") bits = bitsOf(statement);
+    if (body.kind === "default") relative = body.relative;
   });
   return statements;
 }
@@ -101,7 +109,8 @@ function bitsOf({ body, place }: Statement): CodeBits {
   const value = body.kind === "bits" && body.expression.kind === "number" ? body.expression.value : undefined;
   if (value === 16n) return 16;
   if (value === 32n) return 32;
-  return fail(place, "bits is 16 or 32");
+  if (value === 64n) return 64;
+  return fail(place, "bits is 16, 32 or 64");
 }
 
 /** `%define name value`. */

@@ -8,6 +8,8 @@ export interface Cursor {
   readonly end: Place;
   /** Labels that begin with a dot belong to this one. */
   readonly scope: string;
+  /** "default rel" is in force. */
+  readonly relative?: boolean;
   at: number;
 }
 

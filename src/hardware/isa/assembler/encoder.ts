@@ -36,6 +36,10 @@ const segmentPrefixes = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65] as const;
 const OPERAND_SIZE = 0x66;
 const ADDRESS_SIZE = 0x67;
 const WAIT = 0x9b;
+const REX = 0x40;
+const REX_W = 8;
+const REX_R = 4;
+const REX_B = 1;
 const MAX_LENGTH = 15;
 
 /** The bytes of an instruction at `around.position`. */
@@ -74,18 +78,25 @@ function encodeForm(form: Form, instruction: Instruction, around: Surroundings, 
   const bytes = [...(form.waits ? [WAIT] : []), ...instruction.prefixes];
   const segment = memory?.segment ?? instruction.segment;
   if (segment !== undefined) bytes.push(segmentPrefixes[segment]!);
-  const asked = instruction.size !== undefined && instruction.size !== bits;
+  const asked = instruction.size !== undefined && (bits === 64 ? instruction.size === 16 : instruction.size !== bits);
   if (asked || needsSizePrefix(form, bits)) bytes.push(OPERAND_SIZE);
   if (addressSize !== bits) bytes.push(ADDRESS_SIZE);
-  for (const part of encodingHead(row)) bytes.push(...part);
-  bytes.push(row.byte + (row.plusRegister ? registerNumber(form, "Z") : 0));
+  const [mandatory, map] = encodingHead(row);
+  const rex = bits === 64 ? rexOf(form, instruction, address) : 0;
+  bytes.push(...mandatory, ...(rex === 0 ? [] : [rex]), ...map);
+  bytes.push(row.byte + (row.plusRegister ? registerNumber(form, "Z") & 7 : 0));
+  const afterOpcode = bytes.length;
   if (row.modrm !== "none") bytes.push(...modrmBytes(form, address));
 
   let problem: Encoded["problem"];
   const report = (place: Place, what: string | undefined): void => {
     if (what !== undefined) problem ??= { place, what };
   };
-  if (memory) report(memory.place, address?.problem);
+  if (memory && row.modrm !== "none") report(memory.place, address?.problem);
+  else if (memory && value?.known && !fits(value.number, addressSize))
+    report(memory.place, `address ${rangeProblem(value.number, addressSize)}`);
+  if (rex !== 0 && form.operands.some(isHighByte))
+    report(instruction.place, "AH, CH, DH and BH cannot be in an instruction that needs a REX prefix");
   row.operands.forEach((code, index) => {
     const operand = form.operands[index];
     if (code.method === "O" && value) bytes.push(...littleEndian(value.number, addressSize / 8));
@@ -94,13 +105,43 @@ function encodeForm(form: Form, instruction: Instruction, around: Surroundings, 
     bytes.push(...placed.bytes);
     report(operand.place, placed.problem);
   });
+  if (memory?.relative && value?.known && around.position !== undefined) {
+    const distance = value.number - (around.position + BigInt(bytes.length));
+    bytes.splice(afterOpcode + 1, 4, ...littleEndian(distance, 4));
+    // An address of 32 bits wraps.
+    if (addressSize === 64 && BigInt.asIntN(32, distance) !== distance)
+      report(
+        memory.place,
+        `the address ${numberText(value.number)} is ${distance} bytes away, more than 32 bits reach`,
+      );
+  }
   return { bytes, displacement: address?.displacement ?? 0, problem };
 }
 
 /** BSWAP of a 32-bit register has no second size, and in 16-bit code needs the prefix all the same. */
 function needsSizePrefix({ row, size, sized }: Form, bits: CodeBits): boolean {
-  if (sized) return size !== bits;
-  return bits === 16 && row.operands.some(({ method, type }) => method === "Z" && (type === "d" || type === "y"));
+  if (sized) return bits === 64 ? size === 16 : size !== bits;
+  return bits === 16 && row.operands.some(({ method, type }) => method === "Z" && type === "y");
+}
+
+/** AH to BH, which are SPL to DIL with a REX prefix. */
+const isHighByte = (operand: OperandText): boolean =>
+  operand.kind === "register" && operand.size === 8 && operand.number >= 4 && operand.number < 8 && !operand.rex;
+
+/** The REX prefix, or 0 where none is needed. Spec: SDM Vol. 2A, "REX Prefixes". */
+function rexOf(form: Form, { size }: Instruction, address: EncodedAddress | undefined): number {
+  const { row, operands } = form;
+  const byDefault = row.in64 !== undefined || row.operands.some(({ method }) => method === "J");
+  // A selector fills a register of 64 bits as it does one of 32.
+  const isSelector = row.operands[1]?.method === "S" && !address;
+  const wide = (form.size === 64 && !byDefault && !isSelector) || size === 64;
+  const rm = row.plusRegister ? registerNumber(form, "Z") : address ? 0 : registerNumber(form, "ERWQUN");
+  const bits =
+    (wide ? REX_W : 0) |
+    (registerNumber(form, "GCDVP") > 7 ? REX_R : 0) |
+    (rm > 7 ? REX_B : 0) |
+    (row.modrm === "none" ? 0 : (address?.rex ?? 0));
+  return bits !== 0 || operands.some((operand) => operand.kind === "register" && operand.rex) ? REX | bits : 0;
 }
 
 function registerNumber(form: Form, methods: string): number {
@@ -114,9 +155,10 @@ const numberInModrm = (form: Form): number => registerNumber(form, form.row.oper
 
 function modrmBytes(form: Form, address: EncodedAddress | undefined): readonly number[] {
   const { modrm } = form.row;
-  if (typeof modrm === "object") return [modrm[0] + numberInModrm(form)];
-  const reg = typeof modrm === "number" ? modrm : registerNumber(form, "GSCDVP");
-  if (!address) return [0xc0 | (reg << 3) | registerNumber(form, "ERWQUN")];
+  const rm = registerNumber(form, "ERWQUN") & 7;
+  if (typeof modrm === "object") return [modrm[0] + (numberInModrm(form) & 7)];
+  const reg = typeof modrm === "number" ? modrm : registerNumber(form, "GSCDVP") & 7;
+  if (!address) return [0xc0 | (reg << 3) | rm];
   const [first = 0, ...rest] = address.bytes;
   return [first | (reg << 3), ...rest];
 }
@@ -139,7 +181,15 @@ function placeValue(
   const value = evaluate(operand.expression, around);
   if (code.method === "J") return placeDistance(code, value, { form, around, at });
   if (code.name === "1") return { bytes: [], problem: isOne(value) ? undefined : "the count is not 1" };
-  if (code.type === "bs") return placeExtended(value, form.size);
+  if (code.type === "bs") return placeExtended(value, form.size, 8);
+  if (code.type === "z" && form.size === 64) {
+    // A register has room for a whole address, and NASM gives it one.
+    const isAddress = form.row.mnemonic === "MOV" && form.operands[0]?.kind === "register" && value.addresses !== 0;
+    const placed = placeExtended(value, 64, 32);
+    return isAddress ? { ...placed, problem: "an address has 64 bits" } : placed;
+  }
+  if (form.zeroExtended && !(value.number >= 0n && value.addresses === 0))
+    return { bytes: littleEndian(value.number, 4), problem: value.known ? "this number has 64 bits" : undefined };
   return placeNumber(value, widthOf(code, form.size));
 }
 
@@ -152,12 +202,13 @@ function placeNumber({ known, number }: Value, bits: number): Placed {
   };
 }
 
-/** A byte that the processor extends by its sign. */
-function placeExtended({ known, number, addresses }: Value, size: number): Placed {
+/** A byte or a doubleword that the processor extends by its sign to `size`. An address has more than 8 bits. */
+function placeExtended({ known, number, addresses }: Value, size: number, bits: 8 | 32): Placed {
   const extended = BigInt.asIntN(size, number);
-  const is = fits(number, size) && extended >= -128n && extended <= 127n && addresses === 0;
-  const problem = !known || is ? undefined : `${numberText(number)} does not fit in a signed byte (-128 to 127)`;
-  return { bytes: littleEndian(number, 1), problem };
+  const is = fits(number, size) && BigInt.asIntN(bits, extended) === extended && (addresses === 0 || bits === 32);
+  const range = bits === 8 ? "a signed byte (-128 to 127)" : "32 bits with a sign";
+  const problem = !known || is ? undefined : `${numberText(number)} does not fit in ${range}`;
+  return { bytes: littleEndian(number, bits / 8), problem };
 }
 
 /** The distance from the end of the instruction, which ends with it. */
@@ -166,7 +217,7 @@ function placeDistance(
   { known, number }: Value,
   { form, around, at }: { form: Form; around: Surroundings; at: number },
 ): Placed {
-  const length = code.type === "b" ? 1 : form.size / 8;
+  const length = code.type === "b" ? 1 : Math.min(form.size / 8, 4);
   if (!known || around.position === undefined) return { bytes: littleEndian(0n, length), problem: undefined };
   const distance = number - (around.position + BigInt(at + length));
   // EIP wraps at the operand size.
@@ -177,6 +228,6 @@ function placeDistance(
     bytes: littleEndian(wrapped, length),
     problem: reaches
       ? undefined
-      : `the target ${numberText(number)} is ${wrapped} bytes away, and "${formText(form.row)}" reaches ${-limit} to ${limit - 1n}`,
+      : `the target ${numberText(number)} is ${wrapped} bytes away, and "${formText(form.row, form.size === 64 ? 64 : 32)}" reaches ${-limit} to ${limit - 1n}`,
   };
 }

@@ -7,7 +7,7 @@
  * Spec: NASM manual, "Expressions".
  */
 import type { CodeBits } from "../instruction.js";
-import { registerNames, segmentNames } from "../names.js";
+import { registerNames, rexByteNames, segmentNames } from "../names.js";
 import { accept, type Cursor, expect, peek, placeOf, unexpected } from "./cursor.js";
 import { fail, type Place } from "./place.js";
 
@@ -78,10 +78,12 @@ const UNARY: ReadonlySet<string> = new Set(["-", "+", "~", "!"]);
 const MAX_DEPTH = 500;
 
 const addressRegisters = new Map<string, AddressRegister>(
-  ([16, 32] as const).flatMap((size) => registerNames[size].map((name, number) => [name, { size, number }] as const)),
+  ([16, 32, 64] as const).flatMap((size) =>
+    registerNames[size].map((name, number) => [name, { size, number }] as const),
+  ),
 );
 
-const otherRegisters: ReadonlySet<string> = new Set([...registerNames[8], ...segmentNames]);
+const otherRegisters: ReadonlySet<string> = new Set([...registerNames[8], ...rexByteNames, ...segmentNames]);
 
 /** Reads the longest expression. Registers are part of it inside of brackets only. */
 export function parseExpression(cursor: Cursor, withRegisters = false): Expression {

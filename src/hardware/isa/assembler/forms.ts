@@ -6,6 +6,7 @@
 import type { OperandSize } from "../code.js";
 import { type CodeBits, type OperandCode, operandSizes, type Row } from "../instruction.js";
 import {
+  defaultSize,
   impliesMemory,
   registerTells,
   type Spelling,
@@ -29,6 +30,8 @@ export interface Form {
   readonly addressSize: CodeBits | undefined;
   /** A WAIT comes before it. */
   readonly waits?: true;
+  /** MOV of 32 bits for one of 64: the processor clears the upper half. */
+  readonly zeroExtended?: true;
 }
 
 const bySpelling = new Map<string, Spelling[]>();
@@ -66,15 +69,34 @@ interface Match {
   readonly guessed: number | undefined;
 }
 
+/** Whether there is such an instruction in code of `bits`. */
+const existsIn =
+  (bits: CodeBits) =>
+  ({ row: { where }, addressSize }: Spelling): boolean => {
+    if (addressSize === (bits === 64 ? 16 : 64)) return false;
+    return where === undefined || (where === "only64") === (bits === 64);
+  };
+
+/** Registers that only a REX prefix reaches. */
+const needsRex = (operand: OperandText): boolean =>
+  "number" in operand &&
+  (operand.number > 7 || (operand.kind === "register" && (operand.size === 64 || !!operand.rex)));
+
 /** All forms that take the operands; fails where there is none, or more than one meaning. */
 export function formsOf(text: InstructionText): readonly Form[] {
-  const matches = (bySpelling.get(text.mnemonic) ?? []).flatMap((spelling) => matchesOf(spelling, text));
+  const { bits, place } = text;
+  const spellingsHere = (bySpelling.get(text.mnemonic) ?? []).filter(existsIn(bits));
+  if (spellingsHere.length === 0) return fail(place, `${text.mnemonic} is no instruction of ${bits}-bit code`);
+  const outside = bits === 64 ? undefined : text.operands.find(needsRex);
+  if (outside) fail(outside.place, "this register is one of 64-bit code; say bits 64 before it");
+  const matches = spellingsHere.flatMap((spelling) => matchesOf(spelling, text));
   if (matches.length === 0) return noForm(text);
   const certain = matches.filter(({ guessed }) => guessed === undefined);
   const left = certain.length > 0 ? certain : matches.filter((match) => guess(match, text, matches));
   if (left.length === 0) return fail(text.place, `${text.mnemonic}: say ${widthsOf(matches)} before the [address]`);
-  const wanted = text.size ?? text.bits;
-  const chosen = left.filter(({ form, told }) => !form.sized || told || form.size === wanted);
+  const chosen = left.filter(
+    ({ form, told }) => !form.sized || told || form.size === (text.size ?? defaultSize(form.row, bits)),
+  );
   if (chosen.length === 0) return noForm(text);
   const agreeing = chosen.filter(({ form }) => text.size === undefined || !form.sized || form.size === text.size);
   if (agreeing.length === 0) return fail(text.place, `${text.mnemonic}: o${text.size} contradicts name and operands`);
@@ -99,23 +121,35 @@ function widthsOf(matches: readonly Match[]): string {
 
 function matchesOf(spelling: Spelling, text: InstructionText): readonly Match[] {
   const { row } = spelling;
-  const sizes = operandSizes(row);
-  return arrangements(spelling, text).flatMap(({ operands, addressSize }) =>
+  const sizes = operandSizes(row, text.bits);
+  return arrangements(spelling, text).flatMap(({ operands, addressSize, zeroExtended }) =>
     sizes
       .filter((size) => spelling.size === undefined || size === spelling.size)
       .flatMap((size) => {
         const fit = fitOfAll(row, size, operands);
-        if (fit === undefined) return [];
+        if (fit === undefined || (text.bits === 64 && !isLongForm(row, size, operands, text))) return [];
         const waits = spelling.waits ? ({ waits: true } as const) : {};
-        const form = { row, size, sized: sizes.length > 1, operands, addressSize, ...waits };
+        const extended = zeroExtended ? ({ zeroExtended } as const) : {};
+        const form = { row, size, sized: sizes.length > 1, operands, addressSize, ...waits, ...extended };
         return [{ form, told: fit.tells || spelling.size !== undefined, guessed: fit.guessed }];
       }),
   );
 }
 
+/** What 64-bit code has in another way: 90 is NOP, and an address in the instruction has 64 bits or is asked for. */
+function isLongForm(row: Row, size: OperandSize, operands: readonly OperandText[], text: InstructionText): boolean {
+  if (row === NOP && size === 32 && operands.every((operand) => "number" in operand && operand.number === 0))
+    return false;
+  const memory = operands.find((operand) => operand.kind === "memory");
+  if (memory === undefined) return true;
+  if (row.modrm !== "none") return memory.width !== 64;
+  return impliesMemory(row) || memory.width === 64 || (memory.addressSize ?? text.addressSize) === 32;
+}
+
 interface Arrangement {
   readonly operands: readonly OperandText[];
   readonly addressSize: CodeBits | undefined;
+  readonly zeroExtended?: true;
 }
 
 /** The operands as the row has them: some are implied, left out, or in either order. */
@@ -125,7 +159,11 @@ function arrangements({ name, row, addressSize }: Spelling, text: InstructionTex
   const [first, second] = operands;
   if (name === "nop" && row === NOP) {
     const accumulator = { kind: "register", number: 0, size: text.size ?? text.bits, place } as const;
-    return operands.length === 0 ? [as([accumulator, accumulator])] : [];
+    return operands.length === 0 && text.bits !== 64 ? [as([accumulator, accumulator])] : [];
+  }
+  if (row.mnemonic === "MOV" && row.plusRegister && first?.kind === "register" && first.size === 64) {
+    const narrow = { operands: [{ ...first, size: 32 as const }, second!], addressSize, zeroExtended: true as const };
+    return second?.kind === "value" && !second.strict ? [narrow, as(operands)] : [as(operands)];
   }
   if (row.addressSized && second?.kind === "register" && second.number === 1 && second.size !== 8)
     return operands.length === 2 && addressSize === undefined ? [as([first!], second.size)] : [];
@@ -198,12 +236,12 @@ const when = (holds: boolean, fit: Fit = "fits"): Fit => (holds ? fit : "no");
 /** Whether the operand fits; it tells the operand size if the code's width follows it. */
 function fitOf(row: Row, code: OperandCode, size: OperandSize, operand: OperandText): Fit {
   const width = widthOf(code, size);
-  const telling: Fit = code.type === "v" || code.type === "z" || code.type === "p" ? "tells" : "fits";
+  const telling: Fit = ["v", "z", "p", "y"].includes(code.type) ? "tells" : "fits";
   switch (code.method) {
     case "E":
       if (operand.kind === "register") {
         if (operand.size === width) return telling;
-        return when(code.type === "w" && operand.size === 32 && readsSelector(row));
+        return when(code.type === "w" && operand.size >= 32 && readsSelector(row));
       }
       if (operand.kind !== "memory" || operand.far) return "no";
       if (takesWord(row)) return when(operand.size === undefined || operand.size === 16);
@@ -264,7 +302,7 @@ function fitOfMemory(row: Row, code: OperandCode, size: OperandSize, operand: Op
   if (takesNumber(row)) return operand.size === undefined ? "unsized" : when(operand.size === widthOf(code, size));
   if (operand.size === undefined || code.type === "") return "fits";
   if (jumps) return when(operand.size === size, "tells");
-  return when(operand.size === widthOf(code, size) && "bwdqtyy".includes(code.type));
+  return when(operand.size === widthOf(code, size) && ["b", "w", "d", "q", "t", "dq", "yy"].includes(code.type));
 }
 
 function fitOfFixed(code: OperandCode, width: number, operand: OperandText, telling: Fit): Fit {
@@ -278,16 +316,19 @@ function fitOfFixed(code: OperandCode, width: number, operand: OperandText, tell
 /** A width before a number: the one it has, or that of a byte that is extended; it can tell that of a memory operand. */
 function fitOfImmediate(row: Row, { type }: OperandCode, size: OperandSize, operand: ValueText): Fit {
   if (operand.size === undefined) return operand.strict && type === "bs" ? "no" : "fits";
+  // What is extended to 64 bits lies there as 32.
+  if (size === 64 && operand.size === 32 && (type === "z" || (type === "bs" && !operand.strict))) return "fits";
   if (type === "bs") return operand.size === 8 ? "fits" : when(operand.size === size && !operand.strict, "tells");
   const isOperand = row.operands[0]?.type === "b" && row.group !== "shift and rotate";
   if (type === "b") return when(operand.size === 8, isOperand ? "tells" : "fits");
+  if (type === "z" && size === 64 && operand.strict) return "no";
   return when(operand.size === (type === "w" ? 16 : size), type === "w" ? "fits" : "tells");
 }
 
-function noForm({ place, mnemonic, operands, text }: InstructionText): never {
-  const all = (bySpelling.get(mnemonic) ?? []).map(({ row }) => row);
+function noForm({ place, mnemonic, operands, text, bits }: InstructionText): never {
+  const all = (bySpelling.get(mnemonic) ?? []).filter(existsIn(bits)).map(({ row }) => row);
   const same = all.filter((row) => row.operands.length === operands.length);
-  const takes = [...new Set((same.length > 0 ? same : all).map(formText))];
+  const takes = [...new Set((same.length > 0 ? same : all).map((row) => formText(row, bits)))];
   const given = operands.length === 0 ? "no operands" : `"${text}"`;
   return fail(place, `${mnemonic}: no form takes ${given}; its forms are ${takes.map((one) => `"${one}"`).join(" ")}`);
 }
@@ -323,14 +364,20 @@ const typeTexts: Readonly<Record<string, string>> = {
   d: "32",
   v: "16/32",
   z: "16/32",
+  y: "32",
+  yy: "64",
   q: "64",
 };
 
+/** The same in 64-bit code, where there is more. */
+const wideTexts: Readonly<Record<string, string>> = { v: "16/32/64", y: "32/64", yy: "64/128" };
+
 /** A row in the notation of instruction references: "r/m16/32, imm8". */
-export function formText(row: Row): string {
+export function formText(row: Row, bits: CodeBits): string {
+  const widths = bits === 64 ? { ...typeTexts, ...wideTexts } : typeTexts;
   const texts = row.operands.map(({ method, type, name }) => {
-    if (name !== undefined) return name === "rAX" ? "ax/eax" : name.toLowerCase();
-    return methodTexts[method] + ("EGZRMI".includes(method) ? (typeTexts[type] ?? "") : "");
+    if (name !== undefined) return name === "rAX" ? `ax/eax${bits === 64 ? "/rax" : ""}` : name.toLowerCase();
+    return methodTexts[method] + ("EGZRMI".includes(method) ? (widths[type] ?? "") : "");
   });
   return [row.mnemonic.toLowerCase(), texts.filter((text) => text !== "").join(", ")].join(" ").trim();
 }

@@ -94,8 +94,9 @@ function finish(job: Job, settled: Pass): Layout {
   chunks.forEach((chunk, index) => {
     bytes.set(chunk, offsets[index]);
   });
-  if (start < 0n || start > 0xffffffffn)
-    fail(job.statements[0]!.place, `the address ${numberText(start)} is not a 32-bit one`);
+  const long = job.statements.some(({ body }) => body.kind === "instruction" && body.instruction.bits === 64);
+  if (BigInt.asIntN(48, start) !== start || (!long && (start < 0n || start > 0xffffffffn)))
+    fail(job.statements[0]!.place, `the address ${numberText(start)} is not a ${long ? "canonical" : "32-bit"} one`);
   const around = surroundings(job, { start, final: true, offsetOf: (index) => offsets[index] });
   const symbols = [...job.defined.keys()].map((name): [string, number] => {
     const { place } = job.statements[job.defined.get(name)!]!;

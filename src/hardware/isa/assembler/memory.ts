@@ -12,6 +12,8 @@ export interface EncodedAddress {
   readonly addressSize: CodeBits;
   /** ModR/M with a reg field of 0, SIB and displacement. */
   readonly bytes: readonly number[];
+  /** Bits X and B of a REX prefix. */
+  readonly rex: number;
   /** Bytes of the displacement. */
   readonly displacement: number;
   /** Why the value has no place in it. */
@@ -25,6 +27,8 @@ const DI = 7;
 const EBP = 5;
 const ESP = 4;
 const NONE = -1;
+const REX_X = 2;
+const REX_B = 1;
 
 /** Value as little-endian bytes. */
 export function littleEndian(value: bigint, bytes: number): number[] {
@@ -41,12 +45,18 @@ export function rangeProblem(value: bigint, bits: number): string {
 }
 
 /** The address size that an operand has of itself. */
-function ownSize(memory: MemoryText, terms: readonly Term[]): CodeBits | undefined {
+function ownSize(memory: MemoryText, terms: readonly Term[], bits: CodeBits): CodeBits | undefined {
   const sizes = new Set(terms.map(({ register }) => register.size));
-  if (sizes.size > 1) fail(memory.place, "16-bit and 32-bit registers cannot be in one address");
-  const [size] = sizes;
-  if (size !== undefined) return size;
+  if (sizes.size > 1) fail(memory.place, `${[...sizes].join("-bit and ")}-bit registers cannot be in one address`);
+  const [size = memory.addressSize] = sizes;
+  if (size !== undefined || bits === 64) return size;
   return memory.width === 8 ? undefined : memory.width;
+}
+
+/** An address of 64-bit code has 32 or 64 bits, and only there are there such of 64. */
+function requireSize(memory: MemoryText, size: CodeBits, bits: CodeBits): void {
+  if (bits === 64 ? size === 16 : size === 64) fail(memory.place, `no ${bits}-bit code has ${size}-bit addresses`);
+  if (memory.relative && bits !== 64) fail(memory.place, '"rel" is for 64-bit code; say bits 64 before it');
 }
 
 /** @param wanted address size of a prefix; @param least displacement bytes that were needed before. */
@@ -56,16 +66,21 @@ export function encodeAddress(
   { bits, wanted, least }: { bits: CodeBits; wanted: CodeBits | undefined; least: number },
 ): EncodedAddress {
   const terms = combined(value.registers);
-  const own = ownSize(memory, terms);
+  const own = ownSize(memory, terms, bits);
   if (own !== undefined && wanted !== undefined && own !== wanted)
     return fail(memory.place, `this address has ${own} bits, and a prefix or an operand says ${wanted}`);
   const addressSize = own ?? wanted ?? bits;
-  const { modrm, sib, needsDisplacement, full } = addressSize === 32 ? shape32(memory, terms) : shape16(memory, terms);
-  const length = full ? addressSize / 8 : displacementBytes(memory, value, addressSize, { needsDisplacement, least });
+  requireSize(memory, addressSize, bits);
+  const shape = addressSize === 16 ? shape16(memory, terms) : shapeWide(memory, terms, bits);
+  const { modrm, sib, needsDisplacement, full, rex = 0 } = shape;
+  const length = full
+    ? wholeBytes(addressSize)
+    : displacementBytes(memory, value, addressSize, { needsDisplacement, least });
   const mod = full || length === 0 ? 0 : length === 1 ? 1 : 2;
   const short = BigInt.asIntN(addressSize, value.number);
-  const problem = !fits(value.number, addressSize)
-    ? `address ${rangeProblem(value.number, addressSize)}`
+  const reaches = addressSize === 64 ? BigInt.asIntN(32, short) === short : fits(value.number, addressSize);
+  const problem = !reaches
+    ? `address ${addressSize === 64 ? `${numberText(short)} does not fit in 32 bits with a sign` : rangeProblem(value.number, addressSize)}`
     : length === 1 && !isSignedByte(short)
       ? `displacement ${numberText(short)} does not fit in a signed byte`
       : undefined;
@@ -73,9 +88,13 @@ export function encodeAddress(
     addressSize,
     bytes: [(mod << 6) | modrm, ...sib, ...littleEndian(value.number, length)],
     displacement: full ? 0 : length,
-    problem: value.known ? problem : undefined,
+    rex,
+    problem: value.known && !memory.relative ? problem : undefined,
   };
 }
+
+/** Of 64 bits an address has no displacement of its own: one of 32 is extended by its sign. */
+const wholeBytes = (addressSize: CodeBits): number => (addressSize === 16 ? 2 : 4);
 
 const isSignedByte = (value: bigint): boolean => value >= -128n && value <= 127n;
 
@@ -85,7 +104,7 @@ function displacementBytes(
   addressSize: CodeBits,
   { needsDisplacement, least }: { needsDisplacement: boolean; least: number },
 ): number {
-  const whole = addressSize / 8;
+  const whole = wholeBytes(addressSize);
   if (memory.width === 8) return 1;
   if (memory.width !== undefined) return whole;
   if (!known) return Math.max(needsDisplacement ? 1 : 0, least);
@@ -101,6 +120,8 @@ interface Shape {
   readonly needsDisplacement: boolean;
   /** There is no base: mod stays 0 and the displacement is whole. */
   readonly full: boolean;
+  /** Bits X and B of a REX prefix. */
+  readonly rex?: number;
 }
 
 /** One term for each register, in the order in which they were written. */
@@ -114,16 +135,26 @@ function combined(terms: readonly Term[]): readonly Term[] {
   return [...byRegister.values()].filter(({ factor }) => factor !== 0n);
 }
 
-function shape32(memory: MemoryText, terms: readonly Term[]): Shape {
-  if (terms.length === 0) return { modrm: 5, sib: [], needsDisplacement: true, full: true };
+/** Alone, a whole displacement is counted from the next instruction in 64-bit code; with SIB it is not. */
+function shapeOfNumber(memory: MemoryText, bits: CodeBits): Shape {
+  if (bits === 64 && !memory.relative) return { modrm: 4, sib: [0x25], needsDisplacement: true, full: true };
+  return { modrm: 5, sib: [], needsDisplacement: true, full: true };
+}
+
+function shapeWide(memory: MemoryText, terms: readonly Term[], bits: CodeBits): Shape {
+  if (terms.length === 0) return shapeOfNumber(memory, bits);
   const { base, index, scale } = baseAndIndex(memory, terms);
-  if (index === NONE && base !== ESP) return { modrm: base, sib: [], needsDisplacement: base === EBP, full: false };
-  const low = base === NONE ? 5 : base;
+  // R12 and R13 are special as ESP and EBP are: only REX tells them apart.
+  const low = base & 7;
+  const needsDisplacement = base !== NONE && low === EBP;
+  const rex = (index > 7 ? REX_X : 0) | (base > 7 ? REX_B : 0);
+  if (index === NONE && low !== ESP) return { modrm: low, sib: [], needsDisplacement, full: false, rex };
   return {
     modrm: 4,
-    sib: [(scale << 6) | ((index === NONE ? 4 : index) << 3) | low],
-    needsDisplacement: base === EBP,
+    sib: [(scale << 6) | ((index === NONE ? 4 : index & 7) << 3) | (base === NONE ? 5 : low)],
+    needsDisplacement,
     full: base === NONE,
+    rex,
   };
 }
 

@@ -14,6 +14,11 @@ export const statements: readonly string[] = lines(`
   fsave [fs:eax]
   fadd dword [eax]
   fadd st3
+  fmul st3
+  fsub st3
+  fsubr st3
+  fdiv st3
+  fdivr st3
   fsub st3, st0
   fsubp
   fdivrp st2, st0

@@ -4,7 +4,7 @@
  */
 import type { OperandSize } from "../code.js";
 import type { CodeBits } from "../instruction.js";
-import { registerNames, segmentNames } from "../names.js";
+import { registerNames, rexByteNames, segmentNames } from "../names.js";
 import { accept, type Cursor, expect, peek, peekWord, placeOf } from "./cursor.js";
 import { type Expression, hasRegister, parseExpression } from "./expression.js";
 import { fail, type Place } from "./place.js";
@@ -22,6 +22,10 @@ export interface MemoryText {
   readonly segment: number | undefined;
   /** Width of the displacement, or of an address without registers, if a keyword in the brackets tells it. */
   readonly width: 8 | CodeBits | undefined;
+  /** The address size that a keyword in the brackets tells (a32). */
+  readonly addressSize: CodeBits | undefined;
+  /** Counted from the next instruction ("rel"), in 64-bit code. */
+  readonly relative: boolean;
   readonly noSplit: boolean;
 }
 
@@ -39,6 +43,8 @@ export interface RegisterText {
   readonly place: Place;
   readonly size: OperandSize;
   readonly number: number;
+  /** SPL to DIL, which are encoded as AH to BH are without REX. */
+  readonly rex?: true;
 }
 
 export type OperandText =
@@ -70,20 +76,31 @@ export const widthWords: Readonly<Record<string, Width>> = {
 const distances = ["short", "near", "far"] as const;
 
 const registers: ReadonlyMap<string, (place: Place) => OperandText> = new Map([
-  ...([8, 16, 32] as const).flatMap((size) =>
+  ...([8, 16, 32, 64] as const).flatMap((size) =>
     registerNames[size].map(
       (name, number) => [name, (place: Place): OperandText => ({ kind: "register", size, number, place })] as const,
     ),
   ),
+  ...rexByteNames
+    .slice(4, 8)
+    .map(
+      (name, index) =>
+        [
+          name,
+          (place: Place): OperandText => ({ kind: "register", size: 8, number: index + 4, rex: true, place }),
+        ] as const,
+    ),
   ...segmentNames.map(
     (name, number) => [name, (place: Place): OperandText => ({ kind: "segment", number, place })] as const,
   ),
-  ...Array.from({ length: 8 }, (_, number) => number).flatMap((number) => [
+  ...Array.from({ length: 16 }, (_, number) => number).flatMap((number) => [
     [`cr${number}`, (place: Place): OperandText => ({ kind: "control", number, place })] as const,
+    [`xmm${number}`, (place: Place): OperandText => ({ kind: "xmm", number, place })] as const,
+  ]),
+  ...Array.from({ length: 8 }, (_, number) => number).flatMap((number) => [
     [`dr${number}`, (place: Place): OperandText => ({ kind: "debug", number, place })] as const,
     [`st${number}`, (place: Place): OperandText => ({ kind: "x87", number, place })] as const,
     [`mm${number}`, (place: Place): OperandText => ({ kind: "mmx", number, place })] as const,
-    [`xmm${number}`, (place: Place): OperandText => ({ kind: "xmm", number, place })] as const,
   ]),
 ]);
 
@@ -132,11 +149,16 @@ function parseMemory(cursor: Cursor, head: MemoryHead): MemoryText {
   let width: MemoryText["width"];
   let segment: number | undefined;
   let noSplit = false;
+  let relative: boolean | undefined;
+  let addressSize: CodeBits | undefined;
   for (;;) {
     const word = peekWord(cursor);
     const named = segmentNames.indexOf(word as "es");
-    if (word === "byte" || word === "word" || word === "dword") width = widthWords[word] as 8 | CodeBits;
+    if (word === "byte" || word === "word" || word === "dword" || word === "qword")
+      width = widthWords[word] as 8 | CodeBits;
     else if (word === "nosplit") noSplit = true;
+    else if (word === "rel" || word === "abs") relative = word === "rel";
+    else if (word !== undefined && Object.hasOwn(addressSizes, word)) addressSize = addressSizes[word];
     else if (named >= 0 && peek(cursor, 1)?.text === ":") {
       segment = named;
       cursor.at++;
@@ -145,8 +167,13 @@ function parseMemory(cursor: Cursor, head: MemoryHead): MemoryText {
   }
   const address = parseExpression(cursor, true);
   expect(cursor, "]");
-  return { kind: "memory", ...head, address, segment, width, noSplit };
+  relative = !hasRegister(address) && (relative ?? (cursor.relative === true && (segment ?? 0) < FS && width !== 64));
+  return { kind: "memory", ...head, address, segment, width, noSplit, relative, addressSize };
 }
+
+/** With these segments "default rel" does nothing. */
+const FS = 4;
+const addressSizes: Readonly<Record<string, CodeBits>> = { a16: 16, a32: 32, a64: 64 };
 
 /** An address that is a number: it can be in an instruction without a ModR/M byte. */
 export const isDirect = (memory: MemoryText): boolean => !hasRegister(memory.address);

@@ -20,6 +20,7 @@ export type Body =
   | { readonly kind: "reserve"; readonly unit: number; readonly count: Expression }
   | { readonly kind: "align"; readonly boundary: Expression; readonly fill: Expression | number }
   | { readonly kind: "equ" | "org" | "bits"; readonly expression: Expression }
+  | { readonly kind: "default"; readonly relative: boolean }
   | { readonly kind: "nothing" };
 
 export interface Label {
@@ -52,6 +53,7 @@ const directives: ReadonlyMap<string, Directive> = new Map<string, Directive>([
   ["alignb", (cursor) => parseAlign(cursor, 0)],
   ["equ", (cursor) => ({ kind: "equ", expression: parseExpression(cursor) })],
   ["org", (cursor) => ({ kind: "org", expression: parseExpression(cursor) })],
+  ["default", (cursor) => parseDefault(cursor)],
   ["bits", (cursor) => ({ kind: "bits", expression: parseExpression(cursor) })],
 ]);
 
@@ -68,8 +70,10 @@ const prefixes: ReadonlyMap<string, Prefix> = new Map<string, Prefix>([
   ...segmentNames.map((name, segment): [string, Prefix] => [name, { segment }]),
   ["o16", { size: 16 }],
   ["o32", { size: 32 }],
+  ["o64", { size: 64 }],
   ["a16", { addressSize: 16 }],
   ["a32", { addressSize: 32 }],
+  ["a64", { addressSize: 64 }],
 ]);
 
 const begins = (word: string | undefined): boolean =>
@@ -212,6 +216,14 @@ function parseItems(cursor: Cursor): readonly DataItem[] {
     } else items.push({ expression: parseExpression(cursor) });
   } while (accept(cursor, ","));
   return items;
+}
+
+/** What an address without registers is in 64-bit code. */
+function parseDefault(cursor: Cursor): Body {
+  const word = peekWord(cursor);
+  if (word !== "rel" && word !== "abs") return unexpected(cursor, "rel or abs");
+  cursor.at++;
+  return { kind: "default", relative: word === "rel" };
 }
 
 /** The fill of `align` is `db` with one value, or an instruction of one byte, which can only be NOP. */

@@ -9,7 +9,6 @@ import { flagControlRows } from "./flag-control.js";
 import { inputOutputRows } from "./input-output.js";
 import { interruptRows } from "./interrupt.js";
 import { logicRows } from "./logic.js";
-import { noOperationRows } from "./no-operation.js";
 import { packedIntegerRows } from "./packed-integer.js";
 import { randomRows } from "./random.js";
 import { segmentRows } from "./segment.js";
@@ -20,6 +19,7 @@ import { sseRoundRows } from "./sse-round.js";
 import { sseStringRows } from "./sse-string.js";
 import { stringRows } from "./string.js";
 import { systemRows } from "./system.js";
+import { systemRegisterMoveRows } from "./system-register-moves.js";
 import { vectorElementRows } from "./vector-element.js";
 import { vectorMoveRows } from "./vector-move.js";
 import { vectorOtherRows } from "./vector-other.js";
@@ -41,10 +41,10 @@ export const rows: readonly Row[] = Object.freeze([
   ...stringRows,
   ...flagControlRows,
   ...inputOutputRows,
-  ...noOperationRows,
   ...interruptRows,
   ...segmentRows,
   ...systemRows,
+  ...systemRegisterMoveRows,
   ...fastSystemCallRows,
   ...randomRows,
   ...vectorMoveRows,

@@ -106,7 +106,7 @@ const definitions: readonly Definition[] = [
     ...inputOf,
     forms: [
       ["E4", "AL Ib"],
-      ["E5", "rAX Ib"],
+      ["E5", "eAX Ib"],
     ],
     replay: replayInput(0xff),
   },
@@ -114,7 +114,7 @@ const definitions: readonly Definition[] = [
     ...inputOf,
     forms: [
       ["EC", "AL DX"],
-      ["ED", "rAX DX"],
+      ["ED", "eAX DX"],
     ],
     replay: replayInput(0xffff),
   },
@@ -125,9 +125,9 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2B, OUT—Output to Port",
     forms: [
       ["E6", "Ib AL"],
-      ["E7", "Ib rAX"],
+      ["E7", "Ib eAX"],
       ["EE", "DX AL"],
-      ["EF", "DX rAX"],
+      ["EF", "DX eAX"],
     ],
     system: output,
   },
@@ -138,7 +138,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2A, INS/INSB/INSW/INSD—Input From Port to String",
     forms: [
       ["6C", "Yb DX"],
-      ["6D", "Yv DX"],
+      ["6D", "Yz DX"],
     ],
     repeat: "rep",
     system: ins,
@@ -150,7 +150,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2B, OUTS/OUTSB/OUTSW/OUTSD—Output String to Port",
     forms: [
       ["6E", "DX Xb"],
-      ["6F", "DX Xv"],
+      ["6F", "DX Xz"],
     ],
     repeat: "rep",
     system: outs,

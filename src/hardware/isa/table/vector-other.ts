@@ -5,9 +5,11 @@
  * "Cacheability Control, Prefetch, and Memory Ordering Instructions".
  */
 import { ALL_EMPTY } from "../../cpu/floating.js";
-import type { ProcessorPort } from "../../cpu/processor.js";
+import { effectiveAddress, operandAddress } from "../../cpu/operands.js";
+import { Fault, type ProcessorPort, VECTOR } from "../../cpu/processor.js";
 import { registerAddress } from "../../cpu/quadwords.js";
 import { mmx, noteMmx, operandBits, partsOf, setOperandBits, sse } from "../../cpu/sse.js";
+import { ACCESS, segmentNumbered } from "../../cpu/state.js";
 import {
   and,
   type Code,
@@ -120,6 +122,16 @@ function storeMasked(port: ProcessorPort, instruction: DecodedInstruction): void
     if (((mask >> BigInt(8 * index + 7)) & 1n) === 0n) continue;
     port.writeLinear(linear + index, 1, Number((source >> BigInt(8 * index)) & 0xffn), user);
   }
+}
+
+/** Checked as a read of a byte, but that code may be flushed which may not be read. */
+function flushLine(port: ProcessorPort, instruction: DecodedInstruction): void {
+  const { base, limit, access } = segmentNumbered(port.system.segments, instruction.memory!.segment);
+  const isCode = (access & ACCESS.CODE) !== 0 && port.codeBits !== 64;
+  const offset = effectiveAddress(port, instruction);
+  if (isCode && offset > limit) throw new Fault(VECTOR.GP, 0, "offset-beyond-limit");
+  const linear = isCode ? (base + offset) >>> 0 : operandAddress(port, instruction, 1, false);
+  port.readLinear(linear, 1, port.cpl === 3);
 }
 
 /** It is done already: nothing here is cached or out of order. */
@@ -244,9 +256,7 @@ const definitions: readonly Definition[] = [
     summary: "Takes a line out of all caches.",
     spec: "SDM Vol. 2A, CLFLUSH—Flush Cache Line",
     forms: [["NP 0F AE /7", "Mb"]],
-    semantics: (c) => {
-      c.read(0);
-    },
+    system: flushLine,
   },
   ...["PREFETCHNTA", "PREFETCHT0", "PREFETCHT1", "PREFETCHT2"].map(
     (mnemonic, level): Definition => ({

@@ -213,7 +213,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2A, FXSAVE—Save x87 FPU, MMX Technology, and SSE State",
     forms: [["NP 0F AE /0", "M"]],
     needs: "FXSR",
-    sized: true,
+    rexSized: true,
     system: (port, instruction) => {
       requireX87(port);
       requireAligned(port, instruction);
@@ -229,7 +229,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2A, FXRSTOR—Restore x87 FPU, MMX, XMM, and MXCSR State",
     forms: [["NP 0F AE /1", "M"]],
     needs: "FXSR",
-    sized: true,
+    rexSized: true,
     system: (port, instruction) => {
       requireX87(port);
       requireAligned(port, instruction);
