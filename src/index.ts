@@ -4,6 +4,7 @@ import { installDisplays } from "./view/install.js";
 export type { DiskChoice } from "./hardware/boot/disks.js";
 export type { BootModule } from "./hardware/boot/multiboot-info.js";
 export type { BootOptions, CreateOptions } from "./hardware/boot/start.js";
+export type { FloatingState } from "./hardware/cpu/floating.js";
 export { type ModelName, modelNames } from "./hardware/cpu/model.js";
 export type { PageTableEntry, PageTableName, PageWalk } from "./hardware/cpu/page-walk.js";
 export type { RuleName } from "./hardware/cpu/rules.js";
@@ -18,22 +19,30 @@ export type {
   SystemState,
   TableRegister,
 } from "./hardware/cpu/state.js";
+export type { ApicSystemState } from "./hardware/devices/apic-system.js";
 export type { DeviceSet } from "./hardware/devices/bus.js";
 export type { DebugConsoleState } from "./hardware/devices/debug-console.js";
 export type { DebugExitState } from "./hardware/devices/debug-exit.js";
 export type { I8042State } from "./hardware/devices/i8042.js";
+export type { IdeState } from "./hardware/devices/ide.js";
 export type { ExtraDevice, MachineName } from "./hardware/devices/machines.js";
 export type { Mc146818State } from "./hardware/devices/mc146818.js";
+export type { PciState } from "./hardware/devices/pci.js";
 export type { PicPairState } from "./hardware/devices/pic-pair.js";
 export type { Pic8259State } from "./hardware/devices/pic8259.js";
 export type { PitChannelState } from "./hardware/devices/pit-channel.js";
 export type { Pit8254State } from "./hardware/devices/pit8254.js";
 export type { DeviceConfig } from "./hardware/devices/port-map.js";
 export type { PostCodeState } from "./hardware/devices/post-code.js";
+export type { PowerManagementState } from "./hardware/devices/power-management.js";
 export type { Ps2KeyboardState } from "./hardware/devices/ps2-keyboard.js";
 export type { ResetControlState } from "./hardware/devices/reset-control.js";
 export type { RtcAlarm, RtcTime } from "./hardware/devices/rtc-time.js";
 export type { Uart16550State } from "./hardware/devices/uart16550.js";
+export type { VgaState } from "./hardware/devices/vga.js";
+export type { VirtioBlockState } from "./hardware/devices/virtio-block.js";
+export type { VirtioConsoleState } from "./hardware/devices/virtio-console.js";
+export type { VirtioRngState } from "./hardware/devices/virtio-rng.js";
 export { diff } from "./hardware/diff.js";
 export type { DiskImage } from "./hardware/disk.js";
 export type { Watchpoint } from "./hardware/engine/stops.js";
