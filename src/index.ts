@@ -20,14 +20,20 @@ export type {
   TableRegister,
 } from "./hardware/cpu/state.js";
 export type { ApicSystemState } from "./hardware/devices/apic-system.js";
+export type { ApicTimerState } from "./hardware/devices/apic-timer.js";
+export type { AtaChannelState, AtaTransfer } from "./hardware/devices/ata-channel.js";
+export type { AtaDriveState } from "./hardware/devices/ata-drive.js";
 export type { DeviceSet } from "./hardware/devices/bus.js";
 export type { DebugConsoleState } from "./hardware/devices/debug-console.js";
 export type { DebugExitState } from "./hardware/devices/debug-exit.js";
 export type { I8042State } from "./hardware/devices/i8042.js";
 export type { IdeState } from "./hardware/devices/ide.js";
+export type { IoApicState, Redirection } from "./hardware/devices/io-apic.js";
+export type { LocalApicState, LvtName } from "./hardware/devices/local-apic.js";
 export type { ExtraDevice, MachineName } from "./hardware/devices/machines.js";
 export type { Mc146818State } from "./hardware/devices/mc146818.js";
 export type { PciState } from "./hardware/devices/pci.js";
+export type { ConfigState, PciFunctionName } from "./hardware/devices/pci-config.js";
 export type { PicPairState } from "./hardware/devices/pic-pair.js";
 export type { Pic8259State } from "./hardware/devices/pic8259.js";
 export type { PitChannelState } from "./hardware/devices/pit-channel.js";
@@ -43,6 +49,7 @@ export type { VgaState } from "./hardware/devices/vga.js";
 export type { VirtioBlockState } from "./hardware/devices/virtio-block.js";
 export type { VirtioConsoleState } from "./hardware/devices/virtio-console.js";
 export type { VirtioRngState } from "./hardware/devices/virtio-rng.js";
+export type { VirtqueueState } from "./hardware/devices/virtqueue.js";
 export { diff } from "./hardware/diff.js";
 export type { DiskImage } from "./hardware/disk.js";
 export type { Watchpoint } from "./hardware/engine/stops.js";

@@ -188,7 +188,9 @@ const addresses: readonly LongCell[] = [
   one("INVLPG of what is not canonical", "  mov rbx, 0x800000000000\n.at:\n  invlpg [rbx]", "runs"),
   one("INVLPG at CPL 3", "invlpg [data]", "#GP(0)", user),
   one("CLFLUSH at CPL 3", "clflush [data]", "runs", user),
-  one("CLFLUSH of what is not canonical", "  mov rbx, 0x800000000000\n.at:\n  clflush [rbx]", "#GP(0)", { qemu: "runs" }),
+  one("CLFLUSH of what is not canonical", "  mov rbx, 0x800000000000\n.at:\n  clflush [rbx]", "#GP(0)", {
+    qemu: "runs",
+  }),
   one(
     "CMPXCHG16B that is equal",
     "  mov rax, 0x1122334455667788\n  mov [data], rax\n  mov rdx, 0x99aabbccddeeff00\n  mov [data + 8], rdx\n.at:\n  lock cmpxchg16b [data]\n  mov r8, [data]\n  mov r9, [data + 8]",

@@ -86,7 +86,7 @@ function blankRealState(): MachineState {
     ],
     MEMORY,
   );
-  return { ...state, cpu: { ...state.cpu, system: { ...state.cpu.system, cr0: CR0.ET } } };
+  return { ...state, cpu: { ...state.cpu, system: { ...state.cpu.system, model: "max", cr0: CR0.ET } } };
 }
 
 function blankState(): MachineState {

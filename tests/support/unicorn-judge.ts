@@ -33,6 +33,10 @@ const exclusions: readonly [reason: string, applies: Applies][] = [
     hasStep((choice) => choice.prefixes.includes(0xf0) && !isLockable(choice)),
   ],
   [
+    "has CRC32 or POPCNT, whose other prefixes Unicorn mistakes",
+    hasStep(({ row }) => row.mnemonic === "CRC32" || row.mnemonic === "POPCNT"),
+  ],
+  [
     "has TEST by F6 /1 or F7 /1, which Unicorn does not know",
     hasStep(({ row }) => row.mnemonic === "TEST" && row.modrm === 1),
   ],
