@@ -64,7 +64,7 @@ async function bootTimes({ rounds }, { vmlinux, initrd }, { append, model }) {
 }
 
 /** A booted machine as a value: a step and its seal, the file, what forks hold that each type a command of their own. */
-function bootedValue(virtlab, machine) {
+function bootedValue(machine) {
   const snapshots = [];
   let current = machine;
   for (let index = 0; index < 200; index++) {
@@ -145,7 +145,7 @@ export async function debian(context) {
     memory: MEMORY,
   });
   const booted = start.run({ until: { serial: PROMPT } });
-  rows.push(...bootedValue(virtlab, booted));
+  rows.push(...bootedValue(booted));
   progress("debian: going back in gdb");
   rows.push(reverseStep(await import("../dist/gdb/index.js"), start));
   return rows;
