@@ -147,6 +147,7 @@ export async function debian(context) {
   const booted = start.run({ until: { serial: PROMPT } });
   rows.push(...bootedValue(booted));
   progress("debian: going back in gdb");
-  rows.push(reverseStep(await import("../dist/gdb/index.js"), start));
+  const gdb = { ...(await import("../dist/gdb/session.js")), ...(await import("../dist/gdb/exchange.js")) };
+  rows.push(reverseStep(gdb, start));
   return rows;
 }
