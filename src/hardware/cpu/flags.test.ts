@@ -10,6 +10,7 @@ import {
   FLAG,
   flatProtectedMode,
   modeOf,
+  noEvents,
   realSegment,
   type Segment,
   type SegmentName,
@@ -55,6 +56,12 @@ function processor(eflags: number, system: Partial<SystemState> = {}): Processor
       return cplOf(state, flags);
     },
     system: state,
+    guest: undefined,
+    readPhysical: absent,
+    writePhysical: absent,
+    between: { halted: false, shadow: "none", pending: noEvents },
+    setBetween: absent,
+    inject: absent,
     setSystem: (change) => Object.assign(state, change),
     setSegment: (name, segment) => {
       segments[name] = segment;

@@ -5,8 +5,9 @@
  */
 import type { Descriptor } from "./descriptors.js";
 import type { FloatingRegisters } from "./floating.js";
+import type { DeliveredEvent, GuestOperation } from "./guest-operation.js";
 import type { RuleName } from "./rules.js";
-import type { Mode, Segment, SegmentName, SystemState } from "./state.js";
+import type { Mode, PendingEvents, Segment, SegmentName, Shadow, SystemState } from "./state.js";
 
 /** An exception to be delivered. Not an Error: it is the machine's, not the program's, and needs no stack trace. */
 export class Fault {
@@ -87,6 +88,13 @@ export interface LocalApicPort {
   write(address: number, value: bigint): boolean;
 }
 
+/** What is neither a register nor memory: activity, what keeps interrupts waiting, and events that wait. */
+export interface Between {
+  readonly halted: boolean;
+  readonly shadow: Shadow;
+  readonly pending: PendingEvents;
+}
+
 /**
  * Addresses, EIP too, are numbers: below 2^32 unsigned, and in long mode canonical ones signed (0xFFFFFFFF80000000 is
  * -0x80000000). A number that is out of that range is an address that is not canonical; any access to it is #GP(0).
@@ -165,6 +173,19 @@ export interface ProcessorPort {
   wentThroughGate(way: GateWay, gate: number, stack: Descriptor | undefined): void;
   /** The same of a return to CS of `selector`, which loads the flags of `may` into `eflags`. */
   wentBack(selector: number, code: Descriptor, stack: Descriptor | undefined, eflags: number, may: number): void;
+  /** What holds a guest of VT-x or AMD-V; undefined while none runs. */
+  readonly guest: GuestOperation | undefined;
+  /**
+   * A dword at a host-physical address, unsigned, as the processor reads its own structures (VMCS, VMCB, bitmaps, entries of
+   * nested tables): the guest's translations have no part in it.
+   */
+  readPhysical(physical: number): number;
+  writePhysical(physical: number, value: number): void;
+  /** Where the processor stands between instructions, for VM entries and exits to save and load. */
+  readonly between: Between;
+  setBetween(change: Partial<Between>): void;
+  /** An event that VM entry delivers, in the name of the guest that was just loaded, before its first instruction. */
+  inject(event: DeliveredEvent): void;
   /** IRET: NMIs are let in again. */
   unblockNmi(): void;
   /** A repeated instruction executed in TypeScript has iterations left: the step ends, EIP stays. */

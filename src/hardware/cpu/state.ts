@@ -3,6 +3,8 @@
  * integers to the JavaScript engine, which makes a step cheap); the public view shows them unsigned.
  * Spec: SDM Vol. 3A, "System Architecture Overview".
  */
+import type { SvmState } from "../svm/state.js";
+import type { VmxState } from "../vmx/state.js";
 import { type FloatingState, resetFloating } from "./floating.js";
 import type { ModelName } from "./model.js";
 
@@ -70,6 +72,8 @@ export interface SystemState {
   readonly random: bigint;
   /** Model-specific registers that were written, by name. */
   readonly msrs: Readonly<Record<string, bigint>>;
+  /** VMX operation, or what AMD-V has beyond EFER.SVME; undefined on processors that do not virtualize at the moment. */
+  readonly virtualization: VmxState | SvmState | undefined;
 }
 
 /** What keeps interrupts waiting for an instruction; "mov-ss" keeps NMIs and debug traps waiting, too. */
@@ -283,5 +287,6 @@ export const flatProtectedMode: CpuState = Object.freeze({
     pdptes: Object.freeze([]),
     random: 0n,
     msrs: Object.freeze({}),
+    virtualization: undefined,
   }),
 });

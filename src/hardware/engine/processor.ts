@@ -14,7 +14,8 @@ import {
 import type { Descriptor } from "../cpu/descriptors.js";
 import { deliver, type EventSource } from "../cpu/exceptions.js";
 import { mmxFault, sseFault, x87Fault } from "../cpu/floating-faults.js";
-import type { AccessSize, GateWay, LocalApicPort, ProcessorPort } from "../cpu/processor.js";
+import type { DeliveredEvent, GuestOperation } from "../cpu/guest-operation.js";
+import type { AccessSize, Between, GateWay, LocalApicPort, ProcessorPort } from "../cpu/processor.js";
 import { Fault, VECTOR, vectorNames } from "../cpu/processor.js";
 import type { RuleName } from "../cpu/rules.js";
 import {
@@ -916,6 +917,37 @@ export class Processor implements ProcessorPort {
     if (dr6 === 0) return;
     this.debugTraps = this.pending.debug | dr6;
     this.attention ??= LOOK_AROUND;
+  }
+
+  get guest(): GuestOperation | undefined {
+    return undefined;
+  }
+
+  readPhysical(physical: number): number {
+    return new DataView(this.#reach.memory.read(physical, 4).buffer).getUint32(0, true);
+  }
+
+  writePhysical(physical: number, value: number): void {
+    const bytes = new Uint8Array(4);
+    new DataView(bytes.buffer).setUint32(0, value, true);
+    this.#reach.memory.write(physical, bytes);
+  }
+
+  get between(): Between {
+    return { halted: this.halted, shadow: this.shadow, pending: this.pending };
+  }
+
+  setBetween({ halted, shadow, pending }: Partial<Between>): void {
+    if (halted !== undefined) this.halted = halted;
+    if (shadow !== undefined) this.shadow = shadow;
+    if (pending !== undefined) this.#setPending(pending);
+    this.attention ??= LOOK_AROUND;
+  }
+
+  /** Delivered behind the instruction that asks for it, as a part of it. */
+  injected: DeliveredEvent | undefined;
+  inject(event: DeliveredEvent): void {
+    this.injected = event;
   }
 
   unblockNmi(): void {

@@ -25,6 +25,7 @@ function copy(from: SystemState, to: Live): void {
   to.msrs = from.msrs;
   to.random = from.random;
   to.model = from.model;
+  to.virtualization = from.virtualization;
   copySegments(from.segments, to.segments);
 }
 
