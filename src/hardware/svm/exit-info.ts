@@ -5,8 +5,9 @@
  */
 import type { ExitCause, NestedFault } from "../cpu/guest-operation.js";
 import { type ProcessorPort, VECTOR } from "../cpu/processor.js";
-import { FLAG } from "../cpu/state.js";
-import { exitCodeOf, interceptNamed, interceptOf, NPF, runningGuest } from "./intercepts.js";
+import { CR4, EFER, FLAG } from "../cpu/state.js";
+import { exitCodeOf, interceptNamed, interceptOf, NPF } from "./intercepts.js";
+import type { SvmGuest } from "./state.js";
 
 export interface ExitInfo {
   readonly code: bigint;
@@ -51,13 +52,17 @@ const FETCH = 4;
 const FINAL = 32;
 const OF_WALK = 33;
 
-/** Nested tables take every access for one of the user. */
-const nestedInfo = ({ guestPhysical, access, ofWalk, rights, misconfigured }: NestedFault): Pair => [
+/** Whether nested tables tell fetches from reads. */
+const tellsFetches = ({ nested }: SvmGuest): boolean =>
+  nested !== undefined && (nested.efer & EFER.NXE) !== 0 && (nested.cr4 & CR4.PAE) !== 0;
+
+/** Nested tables take every access for one of the user, and those to the guest's tables for writes. */
+const nestedInfo = (guest: SvmGuest, { guestPhysical, access, ofWalk, rights, misconfigured }: NestedFault): Pair => [
   flag(rights.read || misconfigured, PRESENT) |
-    flag(access.write, WRITE) |
+    flag(access.write || ofWalk, WRITE) |
     flag(true, USER) |
     flag(misconfigured, RESERVED) |
-    flag(access.fetch, FETCH) |
+    flag(access.fetch && tellsFetches(guest), FETCH) |
     flag(true, ofWalk ? OF_WALK : FINAL),
   BigInt(guestPhysical),
 ];
@@ -67,7 +72,7 @@ const exceptionInfo = ({ event, payload }: Cause<"exception">): Pair => [
   event.vector === VECTOR.PF ? BigInt.asUintN(64, BigInt(payload)) : 0n,
 ];
 
-function infoOf(port: ProcessorPort, cause: ExitCause, next: bigint): Pair {
+function infoOf(port: ProcessorPort, guest: SvmGuest, cause: ExitCause, next: bigint): Pair {
   switch (cause.kind) {
     case "port":
       return portInfo(port, cause, next);
@@ -78,20 +83,21 @@ function infoOf(port: ProcessorPort, cause: ExitCause, next: bigint): Pair {
     case "task-switch":
       return taskSwitchInfo(port, cause);
     case "nested-fault":
-      return nestedInfo(cause.fault);
+      return nestedInfo(guest, cause.fault);
     default:
       return NOTHING;
   }
 }
 
-/** Code and information of an exit from the guest that runs; `next` is the address behind the instruction. */
-export function exitInfo(port: ProcessorPort, cause: ExitCause, next: bigint): ExitInfo {
-  const [info1, info2] = infoOf(port, cause, next);
-  if (cause.kind === "nested-fault") return { code: BigInt(NPF), info1, info2 };
-  const guest = runningGuest(port);
-  const entry = guest === undefined ? undefined : interceptOf(port, guest, cause);
-  return { code: BigInt(exitCodeOf(entry ?? interceptNamed("SHUTDOWN"))), info1, info2 };
+/** Code and information of an exit from a guest; `next` is the address behind the instruction. */
+export function exitInfo(port: ProcessorPort, guest: SvmGuest, cause: ExitCause, next: bigint): ExitInfo {
+  const [info1, info2] = infoOf(port, guest, cause, next);
+  const code = cause.kind === "nested-fault" ? NPF : exitCodeOf(interceptOf(port, guest, cause) ?? SHUTDOWN);
+  return { code: BigInt(code), info1, info2 };
 }
+
+/** What leaves a guest with no intercept for it is a triple fault. */
+const SHUTDOWN = interceptNamed("SHUTDOWN");
 
 /** Causes that are an instruction, behind which the guest goes on. */
 export const isInstruction = (cause: ExitCause): boolean =>

@@ -86,7 +86,7 @@ export function leave(
   const guest = runningGuest(port);
   if (guest === undefined) throw new TypeError("no guest of AMD-V runs");
   const next = nextAddress(port, length);
-  const info = exitInfo(port, cause, next);
+  const info = exitInfo(port, guest, cause, next);
   recordDebug(port, cause);
   saveGuest(port, guest);
   writeInfo(port, guest.vmcb, info, encodeEvent(vectoring));
