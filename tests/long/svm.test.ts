@@ -37,9 +37,12 @@ describe("guests of AMD-V", () => {
   it("are left under QEMU for the reason that the manual says", async (context) => {
     const lines = await onQemu(peer(context, "qemu-system-x86_64"));
     expect(lines.length).toBe(svmCells.length);
+    // Of VMEXIT_INVALID QEMU tells the low half.
     const wrong = svmCells.flatMap((cell, index) => {
       const code = lines[index]!.EXITCODE;
-      return differsInAll(cell) || code === expectedCode(cell) ? [] : [`${cell.name}: 0x${code.toString(16)}`];
+      return differsInAll(cell) || code === BigInt.asUintN(32, expectedCode(cell))
+        ? []
+        : [`${cell.name}: 0x${code.toString(16)}`];
     });
     expect(wrong).toEqual([]);
   });
