@@ -170,8 +170,21 @@ export interface GuestOperation {
   writeTaskPriority(port: ProcessorPort, value: number): boolean;
   /** Added to the time-stamp counter as RDTSC, RDTSCP and RDMSR read it. */
   timestampOffset(port: ProcessorPort): bigint;
-  /** Whether external interrupts are the host's, so that they leave the guest whatever its IF says. */
-  hostTakesInterrupts(port: ProcessorPort): boolean;
+  /**
+   * Whether external interrupts are the host's, and let in now: "guest" where the guest's own IF decides and its own handler
+   * is entered.
+   */
+  interrupts(port: ProcessorPort): "host" | "host-masked" | "guest";
+  /** What leaves the guest between two instructions, above debug traps, NMIs or external interrupts in priority. */
+  boundary(port: ProcessorPort, above: "traps" | "nmi" | "interrupts"): ExitCause | undefined;
+  /** A virtual interrupt that the guest takes now; it is taken. Undefined: none. */
+  takeVirtualInterrupt(port: ProcessorPort): number | undefined;
+  /** The guest is looked at behind every instruction. */
+  oneByOne(port: ProcessorPort): boolean;
+  /** Told behind an instruction of such a guest. */
+  stepped(port: ProcessorPort): void;
+  /** The tick at which the guest is left unless something else does so before; infinity for never. */
+  deadline(port: ProcessorPort): number;
   /**
    * Leaves the guest: saves its state, loads the host's. `vectoring` is what was being delivered; `length` the bytes of the
    * instruction. Of what a cause with an instruction would have done, nothing is.

@@ -3,6 +3,7 @@
  * the next value. What it remembers in between (page slots, TLB, decoded blocks) never shows in a value.
  */
 import { TripleFault } from "../cpu/exceptions.js";
+import { type ExitCause, type GuestOperation, VmExit } from "../cpu/guest-operation.js";
 import { Fault, Unsupported, VECTOR, vectorNames } from "../cpu/processor.js";
 import { FLAG, noEvents } from "../cpu/state.js";
 import * as bus from "../devices/bus.js";
@@ -241,6 +242,7 @@ export class Engine {
       if (stop) return stop;
     }
     if (processor.ticks >= processor.nextEvent) this.#timePasses();
+    if (processor.guest !== undefined) return this.#goOnAsGuest(processor.guest, limit);
     if (processor.pending !== noEvents && processor.shadow !== "mov-ss") {
       const { debug } = processor.pending;
       if (debug !== 0) return this.#trapStep(() => processor.deliverDebug(debug));
@@ -251,10 +253,51 @@ export class Engine {
       }
     }
     if (processor.shadow === "none" && processor.interruptible) return this.#interrupt();
-    if (processor.debugging) return this.#debugged();
-    // An interrupt that waits for the instruction after STI is looked at right behind it.
+    return processor.debugging ? this.#debugged() : this.#execute(this.#pieceOf(limit));
+  }
+
+  /** How far to go without looking around. An interrupt that waits for the instruction after STI is looked at right behind it. */
+  #pieceOf(limit: number): number {
+    const processor = this.#processor;
     const untilEvent = Math.max(1, processor.nextEvent - processor.ticks);
-    return this.#execute(processor.shadow === "none" ? Math.min(limit, SLICE, untilEvent) : 1);
+    return processor.shadow === "none" ? Math.min(limit, SLICE, untilEvent) : 1;
+  }
+
+  /**
+   * The same in a guest, which its host may want to have back.
+   * Spec: SDM Vol. 3C, "Other Causes of VM Exits", and the priorities with each of them.
+   */
+  #goOnAsGuest(guest: GuestOperation, limit: number): Stop | undefined {
+    const processor = this.#processor;
+    const above = (what: "traps" | "nmi" | "interrupts"): ExitCause | undefined => guest.boundary(processor, what);
+    const first = above("traps");
+    if (first !== undefined) return this.#exitStep(first);
+    if (processor.shadow !== "mov-ss") {
+      const { debug } = processor.pending;
+      if (debug !== 0) return this.#trapStep(() => processor.deliverDebug(debug));
+      const second = above("nmi");
+      if (second !== undefined) return this.#exitStep(second);
+      if (processor.nmiWaits) return this.#interruptStep(VECTOR.NMI, () => processor.deliverNmi());
+    }
+    if (processor.shadow === "none") {
+      const third = above("interrupts");
+      if (third !== undefined) return this.#exitStep(third);
+      if (processor.interruptible) return this.#interrupt();
+      const vector = guest.takeVirtualInterrupt(processor);
+      if (vector !== undefined)
+        return this.#interruptStep(vector, () => void processor.deliver(vector, undefined, "interrupt"));
+    }
+    if (processor.halted) return this.#idle();
+    const oneByOne = guest.oneByOne(processor);
+    const { steps } = processor;
+    const stop = processor.debugging ? this.#debugged() : this.#execute(this.#pieceOf(oneByOne ? 1 : limit));
+    if (oneByOne && processor.steps !== steps && processor.guest !== undefined) guest.stepped(processor);
+    return stop;
+  }
+
+  /** The guest is left between two instructions. */
+  #exitStep(cause: ExitCause): Stop | undefined {
+    return this.#boundaryStep(() => this.#processor.leaveGuest(new VmExit(cause), 0));
   }
 
   /** One instruction, with TF or a breakpoint watching. */
@@ -315,17 +358,28 @@ export class Engine {
 
   #interrupt(): Stop | undefined {
     const processor = this.#processor;
+    if (processor.guest !== undefined && processor.guest.interrupts(processor) !== "guest")
+      return this.#boundaryStep(
+        () => void processor.leftFor({ kind: "interrupt", acknowledge: () => this.#acknowledge() }),
+      );
     const { devices: before, nextEvent } = processor;
-    const { devices, vector } = bus.acknowledge(before, processor.apicId);
-    processor.devices = devices;
-    processor.nextEvent = bus.nextEvent(devices, processor.ticks);
-    const stop = this.#interruptStep(vector, () => processor.deliver(vector, undefined, "interrupt"));
+    const vector = this.#acknowledge();
+    const stop = this.#interruptStep(vector, () => void processor.deliver(vector, undefined, "interrupt"));
     if (stop?.reason === "unsupported") {
       // Nothing happened: the request is still there.
       processor.devices = before;
       processor.nextEvent = nextEvent;
     }
     return stop;
+  }
+
+  /** The vector of the interrupt that is requested. */
+  #acknowledge(): number {
+    const processor = this.#processor;
+    const { devices, vector } = bus.acknowledge(processor.devices, processor.apicId);
+    processor.devices = devices;
+    processor.nextEvent = bus.nextEvent(devices, processor.ticks);
+    return vector;
   }
 
   #timePasses(): void {
@@ -484,7 +538,7 @@ export class Engine {
       instruction.row.system!(processor, instruction as DecodedInstruction);
     } catch (thrown) {
       processor.restore();
-      this.#thrown(thrown);
+      this.#thrown(thrown, instruction.length);
       return -1;
     }
     this.#lastSystem = instruction.row.mnemonic;
@@ -494,6 +548,7 @@ export class Engine {
     if (this.#space.hit !== undefined) processor.attention ??= LOOK_AROUND;
     if (processor.repeating) this.#i32[REPEATS >> 2]!++;
     else processor.eip = processor.nextEip;
+    if (processor.injected !== undefined) this.#injected();
     return following;
   }
 
@@ -511,7 +566,7 @@ export class Engine {
       handler(processor);
     } catch (thrown) {
       processor.restore();
-      this.#thrown(thrown);
+      this.#thrown(thrown, HOST_CALL.length);
       return true;
     }
     this.#lastSystem = undefined;
@@ -519,13 +574,37 @@ export class Engine {
     this.#begun = false;
     if (this.#space.hit !== undefined) processor.attention ??= LOOK_AROUND;
     processor.eip = processor.nextEip;
+    if (processor.injected !== undefined) this.#injected();
     return true;
   }
 
+  /** What VM entry delivers is a part of it. */
+  #injected(): void {
+    const processor = this.#processor;
+    try {
+      processor.deliverInjected();
+    } catch (thrown) {
+      processor.attention = { stop: this.#stopFor(thrown) };
+    }
+  }
+
   /** What an instruction, a fetch or a delivery threw instead of ending. */
-  #thrown(thrown: unknown): void {
+  #thrown(thrown: unknown, length = 0): void {
     if (thrown instanceof Fault) this.#exception(thrown);
+    else if (thrown instanceof VmExit) this.#exit(thrown, length);
     else this.#processor.attention = { stop: this.#stopFor(thrown) };
+  }
+
+  /** A VM exit takes the place of the instruction that caused it, which is `length` bytes long. */
+  #exit(exit: VmExit, length: number): void {
+    const processor = this.#processor;
+    this.#space.hit = undefined;
+    try {
+      processor.leaveGuest(exit, length);
+    } catch (thrown) {
+      processor.attention = { stop: this.#stopFor(thrown) };
+    }
+    processor.left--;
   }
 
   #stopFor(thrown: unknown): Stop {
@@ -543,15 +622,16 @@ export class Engine {
     // What the instruction accessed before it faulted is forgotten.
     this.#space.hit = undefined;
     this.#observeException(fault);
+    let delivered = true;
     try {
-      processor.deliver(fault.vector, fault.errorCode, "exception", fault.rule);
+      delivered = processor.deliver(fault.vector, fault.errorCode, "exception", fault.rule);
     } catch (thrown) {
       const stop = this.#stopFor(thrown);
       processor.attention = { stop };
       if (stop.reason === "unsupported") return;
     }
     if (this.#space.hit !== undefined) processor.attention ??= LOOK_AROUND;
-    processor.counts.exceptions++;
+    if (delivered) processor.counts.exceptions++;
     processor.left--;
   }
 

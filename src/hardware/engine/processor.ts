@@ -14,7 +14,7 @@ import {
 import type { Descriptor } from "../cpu/descriptors.js";
 import { deliver, type EventSource } from "../cpu/exceptions.js";
 import { mmxFault, sseFault, x87Fault } from "../cpu/floating-faults.js";
-import type { DeliveredEvent, GuestOperation } from "../cpu/guest-operation.js";
+import { type DeliveredEvent, type ExitCause, type GuestOperation, VmExit } from "../cpu/guest-operation.js";
 import type { AccessSize, Between, GateWay, LocalApicPort, ProcessorPort } from "../cpu/processor.js";
 import { Fault, VECTOR, vectorNames } from "../cpu/processor.js";
 import type { RuleName } from "../cpu/rules.js";
@@ -46,6 +46,8 @@ import { type Disk, readDisk, writeDisk } from "../disk.js";
 import type { DeliveredException } from "../inspect/exception.js";
 import type { X86CodeMode } from "../isa/x86.js";
 import type { Counts, EventKind, MachineEvent, MachineState, Stop } from "../state.js";
+import { svmGuest } from "../svm/guest.js";
+import { vmxGuest } from "../vmx/guest.js";
 import type { AddressSpace } from "./address-space.js";
 import type { Blocks } from "./blocks.js";
 import { CodeModes } from "./code-modes.js";
@@ -68,6 +70,7 @@ import {
   MMX_FAULT,
   PORT_READS,
   REPEATS,
+  RESTRAINED,
   RESUME,
   RESUME_LEFT,
   SSE_FAULT,
@@ -387,6 +390,7 @@ export class Processor implements ProcessorPort {
     const long = mode.kind === "long";
     space.select(user, long, long && checked);
     this.#i32[CPL >> 2] = cpl;
+    this.#i32[RESTRAINED >> 2] = cpl | (this.guest === undefined ? 0 : 4);
     this.#i32[FLOAT_FAULT >> 2] = x87Fault(system);
     this.#i32[MMX_FAULT >> 2] = mmxFault(system);
     this.#i32[SSE_FAULT >> 2] = sseFault(system);
@@ -402,6 +406,7 @@ export class Processor implements ProcessorPort {
       !isLong(system) &&
       this.#repeats &&
       this.processors === 1 &&
+      this.guest === undefined &&
       this.observe === undefined &&
       !anyBreakpoint(system)
     )
@@ -544,24 +549,38 @@ export class Processor implements ProcessorPort {
 
   // ---- deliveries -------------------------------------------------------------------------------------------------
 
-  /** Delivers an event to its handler; throws TripleFault or Unsupported with nothing done. */
-  deliver(vector: number, errorCode: number | undefined, source: EventSource, rule?: RuleName): void {
-    this.#nextEip = this.eip;
+  /**
+   * Delivers an event to its handler, or to the host of the guest that it is for, which gives false. Throws TripleFault or
+   * Unsupported with nothing done. `dr6` is what a #DB records; `length` is that of the instruction behind which an
+   * injected event returns.
+   */
+  deliver(
+    vector: number,
+    errorCode: number | undefined,
+    source: EventSource,
+    rule?: RuleName,
+    dr6 = rule === "debug-registers-guarded" ? DR6.BD : 0,
+    length = 0,
+  ): boolean {
+    this.#nextEip = this.eip + length;
     this.#space.settle();
     this.checkpoint();
     if (source === "exception") this.#met(new Fault(vector, errorCode, rule));
+    this.#dr6 = dr6;
     // Spec: SDM Vol. 3B, "General-Detect Exception Condition": the handler finds BD set and GD clear.
-    this.#debugCause = rule === "debug-registers-guarded" ? DR6.BD : this.#debugCause;
-    if (rule === "debug-registers-guarded") this.setSystem({ debug: recorded(this.#system.live, DR6.BD) });
+    if (dr6 !== 0) this.setSystem({ debug: recorded(this.#system.live, dr6) });
     try {
-      deliver(this, vector, errorCode, source, this.eip);
+      deliver(this, vector, errorCode, source, this.#nextEip, this.eip);
     } catch (thrown) {
       this.restore();
-      throw thrown;
+      if (!(thrown instanceof VmExit)) throw thrown;
+      this.leaveGuest(thrown, length);
+      return false;
     } finally {
       this.#space.settle();
     }
     this.eip = this.#nextEip;
+    return true;
   }
 
   #met(fault: Fault): void {
@@ -619,25 +638,18 @@ export class Processor implements ProcessorPort {
   }
 
   /** DR6 bits of the #DB that is being raised. */
-  #debugCause = 0;
+  #dr6 = 0;
 
   /** #DB, with these bits in DR6. */
   deliverDebug(bits: number): void {
-    const { debug } = this.#system.live;
-    this.#debugCause = bits;
-    this.setSystem({ debug: recorded(this.#system.live, bits) });
-    try {
-      this.deliver(VECTOR.DB, undefined, "exception");
-    } catch (thrown) {
-      this.setSystem({ debug });
-      throw thrown;
-    }
-    this.debugTraps = 0;
+    if (this.deliver(VECTOR.DB, undefined, "exception", undefined, bits)) this.debugTraps = 0;
   }
 
   /** The NMI that waits. */
   deliverNmi(): void {
     const before = this.pending;
+    this.#setPending({ ...before, nmi: false });
+    if (this.leftFor({ kind: "nmi" })) return;
     this.#setPending({ ...before, nmi: false, nmiBlocked: true });
     try {
       this.deliver(VECTOR.NMI, undefined, "nmi");
@@ -649,11 +661,23 @@ export class Processor implements ProcessorPort {
   }
 
   get nmiWaits(): boolean {
-    return this.pending.nmi && !this.pending.nmiBlocked;
+    return this.pending.nmi && !this.pending.nmiBlocked && this.#globalInterrupts;
   }
 
   get interruptible(): boolean {
-    return this.registers.interruptFlag && bus.interruptRequested(this.devices, this.apicId);
+    return this.#letsInterruptsIn && bus.interruptRequested(this.devices, this.apicId);
+  }
+
+  get #letsInterruptsIn(): boolean {
+    const whose = this.guest?.interrupts(this) ?? "guest";
+    if (whose !== "guest") return whose === "host";
+    return this.registers.interruptFlag && this.#globalInterrupts;
+  }
+
+  /** AMD-V's global interrupt flag, which is set where there is none. */
+  get #globalInterrupts(): boolean {
+    const { virtualization } = this.#system.live;
+    return virtualization?.kind !== "svm" || virtualization.gif;
   }
 
   /** Remembers the registers in front of an instruction; one memory is enough, because deliveries do not nest. */
@@ -676,6 +700,7 @@ export class Processor implements ProcessorPort {
   }
 
   pageFaultAt(linear: number): void {
+    this.#cr2Before = this.#system.live.cr2;
     this.#system.setCr2(this.long ? linear : linear | 0);
   }
 
@@ -727,7 +752,8 @@ export class Processor implements ProcessorPort {
   setSystem(change: Partial<SystemState>): void {
     this.#system.change(change);
     if (change.segments || change.cr0 !== undefined || change.debug) this.#codeMode = undefined;
-    if (change.debug) this.#ports.forget();
+    if (change.debug || "virtualization" in change) this.#ports.forget();
+    if ("virtualization" in change) this.attention ??= LOOK_AROUND;
     // No way depends on where pages are.
     if (change.cr3 === undefined && change.cr2 === undefined) {
       this.#ways.forget();
@@ -813,6 +839,7 @@ export class Processor implements ProcessorPort {
     if (
       devices === before &&
       this.observe === undefined &&
+      this.guest === undefined &&
       !anyBreakpoint(this.#system.live) &&
       bus.isTimeless(devices, port, size)
     ) {
@@ -925,7 +952,34 @@ export class Processor implements ProcessorPort {
   }
 
   get guest(): GuestOperation | undefined {
-    return undefined;
+    const { virtualization } = this.#system.live;
+    if (virtualization?.guest === undefined) return undefined;
+    return virtualization.kind === "vmx" ? vmxGuest : svmGuest;
+  }
+
+  /** CR2 before the last page fault: one that leaves the guest does not change it. */
+  #cr2Before = 0;
+
+  /** Leaves the guest, with nothing done of the instruction that made it. Throws TripleFault where the host's state cannot be loaded. */
+  leaveGuest(exit: VmExit, length: number): void {
+    const { cause } = exit;
+    if (cause.kind === "exception" && cause.event.vector === VECTOR.PF) this.#system.setCr2(this.#cr2Before);
+    this.#nextEip = this.eip;
+    this.guest!.leave(this, exit, exit.vectoring, length);
+    this.eip = this.#nextEip;
+    this.attention ??= LOOK_AROUND;
+  }
+
+  /** Whether a guest was left for this. */
+  leftFor(cause: ExitCause): boolean {
+    try {
+      this.guest?.check(this, cause);
+    } catch (thrown) {
+      if (!(thrown instanceof VmExit)) throw thrown;
+      this.leaveGuest(thrown, 0);
+      return true;
+    }
+    return false;
   }
 
   readPhysical(physical: number): number {
@@ -950,13 +1004,19 @@ export class Processor implements ProcessorPort {
   }
 
   payloadOf(vector: number): number {
-    return vector === VECTOR.PF ? this.faultAddress : vector === VECTOR.DB ? this.#debugCause : 0;
+    return vector === VECTOR.PF ? this.faultAddress : vector === VECTOR.DB ? this.#dr6 : 0;
   }
 
   /** Delivered behind the instruction that asks for it, as a part of it. */
   injected: DeliveredEvent | undefined;
   inject(event: DeliveredEvent): void {
     this.injected = event;
+  }
+
+  deliverInjected(): void {
+    const { vector, errorCode, type, length = 0 } = this.injected!;
+    this.injected = undefined;
+    this.deliver(vector, errorCode, type, undefined, 0, length);
   }
 
   unblockNmi(): void {

@@ -36,6 +36,7 @@ import {
   REGISTER_SIZE,
   REGISTERS,
   RESERVE,
+  RESTRAINED,
   RESUME,
   RESUME_LEFT,
   RETURN_WAY_COUNT,
@@ -282,7 +283,7 @@ export class Replayer extends Handler implements Replay {
   }
 
   asSupervisor(): void {
-    this.frame.body.brIf(this.#otherwise, word(CPL));
+    this.frame.body.brIf(this.#otherwise, word(RESTRAINED));
   }
 
   require(condition: Expr): void {
