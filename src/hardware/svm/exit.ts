@@ -45,8 +45,8 @@ function writeInfo(port: ProcessorPort, vmcb: number, { code, info1, info2 }: Ex
   writeField(port, vmcb, "EVENTINJ", 0n);
 }
 
-/** The host goes on behind its VMRUN. */
-function loadHost(port: ProcessorPort, nested: boolean): void {
+/** The host goes on behind its VMRUN. An NMI that left the guest still waits. */
+function loadHost(port: ProcessorPort, nested: boolean, nmi = false): void {
   const area = hostSaveArea(port);
   const { cr2 } = port.system;
   setSvm(port, false, undefined);
@@ -55,7 +55,8 @@ function loadHost(port: ProcessorPort, nested: boolean): void {
   const [dr0, dr1, dr2, dr3, dr6] = port.system.debug;
   // CR2 is not the host's: it stays what the guest left.
   port.setSystem({ cr2, debug: Object.freeze([dr0, dr1, dr2, dr3, dr6, DR7_DISABLED] as const) });
-  port.setBetween({ halted: false, shadow: "none", pending: { ...port.between.pending, debug: 0 } });
+  const { pending } = port.between;
+  port.setBetween({ halted: false, shadow: "none", pending: { ...pending, debug: 0, nmi: pending.nmi || nmi } });
   const { cr0, cr3, cr4, efer } = port.system;
   if (!usesPae(cr0, cr4, efer)) return;
   try {
@@ -91,7 +92,7 @@ export function leave(
   saveGuest(port, guest);
   writeInfo(port, guest.vmcb, info, encodeEvent(vectoring));
   writeField(port, guest.vmcb, "NRIP", tellsNext(port, cause) ? next : 0n);
-  loadHost(port, guest.nested !== undefined);
+  loadHost(port, guest.nested !== undefined, cause.kind === "nmi");
 }
 
 /** VMRUN refuses: the guest has not run, and its state stays as it was. */

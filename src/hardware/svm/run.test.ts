@@ -325,13 +325,30 @@ describe("virtual interrupts", () => {
   });
 
   it("make physical ones the host's where it takes them", () => {
-    const of = (host: number, fields: Fields): boolean =>
-      svmGuest.hostTakesInterrupts(entered(fields, testPort({}, host | 2)));
+    const of = (host: number, fields: Fields): string => svmGuest.interrupts(entered(fields, testPort({}, host | 2)));
     const INTR = { INTERCEPT_MISC1: 1 };
-    expect(of(FLAG.IF, { ...INTR, V_INTR_MASKING: 1 })).toBe(true);
-    expect(of(0, { ...INTR, V_INTR_MASKING: 1 })).toBe(false);
-    expect(of(FLAG.IF, INTR)).toBe(false);
-    expect(of(FLAG.IF, { V_INTR_MASKING: 1 })).toBe(false);
+    expect(of(FLAG.IF, { ...INTR, V_INTR_MASKING: 1 })).toBe("host");
+    expect(of(0, { ...INTR, V_INTR_MASKING: 1, RFLAGS: 0x202 })).toBe("host-masked");
+    expect(of(FLAG.IF, INTR)).toBe("host-masked");
+    expect(of(0, { ...INTR, RFLAGS: 0x202 })).toBe("host");
+    expect(of(FLAG.IF, {})).toBe("guest");
+    expect(of(0, { V_INTR_MASKING: 1 })).toBe("host-masked");
+  });
+
+  it("leave the guest where they are intercepted, and else are taken once", () => {
+    const port = entered(waiting);
+    expect([svmGuest.boundary(port, "interrupts"), svmGuest.oneByOne(port)]).toEqual([undefined, true]);
+    expect([svmGuest.takeVirtualInterrupt(port), svmGuest.takeVirtualInterrupt(port)]).toEqual([0x41, undefined]);
+    expect(svmGuest.oneByOne(port)).toBe(false);
+    const caught = entered({ ...waiting, INTERCEPT_MISC1: 1 << 4 });
+    expect(svmGuest.boundary(caught, "nmi")).toBeUndefined();
+    expect(svmGuest.boundary(caught, "interrupts")).toEqual({ kind: "virtual-interrupt" });
+  });
+
+  it("and NMIs that left the guest go on waiting", () => {
+    const port = entered({ INTERCEPT_MISC1: 2 });
+    left(port, { kind: "nmi" }, 0);
+    expect([field(port, "EXITCODE"), port.between.pending.nmi]).toEqual([0x61n, true]);
   });
 });
 
