@@ -7,7 +7,7 @@ import { pageFaultRule } from "../cpu/paging.js";
 import { Fault, VECTOR } from "../cpu/processor.js";
 import { AddressSpace } from "./address-space.js";
 import { Blocks, wholeAddress } from "./blocks.js";
-import type { CodeKind } from "./handler.js";
+import type { CodeKind } from "./dispatch.js";
 import type { CodeMode, InstructionSet } from "./instruction-set.js";
 import {
   EXIT,

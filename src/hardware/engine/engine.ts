@@ -14,7 +14,7 @@ import { HOST_CALL, type HostCalls, hostCallsOf, type Supervisors } from "../sup
 import { type AddressSpace, samePdptes } from "./address-space.js";
 import type { Blocks } from "./blocks.js";
 import { Core } from "./core.js";
-import type { CodeKind } from "./handler.js";
+import type { CodeKind } from "./dispatch.js";
 import { EXIT, REPEATS } from "./layout.js";
 import { type Attention, LOOK_AROUND, Processor } from "./processor.js";
 import { NEXT_RECORD } from "./slow-paths.js";
