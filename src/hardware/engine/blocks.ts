@@ -5,7 +5,7 @@
 import { PAGE_SIZE } from "../../state/pages.js";
 import { Fault, VECTOR } from "../cpu/processor.js";
 import type { DecodedInstruction, InvalidInstruction } from "../isa/instruction.js";
-import type { DecodedCode } from "./address-space.js";
+import type { DecodedCode } from "./bus-memory.js";
 import { HANDLER } from "./forms.js";
 import type { CodeMode, InstructionSet } from "./instruction-set.js";
 import {

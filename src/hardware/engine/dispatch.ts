@@ -2,7 +2,7 @@
  * The dispatch loop as the parts of an interpreter see it: its locals, the fields of the record at hand, and how generated
  * code goes from one block to the next.
  */
-import { add, and, eq, i32, isZero, less, narrow, ne, or, shl, shr, sub, widen, widenUnsigned } from "../isa/code.js";
+import { add, and, i32, isZero, less, narrow, ne, or, shl, shr, sub, widen, widenUnsigned } from "../isa/code.js";
 import {
   EXIT,
   EXIT_TARGET,

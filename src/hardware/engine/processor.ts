@@ -25,7 +25,6 @@ import {
   cplOf,
   FLAG,
   flatProtectedMode,
-  isCanonical,
   isFlat,
   isLong,
   type Mode,
@@ -36,7 +35,6 @@ import {
   type SegmentName,
   type Shadow,
   type SystemState,
-  segmentNumbered,
 } from "../cpu/state.js";
 import * as ownApic from "../devices/apic-bus.js";
 import * as bus from "../devices/bus.js";
@@ -91,7 +89,6 @@ export class Processor implements ProcessorPort {
   readonly #space: AddressSpace;
   readonly #blocks: Blocks<X86CodeMode>;
   readonly #i32: Int32Array;
-  readonly #view: DataView;
   readonly #modes = new CodeModes();
   /** Undefined: to be worked out before code is read again. */
   #codeMode: X86CodeMode | undefined;
@@ -146,7 +143,6 @@ export class Processor implements ProcessorPort {
 
   constructor(buffer: ArrayBuffer, space: AddressSpace, blocks: Blocks<X86CodeMode>) {
     this.#i32 = new Int32Array(buffer);
-    this.#view = new DataView(buffer);
     this.registers = new RegisterFile(buffer);
     this.floating = new FloatFile(buffer);
     this.#space = space;
@@ -373,8 +369,8 @@ export class Processor implements ProcessorPort {
     const checked = aligned || watched;
     if (checked !== this.#checked) this.#loaded.fill(undefined);
     this.#checked = checked;
-    space.alignmentChecked = aligned;
-    space.watch = watched ? this.#watchData : undefined;
+    space.checks.alignmentChecked = aligned;
+    space.checks.watch = watched ? this.#watchData : undefined;
     const { segments } = system;
     this.#loadSegment(0, segments.es);
     this.#loadSegment(1, segments.cs);
@@ -492,7 +488,7 @@ export class Processor implements ProcessorPort {
   #loadSegment(number: number, segment: Segment): void {
     if (this.#loaded[number] === segment) return;
     this.#loaded[number] = segment;
-    this.#space.loadSegment(number, segment);
+    this.#space.checks.loadSegment(number, segment);
     // A code segment may be read but never written, so accesses through one are always checked.
     const flat = (segment.access & ACCESS.CODE) === 0 && isFlat(segment);
     this.#flatSegments = (this.#flatSegments & ~(1 << number)) | (flat ? 1 << number : 0);
@@ -582,11 +578,6 @@ export class Processor implements ProcessorPort {
   /** Linear address of the instruction. */
   get linearEip(): number {
     return this.codeBits === 64 ? this.eip : (this.#system.live.segments.cs.base + this.eip) >>> 0;
-  }
-
-  /** A linear address so many bytes behind another. */
-  #after(linear: number, bytes: number): number {
-    return this.long ? linear + bytes : (linear + bytes) >>> 0;
   }
 
   get long(): boolean {
@@ -740,63 +731,44 @@ export class Processor implements ProcessorPort {
   }
 
   readLinear(linear: number, size: AccessSize, user: boolean): number {
-    const value = this.#space.read(linear, size, user);
+    const value = this.#space.memory.read(linear, size, user);
     return size === 4 ? value >>> 0 : value & (size === 2 ? 0xffff : 0xff);
   }
 
   writeLinear(linear: number, size: AccessSize, value: number, user: boolean): void {
-    this.#space.write(linear, size, value, user);
+    this.#space.memory.write(linear, size, value, user);
   }
 
-  low = 0;
-  high = 0;
+  get low(): number {
+    return this.#space.memory.low;
+  }
+
+  get high(): number {
+    return this.#space.memory.high;
+  }
+
   readPair(linear: number): void {
-    const host = this.#space.hostAddress(linear, 8, false, false);
-    if (host !== 0) {
-      this.low = this.#view.getInt32(host, true);
-      this.high = this.#view.getInt32(host + 4, true);
-      return;
-    }
-    this.low = this.#space.read(linear, 4, false);
-    this.high = this.#space.read(this.#after(linear, 4), 4, false);
+    this.#space.memory.readPair(linear);
   }
 
   readWords(linear: number, count: number, user: boolean, words: Int32Array): void {
-    const host = this.#space.hostAddress(linear, count * 4, false, user);
-    for (let index = 0; index < count; index++)
-      words[index] =
-        host !== 0
-          ? this.#view.getInt32(host + 4 * index, true)
-          : this.#space.read(this.#after(linear, 4 * index), 4, user);
+    this.#space.memory.readWords(linear, count, user, words);
   }
 
   writeWords(linear: number, count: number, user: boolean, words: Int32Array): void {
-    const host = this.#space.hostAddress(linear, count * 4, true, user);
-    for (let index = count - 1; index >= 0; index--) {
-      if (host !== 0) this.#view.setInt32(host + 4 * index, words[index]!, true);
-      else this.#space.write(this.#after(linear, 4 * index), 4, words[index]!, user);
-    }
+    this.#space.memory.writeWords(linear, count, user, words);
   }
 
   checkWrite(linear: number, size: number, user: boolean): void {
-    this.#space.checkWrite(linear, size, user);
+    this.#space.memory.checkWrite(linear, size, user);
   }
 
   segmentAddress(segment: number, offset: number, size: number, write: boolean): number {
-    if (this.codeBits === 64) return this.#canonicalAddress(segment, offset, size, write);
-    return this.#space.segmentAddress(segment, offset, size, write);
-  }
-
-  /** Spec: SDM Vol. 3A, "Limit Checking in 64-bit Mode", "FS and GS base" in "Segment Loading Instructions in IA-32e Mode". */
-  #canonicalAddress(segment: number, offset: number, size: number, write: boolean): number {
-    const linear = segment < 4 ? offset : segmentNumbered(this.#system.live.segments, segment).base + offset;
-    if (!isCanonical(linear) || !isCanonical(linear + size - 1))
-      throw new Fault(segment === 2 ? VECTOR.SS : VECTOR.GP, 0, "address-not-canonical");
-    const space = this.#space;
-    if (space.alignmentChecked && (linear & (Math.min(size, 8) - 1)) !== 0)
-      throw new Fault(VECTOR.AC, 0, "data-not-aligned");
-    if (space.watch !== undefined) space.watch(linear, size, write);
-    return linear;
+    const { checks } = this.#space;
+    const system = this.#system.live;
+    return this.codeBits === 64
+      ? checks.longAddress(system, segment, offset, size, write)
+      : checks.segmentAddress(system, segment, offset, size, write);
   }
 
   portRead(port: number, size: AccessSize): number {
