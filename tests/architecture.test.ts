@@ -30,11 +30,8 @@ const nodeOnly: Readonly<Record<string, string>> = {
 const longFiles: Readonly<Record<string, string>> = {
   "hardware/cpu/msr-table.ts": "a pure table",
   "hardware/cpu/rules.ts": "a pure table",
-  "hardware/engine/address-space.ts": "TLB, slow paths and page slots must agree on one set of invariants",
   "hardware/engine/blocks.ts": "records, jump caches and stops must agree on what is forgotten when",
   "hardware/engine/engine.ts": "the engine's state is private to one class, which is also the processor port",
-  "hardware/engine/handler.ts": "one class: how generated code reads, writes and keeps flags",
-  "hardware/engine/processor.ts": "the processor port as a whole: its state is private to one class",
   "hardware/isa/table/arithmetic.ts": "a pure table",
   "hardware/isa/table/data-transfer.ts": "a pure table",
   "hardware/isa/table/logic.ts": "a pure table",

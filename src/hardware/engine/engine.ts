@@ -3,7 +3,7 @@
  * the next value. What it remembers in between (page slots, TLB, decoded blocks) never shows in a value.
  */
 import { TripleFault } from "../cpu/exceptions.js";
-import { Fault, Unsupported, VECTOR, vectorNames } from "../cpu/processor.js";
+import { Fault, Unsupported, VECTOR } from "../cpu/processor.js";
 import { FLAG, noEvents } from "../cpu/state.js";
 import * as bus from "../devices/bus.js";
 import { decode } from "../isa/decoder.js";
@@ -12,12 +12,13 @@ import { type X86CodeMode, x86 } from "../isa/x86.js";
 import type { EventKind, MachineEvent, MachineState, RomRange, Stop } from "../state.js";
 import { HOST_CALL, type HostCalls, hostCallsOf, type Supervisors } from "../supervisors.js";
 import type { AddressSpace } from "./address-space.js";
+import { type Attention, LOOK_AROUND } from "./attention.js";
 import type { Blocks } from "./blocks.js";
 import { Core } from "./core.js";
 import type { CodeKind } from "./dispatch.js";
 import { EXIT, REPEATS } from "./layout.js";
 import { samePdptes } from "./page-tables.js";
-import { type Attention, LOOK_AROUND, Processor } from "./processor.js";
+import { Processor } from "./processor.js";
 import { NEXT_RECORD } from "./slow-paths.js";
 import { codeAddress, noStops, type RunStops, stopsAt } from "./stops.js";
 import { Turns } from "./turns.js";
@@ -82,7 +83,7 @@ export class Engine {
     this.#space = space;
     this.#blocks = blocks;
     this.#processor = new Processor(buffer, space, blocks);
-    this.#turns = new Turns(this.#processor);
+    this.#turns = new Turns(this.#processor, buffer);
   }
 
   // ---- values -----------------------------------------------------------------------------------------------------
@@ -119,7 +120,8 @@ export class Engine {
 
   /** The open machine as a value. */
   seal(): MachineState {
-    const { devices, disks, steps, ticks, lastException } = this.#processor;
+    const { devices, devicePort, deliveries, counts, steps, ticks } = this.#processor;
+    const { disks } = devicePort;
     this.#value ??= {
       cpu: this.#processor.seal(),
       ...this.#sealTurn(),
@@ -131,9 +133,9 @@ export class Engine {
       devices,
       steps,
       ticks,
-      counts: this.#processor.sealCounts(),
+      counts: counts.seal(),
       shutdown: this.#shutdown,
-      lastException,
+      lastException: deliveries.last,
     };
     return this.#value;
   }
@@ -157,19 +159,19 @@ export class Engine {
     processor.observe = observe;
     if (observe) {
       processor.events = [];
-      processor.watched();
-      processor.watchPrivilege();
+      processor.debugging.watched();
+      processor.debugging.watchPrivilege();
     }
     this.#space.patching = limit === 1;
     this.#stops = stops;
     this.#space.watchData(stops.watchpoints);
-    processor.repeats = stops.watchpoints.length === 0;
+    processor.debugging.repeats = stops.watchpoints.length === 0;
     // One step ends by itself where it is to stop.
     if (limit > 1) this.#blocks.stopAt(stops);
     const stop = this.#runUntil(processor.steps + limit, untilSerial, serialFrom);
     if (observe) {
-      processor.notePrivilege();
-      processor.watched();
+      processor.debugging.notePrivilege();
+      processor.debugging.watched();
     }
     const events = observe ? processor.events : NO_EVENTS;
     processor.observe = undefined;
@@ -217,7 +219,7 @@ export class Engine {
     const turns = this.#turns;
     const processor = this.#processor;
     if (!turns.several || this.#shutdown) return this.#goOn(limit);
-    if (processor.ticks >= processor.nextEvent) this.#timePasses();
+    if (processor.ticks >= processor.devicePort.nextEvent) this.#timePasses();
     if (!turns.canGoOn) {
       const stop = this.#idle();
       if (stop) return stop;
@@ -241,28 +243,28 @@ export class Engine {
       const stop = this.#idle();
       if (stop) return stop;
     }
-    if (processor.ticks >= processor.nextEvent) this.#timePasses();
+    if (processor.ticks >= processor.devicePort.nextEvent) this.#timePasses();
     if (processor.pending !== noEvents && processor.shadow !== "mov-ss") {
       const { debug } = processor.pending;
-      if (debug !== 0) return this.#trapStep(() => processor.deliverDebug(debug));
-      if (processor.nmiWaits) return this.#interruptStep(VECTOR.NMI, () => processor.deliverNmi());
+      if (debug !== 0) return this.#trapStep(() => processor.deliveries.deliverDebug(debug));
+      if (processor.waiting.nmiWaits) return this.#interruptStep(VECTOR.NMI, () => processor.deliveries.deliverNmi());
       if (processor.halted && !processor.interruptible) {
         const stop = this.#idle();
         if (stop) return stop;
       }
     }
     if (processor.shadow === "none" && processor.interruptible) return this.#interrupt();
-    if (processor.debugging) return this.#debugged();
+    if (processor.debugging.isOn) return this.#debugged();
     // An interrupt that waits for the instruction after STI is looked at right behind it.
-    const untilEvent = Math.max(1, processor.nextEvent - processor.ticks);
+    const untilEvent = Math.max(1, processor.devicePort.nextEvent - processor.ticks);
     return this.#execute(processor.shadow === "none" ? Math.min(limit, SLICE, untilEvent) : 1);
   }
 
   /** One instruction, with TF or a breakpoint watching. */
   #debugged(): Stop | undefined {
     const processor = this.#processor;
-    const bits = processor.codeBreakpoints;
-    if (bits !== 0) return this.#trapStep(() => processor.deliverDebug(bits));
+    const bits = processor.debugging.breakpointsHere;
+    if (bits !== 0) return this.#trapStep(() => processor.deliveries.deliverDebug(bits));
     const stepping = (processor.registers.rest & FLAG.TF) !== 0;
     const { exceptions } = processor.counts;
     const before = processor.steps;
@@ -270,8 +272,8 @@ export class Engine {
     const stop = this.#execute(1);
     if (processor.steps === before) return stop;
     // A fault forgets what the instruction came across before it.
-    if (processor.counts.exceptions !== exceptions) processor.debugTraps = 0;
-    else if (stepping) processor.singleStepped(this.#lastSystem);
+    if (processor.counts.exceptions !== exceptions) processor.waiting.debug = 0;
+    else if (stepping) processor.debugging.singleStepped(this.#lastSystem);
     return stop;
   }
 
@@ -297,7 +299,7 @@ export class Engine {
 
   #trapStep(delivery: () => void): Stop | undefined {
     const processor = this.#processor;
-    this.#observeException(new Fault(VECTOR.DB));
+    processor.deliveries.observe(new Fault(VECTOR.DB));
     const stop = this.#boundaryStep(delivery);
     if (stop?.reason !== "unsupported") processor.counts.exceptions++;
     return stop;
@@ -316,15 +318,16 @@ export class Engine {
 
   #interrupt(): Stop | undefined {
     const processor = this.#processor;
-    const { devices: before, nextEvent } = processor;
+    const { devices: before, devicePort } = processor;
+    const { nextEvent } = devicePort;
     const { devices, vector } = bus.acknowledge(before, processor.apicId);
     processor.devices = devices;
-    processor.nextEvent = bus.nextEvent(devices, processor.ticks);
-    const stop = this.#interruptStep(vector, () => processor.deliver(vector, undefined, "interrupt"));
+    processor.devicePort.nextEvent = bus.nextEvent(devices, processor.ticks);
+    const stop = this.#interruptStep(vector, () => processor.deliveries.deliver(vector, undefined, "interrupt"));
     if (stop?.reason === "unsupported") {
       // Nothing happened: the request is still there.
       processor.devices = before;
-      processor.nextEvent = nextEvent;
+      processor.devicePort.nextEvent = nextEvent;
     }
     return stop;
   }
@@ -336,7 +339,7 @@ export class Engine {
       this.#changed();
       processor.devices = devices;
     }
-    processor.nextEvent = bus.nextEvent(devices, processor.ticks);
+    processor.devicePort.nextEvent = bus.nextEvent(devices, processor.ticks);
     this.#turns.takeSignals();
   }
 
@@ -353,19 +356,19 @@ export class Engine {
     const value = this.#value;
     const { devices, ticks } = processor;
     for (;;) {
-      if (processor.ticks >= processor.nextEvent) this.#timePasses();
-      if (turns.several ? turns.pass() : processor.interruptible || processor.nmiWaits) return undefined;
+      if (processor.ticks >= processor.devicePort.nextEvent) this.#timePasses();
+      if (turns.several ? turns.pass() : processor.interruptible || processor.waiting.nmiWaits) return undefined;
       const enabled = turns.several ? turns.waitsForInterrupt : processor.registers.interruptFlag;
-      const waits = processor.nextEvent !== Number.POSITIVE_INFINITY && this.#wakes();
+      const waits = processor.devicePort.nextEvent !== Number.POSITIVE_INFINITY && this.#wakes();
       if (!enabled || !waits) {
         this.#value = value;
         processor.devices = devices;
         processor.ticks = ticks;
-        processor.nextEvent = bus.nextEvent(devices, ticks - 1);
+        processor.devicePort.nextEvent = bus.nextEvent(devices, ticks - 1);
         return { reason: "halted", waitsForInput: enabled };
       }
       this.#changed();
-      processor.ticks = processor.nextEvent;
+      processor.ticks = processor.devicePort.nextEvent;
     }
   }
 
@@ -376,10 +379,10 @@ export class Engine {
     processor.budget = processor.left = budget;
     const { shadow } = processor;
     processor.shadow = "none";
-    processor.limitPorts();
+    processor.devicePort.limitPorts();
     this.#begun = true;
     while (processor.left > 0 && processor.attention === undefined) {
-      this.#kind = processor.codeMode.kind;
+      this.#kind = processor.present.mode.kind;
       const record = this.#proceed();
       if (record !== 0) this.#core.go(record, this.#kind);
     }
@@ -389,7 +392,7 @@ export class Engine {
     processor.budget = processor.left = 0;
     processor.steps += used;
     processor.ticks += used;
-    processor.collectCounts();
+    processor.counts.collect();
     if (processor.attention !== undefined) this.#turns.takeSignals();
     return (processor.attention as Attention | undefined)?.stop;
   }
@@ -403,7 +406,7 @@ export class Engine {
     const processor = this.#processor;
     while (processor.left > 0 && processor.attention === undefined) {
       space.makeRoom();
-      const mode = processor.codeMode;
+      const mode = processor.present.mode;
       if (mode.kind !== this.#kind) return 0;
       if (!this.#begun && this.#stops !== noStops && stopsAt(this.#stops, processor.eip, mode.csBase)) {
         processor.attention = LOOK_AROUND;
@@ -420,7 +423,7 @@ export class Engine {
       }
       if (processor.observe?.has("instruction")) this.#observeInstruction(mode);
       // RF lasts until an instruction has been executed.
-      processor.takeResumeFlag();
+      processor.debugging.takeResumeFlag();
       return this.#core.charge(record, processor.left);
     }
     return 0;
@@ -438,7 +441,7 @@ export class Engine {
     else if (exit === EXIT.bail) this.#core.bail();
     this.#begun = exit === EXIT.bail || exit === EXIT.repeat;
     if (space.hit !== undefined) processor.attention ??= LOOK_AROUND;
-    processor.giveBackResumeFlag();
+    processor.debugging.giveBackResumeFlag();
     space.settle();
     return this.#proceed();
   }
@@ -457,12 +460,12 @@ export class Engine {
       processor.eip === following &&
       blocks.generation === generation &&
       processor.attention === undefined &&
-      processor.modeIsKnown &&
+      processor.present.isKnown &&
       !this.#space.single
     )
       return NEXT_RECORD;
     this.#space.single = false;
-    processor.giveBackResumeFlag();
+    processor.debugging.giveBackResumeFlag();
     return this.#proceed();
   }
 
@@ -543,9 +546,9 @@ export class Engine {
     const processor = this.#processor;
     // What the instruction accessed before it faulted is forgotten.
     this.#space.hit = undefined;
-    this.#observeException(fault);
+    processor.deliveries.observe(fault);
     try {
-      processor.deliver(fault.vector, fault.errorCode, "exception", fault.rule);
+      processor.deliveries.deliver(fault.vector, fault.errorCode, "exception", fault.rule);
     } catch (thrown) {
       const stop = this.#stopFor(thrown);
       processor.attention = { stop };
@@ -557,22 +560,6 @@ export class Engine {
   }
 
   // ---- observing --------------------------------------------------------------------------------------------------
-
-  #observeException({ vector, errorCode }: Fault): void {
-    const processor = this.#processor;
-    if (!processor.observe?.has("exception")) return;
-    const { now: tick, eip, cpl } = processor;
-    processor.events.push({
-      kind: "exception",
-      tick,
-      eip,
-      cpl,
-      vector,
-      name: vectorNames[vector] ?? `vector ${vector}`,
-      ...(errorCode === undefined ? {} : { errorCode }),
-      ...(vector === VECTOR.PF ? { cr2: processor.faultAddress } : {}),
-    });
-  }
 
   #observeInstruction({ csBase, bits }: X86CodeMode): void {
     const processor = this.#processor;
