@@ -1,3 +1,7 @@
+/**
+ * Linear to physical for the engine: the walk, what is remembered on the way to a page table, and which page depends on
+ * which entry. A page that the walker has read is kept out of what stores reach without asking (`Tlb.keepOut`).
+ */
 import {
   newTranslation,
   type PhysicalMemory,
