@@ -26,7 +26,7 @@ function outcome(access: () => number): string {
   }
 }
 
-/** What is aligned on a multiple of how much: as the host's processor has it for CPL 3 with AM and AC set. */
+/** What is aligned on a multiple of how much. Spec: SDM Vol. 3A, "Interrupt 17—Alignment Check Exception (#AC)". */
 const alignments: readonly [size: number, alignment: number, what: string][] = [
   [1, 1, "a byte"],
   [2, 2, "a word"],
