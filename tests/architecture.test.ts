@@ -31,7 +31,7 @@ const longFiles: Readonly<Record<string, string>> = {
   "hardware/cpu/msr-table.ts": "a pure table",
   "hardware/cpu/rules.ts": "a pure table",
   "hardware/engine/blocks.ts": "records, jump caches and stops must agree on what is forgotten when",
-  "hardware/engine/engine.ts": "the open machine and what comes first at an instruction boundary are private to one class",
+  "hardware/engine/engine.ts": "the open machine, and what comes first at an instruction boundary: one class",
   "hardware/isa/table/arithmetic.ts": "a pure table",
   "hardware/isa/table/data-transfer.ts": "a pure table",
   "hardware/isa/table/logic.ts": "a pure table",

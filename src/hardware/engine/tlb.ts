@@ -41,8 +41,9 @@ export class Tlb {
   /** What `select` was told. */
   #selectedUser = false;
   #selectedLong = false;
-  /** Entries in use by their addresses, unless they are too many to list; of these the ones that let stores through since the last seal. */
+  /** Addresses of entries in use, unless they are too many to list. */
   #filled: number[] | undefined = [];
+  /** The same of those that let stores through since the last seal. */
   #writeTags: number[] = [];
   /** A bit for each part with an entry in use. */
   #usedParts = 0;
