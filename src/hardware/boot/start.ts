@@ -6,6 +6,7 @@ import { PAGE_SIZE } from "../../state/pages.js";
 import { PersistentMap } from "../../state/persistent-map.js";
 import { isBytes } from "../../state/plain-data.js";
 import { checkedModel, type ModelName } from "../cpu/model.js";
+import { checkedSeed, seedOf } from "../cpu/random.js";
 import { afterReset } from "../cpu/reset.js";
 import {
   ACCESS,
@@ -22,6 +23,7 @@ import { checkedProcessors, type ExtraDevice, type MachineName, machineKind } fr
 import type { DeviceConfig } from "../devices/port-map.js";
 import type { DiskImage } from "../disk.js";
 import { withBios } from "../firmware/bios/bios.js";
+import { withMemoryTypes } from "../firmware/memory-types.js";
 import { firmwareTables } from "../firmware/tables.js";
 import { type MachineState, type RomRange, TURN_STEPS, type Turn } from "../state.js";
 import { connectDisks, type DiskChoice } from "./disks.js";
@@ -46,8 +48,11 @@ export interface CreateOptions {
   readonly disks?: readonly (DiskImage | DiskChoice)[];
   /** Devices beside those that every machine of the kind has: "virtioRng" and "virtioConsole" for a pc. */
   readonly devices?: readonly ExtraDevice[];
-  /** What random numbers of the machine's devices follow from. Default 0. */
-  readonly seed?: number;
+  /**
+   * What all random numbers of the machine follow from (RDRAND and RDSEED of each processor, the virtio entropy device): a
+   * whole number from 0 to 2^64 - 1. The same seed makes the same machine. Default 0.
+   */
+  readonly seed?: number | bigint;
   /** Port of the debug console, or null for none. Default 0xE9. */
   readonly debugConsolePort?: number | null;
 }
@@ -77,14 +82,16 @@ export interface BootOptions extends CreateOptions {
 }
 
 /** The first processor begins; the others wait to be started. */
-function firstTurn(processors: number, model: ModelName): Turn {
-  return { processor: 0, left: TURN_STEPS, others: Array.from({ length: processors - 1 }, () => afterReset(model)) };
+function firstTurn(processors: number, model: ModelName, seed: bigint): Turn {
+  const others = Array.from({ length: processors - 1 }, (_, index) => afterReset(model, seedOf(seed, index + 1)));
+  return { processor: 0, left: TURN_STEPS, others };
 }
 
 /** A machine without a program: 32-bit protected mode with flat segments, EIP 0, memory all zeros. */
 export function createState(options: CreateOptions): MachineState {
   const { machine, processors = 1, memory, model, time, debugExitPort, debugConsolePort } = options;
-  const { disks = [], devices = [], seed } = options;
+  const { disks = [], devices = [] } = options;
+  const seed = checkedSeed(options.seed);
   const kind = machineKind(machine);
   const connected = connectDisks(kind, disks);
   const config: DeviceConfig = {
@@ -94,7 +101,7 @@ export function createState(options: CreateOptions): MachineState {
     ...(debugConsolePort === null ? {} : { debugConsolePort: debugConsolePort ?? 0xe9 }),
     ...(debugExitPort === null ? {} : { debugExitPort: debugExitPort ?? 0xf4 }),
   };
-  const system = { ...flatProtectedMode.system, model: checkedModel(model ?? kind.model) };
+  const system = { ...flatProtectedMode.system, model: checkedModel(model ?? kind.model), random: seedOf(seed, 0) };
   const memorySize = parseMemorySize(memory ?? "64M");
   const setup: DeviceSetup = {
     memorySize,
@@ -105,7 +112,7 @@ export function createState(options: CreateOptions): MachineState {
   };
   return {
     cpu: { ...flatProtectedMode, system },
-    ...(processors === 1 ? {} : { turn: firstTurn(processors, system.model) }),
+    ...(processors === 1 ? {} : { turn: firstTurn(processors, system.model, seed) }),
     memorySize,
     rom: [],
     memory: withTables(config, system.model),
@@ -171,7 +178,8 @@ function withImage(state: MachineState, options: BootOptions, image: Uint8Array)
   const described = withDescriptors(system, plan.descriptors);
   const entered = plan.pageMap === undefined ? described : inLongMode(described, plan.pageMap);
   const cpu = { ...state.cpu, ...registers, eip: plan.entry | 0, system: entered };
-  return { ...state, memory, cpu };
+  const loaded = { ...state, memory, cpu };
+  return plan.kind === "linux" || plan.kind === "pvh" ? withMemoryTypes(loaded) : loaded;
 }
 
 /** In 64-bit mode with these page tables. Spec: SDM Vol. 3A, "Initializing IA-32e Mode". */
@@ -209,7 +217,8 @@ function withBootSector(state: MachineState, image: Uint8Array, name: string): M
   const end = BOOT_SECTOR + image.length;
   if (end > Math.min(state.memorySize, MIB))
     throw new VirtlabError(`${name}: ${image.length} bytes from 0x7c00 reach beyond memory below 1 MiB`);
-  const reset = afterReset(state.cpu.system.model);
+  const { model, random } = state.cpu.system;
+  const reset = afterReset(model, random);
   const segments = { ...reset.system.segments, cs: realSegment(0, 0x93) };
   const cpu = { ...reset, edx: 0, esp: BOOT_SECTOR, eip: BOOT_SECTOR, system: { ...reset.system, segments } };
   return { ...state, cpu, memory: writeBytes(state.memory, BOOT_SECTOR, image) };
@@ -228,5 +237,6 @@ function withRom(state: MachineState, rom: Uint8Array, name: string): MachineSta
     { base: GIB4 - rom.length, size: rom.length },
   ];
   const memory = writeBytes(writeBytes(state.memory, ranges[0]!.base, low), ranges[1]!.base, rom);
-  return { ...state, cpu: afterReset(state.cpu.system.model), rom: ranges, memory };
+  const { model, random } = state.cpu.system;
+  return { ...state, cpu: afterReset(model, random), rom: ranges, memory };
 }
