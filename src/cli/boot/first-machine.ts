@@ -49,8 +49,6 @@ export function firstMachine(imageFile: string | undefined, flags: BootFlags): M
   const sources = [imageFile, rom, loadState].filter((source) => source !== undefined);
   if (sources.length !== 1 && (sources.length > 0 || flags.disk.length === 0))
     throw new VirtlabError("boot: give either an image, --rom <file> or --load-state <file>, or --disk <file> alone");
-  if (loadState !== undefined && flags.disk.length > 0)
-    throw new VirtlabError("boot: a saved machine has its disks in it (--disk does not go with --load-state)");
   if (loadState !== undefined) return Machine.load(readInput(loadState, "state"), loadState);
   parseMemorySize(memory);
   const name = imageFile ?? rom;

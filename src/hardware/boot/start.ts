@@ -139,6 +139,8 @@ export function bootState(options: BootOptions): MachineState {
   if (image === undefined && rom === undefined && disks.length > 0) return fromDisk(options);
   if ((image === undefined) === (rom === undefined))
     throw new VirtlabError("boot: give either an image or a ROM (image, rom), or disks to start from");
+  if (rom !== undefined) refuseForKernels(options, "a ROM");
+  if (mode === "real") refuseForKernels(options, "a boot sector");
   const state = createState(options);
   if (rom !== undefined) return withRom(state, rom, options.imageName ?? "rom");
   if (mode === undefined) return withImage(state, options, image!);
@@ -146,11 +148,23 @@ export function bootState(options: BootOptions): MachineState {
   return withBootSector(state, image!, options.imageName ?? "image");
 }
 
+/** What only a kernel is given. */
+function refuseForKernels({ append, modules = [], initrd, entry }: BootOptions, who: string): void {
+  const given: readonly (readonly [what: string, is: boolean])[] = [
+    ["a command line", append !== undefined && append !== ""],
+    ["modules", modules.length > 0],
+    ["an initrd", initrd !== undefined],
+    ["an entry point", entry !== undefined],
+  ];
+  const what = given.find(([, is]) => is)?.[0];
+  if (what !== undefined) throw new VirtlabError(`boot: ${who} cannot be given ${what}`);
+}
+
 /** A machine that starts from its first disk has a screen, because its BIOS writes there. */
 function fromDisk(options: BootOptions): MachineState {
-  const { devices = [], disks = [], append, modules = [], initrd, mode } = options;
-  const what = append ? "a command line" : modules.length > 0 ? "modules" : initrd ? "an initrd" : mode && "a mode";
-  if (what) throw new VirtlabError(`boot: a machine that starts from its disk cannot be given ${what}`);
+  const { devices = [], disks = [], mode } = options;
+  refuseForKernels(options, "a machine that starts from its disk");
+  if (mode !== undefined) throw new VirtlabError("boot: a machine that starts from its disk cannot be given a mode");
   const { extras } = machineKind(options.machine);
   const state = createState({ ...options, devices: extras.includes("vga") ? [...devices, "vga"] : devices });
   const [first] = disks;
