@@ -68,7 +68,9 @@ export const bootOptions: readonly Option[] = [
   new Option("--rom <file>", "instead of an image: start in this ROM as after reset, in real mode at F000:FFF0"),
   new Option("--real", "load the image at 0x7c00 and start it in real mode, as a boot sector"),
   new Option("--machine <name>", "kind of machine").choices(Object.keys(MACHINES)).default("isapc"),
-  new Option("--cpu, --model <name>", "processor model (default: the newest)").choices([...modelNames]),
+  new Option("--cpu, --model <name>", "processor model (default: pentium2 for an isapc, else max)").choices([
+    ...modelNames,
+  ]),
   new Option("--smp <n>", "number of processors").argParser(count).default(1),
   new Option("--memory <size>", "RAM, such as 64M").default("64M"),
   new Option("--seed <n>", "what the machine's random numbers follow from (default: 0)").argParser(seed),
