@@ -141,6 +141,19 @@ describe("Machine.edit", () => {
     expect([before.registers.eax, after.registers.eax]).toEqual([0, 0xffffffff]);
   });
 
+  it("edits the processor it is told of, and refuses one that is not there", () => {
+    const before = Machine.create({ machine: "pc", processors: 3, memory: "2M" });
+    const after = before.edit(({ registers }) => {
+      registers.ecx = 7;
+    }, 2);
+    expect(after.registers.ecx).toBe(before.registers.ecx);
+    expect(after.turn?.others.map(({ ecx }) => ecx)).toEqual([0, 7]);
+    expect(before.turn?.others.map(({ ecx }) => ecx)).toEqual([0, 0]);
+    expect(before.edit(() => {}, 0).hash).toBe(before.hash);
+    for (const number of [3, -1, 0.5]) expect(() => before.edit(() => {}, number)).toThrow("there is no processor");
+    expect(() => program(0x90).edit(() => {}, 1)).toThrow("edit: there is no processor 1");
+  });
+
   it("refuses what no machine could be", () => {
     const machine = program(0x90);
     const set = (name: string, value: unknown) => () =>

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it, type TestContext } from "vitest";
 import type { Machine } from "../../src/hardware/machine.js";
+import { longRegisters } from "../../src/hardware/registers.js";
 import { bootToPrompt, type DebianCase, debianCases, debianMachine, enter } from "../support/debian.js";
 import { debug } from "../support/gdb.js";
 import { symbolFile } from "../support/symbol-file.js";
@@ -14,12 +15,19 @@ import { symbolFile } from "../support/symbol-file.js";
 const folder = mkdtempSync(join(tmpdir(), "virtlab-gdb-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const functions = ["kernel_clone", "user_mode_thread", "do_timer", "tick_periodic", "ksys_write"] as const;
+const functions = [
+  "kernel_clone",
+  "user_mode_thread",
+  "do_timer",
+  "tick_periodic",
+  "ksys_write",
+  "start_secondary",
+] as const;
 const LONG = { milliseconds: 300_000 };
 /** Behind the way into long mode, which gdb cannot be told of on the way. */
 const IN_LONG_MODE = 3_000_000;
 
-const [isa32, isa64] = debianCases;
+const [isa32, isa64, pc64] = debianCases;
 const cases = [
   { which: isa32!, bits: 32, begin: 0, counter: "eip", stack: "esp" },
   { which: isa64!, bits: 64, begin: IN_LONG_MODE, counter: "rip", stack: "rsp" },
@@ -33,18 +41,31 @@ function addressesOf(context: TestContext, which: DebianCase): ReadonlyMap<strin
   return new Map([...text.matchAll(/^([0-9a-f]+) [tT] (\w+)\r$/gm)].map(([, at, name]) => [name!, BigInt(`0x${at}`)]));
 }
 
-describe.each(cases)("gdb on Debian's kernel $which.name", ({ which, bits, begin, counter, stack }) => {
-  let found: { readonly addresses: ReadonlyMap<string, bigint>; readonly file: string } | undefined;
-  const symbols = (context: TestContext) => {
-    if (found !== undefined) return found;
-    const addresses = addressesOf(context, which);
-    expect([...addresses.keys()].sort()).toEqual([...functions].sort());
-    const file = join(folder, `functions-${bits}`);
-    writeFileSync(file, symbolFile({ bits, addresses }));
-    found = { addresses, file };
-    return found;
-  };
-  const linear = (address: bigint): number => Number(bits === 64 ? BigInt.asIntN(64, address) : address);
+interface Functions {
+  readonly addresses: ReadonlyMap<string, bigint>;
+  /** What tells gdb of them. */
+  readonly file: string;
+}
+
+const known = new Map<number, Functions>();
+function functionsOf(context: TestContext, { which, bits }: (typeof cases)[number]): Functions {
+  const found = known.get(bits);
+  if (found !== undefined) return found;
+  const addresses = addressesOf(context, which);
+  expect([...addresses.keys()].sort()).toEqual([...functions].sort());
+  const file = join(folder, `functions-${bits}`);
+  writeFileSync(file, symbolFile({ bits, addresses }));
+  known.set(bits, { addresses, file });
+  return { addresses, file };
+}
+
+/** An address of the kernel, which is one of the upper half, as a machine has it. */
+const linearOf = (address: bigint, bits: 32 | 64): number => Number(bits === 64 ? BigInt.asIntN(64, address) : address);
+
+describe.each(cases)("gdb on Debian's kernel $which.name", (kernel) => {
+  const { which, bits, begin, counter, stack } = kernel;
+  const symbols = (context: TestContext): Functions => functionsOf(context, kernel);
+  const linear = (address: bigint): number => linearOf(address, bits);
   const hex = (value: number | bigint): string => `0x${BigInt.asUintN(bits, BigInt(value)).toString(16)}`;
   const read = (machine: Machine, address: number): bigint => {
     const view = new DataView(machine.readLinear(address, bits / 8).buffer);
@@ -135,5 +156,32 @@ describe.each(cases)("gdb on Debian's kernel $which.name", ({ which, bits, begin
     let call = machine;
     for (let next = machine; next.steps < calls[0]!.steps; next = next.run({ breakpoints })) call = next;
     expect(answers[20]).toBe(call.hash);
+  });
+});
+
+describe("gdb on Debian's kernel with two processors", () => {
+  it("stops where the second one comes to the kernel, and goes back over its last step alone", async (context) => {
+    const { addresses, file } = functionsOf(context, cases[1]);
+    const begun = debianMachine(context, pc64!).run({ maxInstructions: IN_LONG_MODE });
+    const there = begun.run({ breakpoints: [linearOf(addresses.get("start_secondary")!, 64)] });
+    expect([there.stop?.reason, there.turn?.processor]).toEqual(["breakpoint", 1]);
+    const commands = [
+      ...["hbreak start_secondary", "continue", "monitor hash", "thread", "p/x $rip", "p/x $cr3"],
+      ...["reverse-stepi", "monitor hash", "thread 1", "p/x $rsp", "reverse-continue", "monitor hash", "detach"],
+    ];
+    const { answers } = await debug(context, begun, file, commands, LONG);
+    expect(answers[1]).toContain("hit Breakpoint 1, 0x");
+    expect(answers[2]).toBe(there.hash);
+    expect(answers[3]).toContain("Current thread is 2");
+    expect([answers[4], answers[5]]).toEqual([
+      `$1 = 0x${there.registers.rip.toString(16)}`,
+      `$2 = 0x${there.registers.cr3.toString(16)}`,
+    ]);
+    let before = begun.run({ maxInstructions: there.steps - begun.steps - 600 });
+    for (let at = before; at.steps < there.steps; at = at.step()) if (at.turn?.processor === 1) before = at;
+    expect(before.turn?.processor).toBe(1);
+    expect(answers[7]).toBe(before.hash);
+    expect(answers[9]).toBe(`$3 = 0x${longRegisters(before.turn!.others[0]!).rsp.toString(16)}`);
+    expect(answers[11]).toBe(begun.hash);
   });
 });
