@@ -6,6 +6,7 @@ import { TripleFault } from "../cpu/exceptions.js";
 import { Fault, Unsupported, VECTOR } from "../cpu/processor.js";
 import { FLAG, noEvents } from "../cpu/state.js";
 import * as bus from "../devices/bus.js";
+import { textFrom } from "../devices/sent-text.js";
 import { decode } from "../isa/decoder.js";
 import type { DecodedInstruction } from "../isa/instruction.js";
 import { type X86CodeMode, x86 } from "../isa/x86.js";
@@ -192,7 +193,8 @@ export class Engine {
       const { output } = processor.devices.uart;
       if (untilSerial !== undefined && output.length > seen) {
         // Only what is new, and as much before it as a text that ends in it may begin in.
-        if (output.includes(untilSerial, Math.max(start, seen - untilSerial.length + 1))) return { reason: "until" };
+        const news = textFrom(output, Math.max(start, seen - untilSerial.length + 1));
+        if (news.includes(untilSerial)) return { reason: "until" };
         seen = output.length;
       }
     }
