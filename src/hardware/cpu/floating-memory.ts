@@ -22,6 +22,13 @@ export function loadBits(port: ProcessorPort, instruction: DecodedInstruction, b
   return (BigInt(port.readLinear(linear + 8, 2, user)) << 64n) | low;
 }
 
+/** The linear address that a store in the instruction's memory operand goes to; throws where it may not be written. */
+export function storeAddress(port: ProcessorPort, instruction: DecodedInstruction, bits: number, skip = 0): number {
+  const linear = operandAddress(port, instruction, bits / 8, true, skip);
+  port.checkWrite(linear, bits / 8, port.cpl === 3);
+  return linear;
+}
+
 /** Stores the low bits of a number in the instruction's memory operand. */
 export function storeBits(
   port: ProcessorPort,
@@ -31,9 +38,8 @@ export function storeBits(
   skip = 0,
 ): void {
   const bytes = bits / 8;
-  const linear = operandAddress(port, instruction, bytes, true, skip);
+  const linear = storeAddress(port, instruction, bits, skip);
   const user = port.cpl === 3;
-  port.checkWrite(linear, bytes, user);
   if (bytes === 2) {
     port.writeLinear(linear, 2, Number(BigInt.asUintN(16, value)), user);
     return;

@@ -7,7 +7,7 @@
  */
 import { meetsDenormal, operand } from "./arithmetic.js";
 import { type Environment, EXCEPTION } from "./environment.js";
-import { bitLength, EXTENDED, infinity, type Unpacked, zero } from "./format.js";
+import { bitLength, EXTENDED, infinity, type Unpacked, unpack, zero } from "./format.js";
 import { invalid, nanOf } from "./nan.js";
 import { round } from "./round.js";
 import { arcTangent, areaTangent, cosine, exponentialMinusOne, logarithmOf2, piOf, shifted, sine } from "./series.js";
@@ -81,8 +81,11 @@ function timesFixed(y: Unpacked, { value, w }: Fixed, env: Environment): bigint 
   const negative = y.negative !== value < 0n;
   const size = value < 0n ? -value : value;
   env.flags |= EXCEPTION.PRECISION;
-  if (w === 0) return round(EXTENDED, negative, y.exponent, y.significand * size, env);
-  return product({ ...y, negative }, size, w, env);
+  if (w !== 0) return product({ ...y, negative }, size, w, env);
+  const bits = round(EXTENDED, negative, y.exponent, y.significand * size, env);
+  // What is tiny and called inexact is an underflow.
+  if (unpack(EXTENDED, bits).denormal) env.flags |= EXCEPTION.UNDERFLOW;
+  return bits;
 }
 
 /** y * log2 x. */

@@ -33,10 +33,8 @@ const HALF = 2;
 function load(port: ProcessorPort, instruction: DecodedInstruction, size: number): void {
   const linear = operandAddress(port, instruction, size, false);
   const user = port.cpl === 3;
-  const tail = size & HALF;
-  const last = tail === 0 ? 0 : port.readLinear(linear + size - HALF, HALF, user);
   port.readWords(linear, size >> 2, user, words);
-  if (tail !== 0) image.setUint16(size - HALF, last, true);
+  if ((size & HALF) !== 0) image.setUint16(size - HALF, port.readLinear(linear + size - HALF, HALF, user), true);
 }
 
 function store(port: ProcessorPort, instruction: DecodedInstruction, size: number, write: () => void): void {

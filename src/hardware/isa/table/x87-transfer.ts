@@ -1,6 +1,6 @@
 /** x87 loads, stores, constants, exchanges and conditional moves. Spec: SDM Vol. 1, "x87 FPU Data Transfer Instructions", "x87 FPU Load Constant Instructions". */
 
-import { storeBits } from "../../cpu/floating-memory.js";
+import { storeAddress, storeBits } from "../../cpu/floating-memory.js";
 import {
   type Environment,
   EXCEPTION,
@@ -17,9 +17,9 @@ import {
   getStack,
   INDEFINITE,
   isEmpty,
-  moveTop,
   numeric,
   pop,
+  push,
   pushResult,
   report,
   setC1,
@@ -81,6 +81,8 @@ const storing = (target: Target, pops: number): SystemInstruction =>
   numeric((port, instruction) => {
     const { floating } = port;
     const width = memoryWidth(instruction);
+    // Memory comes first, also where an exception will keep it as it is.
+    storeAddress(port, instruction, width);
     if (isEmpty(floating, 0)) {
       const masked = (floating.control & EXCEPTION.INVALID) !== 0;
       if (masked) storeBits(port, instruction, width, target.indefinite(width));
@@ -113,14 +115,13 @@ const storingRegister = (pops: number): SystemInstruction =>
 
 const loadingRegister: SystemInstruction = numeric(({ floating }, { operands }) => {
   const from = stackIndex(operands);
-  const overflow = !isEmpty(floating, 7);
-  if (!isEmpty(floating, from) || overflow) {
-    const bits = getStack(floating, from);
-    pushResult(floating, () => bits);
-  } else if (stackFault(floating, false)) {
-    moveTop(floating, -1);
-    setStack(floating, 0, INDEFINITE);
+  // An empty register counts before a full stack.
+  if (isEmpty(floating, from)) {
+    if (stackFault(floating, false)) push(floating, INDEFINITE);
+    return;
   }
+  const bits = getStack(floating, from);
+  pushResult(floating, () => bits);
 });
 
 /** Constants with more bits than a register has, so that they can be rounded: significand, and its exponent. */
