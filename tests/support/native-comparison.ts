@@ -3,7 +3,7 @@ import { FLAG, generalNames, segmentNames } from "../../src/hardware/cpu/state.j
 import { type FuzzCase, fuzzCase, startEip } from "./native-cases.js";
 import { bytesOf } from "./native-encode.js";
 import { ARITHMETIC_FLAGS, DIRECTION_FLAG, flagEffect, undefinedBehind } from "./native-flags.js";
-import { comparedMemory, floatDifferences, imageRows, tellsFlags } from "./native-floating.js";
+import { bytesOfParts, comparedMemory, floatDifferences, tellsFlags } from "./native-floating.js";
 import type { Judge } from "./native-host.js";
 import { CODE, CODE_PAGES, DATA, DATA_BYTES, isReal, NULL_SELECTOR, segmentOf } from "./native-layout.js";
 import { NativeMachine, type Outcome, stepAt } from "./native-machine.js";
@@ -50,8 +50,7 @@ interface Freedom {
 }
 const freedoms: Readonly<Record<string, Freedom>> = {
   CMPS: { order: true },
-  ...Object.fromEntries(imageRows.map((name) => [name, { order: true }])),
-  FRSTOR: { order: true, floats: true },
+  FRSTOR: { floats: true },
   // The limits of code and stack.
   CALL: { order: true },
   // The manual skips the slot of ESP; AMD's processors read it.
@@ -73,7 +72,11 @@ const refusesData = ({ vector, cr2, eip }: Outcome, test: FuzzCase): boolean =>
 export function differences(test: FuzzCase, theirs: Outcome, ours: Outcome): string[] {
   if (refusesData(theirs, test)) return [];
   const found: string[] = [];
-  const free = freedoms[test.steps[stepAt(test, theirs.eip)]?.choice.row.mnemonic ?? ""] ?? {};
+  const row = test.steps[stepAt(test, theirs.eip)]?.choice.row;
+  const free: Freedom = {
+    ...freedoms[row?.mnemonic ?? ""],
+    ...(row !== undefined && bytesOfParts(row) > 0 ? { order: true } : {}),
+  };
   const compare = (name: string, their: number, our: number): void => {
     if (their >>> 0 !== our >>> 0) found.push(`${name} ${hex(their)} is ${hex(our)} here`);
   };

@@ -17,7 +17,7 @@ const isLoose = (row: Row): boolean => isTranscendental(row) || isComparison(row
  * Their operands are images of many parts: which part faults first is a processor's own choice (some begin at the end), and
  * so is what 16-bit addresses do at 64 KiB.
  */
-export const imageRows = ["FNSTENV", "FLDENV", "FNSAVE", "FRSTOR", "FXSAVE", "FXRSTOR"];
+const imageRows = ["FNSTENV", "FLDENV", "FNSAVE", "FRSTOR", "FXSAVE", "FXRSTOR"];
 
 /** Bytes that an operand of several parts may take; 0: it has one part. */
 export const bytesOfParts = (row: Row): number =>

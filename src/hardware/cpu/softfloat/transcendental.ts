@@ -118,11 +118,10 @@ export function timesLogarithmPlusOne(x: bigint, y: bigint, env: Environment): b
   const nan = nanOf(EXTENDED, argument, factor, env);
   if (nan !== undefined) return nan;
   const negative = argument.negative !== factor.negative;
-  if (argument.kind === "infinity")
-    return argument.negative || isZero(factor) ? invalid(EXTENDED, env) : infinity(EXTENDED, negative);
+  if (argument.kind === "infinity" && (argument.negative || isZero(factor))) return invalid(EXTENDED, env);
   if (factor.kind === "infinity" && isZero(argument)) return invalid(EXTENDED, env);
   if (meetsDenormal(env, argument, factor)) return 0n;
-  if (factor.kind === "infinity") return infinity(EXTENDED, negative);
+  if (argument.kind === "infinity" || factor.kind === "infinity") return infinity(EXTENDED, negative);
   if (isZero(argument) || isZero(factor)) return zero(EXTENDED, negative);
   const leading = leadingOf(argument);
   if (argument.negative && leading >= 0) {

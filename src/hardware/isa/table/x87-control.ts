@@ -16,7 +16,7 @@ import {
   writeFast,
   writeState,
 } from "../../cpu/floating-images.js";
-import { operandAddress, readOperand, writeOperand } from "../../cpu/operands.js";
+import { isAlignedTo16, operandAddress, readOperand, writeOperand } from "../../cpu/operands.js";
 import { Fault, type ProcessorPort, VECTOR } from "../../cpu/processor.js";
 import { CR0, CR4 } from "../../cpu/state.js";
 import { control, waitingControl } from "../../cpu/x87.js";
@@ -55,11 +55,9 @@ const fastFormat = ({ system, codeBits }: ProcessorPort, { size }: DecodedInstru
   mxcsrBits: (system.cr4 & CR4.OSFXSR) === 0 ? 0 : MXCSR_BITS,
 });
 
-/** Of FXSAVE's region, which lies on a multiple of 16. */
-const REGION = 512;
+/** Of FXSAVE's region. */
 function requireAligned(port: ProcessorPort, instruction: DecodedInstruction): void {
-  const linear = operandAddress(port, instruction, REGION, false);
-  if ((linear & 15) !== 0) throw new Fault(VECTOR.GP, 0, "operand-not-aligned");
+  if (!isAlignedTo16(port, instruction)) throw new Fault(VECTOR.GP, 0, "operand-not-aligned");
 }
 
 /** What MXCSR may become. */
