@@ -329,7 +329,7 @@ function addStep(draft: Draft, { row, size, memory, repeat }: Form64): boolean {
   return true;
 }
 
-const blankFloats: Uint8Array = imageOf({ ...resetFloating, control: 0x37f, tags: 0xffff }, XMM_COUNT);
+export const blankFloats64: Uint8Array = imageOf({ ...resetFloating, control: 0x37f, tags: 0xffff }, XMM_COUNT);
 
 /** Where an indirect branch goes is in registers or memory, which instructions in front of it may have changed. */
 const isIndirect = ({ row }: Form64): boolean =>
@@ -371,7 +371,9 @@ export function case64(number: number, random: Random): Case64 {
     }
     const { steps, window } = draft;
     const rflags = (random.word() & (ARITHMETIC_FLAGS | DIRECTION_FLAG)) | 0x202;
-    const floats = steps.some(({ choice: { row } }) => usesFloats(row)) ? randomFloats(random, XMM_COUNT) : blankFloats;
+    const floats = steps.some(({ choice: { row } }) => usesFloats(row))
+      ? randomFloats(random, XMM_COUNT)
+      : blankFloats64;
     return { steps, registers: registers.map((value) => value & MASK), rflags, high, start, window, floats };
   }
 }
