@@ -36,8 +36,7 @@ import {
   type OperandReader,
 } from "../../cpu/x87-operands.js";
 import { type Definition, define, type SystemInstruction } from "../instruction.js";
-
-const x87 = { group: "x87", unit: "x87", needs: "FPU" } as const;
+import { x87 } from "./x87-forms.js";
 
 const loading = (read: OperandReader): SystemInstruction =>
   numeric((port, instruction) => pushResult(port.floating, read(port, instruction)));
