@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import path from "node:path";
 import { defineConfig } from "vitest/config";
 
@@ -24,6 +24,8 @@ const common = { globalSetup: "tests/support/interpreter-once.ts" };
 /** `unit` is `npm test`; `long` is `npm run test:long` and holds what takes minutes. */
 export default defineConfig({
   test: {
+    // The default leaves one processor free, which of two is half.
+    maxWorkers: availableParallelism(),
     projects: [
       {
         plugins: [prebuilt],
