@@ -1,11 +1,11 @@
 /** x87 and SSE instructions among random cases: what operands of x87 hold, and what of results processors leave open. */
 import { STATUS } from "../../src/hardware/cpu/floating.js";
 import type { Row } from "../../src/hardware/isa/instruction.js";
-import { floatImage, floatName, XMM_AT } from "./native-floats.js";
+import { floatImage, floatName, X87_AT, XMM_AT } from "./native-floats.js";
 import { usesFloats } from "./native-forms.js";
 import type { Random } from "./random.js";
 import { bits, operandOf } from "./x87-cases.js";
-import { freeStatus, isComparison, isNear, isTranscendental } from "./x87-comparison.js";
+import { freeStatus, isComparison, isNear, isTranscendental, mayBeOff } from "./x87-comparison.js";
 
 /** RCPPS and its like: their relative error is at most 1.5 * 2^-12. */
 const isApproximate = ({ mnemonic }: Row): boolean => /^R(CP|SQRT)[PS]S$/.test(mnemonic);
@@ -108,12 +108,13 @@ export function floatDifferences(
   const status = their.getUint16(2, true);
   const free = loose === undefined ? 0 : freeStatus(loose, status);
   const ignored = [free << 16, ...ignoredPointers(status)];
-  const near = loose !== undefined && isTranscendental(loose);
+  const isClose = (at: number): boolean =>
+    loose !== undefined && mayBeOff(loose, (at - X87_AT) >> 4) && isNear(registerAt(their, at), registerAt(our, at));
   const approximate = loose !== undefined && isApproximate(loose);
   const found: string[] = [];
   for (let at = 0; at < their.byteLength; at += 4) {
     if (((their.getUint32(at, true) ^ our.getUint32(at, true)) & ~(ignored[at / 4] ?? 0)) === 0) continue;
-    if (near && at >= 32 && at < XMM_AT && isNear(registerAt(their, at), registerAt(our, at))) continue;
+    if (at >= X87_AT && at < XMM_AT && isClose(at)) continue;
     if (approximate && at >= XMM_AT && areBothClose(their.getFloat32(at, true), our.getFloat32(at, true))) continue;
     found.push(`${floatName(at / 4)}=${hex(their.getUint32(at, true))} is ${hex(our.getUint32(at, true))} here`);
   }

@@ -10,7 +10,7 @@ export const IMAGE_BYTES = 512;
 /** What is compared of it, in words: control, status and tag words, MXCSR, eight x87 registers, and as many XMM registers. */
 const wordsWith = (xmmCount: number): number => 40 + 4 * xmmCount;
 const MXCSR_AT = 24;
-const X87_AT = 32;
+export const X87_AT = 32;
 export const XMM_AT = 160;
 const REGISTERS = 8;
 
