@@ -23,14 +23,16 @@ function maskOf(word: number): number {
 }
 const masks = Array.from({ length: wordsWith(16) }, (_, word) => maskOf(word));
 
-const littleEndian = (image: DataView, at: number, bytes: number): bigint =>
-  Array.from({ length: bytes }, (_, index) => BigInt(image.getUint8(at + index)) << BigInt(8 * index)).reduce(
-    (sum, byte) => sum | byte,
-    0n,
-  );
+/** The number in 10 or 16 bytes. */
+const littleEndian = (image: DataView, at: number, bytes: 10 | 16): bigint =>
+  ((bytes === 10 ? BigInt(image.getUint16(at + 8, true)) : image.getBigUint64(at + 8, true)) << 64n) |
+  image.getBigUint64(at, true);
 
-function setBytes(image: DataView, at: number, bytes: number, value: bigint): void {
-  for (let index = 0; index < bytes; index++) image.setUint8(at + index, Number((value >> BigInt(8 * index)) & 0xffn));
+function setBytes(image: DataView, at: number, bytes: 4 | 8 | 10 | 16, value: bigint): void {
+  if (bytes === 4) image.setUint32(at, Number(BigInt.asUintN(32, value)), true);
+  else image.setBigUint64(at, value, true);
+  if (bytes === 10) image.setUint16(at + 8, Number(value >> 64n), true);
+  if (bytes === 16) image.setBigUint64(at + 8, value >> 64n, true);
 }
 
 const viewOf = (image: Uint8Array): DataView => new DataView(image.buffer, image.byteOffset, image.length);

@@ -29,16 +29,9 @@ export function storeAddress(port: ProcessorPort, instruction: DecodedInstructio
   return linear;
 }
 
-/** Stores the low bits of a number in the instruction's memory operand. */
-export function storeBits(
-  port: ProcessorPort,
-  instruction: DecodedInstruction,
-  bits: number,
-  value: bigint,
-  skip = 0,
-): void {
+/** Stores the low bits of a number at an address that `storeAddress` gave. */
+export function storeBitsAt(port: ProcessorPort, linear: number, bits: number, value: bigint): void {
   const bytes = bits / 8;
-  const linear = storeAddress(port, instruction, bits, skip);
   const user = port.cpl === 3;
   if (bytes === 2) {
     port.writeLinear(linear, 2, Number(BigInt.asUintN(16, value)), user);
@@ -49,3 +42,12 @@ export function storeBits(
   if (bytes === 10) port.writeLinear(linear + 8, 2, words[2]! & 0xffff, user);
   port.writeWords(linear, bytes >> 2, user, words);
 }
+
+/** Stores the low bits of a number in the instruction's memory operand. */
+export const storeBits = (
+  port: ProcessorPort,
+  instruction: DecodedInstruction,
+  bits: number,
+  value: bigint,
+  skip = 0,
+): void => storeBitsAt(port, storeAddress(port, instruction, bits, skip), bits, value);

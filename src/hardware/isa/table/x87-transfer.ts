@@ -1,6 +1,6 @@
 /** x87 loads, stores, constants, exchanges and conditional moves. Spec: SDM Vol. 1, "x87 FPU Data Transfer Instructions", "x87 FPU Load Constant Instructions". */
 
-import { storeAddress, storeBits } from "../../cpu/floating-memory.js";
+import { storeAddress, storeBitsAt } from "../../cpu/floating-memory.js";
 import {
   type Environment,
   EXCEPTION,
@@ -81,10 +81,10 @@ const storing = (target: Target, pops: number): SystemInstruction =>
     const { floating } = port;
     const width = memoryWidth(instruction);
     // Memory comes first, also where an exception will keep it as it is.
-    storeAddress(port, instruction, width);
+    const linear = storeAddress(port, instruction, width);
     if (isEmpty(floating, 0)) {
       const masked = (floating.control & EXCEPTION.INVALID) !== 0;
-      if (masked) storeBits(port, instruction, width, target.indefinite(width));
+      if (masked) storeBitsAt(port, linear, width, target.indefinite(width));
       stackFault(floating, false);
       if (masked) pop(floating, pops);
       return;
@@ -93,7 +93,7 @@ const storing = (target: Target, pops: number): SystemInstruction =>
     const bits = target.of(getStack(floating, 0), width, env);
     const stores = (unmasked(env) & KEEPS_FROM_STORING) === 0;
     if (!stores) forgetRounding(env);
-    if (stores) storeBits(port, instruction, width, bits);
+    if (stores) storeBitsAt(port, linear, width, bits);
     report(floating, env);
     if (stores) pop(floating, pops);
   });
