@@ -332,6 +332,19 @@ describe("gdb in long mode", () => {
     expect(loop.run({ until: address }).steps).toBe(again.steps);
   });
 
+  it("leaves nothing behind that hides places of 32-bit code", () => {
+    const source = "org 0x100000\nmov eax, there\njmp eax\nthere: nop\njmp there";
+    const other = Machine.boot({ image: assemble(source, { bits: 32 }).bytes, memory: "2M" });
+    for (const name of ["before", "behind"]) {
+      const { stop, steps } = other.run({ breakpoints: [0x100007], maxInstructions: 10 });
+      expect([name, stop, steps]).toEqual([name, { reason: "breakpoint", address: 0x100007 }, 2]);
+      machine.run({ maxInstructions: 1000 });
+      // Other code in the place of that one, so that its block is looked for anew.
+      other.write(0x100007, Uint8Array.of(0x40)).run({ maxInstructions: 10 });
+      machine.run({ maxInstructions: 1001 });
+    }
+  });
+
   it("is told to connect again when the processor has come into long mode", async (context) => {
     const { answers } = await debug(context, booted, "", ["stepi 20", "p/x $cr0", "detach"]);
     expect(answers[0]).toContain("virtlab: the processor is in long mode now: disconnect and connect again to see it");

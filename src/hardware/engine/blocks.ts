@@ -12,6 +12,7 @@ import {
   ARENA,
   ARENA_END,
   CODE_PAGES,
+  EXIT_TARGET_HIGH,
   FLOAT_REGISTER_SIZE,
   JUMP_CACHE_BASE,
   JUMP_CACHE_COUNT,
@@ -128,6 +129,8 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
   find(eip: number, mode: Mode, source: CodeSource): number {
     const high = mode.kind === "long" ? upperHalf(eip) : 0;
     this.#i32[RIP_HIGH >> 2] = high;
+    // Where long code last went to; other code leaves the lower half alone.
+    if (high === 0) this.#i32[EXIT_TARGET_HIGH >> 2] = 0;
     const entry = (this.#i32[JUMP_CACHE_BASE >> 2]! + (eip & (JUMP_CACHE_ENTRIES - 1)) * JUMP_CACHE_ENTRY_SIZE) >> 2;
     if (this.#i32[entry] === (eip | 0) && this.#i32[entry + (JUMP_CACHE_HIGH >> 2)] === high) {
       const record = this.#i32[entry + (JUMP_CACHE_RECORD >> 2)]!;
