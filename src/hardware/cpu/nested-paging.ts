@@ -26,6 +26,7 @@ import {
   type PagingState,
   PF,
   type PhysicalMemory,
+  refuse as pageFault,
   type Translation,
   type Visit,
 } from "./paging.js";
@@ -265,15 +266,15 @@ function byHostTables(
   visit?: Visit,
 ): NestedTranslation {
   const { state, mode } = nested;
-  // Tables of 32-bit addresses map nothing above 4 GiB.
-  if (!mode.long && guestPhysical >= WORD) {
-    out.errorCode = (write ? PF.W : 0) | PF.U | (fetch ? PF.I : 0);
-    return refuse(out, 0, false);
-  }
   const { host } = out;
   const { translation, pointers } = host;
-  host.memory = memory;
   const access = write ? WRITE : fetch ? FETCH : READ;
+  // Tables of 32-bit addresses map nothing above 4 GiB.
+  if (!mode.long && guestPhysical >= WORD) {
+    out.errorCode = pageFault(translation, state, access, 0).errorCode;
+    return refuse(out, 0, false);
+  }
+  host.memory = memory;
   translateOnDemand(host, state, guestPhysical, access, setFlags, translation, pointers, visit, 0, mode);
   out.physical = translation.physical;
   if (out.physical >= 0) return out;

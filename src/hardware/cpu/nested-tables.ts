@@ -152,9 +152,9 @@ export function mapNested(tables: NestedTables, range: NestedRange): void {
     const [guest, host] = [guestPhysical + done, hostPhysical + done];
     const level = levelOf(guest, host, bytes - done, pageBytes);
     const page = level === 1 || flags === 0 ? flags : flags | EPT.PS;
-    const entry = reach(tables, guest, level);
-    if (flags === 0) writeEntry(tables, entry, 0, 0);
-    else writeEntry(tables, entry, host | page | 0, high | Math.floor(host / WORD));
+    const entry = reach(tables, guest, level, flags === 0);
+    if (entry !== undefined && flags === 0) writeEntry(tables, entry, 0, 0);
+    else if (entry !== undefined) writeEntry(tables, entry, host | page, high | Math.floor(host / WORD));
     done += spanOf(level);
   }
 }
