@@ -21,10 +21,9 @@ import { type Access, type PagingState, type PhysicalMemory, type Translation, t
 import { newPointersOnDemand, translateOnDemand } from "./pointers-on-demand.js";
 
 const WORD = 2 ** 32;
-const PAGE_SIZE = 4096;
 /** What is read where there is nothing. */
 const OPEN_BUS = -1;
-/** Guest frames whose translations are remembered. */
+/** Translations that are remembered, of guest frames below 4 GiB to such of the host's. */
 const FRAMES = 1024;
 
 const READ: NestedAccess = Object.freeze({ write: false, fetch: false });
@@ -58,9 +57,10 @@ export class NestedMemory implements PhysicalMemory {
   readonly #out = newNestedTranslation();
   readonly #pointers = newPointersOnDemand();
   /** Guest frame numbers, where they are in host-physical memory, and the accesses that need no walk, as rights. */
-  readonly #frames = new Float64Array(FRAMES).fill(-1);
-  readonly #pages = new Float64Array(FRAMES);
+  readonly #frames = new Int32Array(FRAMES).fill(-1);
+  readonly #pages = new Uint32Array(FRAMES);
   readonly #rights = new Uint8Array(FRAMES);
+  #isEmpty = true;
 
   /** `host` is read for entries of the nested tables, with level 0, and for those of the guest's, with their own. */
   constructor(host: PhysicalMemory, nested: NestedPaging) {
@@ -78,7 +78,9 @@ export class NestedMemory implements PhysicalMemory {
 
   /** Forgets all translations: a nested table may have been written. */
   flush(): void {
+    if (this.#isEmpty) return;
     this.#frames.fill(-1);
+    this.#isEmpty = true;
   }
 
   /**
@@ -128,25 +130,31 @@ export class NestedMemory implements PhysicalMemory {
   }
 
   #locate(guestPhysical: number, access: NestedAccess, ofWalk: boolean): number {
-    const offset = guestPhysical % PAGE_SIZE;
-    const frame = (guestPhysical - offset) / PAGE_SIZE;
-    const at = frame % FRAMES;
+    if (guestPhysical >= WORD) return this.#walk(guestPhysical, access, ofWalk);
+    const frame = guestPhysical >>> 12;
+    const at = frame & (FRAMES - 1);
     const right = access.write ? EPT.W : access.fetch ? EPT.X : EPT.R;
     const isKnown = this.#frames[at] === frame;
+    const offset = guestPhysical & 0xfff;
     if (isKnown && (this.#rights[at]! & right) !== 0) return this.#pages[at]! + offset;
-    const out = translateNested(this.#host, this.#nested, guestPhysical, access, this.#setFlags, this.#out);
-    if (out.physical < 0) {
-      const where = { guestPhysical, linear: this.#linear, ofWalk };
-      const fault = nestedFault(this.#nested, out, access, where);
-      throw new VmExit(Object.freeze({ kind: "nested-fault", fault }));
-    }
+    const physical = this.#walk(guestPhysical, access, ofWalk);
     // Without its flags set an entry has to be found again.
-    if (!this.#setFlags) return out.physical;
+    if (!this.#setFlags || physical >= WORD) return physical;
     // What may be written may be read, in both kinds of tables.
     const rights = access.write ? EPT.W | EPT.R : right;
-    this.#rights[at] = isKnown ? this.#rights[at]! | rights : rights;
+    const isSame = isKnown && this.#pages[at] === physical - offset;
+    this.#rights[at] = isSame ? this.#rights[at]! | rights : rights;
     this.#frames[at] = frame;
-    this.#pages[at] = out.physical - offset;
-    return out.physical;
+    this.#pages[at] = physical - offset;
+    this.#isEmpty = false;
+    return physical;
+  }
+
+  #walk(guestPhysical: number, access: NestedAccess, ofWalk: boolean): number {
+    const nested = this.#nested;
+    const out = translateNested(this.#host, nested, guestPhysical, access, this.#setFlags, this.#out);
+    if (out.physical >= 0) return out.physical;
+    const fault = nestedFault(nested, out, access, { guestPhysical, linear: this.#linear, ofWalk });
+    throw new VmExit(Object.freeze({ kind: "nested-fault", fault }));
   }
 }
