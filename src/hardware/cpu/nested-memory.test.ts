@@ -119,6 +119,16 @@ describe("a guest's memory under nested paging", () => {
     expect(words.read32(entry) & 0x300).toBe(0x300);
   });
 
+  it("sets its entry's flags although the same was asked before without them", () => {
+    const { memory, words, map, ask } = newMemory(true);
+    map(0x3000, 0x7000, "rwx");
+    const entry = ROOT + 0x3000 + 8 * 3;
+    expect(memory.translate(unpaged, 0x3000, writing, false, newTranslation()).physical).toBe(0x7000);
+    expect(words.read32(entry) & 0x300).toBe(0);
+    ask(0x3000, writing);
+    expect(words.read32(entry) & 0x300).toBe(0x300);
+  });
+
   it("is asked for a PDPTE without a linear address, as a read even where walks write", () => {
     const { memory, map } = newMemory(true);
     map(0x3000, 0x7000, "r");
