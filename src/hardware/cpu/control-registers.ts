@@ -12,11 +12,11 @@ const WORD = 2 ** 32;
 const NO_PDPTES: readonly number[] = Object.freeze([]);
 
 /** Whether PDPTE registers are in use. */
-const usesPae = (cr0: number, cr4: number, efer: number): boolean =>
+export const usesPae = (cr0: number, cr4: number, efer: number): boolean =>
   (cr0 & CR0.PG) !== 0 && (cr4 & CR4.PAE) !== 0 && (efer & EFER.LMA) === 0;
 
 /** The four pointer-table entries as they stand in memory: #GP(0) if a present one has a reserved bit set. */
-function readPdptes(port: ProcessorPort, cr3: number): readonly number[] {
+export function readPdptes(port: ProcessorPort, cr3: number): readonly number[] {
   const { cr0 } = port.system;
   const table = (cr3 & ~31) >>> 0;
   // CR3 is a physical address, which is what a linear address is while paging is off.
