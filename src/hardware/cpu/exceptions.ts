@@ -4,6 +4,7 @@
  * Spec: SDM Vol. 3A, "Interrupt and Exception Handling", "Interrupt 8—Double Fault Exception (#DF)".
  */
 import { checkRoom, writeWords } from "./frames.js";
+import { type DeliveredEvent, VmExit } from "./guest-operation.js";
 import { deliverThroughGate } from "./interrupt-gates.js";
 import { deliverThroughLongGate } from "./long-gates.js";
 import { setStackPointer } from "./operands.js";
@@ -13,11 +14,38 @@ import { realModeSegment } from "./segments.js";
 import { FLAG } from "./state.js";
 import { TaskFault } from "./tasks.js";
 
-/** "software" is INT n, INT3 and INTO, for which gates have a privilege; INT1 raises its exception as hardware does. */
-export type EventSource = "exception" | "interrupt" | "software";
+/** For INT n ("software"), INT3 and INTO ("software exception") gates have a privilege; INT1 ("privileged") raises its exception as hardware does. */
+export type EventSource = DeliveredEvent["type"];
 
 /** An exception while delivering a double fault: the processor shuts down. */
 export class TripleFault {}
+
+const isOfInstruction = (source: EventSource): boolean => source === "software" || source === "software exception";
+/** What an exception bitmap is asked for. */
+const isException = (source: EventSource): boolean =>
+  source === "exception" || source === "software exception" || source === "privileged";
+
+/** The event as it is told to the host of a guest. */
+function eventOf(
+  port: ProcessorPort,
+  vector: number,
+  errorCode: number | undefined,
+  type: EventSource,
+): DeliveredEvent {
+  const length = isOfInstruction(type) || type === "privileged" ? { length: port.nextEip - port.eip } : {};
+  return { vector, type, ...(errorCode === undefined ? {} : { errorCode }), ...length };
+}
+
+/** A guest's shutdown is its host's to see. */
+function throwTripleFault(port: ProcessorPort, vectoring: DeliveredEvent | undefined): never {
+  try {
+    port.guest?.check(port, { kind: "triple-fault" });
+  } catch (thrown) {
+    if (thrown instanceof VmExit) throw new VmExit(thrown.cause, vectoring);
+    throw thrown;
+  }
+  throw new TripleFault();
+}
 
 /** Contributory exceptions. Spec: SDM Vol. 3A, "Interrupt 8—Double Fault Exception (#DF)". */
 const isContributory = (vector: number): boolean =>
@@ -48,18 +76,27 @@ export function deliver(
   faultEip = port.eip,
 ): void {
   let resume = false;
+  /** What a guest was being delivered when something else came in its way. */
+  let vectoring: DeliveredEvent | undefined;
   for (;;) {
     // Sticky: the frame of a double fault says RF when one of its faults would have.
     resume ||= source === "exception" && isFaultClass(vector);
+    const { guest } = port;
     try {
-      deliverOnce(port, vector, errorCode, source === "software", returnEip, resume);
+      if (guest !== undefined) {
+        const event = eventOf(port, vector, errorCode, source);
+        if (isException(source)) guest.check(port, { kind: "exception", event, payload: port.payloadOf(vector) });
+        vectoring = event;
+      }
+      deliverOnce(port, vector, errorCode, isOfInstruction(source), returnEip, resume);
       return;
     } catch (thrown) {
+      if (thrown instanceof VmExit) throw new VmExit(thrown.cause, vectoring);
       if (!(thrown instanceof Fault)) throw thrown;
       const failed = source === "exception" ? vector : -1;
       if (failed === VECTOR.DF) {
         port.faulted(thrown);
-        throw new TripleFault();
+        throwTripleFault(port, vectoring);
       }
       returnEip = thrown instanceof TaskFault ? port.nextEip : faultEip;
       faultEip = returnEip;
@@ -70,7 +107,7 @@ export function deliver(
         errorCode = 0;
       } else {
         vector = thrown.vector;
-        errorCode = source === "software" ? thrown.errorCode : external(thrown);
+        errorCode = isOfInstruction(source) ? thrown.errorCode : external(thrown);
         port.faulted(new Fault(vector, errorCode, thrown.rule));
       }
       source = "exception";

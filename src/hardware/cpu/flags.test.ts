@@ -62,6 +62,7 @@ function processor(eflags: number, system: Partial<SystemState> = {}): Processor
     between: { halted: false, shadow: "none", pending: noEvents },
     setBetween: absent,
     inject: absent,
+    payloadOf: absent,
     setSystem: (change) => Object.assign(state, change),
     setSegment: (name, segment) => {
       segments[name] = segment;

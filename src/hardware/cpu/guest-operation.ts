@@ -136,7 +136,8 @@ export type ExitCause =
   | {
       readonly kind: "task-switch";
       readonly selector: number;
-      readonly source: "call" | "iret" | "jump" | "gate";
+      /** "interrupt": through a task gate of the IDT; "return": IRET. */
+      readonly source: "call" | "return" | "jump" | "interrupt";
       readonly errorCode?: number;
     }
   | { readonly kind: "nested-fault"; readonly fault: NestedFault }
@@ -145,7 +146,11 @@ export type ExitCause =
 
 /** The guest is left: thrown as a `Fault` is, where nothing of the instruction has been done yet. Not an Error, as a Fault is none. */
 export class VmExit {
-  constructor(readonly cause: ExitCause) {}
+  constructor(
+    readonly cause: ExitCause,
+    /** What was on its way to a handler when this happened. */
+    readonly vectoring?: DeliveredEvent,
+  ) {}
 }
 
 /**
@@ -153,7 +158,7 @@ export class VmExit {
  * `system.virtualization`.
  */
 export interface GuestOperation {
-  /** Throws a `VmExit` where the guest's controls say so. */
+  /** Throws a `VmExit` where the guest's controls say so, and a `Fault` where they take an instruction away. */
   check(port: ProcessorPort, cause: ExitCause): void;
   /** CR0 or CR4 as MOV, SMSW and others read it. */
   seenControl(port: ProcessorPort, number: 0 | 4): number;

@@ -98,7 +98,8 @@ const timeStampCounter: readonly ModelSpecificRegister[] = [
 
 /** The ticks since reset, moved by what was written to the counter. */
 export function timestampCounter(port: ProcessorPort): bigint {
-  return BigInt.asUintN(64, port.timestamp + timestampOffset(port));
+  const ofGuest = port.guest?.timestampOffset(port) ?? 0n;
+  return BigInt.asUintN(64, port.timestamp + timestampOffset(port) + ofGuest);
 }
 
 /** What the time-stamp counter is ahead of the ticks since reset. */

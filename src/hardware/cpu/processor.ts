@@ -184,6 +184,8 @@ export interface ProcessorPort {
   /** Where the processor stands between instructions, for VM entries and exits to save and load. */
   readonly between: Between;
   setBetween(change: Partial<Between>): void;
+  /** What an exception that is being raised tells beside its error code: the address of a #PF, DR6 bits of a #DB; 0 else. */
+  payloadOf(vector: number): number;
   /** An event that VM entry delivers, in the name of the guest that was just loaded, before its first instruction. */
   inject(event: DeliveredEvent): void;
   /** IRET: NMIs are let in again. */

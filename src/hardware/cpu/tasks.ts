@@ -85,6 +85,10 @@ export function switchTask(
   eflags: number,
   errorCode?: number,
 ): void {
+  if (port.guest !== undefined) {
+    const code = errorCode === undefined ? {} : { errorCode };
+    port.guest.check(port, { kind: "task-switch", selector: tss.selector, source: cause, ...code });
+  }
   const target = segmentFrom(tss.selector, tss.low, tss.high | 0x200);
   const format = formatOf(target.access);
   const nests = cause === "call" || cause === "interrupt";

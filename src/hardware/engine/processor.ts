@@ -551,6 +551,7 @@ export class Processor implements ProcessorPort {
     this.checkpoint();
     if (source === "exception") this.#met(new Fault(vector, errorCode, rule));
     // Spec: SDM Vol. 3B, "General-Detect Exception Condition": the handler finds BD set and GD clear.
+    this.#debugCause = rule === "debug-registers-guarded" ? DR6.BD : this.#debugCause;
     if (rule === "debug-registers-guarded") this.setSystem({ debug: recorded(this.#system.live, DR6.BD) });
     try {
       deliver(this, vector, errorCode, source, this.eip);
@@ -617,9 +618,13 @@ export class Processor implements ProcessorPort {
     });
   }
 
+  /** DR6 bits of the #DB that is being raised. */
+  #debugCause = 0;
+
   /** #DB, with these bits in DR6. */
   deliverDebug(bits: number): void {
     const { debug } = this.#system.live;
+    this.#debugCause = bits;
     this.setSystem({ debug: recorded(this.#system.live, bits) });
     try {
       this.deliver(VECTOR.DB, undefined, "exception");
@@ -635,7 +640,7 @@ export class Processor implements ProcessorPort {
     const before = this.pending;
     this.#setPending({ ...before, nmi: false, nmiBlocked: true });
     try {
-      this.deliver(VECTOR.NMI, undefined, "interrupt");
+      this.deliver(VECTOR.NMI, undefined, "nmi");
     } catch (thrown) {
       this.pending = before;
       throw thrown;
@@ -942,6 +947,10 @@ export class Processor implements ProcessorPort {
     if (shadow !== undefined) this.shadow = shadow;
     if (pending !== undefined) this.#setPending(pending);
     this.attention ??= LOOK_AROUND;
+  }
+
+  payloadOf(vector: number): number {
+    return vector === VECTOR.PF ? this.faultAddress : vector === VECTOR.DB ? this.#debugCause : 0;
   }
 
   /** Delivered behind the instruction that asks for it, as a part of it. */

@@ -1,5 +1,6 @@
 /** What several tables of instructions in TypeScript share. */
 
+import type { InterceptedInstruction } from "../../cpu/guest-operation.js";
 import { Fault, type ProcessorPort, VECTOR } from "../../cpu/processor.js";
 import { CR4, FLAG } from "../../cpu/state.js";
 import type { DecodedInstruction, SystemInstruction } from "../instruction.js";
@@ -13,6 +14,21 @@ export const privileged =
   (instruction: SystemInstruction): SystemInstruction =>
   (port, decoded) => {
     requireRing0(port);
+    instruction(port, decoded);
+  };
+
+/** Leaves a guest that may not execute this: to be called behind the checks that come first. */
+export function intercept(port: ProcessorPort, instruction: DecodedInstruction, operand?: number): void {
+  if (port.guest === undefined) return;
+  const name = instruction.row.mnemonic as InterceptedInstruction;
+  port.guest.check(port, { kind: "instruction", name, instruction, ...(operand === undefined ? {} : { operand }) });
+}
+
+/** An instruction that a host may keep its guest from. */
+export const intercepted =
+  (instruction: SystemInstruction): SystemInstruction =>
+  (port, decoded) => {
+    intercept(port, decoded);
     instruction(port, decoded);
   };
 

@@ -19,6 +19,7 @@ import {
 } from "../code.js";
 import { type Definition, define } from "../instruction.js";
 import { difference } from "./arithmetic.js";
+import { intercepted } from "./common.js";
 
 const ESP = 4;
 const EBP = 5;
@@ -366,7 +367,7 @@ const definitions: readonly Definition[] = [
     summary: "Does nothing, and says that this is a waiting loop.",
     spec: "SDM Vol. 2B, PAUSE—Spin Loop Hint",
     forms: [["F3 90"]],
-    system: (port) => port.pause(),
+    system: intercepted((port) => port.pause()),
   },
   ...["PREFETCH", "PREFETCHW"].map(
     (mnemonic, digit): Definition => ({

@@ -7,7 +7,7 @@ import { checkPortPermission } from "../../cpu/io-permission.js";
 import { readOperand, readRegister, writeRegister } from "../../cpu/operands.js";
 import type { AccessSize, ProcessorPort } from "../../cpu/processor.js";
 import { registerAddress, setRegisterAddress } from "../../cpu/quadwords.js";
-import { FLAG } from "../../cpu/state.js";
+import { FLAG, segmentNumbered } from "../../cpu/state.js";
 import { and, i32, type Replay } from "../code.js";
 import { type CodeBits, type DecodedInstruction, type Definition, define } from "../instruction.js";
 
@@ -33,10 +33,38 @@ function movePointer(port: ProcessorPort, number: number, bits: CodeBits, by: nu
   else writeRegister(port, number, bits, readRegister(port, number, bits) + by);
 }
 
+/** Leaves a guest that may not use this port. INS and OUTS tell their address, of which nothing is checked yet. */
+function interceptPort(
+  port: ProcessorPort,
+  instruction: DecodedInstruction,
+  io: number,
+  direction: "in" | "out",
+  string?: { readonly segment: number; readonly offset: number },
+): void {
+  if (port.guest === undefined) return;
+  const { addressSize, operands, repeat } = instruction;
+  port.guest.check(port, {
+    kind: "port",
+    port: io,
+    size: portSize(instruction),
+    direction,
+    immediate: operands.some(({ kind }) => kind === "immediate"),
+    repeated: string !== undefined && repeat !== undefined,
+    ...(string === undefined ? {} : { string: { ...string, linear: unchecked(port, string), addressSize } }),
+  });
+}
+
+function unchecked(port: ProcessorPort, { segment, offset }: { segment: number; offset: number }): number {
+  const { base } = segmentNumbered(port.system.segments, segment);
+  if (port.codeBits === 64) return segment < 4 ? offset : base + offset;
+  return (base + offset) >>> 0;
+}
+
 function input(port: ProcessorPort, instruction: DecodedInstruction): void {
   const io = portOf(port, instruction, 1);
   const size = portSize(instruction);
   checkPortPermission(port, io, size);
+  interceptPort(port, instruction, io, "in");
   writeRegister(port, 0, size * 8, port.portRead(io, size));
 }
 
@@ -44,12 +72,14 @@ function output(port: ProcessorPort, instruction: DecodedInstruction): void {
   const io = portOf(port, instruction, 0);
   const size = portSize(instruction);
   checkPortPermission(port, io, size);
+  interceptPort(port, instruction, io, "out");
   const value = port.getRegister(0);
   port.portWrite(io, size, size === 4 ? value : value & ((1 << (8 * size)) - 1));
 }
 
 /** INS and OUTS: one iteration, with REP counting ECX down; 16-bit addresses take SI, DI and CX. */
 function stringTransfer(
+  direction: "in" | "out",
   transfer: (port: ProcessorPort, instruction: DecodedInstruction, io: number, size: AccessSize) => number,
 ) {
   return (port: ProcessorPort, instruction: DecodedInstruction): void => {
@@ -59,6 +89,10 @@ function stringTransfer(
     const io = port.getRegister(EDX) & 0xffff;
     const size = portSize(instruction);
     checkPortPermission(port, io, size);
+    if (port.guest !== undefined) {
+      const [segment, register] = direction === "in" ? [ES, EDI] : [instruction.segment, ESI];
+      interceptPort(port, instruction, io, direction, { segment, offset: readPointer(port, register, bits) });
+    }
     const pointer = transfer(port, instruction, io, size);
     const step = (port.getEflags() & FLAG.DF) !== 0 ? -size : size;
     movePointer(port, pointer, bits, step);
@@ -68,7 +102,7 @@ function stringTransfer(
   };
 }
 
-const ins = stringTransfer((port, { addressSize }, io, size) => {
+const ins = stringTransfer("in", (port, { addressSize }, io, size) => {
   const address = port.segmentAddress(ES, readPointer(port, EDI, addressSize), size, true);
   const user = port.cpl === 3;
   // The destination is checked before the device is read, because reading a device may change it.
@@ -77,7 +111,7 @@ const ins = stringTransfer((port, { addressSize }, io, size) => {
   return EDI;
 });
 
-const outs = stringTransfer((port, { segment, addressSize }, io, size) => {
+const outs = stringTransfer("out", (port, { segment, addressSize }, io, size) => {
   const address = port.segmentAddress(segment, readPointer(port, ESI, addressSize), size, false);
   port.portWrite(io, size, port.readLinear(address, size, port.cpl === 3));
   return ESI;

@@ -12,18 +12,20 @@ import { FLAG } from "../../cpu/state.js";
 import { redirectInterrupt } from "../../cpu/virtual-8086.js";
 import { and, i32 } from "../code.js";
 import { type DecodedInstruction, type Definition, define } from "../instruction.js";
-import { privileged, stackSize } from "./common.js";
+import { intercept, intercepted, privileged, stackSize } from "./common.js";
 
 const system = { group: "system" } as const;
 
-/** INT3 and INTO, and INT n in every mode but one. */
-const softwareInterrupt = (port: ProcessorPort, vector: number): void =>
-  deliver(port, vector, undefined, "software", port.nextEip);
+/** INT3 and INTO. */
+const softwareException = (port: ProcessorPort, vector: number): void =>
+  deliver(port, vector, undefined, "software exception", port.nextEip);
 
-function interrupt(port: ProcessorPort, { operands: [operand] }: DecodedInstruction): void {
+function interrupt(port: ProcessorPort, instruction: DecodedInstruction): void {
+  const [operand] = instruction.operands;
   const vector = operand?.kind === "immediate" ? operand.value & 0xff : 0;
   if (port.mode === "virtual-8086" && redirectInterrupt(port, vector)) return;
-  softwareInterrupt(port, vector);
+  intercept(port, instruction);
+  deliver(port, vector, undefined, "software", port.nextEip);
 }
 
 const definitions: readonly Definition[] = [
@@ -55,7 +57,7 @@ const definitions: readonly Definition[] = [
     sized: true,
     in64: "defaults",
     flags: { written: "OSZAPC" },
-    system: (port, instruction) => popFlags(port, stackSize(instruction)),
+    system: intercepted((port, instruction) => popFlags(port, stackSize(instruction))),
   },
   {
     mnemonic: "INT3",
@@ -63,7 +65,7 @@ const definitions: readonly Definition[] = [
     summary: "Raises #BP.",
     spec: "SDM Vol. 2A, INT n/INTO/INT3/INT1—Call to Interrupt Procedure",
     forms: [["CC"]],
-    system: (port) => softwareInterrupt(port, VECTOR.BP),
+    system: (port) => softwareException(port, VECTOR.BP),
     replay: (code) => code.interrupt(i32(VECTOR.BP)),
   },
   {
@@ -72,7 +74,7 @@ const definitions: readonly Definition[] = [
     summary: "Raises #DB as hardware would: no gate is too privileged for it.",
     spec: "SDM Vol. 2A, INT n/INTO/INT3/INT1—Call to Interrupt Procedure",
     forms: [["F1"]],
-    system: (port) => deliver(port, VECTOR.DB, undefined, "exception", port.nextEip),
+    system: (port) => deliver(port, VECTOR.DB, undefined, "privileged", port.nextEip),
   },
   {
     mnemonic: "INT",
@@ -91,7 +93,7 @@ const definitions: readonly Definition[] = [
     forms: [["CE"]],
     where: "not64",
     system: (port) => {
-      if ((port.getEflags() & FLAG.OF) !== 0) softwareInterrupt(port, VECTOR.OF);
+      if ((port.getEflags() & FLAG.OF) !== 0) softwareException(port, VECTOR.OF);
     },
   },
   {
@@ -101,7 +103,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2A, IRET/IRETD/IRETQ—Interrupt Return",
     forms: [["CF"]],
     sized: true,
-    system: (port, instruction) => interruptReturn(port, stackSize(instruction)),
+    system: intercepted((port, instruction) => interruptReturn(port, stackSize(instruction))),
     replay: (code) => {
       if (code.size === 32) code.interruptReturn();
     },
@@ -113,7 +115,7 @@ const definitions: readonly Definition[] = [
     summary: "Stops until an interrupt.",
     spec: "SDM Vol. 2A, HLT—Halt",
     forms: [["F4"]],
-    system: privileged((port) => port.halt()),
+    system: privileged(intercepted((port) => port.halt())),
   },
 ];
 

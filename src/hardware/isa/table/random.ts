@@ -5,12 +5,13 @@
 import { writeRegister } from "../../cpu/operands.js";
 import { drawRandom } from "../../cpu/random.js";
 import { FLAG } from "../../cpu/state.js";
-import { type Definition, define, type SystemInstruction } from "../instruction.js";
+import { type Definition, define } from "../instruction.js";
+import { intercepted } from "./common.js";
 
 const STATUS = FLAG.CF | FLAG.OF | FLAG.SF | FLAG.ZF | FLAG.AF | FLAG.PF;
 
 /** There is always a number: CF is set. */
-const draw: SystemInstruction = (port, { operands: [operand], size }) => {
+const draw = intercepted((port, { operands: [operand], size }) => {
   if (operand?.kind !== "register") return;
   const value = drawRandom(port);
   const low = Number(value & 0xffff_ffffn);
@@ -18,7 +19,7 @@ const draw: SystemInstruction = (port, { operands: [operand], size }) => {
   else if (size === 32) port.setRegister(operand.number, low);
   else writeRegister(port, operand.number, 16, low & 0xffff);
   port.setEflags((port.getEflags() & ~STATUS) | FLAG.CF);
-};
+});
 
 const definitions: readonly Definition[] = [
   {

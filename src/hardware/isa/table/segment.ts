@@ -12,7 +12,7 @@ import { readAddress, setRegisterAddress } from "../../cpu/quadwords.js";
 import { inspect, loadDataSegment, loadLdt, loadTask } from "../../cpu/segments.js";
 import { type SegmentName, segmentNames } from "../../cpu/state.js";
 import { type DecodedInstruction, type Definition, define, type SystemInstruction } from "../instruction.js";
-import { privileged, protectedOnly, setZero, stackSize, supervisedWithUmip } from "./common.js";
+import { intercepted, privileged, protectedOnly, setZero, stackSize, supervisedWithUmip } from "./common.js";
 
 const system = { group: "system" } as const;
 
@@ -259,7 +259,9 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2B, SLDT—Store Local Descriptor Table Register",
     forms: [["0F 00 /0", "Ev"]],
     system: protectedOnly(
-      supervisedWithUmip((port, instruction) => writeSelector(port, instruction, port.system.ldtr.selector)),
+      supervisedWithUmip(
+        intercepted((port, instruction) => writeSelector(port, instruction, port.system.ldtr.selector)),
+      ),
     ),
   },
   {
@@ -269,7 +271,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2B, STR—Store Task Register",
     forms: [["0F 00 /1", "Ev"]],
     system: protectedOnly(
-      supervisedWithUmip((port, instruction) => writeSelector(port, instruction, port.system.tr.selector)),
+      supervisedWithUmip(intercepted((port, instruction) => writeSelector(port, instruction, port.system.tr.selector))),
     ),
   },
   {
@@ -279,7 +281,9 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2A, LLDT—Load Local Descriptor Table Register",
     forms: [["0F 00 /2", "Ew"]],
     system: protectedOnly(
-      privileged((port, instruction) => loadLdt(port, readOperand(port, instruction, instruction.operands[0]!, 16))),
+      privileged(
+        intercepted((port, instruction) => loadLdt(port, readOperand(port, instruction, instruction.operands[0]!, 16))),
+      ),
     ),
   },
   {
@@ -289,7 +293,11 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2A, LTR—Load Task Register",
     forms: [["0F 00 /3", "Ew"]],
     system: protectedOnly(
-      privileged((port, instruction) => loadTask(port, readOperand(port, instruction, instruction.operands[0]!, 16))),
+      privileged(
+        intercepted((port, instruction) =>
+          loadTask(port, readOperand(port, instruction, instruction.operands[0]!, 16)),
+        ),
+      ),
     ),
   },
   {

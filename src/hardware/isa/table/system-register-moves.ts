@@ -11,17 +11,20 @@ import { type Definition, define, type Operand, type SystemInstruction } from ".
 import { requireRing0 } from "./common.js";
 
 const system = { group: "system" } as const;
+type ControlNumber = 0 | 2 | 3 | 4 | 8;
 
 /** Number of a control register that exists; any other is no instruction, at whatever privilege. */
-function controlNumber(port: ProcessorPort, operand: Operand | undefined): number {
+function controlNumber(port: ProcessorPort, operand: Operand | undefined): ControlNumber {
   if (operand?.kind !== "control" || !models[port.system.model].controlRegisters.includes(operand.number))
     throw new Fault(VECTOR.UD, undefined, "no-control-register");
-  return operand.number;
+  return operand.number as ControlNumber;
 }
+
+const registerNumber = (operand: Operand | undefined): number => (operand?.kind === "register" ? operand.number : 0);
 
 /** The two halves of the register that a control or debug register is loaded from; the upper one is 0 but in 64-bit code. */
 function readHalves(port: ProcessorPort, operand: Operand | undefined): readonly [low: number, high: number] {
-  const number = operand?.kind === "register" ? operand.number : 0;
+  const number = registerNumber(operand);
   return [port.getRegister(number), port.codeBits === 64 ? port.getRegisterHigh(number) : 0];
 }
 
@@ -35,33 +38,45 @@ const moveToControl: SystemInstruction = (port, instruction) => {
   const number = controlNumber(port, control);
   requireRing0(port);
   const [low, high] = readHalves(port, source);
+  const { guest } = port;
+  if (guest !== undefined) {
+    const value = (BigInt(high) << 32n) | BigInt(low);
+    const register = registerNumber(source);
+    guest.check(port, { kind: "control-register", access: "write", number, register, value });
+  }
   if (number === 2) port.setSystem({ cr2: port.long ? addressOf(low, high) : low | 0 });
   else if (number === 3) writeCr3(port, low, high);
   else if (number === 8) writeTaskPriority(port, low, high);
   else {
     requireLow(high);
-    if (number === 0) writeCr0(port, low);
-    else writeCr4(port, low);
+    const value = guest?.loadedControl(port, number, low) ?? low;
+    if (number === 0) writeCr0(port, value);
+    else writeCr4(port, value);
   }
 };
 
 /** CR8. Spec: SDM Vol. 3A, "Task Priority in IA-32e Mode"; without a local APIC there is nothing to hold back. */
 function writeTaskPriority(port: ProcessorPort, low: number, high: number): void {
   if (high !== 0 || low > 15) throw new Fault(VECTOR.GP, 0, "cr8-reserved");
+  if (port.guest?.writeTaskPriority(port, low)) return;
   if (port.localApic !== undefined) port.localApic.taskPriority = low;
 }
 
 /** A control register as a number: CR2 is an address, CR3 one of memory. */
-function controlValue({ system, localApic }: ProcessorPort, number: 0 | 2 | 3 | 4 | 8): number {
-  if (number === 8) return localApic?.taskPriority ?? 0;
+function controlValue(port: ProcessorPort, number: ControlNumber): number {
+  const { system, localApic, guest } = port;
+  if (number === 8) return guest?.readTaskPriority(port) ?? localApic?.taskPriority ?? 0;
+  if (guest !== undefined && (number === 0 || number === 4)) return guest.seenControl(port, number) >>> 0;
   if (number === 3) return system.cr3 < 0 ? system.cr3 >>> 0 : system.cr3;
   return number === 2 && isLong(system) ? system.cr2 : system[`cr${number}`] >>> 0;
 }
 
 const moveFromControl: SystemInstruction = (port, instruction) => {
   const [target, control] = instruction.operands;
-  const number = controlNumber(port, control) as 0 | 2 | 3 | 4 | 8;
+  const number = controlNumber(port, control);
   requireRing0(port);
+  const register = registerNumber(target);
+  port.guest?.check(port, { kind: "control-register", access: "read", number, register });
   storeAddress(port, target, controlValue(port, number));
 };
 
@@ -77,10 +92,16 @@ const DR7 = 5;
 const GENERAL_DETECT = 1 << 13;
 
 /** Where a debug register stands in `system.debug`: DR4 and DR5 are DR6 and DR7 while CR4.DE is clear. */
-function debugIndex(port: ProcessorPort, operand: Operand | undefined): number {
+function debugIndex(
+  port: ProcessorPort,
+  access: "read" | "write",
+  operand: Operand | undefined,
+  general: Operand | undefined,
+): number {
   const number = operand?.kind === "debug" ? operand.number : 0;
   if (number > 7) throw new Fault(VECTOR.UD, undefined, "no-debug-register");
   requireRing0(port);
+  port.guest?.check(port, { kind: "debug-register", access, number, register: registerNumber(general) });
   const { cr4, debug } = port.system;
   if ((number === 4 || number === 5) && (cr4 & CR4.DE) !== 0)
     throw new Fault(VECTOR.UD, undefined, "no-debug-register");
@@ -97,7 +118,7 @@ function debugValue(index: number, low: number, high: number): number {
 
 const moveToDebug: SystemInstruction = (port, instruction) => {
   const [debug, source] = instruction.operands;
-  const index = debugIndex(port, debug);
+  const index = debugIndex(port, "write", debug, source);
   const next = [...port.system.debug] as [number, number, number, number, number, number];
   next[index] = debugValue(index, ...readHalves(port, source));
   port.setSystem({ debug: Object.freeze(next) });
@@ -105,7 +126,7 @@ const moveToDebug: SystemInstruction = (port, instruction) => {
 
 const moveFromDebug: SystemInstruction = (port, instruction) => {
   const [target, debug] = instruction.operands;
-  const index = debugIndex(port, debug);
+  const index = debugIndex(port, "read", debug, target);
   const value = port.system.debug[index]!;
   storeAddress(port, target, index < DR6 ? value : value >>> 0);
 };

@@ -11,28 +11,32 @@ import { Fault, type ProcessorPort, VECTOR } from "../../cpu/processor.js";
 import { highWord, readAddress, writeQuad } from "../../cpu/quadwords.js";
 import { CR0, CR4, FLAG, isCanonical, segmentNames } from "../../cpu/state.js";
 import { type DecodedInstruction, type Definition, define, type SystemInstruction } from "../instruction.js";
-import { privileged, supervisedWithUmip } from "./common.js";
+import { intercept, intercepted, privileged, supervisedWithUmip } from "./common.js";
 import { storeAddress } from "./system-register-moves.js";
 
 const system = { group: "system" } as const;
 
 /** Bytes of a base: 64-bit code has all of it. */
 function storeTable(name: "gdtr" | "idtr"): SystemInstruction {
-  return supervisedWithUmip((port, instruction) => {
-    const { base, limit } = port.system[name];
-    const user = port.cpl === 3;
-    port.writeLinear(operandAddress(port, instruction, 2, true), 2, limit, user);
-    if (port.codeBits === 64)
-      writeQuad(port, operandAddress(port, instruction, 8, true, 2), base | 0, highWord(base), user);
-    else port.writeLinear(operandAddress(port, instruction, 4, true, 2), 4, base, user);
-  });
+  return supervisedWithUmip(
+    intercepted((port, instruction) => {
+      const { base, limit } = port.system[name];
+      const user = port.cpl === 3;
+      port.writeLinear(operandAddress(port, instruction, 2, true), 2, limit, user);
+      if (port.codeBits === 64)
+        writeQuad(port, operandAddress(port, instruction, 8, true, 2), base | 0, highWord(base), user);
+      else port.writeLinear(operandAddress(port, instruction, 4, true, 2), 4, base, user);
+    }),
+  );
 }
 
 function loadTable(name: "gdtr" | "idtr"): SystemInstruction {
-  return privileged((port, instruction) => {
-    const limit = port.readLinear(operandAddress(port, instruction, 2, false), 2, false);
-    port.setSystem({ [name]: Object.freeze({ base: tableBase(port, instruction), limit }) });
-  });
+  return privileged(
+    intercepted((port, instruction) => {
+      const limit = port.readLinear(operandAddress(port, instruction, 2, false), 2, false);
+      port.setSystem({ [name]: Object.freeze({ base: tableBase(port, instruction), limit }) });
+    }),
+  );
 }
 
 function tableBase(port: ProcessorPort, instruction: DecodedInstruction): number {
@@ -56,16 +60,15 @@ const invalidatePage = privileged((port, instruction) => {
   const { segment } = instruction.memory!;
   const { base } = port.system.segments[segmentNames[segment]!];
   const offset = effectiveAddress(port, instruction);
-  if (port.codeBits !== 64) port.invalidate((base + offset) >>> 0);
-  else {
-    const linear = segment < FS ? offset : base + offset;
-    if (isCanonical(linear)) port.invalidate(linear);
-  }
+  const linear = port.codeBits !== 64 ? (base + offset) >>> 0 : segment < FS ? offset : base + offset;
+  intercept(port, instruction, linear);
+  if (port.codeBits !== 64 || isCanonical(linear)) port.invalidate(linear);
 });
 const FS = 4;
 
-const readTimestamp: SystemInstruction = (port) => {
+const readTimestamp: SystemInstruction = (port, instruction) => {
   if ((port.system.cr4 & CR4.TSD) !== 0 && port.cpl !== 0) throw new Fault(VECTOR.GP, 0, "rdtsc-forbidden");
+  intercept(port, instruction);
   setPair(port, timestampCounter(port));
 };
 
@@ -123,7 +126,9 @@ const definitions: readonly Definition[] = [
     forms: [["0F 01 /4", "Ev"]],
     system: supervisedWithUmip((port, instruction) => {
       const [target] = instruction.operands;
-      writeOperand(port, instruction, target!, port.system.cr0, target!.kind === "memory" ? 16 : undefined);
+      port.guest?.check(port, { kind: "control-register", access: "smsw", number: 0 });
+      const cr0 = port.guest?.seenControl(port, 0) ?? port.system.cr0;
+      writeOperand(port, instruction, target!, cr0, target!.kind === "memory" ? 16 : undefined);
     }),
   },
   {
@@ -133,8 +138,15 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2A, LMSW—Load Machine Status Word",
     forms: [["0F 01 /6", "Ew"]],
     system: privileged((port, instruction) => {
-      const value = readOperand(port, instruction, instruction.operands[0]!, 16);
-      writeCr0(port, (port.system.cr0 & ~14) | (value & 15) | (port.system.cr0 & 1));
+      const [source] = instruction.operands;
+      const value = readOperand(port, instruction, source!, 16);
+      const cr0 = (port.system.cr0 & ~14) | (value & 15) | (port.system.cr0 & 1);
+      if (port.guest !== undefined) {
+        const from = source!.kind === "memory" ? { linear: operandAddress(port, instruction, 2, false) } : {};
+        const cause = { kind: "control-register", access: "lmsw", number: 0, value: BigInt(value), ...from } as const;
+        port.guest.check(port, cause);
+      }
+      writeCr0(port, port.guest?.loadedControl(port, 0, cr0) ?? cr0);
     }),
   },
   {
@@ -157,7 +169,11 @@ const definitions: readonly Definition[] = [
     summary: "Clears CR0.TS.",
     spec: "SDM Vol. 2A, CLTS—Clear Task-Switched Flag in CR0",
     forms: [["0F 06"]],
-    system: privileged((port) => port.setSystem({ cr0: port.system.cr0 & ~CR0.TS })),
+    system: privileged((port) => {
+      port.guest?.check(port, { kind: "control-register", access: "clts", number: 0 });
+      const cr0 = port.system.cr0 & ~CR0.TS;
+      port.setSystem({ cr0: port.guest?.loadedControl(port, 0, cr0) ?? cr0 });
+    }),
   },
   {
     ...system,
@@ -166,7 +182,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2A, INVD—Invalidate Internal Caches",
     forms: [["0F 08"]],
     needs: "I486",
-    system: privileged(() => {}),
+    system: privileged(intercept),
   },
   {
     ...system,
@@ -175,7 +191,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2B, WBINVD—Write Back and Invalidate Cache",
     forms: [["0F 09"]],
     needs: "I486",
-    system: privileged(() => {}),
+    system: privileged(intercept),
   },
   {
     ...system,
@@ -235,9 +251,10 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2B, RDPMC—Read Performance-Monitoring Counters",
     forms: [["0F 33"]],
     needs: "P6",
-    system: (port) => {
-      const forbidden = (port.system.cr4 & CR4.PCE) === 0 && port.cpl !== 0;
-      throw new Fault(VECTOR.GP, 0, forbidden ? "rdpmc-forbidden" : "no-performance-counter");
+    system: (port, instruction) => {
+      if ((port.system.cr4 & CR4.PCE) === 0 && port.cpl !== 0) throw new Fault(VECTOR.GP, 0, "rdpmc-forbidden");
+      intercept(port, instruction);
+      throw new Fault(VECTOR.GP, 0, "no-performance-counter");
     },
   },
   {
@@ -247,7 +264,11 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2B, RDMSR—Read From Model Specific Register",
     forms: [["0F 32"]],
     needs: "MSR",
-    system: privileged((port) => setPair(port, readMsr(port, port.getRegister(1)))),
+    system: privileged((port) => {
+      const address = port.getRegister(1);
+      port.guest?.check(port, { kind: "msr", access: "read", address });
+      setPair(port, readMsr(port, address));
+    }),
   },
   {
     ...system,
@@ -257,8 +278,10 @@ const definitions: readonly Definition[] = [
     forms: [["0F 30"]],
     needs: "MSR",
     system: privileged((port) => {
+      const address = port.getRegister(1);
       const value = (BigInt(port.getRegister(2)) << 32n) | BigInt(port.getRegister(0));
-      writeMsr(port, port.getRegister(1), value);
+      port.guest?.check(port, { kind: "msr", access: "write", address });
+      writeMsr(port, address, value);
     }),
   },
   {
@@ -268,7 +291,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2A, CPUID—CPU Identification",
     forms: [["0F A2"]],
     needs: "I486",
-    system: (port) => {
+    system: intercepted((port) => {
       const { localApic, apicId, processors, codeBits } = port;
       const place = { apic: localApic?.on ?? false, apicId, processors, code64: codeBits === 64 };
       const [eax, ebx, ecx, edx] = identify(port.system.model, port.getRegister(0), port.getRegister(1), place);
@@ -276,7 +299,7 @@ const definitions: readonly Definition[] = [
       port.setRegister(3, ebx);
       port.setRegister(1, ecx);
       port.setRegister(2, edx);
-    },
+    }),
   },
 ];
 
