@@ -5,7 +5,15 @@
 import { anyBreakpoint } from "../cpu/debug.js";
 import type { Descriptor } from "../cpu/descriptors.js";
 import type { DeliveredEvent, GuestOperation } from "../cpu/guest-operation.js";
-import { type AccessSize, type Between, type Fault, type GateWay, type LocalApicPort, type ProcessorPort, VECTOR } from "../cpu/processor.js";
+import {
+  type AccessSize,
+  type Between,
+  type Fault,
+  type GateWay,
+  type LocalApicPort,
+  type ProcessorPort,
+  VECTOR,
+} from "../cpu/processor.js";
 import {
   type CpuState,
   codeBitsOf,
