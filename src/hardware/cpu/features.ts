@@ -78,6 +78,8 @@ const described = {
 
   SSE3: { flag: ["1.ecx", 0] },
   PCLMULQDQ: { flag: ["1.ecx", 1] },
+  /** Virtual-machine extensions (VT-x). */
+  VMX: { flag: ["1.ecx", 5], cr4: CR4.VMXE },
   SSSE3: { flag: ["1.ecx", 9] },
   /** CMPXCHG16B. */
   CX16: { flag: ["1.ecx", 13] },

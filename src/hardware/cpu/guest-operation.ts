@@ -85,6 +85,8 @@ export interface NestedFault {
   readonly rights: { readonly read: boolean; readonly write: boolean; readonly execute: boolean };
   /** An entry has a value that no entry may have. */
   readonly misconfigured: boolean;
+  /** AMD-V: what a #PF of the nested tables would have for an error code, the low half of EXITINFO1. */
+  readonly errorCode?: number;
 }
 
 /** What may leave a guest. */

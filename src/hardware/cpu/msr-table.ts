@@ -5,6 +5,7 @@
  * Vol. 3B, "Machine-Check MSRs", "Time-Stamp Counter"; AMD64 Architecture Programmer's Manual Vol. 2, appendix
  * "MSR Cross-Reference".
  */
+import { vmxCapabilities } from "../vmx/capabilities.js";
 import type { Needs } from "./features.js";
 import { type Model, models } from "./model.js";
 import { type ProcessorPort, Unsupported } from "./processor.js";
@@ -19,6 +20,8 @@ export interface ModelSpecificRegister {
   readonly needs: Needs;
   /** It is there only where there is a local APIC, which is the machine's to have. */
   readonly ofApic?: true;
+  /** What else of a model it comes with. */
+  readonly isThere?: (model: Model) => boolean;
   readonly reset: bigint;
   /** Bits WRMSR may change; another value of the rest is #GP(0). */
   readonly writable: (model: Model) => bigint;
@@ -505,7 +508,8 @@ const k8: readonly ModelSpecificRegister[] = (
 
 /** The registers there are, by address. */
 export const modelSpecificRegisters: readonly ModelSpecificRegister[] = Object.freeze(
-  [...timeStampCounter, ...sysenter, ...processor, ...machineCheck, ...memoryTypes, ...longMode, ...k8, ...svm].sort(
-    (a, b) => a.address - b.address,
-  ),
+  [
+    ...[...timeStampCounter, ...sysenter, ...processor, ...machineCheck, ...memoryTypes, ...longMode, ...k8, ...svm],
+    ...vmxCapabilities,
+  ].sort((a, b) => a.address - b.address),
 );

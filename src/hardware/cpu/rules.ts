@@ -141,6 +141,42 @@ export const rules = {
     check: "A byte of the model-specific register would be no memory type.",
     spec: 'SDM Vol. 3A, "Memory Type Range Registers"',
   },
+  "feature-control-locked": {
+    check: "IA32_FEATURE_CONTROL is locked, or was not locked with VMX switched on.",
+    spec: 'SDM Vol. 3C, "Enabling and Entering VMX Operation"',
+  },
+  "vmx-fixed-bits": {
+    check: "A bit of CR0 or CR4 has a value that VMX operation does not support.",
+    spec: 'SDM Vol. 3C, "Restrictions on VMX Operation"',
+  },
+  "vmx-off": {
+    check: "CR4.VMXE is clear.",
+    spec: 'SDM Vol. 3C, "Enabling and Entering VMX Operation"',
+  },
+  "not-in-vmx-operation": {
+    check: "The processor is not in VMX operation.",
+    spec: 'SDM Vol. 3C, "VMX Instruction Reference"',
+  },
+  "not-a-guest": {
+    check: "The instruction is recognized in VMX non-root operation only, and where its control enables it.",
+    spec: 'SDM Vol. 3C, "VMFUNC—Invoke VM function"',
+  },
+  "no-vm-function": {
+    check: "EAX is 64 or above, which no VM function has.",
+    spec: 'SDM Vol. 3C, "General Operation of the VMFUNC Instruction"',
+  },
+  "in-compatibility-mode": {
+    check: "The instruction is not recognized in compatibility mode.",
+    spec: 'SDM Vol. 3C, "VMX Instruction Reference"',
+  },
+  "no-nested-paging": {
+    check: "The model has no EPT, or no VPIDs.",
+    spec: 'SDM Vol. 3C, "INVEPT—Invalidate Translations Derived from EPT"',
+  },
+  "disabled-for-guest": {
+    check: "A control of the guest that enables the instruction is 0.",
+    spec: 'SDM Vol. 3C, "Changes to Instruction Behavior in VMX Non-Root Operation"',
+  },
   "apic-mode": {
     check: "The local APIC does not go from its present mode to that one.",
     spec: 'SDM Vol. 3A, "x2APIC State Transitions"',

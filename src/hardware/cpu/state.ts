@@ -167,6 +167,7 @@ export const CR4 = {
   OSFXSR: 512,
   OSXMMEXCPT: 1024,
   UMIP: 1 << 11,
+  VMXE: 1 << 13,
   FSGSBASE: 1 << 16,
   SMEP: 1 << 20,
   SMAP: 1 << 21,

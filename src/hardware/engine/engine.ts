@@ -4,20 +4,23 @@
  */
 import { TripleFault } from "../cpu/exceptions.js";
 import { type ExitCause, type GuestOperation, VmExit } from "../cpu/guest-operation.js";
-import { Fault, Unsupported, VECTOR, vectorNames } from "../cpu/processor.js";
+import { Fault, Unsupported, VECTOR } from "../cpu/processor.js";
 import { FLAG, noEvents } from "../cpu/state.js";
 import * as bus from "../devices/bus.js";
+import { textFrom } from "../devices/sent-text.js";
 import { decode } from "../isa/decoder.js";
 import type { DecodedInstruction } from "../isa/instruction.js";
 import { type X86CodeMode, x86 } from "../isa/x86.js";
 import type { EventKind, MachineEvent, MachineState, RomRange, Stop } from "../state.js";
 import { HOST_CALL, type HostCalls, hostCallsOf, type Supervisors } from "../supervisors.js";
-import { type AddressSpace, samePdptes } from "./address-space.js";
+import type { AddressSpace } from "./address-space.js";
+import { type Attention, LOOK_AROUND } from "./attention.js";
 import type { Blocks } from "./blocks.js";
 import { Core } from "./core.js";
-import type { CodeKind } from "./handler.js";
+import type { CodeKind } from "./dispatch.js";
 import { EXIT, REPEATS } from "./layout.js";
-import { type Attention, LOOK_AROUND, Processor } from "./processor.js";
+import { samePdptes } from "./page-tables.js";
+import { Processor } from "./processor.js";
 import { NEXT_RECORD } from "./slow-paths.js";
 import { codeAddress, noStops, type RunStops, stopsAt } from "./stops.js";
 import { Turns } from "./turns.js";
@@ -82,7 +85,7 @@ export class Engine {
     this.#space = space;
     this.#blocks = blocks;
     this.#processor = new Processor(buffer, space, blocks);
-    this.#turns = new Turns(this.#processor);
+    this.#turns = new Turns(this.#processor, buffer);
   }
 
   // ---- values -----------------------------------------------------------------------------------------------------
@@ -119,7 +122,8 @@ export class Engine {
 
   /** The open machine as a value. */
   seal(): MachineState {
-    const { devices, disks, steps, ticks, lastException } = this.#processor;
+    const { devices, devicePort, deliveries, counts, steps, ticks } = this.#processor;
+    const { disks } = devicePort;
     this.#value ??= {
       cpu: this.#processor.seal(),
       ...this.#sealTurn(),
@@ -131,9 +135,9 @@ export class Engine {
       devices,
       steps,
       ticks,
-      counts: this.#processor.sealCounts(),
+      counts: counts.seal(),
       shutdown: this.#shutdown,
-      lastException,
+      lastException: deliveries.last,
     };
     return this.#value;
   }
@@ -157,19 +161,19 @@ export class Engine {
     processor.observe = observe;
     if (observe) {
       processor.events = [];
-      processor.watched();
-      processor.watchPrivilege();
+      processor.debugging.watched();
+      processor.debugging.watchPrivilege();
     }
     this.#space.patching = limit === 1;
     this.#stops = stops;
     this.#space.watchData(stops.watchpoints);
-    processor.repeats = stops.watchpoints.length === 0;
+    processor.debugging.repeats = stops.watchpoints.length === 0;
     // One step ends by itself where it is to stop.
     if (limit > 1) this.#blocks.stopAt(stops);
     const stop = this.#runUntil(processor.steps + limit, untilSerial, serialFrom);
     if (observe) {
-      processor.notePrivilege();
-      processor.watched();
+      processor.debugging.notePrivilege();
+      processor.debugging.watched();
     }
     const events = observe ? processor.events : NO_EVENTS;
     processor.observe = undefined;
@@ -190,7 +194,8 @@ export class Engine {
       const { output } = processor.devices.uart;
       if (untilSerial !== undefined && output.length > seen) {
         // Only what is new, and as much before it as a text that ends in it may begin in.
-        if (output.includes(untilSerial, Math.max(start, seen - untilSerial.length + 1))) return { reason: "until" };
+        const news = textFrom(output, Math.max(start, seen - untilSerial.length + 1));
+        if (news.includes(untilSerial)) return { reason: "until" };
         seen = output.length;
       }
     }
@@ -217,7 +222,7 @@ export class Engine {
     const turns = this.#turns;
     const processor = this.#processor;
     if (!turns.several || this.#shutdown) return this.#goOn(limit);
-    if (processor.ticks >= processor.nextEvent) this.#timePasses();
+    if (processor.ticks >= processor.devicePort.nextEvent) this.#timePasses();
     if (!turns.canGoOn) {
       const stop = this.#idle();
       if (stop) return stop;
@@ -241,25 +246,25 @@ export class Engine {
       const stop = this.#idle();
       if (stop) return stop;
     }
-    if (processor.ticks >= processor.nextEvent) this.#timePasses();
+    if (processor.ticks >= processor.devicePort.nextEvent) this.#timePasses();
     if (processor.guest !== undefined) return this.#goOnAsGuest(processor.guest, limit);
     if (processor.pending !== noEvents && processor.shadow !== "mov-ss") {
       const { debug } = processor.pending;
-      if (debug !== 0) return this.#trapStep(() => processor.deliverDebug(debug));
-      if (processor.nmiWaits) return this.#interruptStep(VECTOR.NMI, () => processor.deliverNmi());
+      if (debug !== 0) return this.#trapStep(() => processor.deliveries.deliverDebug(debug));
+      if (processor.nmiWaits) return this.#interruptStep(VECTOR.NMI, () => processor.deliveries.deliverNmi());
       if (processor.halted && !processor.interruptible) {
         const stop = this.#idle();
         if (stop) return stop;
       }
     }
     if (processor.shadow === "none" && processor.interruptible) return this.#interrupt();
-    return processor.debugging ? this.#debugged() : this.#execute(this.#pieceOf(limit));
+    return processor.debugging.isOn ? this.#debugged() : this.#execute(this.#pieceOf(limit));
   }
 
   /** How far to go without looking around. An interrupt that waits for the instruction after STI is looked at right behind it. */
   #pieceOf(limit: number): number {
     const processor = this.#processor;
-    const untilEvent = Math.max(1, processor.nextEvent - processor.ticks);
+    const untilEvent = Math.max(1, processor.devicePort.nextEvent - processor.ticks);
     return processor.shadow === "none" ? Math.min(limit, SLICE, untilEvent) : 1;
   }
 
@@ -269,15 +274,16 @@ export class Engine {
    */
   #goOnAsGuest(guest: GuestOperation, limit: number): Stop | undefined {
     const processor = this.#processor;
+    const { deliveries } = processor;
     const above = (what: "traps" | "nmi" | "interrupts"): ExitCause | undefined => guest.boundary(processor, what);
     const first = above("traps");
     if (first !== undefined) return this.#exitStep(first);
     if (processor.shadow !== "mov-ss") {
       const { debug } = processor.pending;
-      if (debug !== 0) return this.#trapStep(() => processor.deliverDebug(debug));
+      if (debug !== 0) return this.#trapStep(() => deliveries.deliverDebug(debug));
       const second = above("nmi");
       if (second !== undefined) return this.#exitStep(second);
-      if (processor.nmiWaits) return this.#interruptStep(VECTOR.NMI, () => processor.deliverNmi());
+      if (processor.nmiWaits) return this.#interruptStep(VECTOR.NMI, () => deliveries.deliverNmi());
     }
     if (processor.shadow === "none") {
       const third = above("interrupts");
@@ -285,26 +291,27 @@ export class Engine {
       if (processor.interruptible) return this.#interrupt();
       const vector = guest.takeVirtualInterrupt(processor);
       if (vector !== undefined)
-        return this.#interruptStep(vector, () => void processor.deliver(vector, undefined, "interrupt"));
+        return this.#interruptStep(vector, () => void deliveries.deliver(vector, undefined, "interrupt"));
     }
     if (processor.halted) return this.#idle();
     const oneByOne = guest.oneByOne(processor);
     const { steps } = processor;
-    const stop = processor.debugging ? this.#debugged() : this.#execute(this.#pieceOf(oneByOne ? 1 : limit));
-    if (oneByOne && processor.steps !== steps && processor.guest !== undefined) guest.stepped(processor);
+    const piece = this.#pieceOf(oneByOne ? 1 : limit);
+    const stop = processor.debugging.isOn ? this.#debugged() : this.#execute(piece);
+    if (oneByOne && processor.steps !== steps) processor.guest?.stepped(processor);
     return stop;
   }
 
   /** The guest is left between two instructions. */
   #exitStep(cause: ExitCause): Stop | undefined {
-    return this.#boundaryStep(() => this.#processor.leaveGuest(new VmExit(cause), 0));
+    return this.#boundaryStep(() => this.#processor.guestMode.leave(new VmExit(cause), 0));
   }
 
   /** One instruction, with TF or a breakpoint watching. */
   #debugged(): Stop | undefined {
     const processor = this.#processor;
-    const bits = processor.codeBreakpoints;
-    if (bits !== 0) return this.#trapStep(() => processor.deliverDebug(bits));
+    const bits = processor.debugging.breakpointsHere;
+    if (bits !== 0) return this.#trapStep(() => processor.deliveries.deliverDebug(bits));
     const stepping = (processor.registers.rest & FLAG.TF) !== 0;
     const { exceptions } = processor.counts;
     const before = processor.steps;
@@ -312,8 +319,8 @@ export class Engine {
     const stop = this.#execute(1);
     if (processor.steps === before) return stop;
     // A fault forgets what the instruction came across before it.
-    if (processor.counts.exceptions !== exceptions) processor.debugTraps = 0;
-    else if (stepping) processor.singleStepped(this.#lastSystem);
+    if (processor.counts.exceptions !== exceptions) processor.waiting.debug = 0;
+    else if (stepping) processor.debugging.singleStepped(this.#lastSystem);
     return stop;
   }
 
@@ -339,7 +346,7 @@ export class Engine {
 
   #trapStep(delivery: () => void): Stop | undefined {
     const processor = this.#processor;
-    this.#observeException(new Fault(VECTOR.DB));
+    processor.deliveries.observe(new Fault(VECTOR.DB));
     const stop = this.#boundaryStep(delivery);
     if (stop?.reason !== "unsupported") processor.counts.exceptions++;
     return stop;
@@ -360,15 +367,16 @@ export class Engine {
     const processor = this.#processor;
     if (processor.guest !== undefined && processor.guest.interrupts(processor) !== "guest")
       return this.#boundaryStep(
-        () => void processor.leftFor({ kind: "interrupt", acknowledge: () => this.#acknowledge() }),
+        () => void processor.guestMode.isLeftFor({ kind: "interrupt", acknowledge: () => this.#acknowledge() }),
       );
-    const { devices: before, nextEvent } = processor;
+    const { devices: before, devicePort } = processor;
+    const { nextEvent } = devicePort;
     const vector = this.#acknowledge();
-    const stop = this.#interruptStep(vector, () => void processor.deliver(vector, undefined, "interrupt"));
+    const stop = this.#interruptStep(vector, () => void processor.deliveries.deliver(vector, undefined, "interrupt"));
     if (stop?.reason === "unsupported") {
       // Nothing happened: the request is still there.
       processor.devices = before;
-      processor.nextEvent = nextEvent;
+      processor.devicePort.nextEvent = nextEvent;
     }
     return stop;
   }
@@ -378,7 +386,7 @@ export class Engine {
     const processor = this.#processor;
     const { devices, vector } = bus.acknowledge(processor.devices, processor.apicId);
     processor.devices = devices;
-    processor.nextEvent = bus.nextEvent(devices, processor.ticks);
+    processor.devicePort.nextEvent = bus.nextEvent(devices, processor.ticks);
     return vector;
   }
 
@@ -389,7 +397,7 @@ export class Engine {
       this.#changed();
       processor.devices = devices;
     }
-    processor.nextEvent = bus.nextEvent(devices, processor.ticks);
+    processor.devicePort.nextEvent = bus.nextEvent(devices, processor.ticks);
     this.#turns.takeSignals();
   }
 
@@ -406,19 +414,19 @@ export class Engine {
     const value = this.#value;
     const { devices, ticks } = processor;
     for (;;) {
-      if (processor.ticks >= processor.nextEvent) this.#timePasses();
+      if (processor.ticks >= processor.devicePort.nextEvent) this.#timePasses();
       if (turns.several ? turns.pass() : processor.interruptible || processor.nmiWaits) return undefined;
       const enabled = turns.several ? turns.waitsForInterrupt : processor.registers.interruptFlag;
-      const waits = processor.nextEvent !== Number.POSITIVE_INFINITY && this.#wakes();
+      const waits = processor.devicePort.nextEvent !== Number.POSITIVE_INFINITY && this.#wakes();
       if (!enabled || !waits) {
         this.#value = value;
         processor.devices = devices;
         processor.ticks = ticks;
-        processor.nextEvent = bus.nextEvent(devices, ticks - 1);
+        processor.devicePort.nextEvent = bus.nextEvent(devices, ticks - 1);
         return { reason: "halted", waitsForInput: enabled };
       }
       this.#changed();
-      processor.ticks = processor.nextEvent;
+      processor.ticks = processor.devicePort.nextEvent;
     }
   }
 
@@ -429,10 +437,10 @@ export class Engine {
     processor.budget = processor.left = budget;
     const { shadow } = processor;
     processor.shadow = "none";
-    processor.limitPorts();
+    processor.devicePort.limitPorts();
     this.#begun = true;
     while (processor.left > 0 && processor.attention === undefined) {
-      this.#kind = processor.codeMode.kind;
+      this.#kind = processor.present.mode.kind;
       const record = this.#proceed();
       if (record !== 0) this.#core.go(record, this.#kind);
     }
@@ -442,7 +450,7 @@ export class Engine {
     processor.budget = processor.left = 0;
     processor.steps += used;
     processor.ticks += used;
-    processor.collectCounts();
+    processor.counts.collect();
     if (processor.attention !== undefined) this.#turns.takeSignals();
     return (processor.attention as Attention | undefined)?.stop;
   }
@@ -456,7 +464,7 @@ export class Engine {
     const processor = this.#processor;
     while (processor.left > 0 && processor.attention === undefined) {
       space.makeRoom();
-      const mode = processor.codeMode;
+      const mode = processor.present.mode;
       if (mode.kind !== this.#kind) return 0;
       if (!this.#begun && this.#stops !== noStops && stopsAt(this.#stops, processor.eip, mode.csBase)) {
         processor.attention = LOOK_AROUND;
@@ -473,7 +481,7 @@ export class Engine {
       }
       if (processor.observe?.has("instruction")) this.#observeInstruction(mode);
       // RF lasts until an instruction has been executed.
-      processor.takeResumeFlag();
+      processor.debugging.takeResumeFlag();
       return this.#core.charge(record, processor.left);
     }
     return 0;
@@ -491,7 +499,7 @@ export class Engine {
     else if (exit === EXIT.bail) this.#core.bail();
     this.#begun = exit === EXIT.bail || exit === EXIT.repeat;
     if (space.hit !== undefined) processor.attention ??= LOOK_AROUND;
-    processor.giveBackResumeFlag();
+    processor.debugging.giveBackResumeFlag();
     space.settle();
     return this.#proceed();
   }
@@ -510,12 +518,12 @@ export class Engine {
       processor.eip === following &&
       blocks.generation === generation &&
       processor.attention === undefined &&
-      processor.modeIsKnown &&
+      processor.present.isKnown &&
       !this.#space.single
     )
       return NEXT_RECORD;
     this.#space.single = false;
-    processor.giveBackResumeFlag();
+    processor.debugging.giveBackResumeFlag();
     return this.#proceed();
   }
 
@@ -548,7 +556,7 @@ export class Engine {
     if (this.#space.hit !== undefined) processor.attention ??= LOOK_AROUND;
     if (processor.repeating) this.#i32[REPEATS >> 2]!++;
     else processor.eip = processor.nextEip;
-    if (processor.injected !== undefined) this.#injected();
+    this.#deliverInjected();
     return following;
   }
 
@@ -574,17 +582,16 @@ export class Engine {
     this.#begun = false;
     if (this.#space.hit !== undefined) processor.attention ??= LOOK_AROUND;
     processor.eip = processor.nextEip;
-    if (processor.injected !== undefined) this.#injected();
+    this.#deliverInjected();
     return true;
   }
 
   /** What VM entry delivers is a part of it. */
-  #injected(): void {
-    const processor = this.#processor;
+  #deliverInjected(): void {
     try {
-      processor.deliverInjected();
+      this.#processor.guestMode.deliverInjected();
     } catch (thrown) {
-      processor.attention = { stop: this.#stopFor(thrown) };
+      this.#processor.attention = { stop: this.#stopFor(thrown) };
     }
   }
 
@@ -600,7 +607,7 @@ export class Engine {
     const processor = this.#processor;
     this.#space.hit = undefined;
     try {
-      processor.leaveGuest(exit, length);
+      processor.guestMode.leave(exit, length);
     } catch (thrown) {
       processor.attention = { stop: this.#stopFor(thrown) };
     }
@@ -621,10 +628,10 @@ export class Engine {
     const processor = this.#processor;
     // What the instruction accessed before it faulted is forgotten.
     this.#space.hit = undefined;
-    this.#observeException(fault);
+    processor.deliveries.observe(fault);
     let delivered = true;
     try {
-      delivered = processor.deliver(fault.vector, fault.errorCode, "exception", fault.rule);
+      delivered = processor.deliveries.deliver(fault.vector, fault.errorCode, "exception", { rule: fault.rule });
     } catch (thrown) {
       const stop = this.#stopFor(thrown);
       processor.attention = { stop };
@@ -636,22 +643,6 @@ export class Engine {
   }
 
   // ---- observing --------------------------------------------------------------------------------------------------
-
-  #observeException({ vector, errorCode }: Fault): void {
-    const processor = this.#processor;
-    if (!processor.observe?.has("exception")) return;
-    const { now: tick, eip, cpl } = processor;
-    processor.events.push({
-      kind: "exception",
-      tick,
-      eip,
-      cpl,
-      vector,
-      name: vectorNames[vector] ?? `vector ${vector}`,
-      ...(errorCode === undefined ? {} : { errorCode }),
-      ...(vector === VECTOR.PF ? { cr2: processor.faultAddress } : {}),
-    });
-  }
 
   #observeInstruction({ csBase, bits }: X86CodeMode): void {
     const processor = this.#processor;

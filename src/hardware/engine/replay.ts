@@ -7,9 +7,10 @@ import { FAULT_CLASS } from "../cpu/exceptions.js";
 import { FLAG } from "../cpu/state.js";
 import type { OperandSize, Replay } from "../isa/code.js";
 import { add, and, belowEqual, eq, i32, isZero, less, ne, or, shl, shr, sub, xor } from "../isa/code.js";
+import { type Frame, probe } from "./dispatch.js";
 import { eflags, setArithmeticFlags } from "./flag-code.js";
 import type { Form } from "./forms.js";
-import { type Frame, Handler, probe } from "./handler.js";
+import { Handler } from "./handler.js";
 import {
   CPL,
   EFLAGS_REST,

@@ -26,6 +26,7 @@ import { vectorMoveRows } from "./vector-move.js";
 import { vectorOtherRows } from "./vector-other.js";
 import { vectorShiftRows } from "./vector-shift.js";
 import { vectorShuffleRows } from "./vector-shuffle.js";
+import { vmxRows } from "./vmx.js";
 import { x87ArithmeticRows } from "./x87-arithmetic.js";
 import { x87CompareRows } from "./x87-compare.js";
 import { x87ControlRows } from "./x87-control.js";
@@ -49,6 +50,7 @@ export const rows: readonly Row[] = Object.freeze([
   ...fastSystemCallRows,
   ...svmRows,
   ...randomRows,
+  ...vmxRows,
   ...vectorMoveRows,
   ...vectorShuffleRows,
   ...vectorShiftRows,
