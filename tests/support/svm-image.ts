@@ -83,7 +83,7 @@ const codeOf = ({ code }: SvmCell, number: number): string => `code_${number}:\n
 const gate = (vector: number): string => `  dw handler_${vector} - $$ , 8, 0x8e00, ${IMAGE >>> 16}`;
 
 /** Vectors the guest has handlers for. */
-const handled = [0, 1, 3, 6, 8, 10, 11, 12, 13, 14, 0x40];
+const handled = [0, 1, 2, 3, 6, 8, 10, 11, 12, 13, 14, 0x20, 0x40];
 
 const idt = (): string =>
   Array.from({ length: 0x42 }, (_, vector) => (handled.includes(vector) ? gate(vector) : "  dq 0")).join("\n");
@@ -107,7 +107,7 @@ start:
 reloaded:
   ; Tables: identity of 16 MiB in pages of 4 MiB; the nested and the guest's ones lack the third and cannot write the fourth.
   mov edi, ${AT.vmcb}
-  mov ecx, ${(AT.nestedDirectory + 0x1000 - AT.vmcb) / 4}
+  mov ecx, ${(AT.longTables + 0x2000 - AT.vmcb) / 4}
   xor eax, eax
   rep stosd
   mov dword [${AT.hostTables}], ${AT.hostDirectory + 1}
@@ -122,6 +122,28 @@ ${[6, 7].map((page) => `  mov dword [${AT.nestedDirectory + 8 * page}], ${page *
   mov dword [${AT.guestTables}], 0x87
   mov dword [${AT.guestTables + 4}], 0x400087
   mov dword [${AT.guestTables + 12}], 0xc00085
+  mov dword [${AT.longTables}], ${AT.longTables + 0x1003}
+  mov dword [${AT.longTables + 0x1000}], ${AT.hostDirectory + 3}
+  ; Interrupt controllers from vector 20h, all lines closed; the timer asks at once.
+${(
+  [
+    [0x20, 0x11],
+    [0x21, 0x20],
+    [0x21, 4],
+    [0x21, 1],
+    [0x21, 0xff],
+    [0xa0, 0x11],
+    [0xa1, 0x28],
+    [0xa1, 2],
+    [0xa1, 1],
+    [0xa1, 0xff],
+    [0x43, 0x34],
+    [0x40, 0],
+    [0x40, 4],
+  ] as const
+)
+  .map(([port, value]) => `  mov al, ${value}\n  out ${port}, al`)
+  .join("\n")}
   ; Ports 70h, 2F8h, 4D1h, 8000h; reads of EFER, writes of STAR, both of SYSENTER_EIP.
   or byte [${AT.ports + (0x70 >> 3)}], 1
   or byte [${AT.ports + (0x2f8 >> 3)}], 1
@@ -169,6 +191,10 @@ fill:
   vmrun
   stgi
   pop ebp
+  mov al, 0x20
+  out 0x20, al
+  mov al, 0xff
+  out 0x21, al
   mov esi, printed
 print_next:
   mov ebx, [esi]
