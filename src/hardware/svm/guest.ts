@@ -6,9 +6,10 @@
 import type { GuestOperation } from "../cpu/guest-operation.js";
 import { leave } from "./exit.js";
 import { check, interceptNamed, isSet, runningGuest } from "./intercepts.js";
-import { gif, setSvm } from "./interrupts.js";
+import { acknowledgeVirtualInterrupt, gif, letsInterruptsIn, setSvm, virtualInterrupt } from "./interrupts.js";
 
 const INTR = interceptNamed("INTR");
+const VINTR = interceptNamed("VINTR");
 
 export const svmGuest: GuestOperation = Object.freeze({
   check,
@@ -27,7 +28,22 @@ export const svmGuest: GuestOperation = Object.freeze({
   timestampOffset: (port) => runningGuest(port)?.timestampOffset ?? 0n,
   hostTakesInterrupts(port) {
     const guest = runningGuest(port);
-    return guest?.hostInterrupts === true && isSet(guest, INTR);
+    return guest !== undefined && isSet(guest, INTR);
   },
+  letsInterruptsIn: (port) => letsInterruptsIn(port.system, port.getEflags()),
+  boundary(port, above) {
+    const guest = runningGuest(port);
+    if (above !== "interrupts" || guest === undefined || !isSet(guest, VINTR)) return undefined;
+    const vector = virtualInterrupt(port.system, port.getEflags());
+    return vector === undefined ? undefined : { kind: "virtual-interrupt" };
+  },
+  takeVirtualInterrupt(port) {
+    const vector = virtualInterrupt(port.system, port.getEflags());
+    if (vector !== undefined) acknowledgeVirtualInterrupt(port);
+    return vector;
+  },
+  oneByOne: () => false,
+  stepped: () => {},
+  deadline: () => Number.POSITIVE_INFINITY,
   leave,
 } satisfies GuestOperation);
