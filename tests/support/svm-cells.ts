@@ -169,24 +169,21 @@ const exceptions: readonly SvmCell[] = [
   }),
 ];
 
-const NESTED = "nested translation";
-
 /** QEMU lets a guest without paging past nested tables, so these have it. */
 const whole = { ...nested, ...paged, CR3: AT.wholeTables };
 
 const nestedPaging: readonly SvmCell[] = [
   { name: "nested paging", code: "mov eax, [0x250000]\nmov eax, 3", fields: whole, exit: "VMMCALL" },
-  simple("mov eax, [0x800014]", "NPF", { fields: whole, intercepts: [], missing: NESTED }),
-  simple("mov dword [0x800018], 1", "NPF", { fields: whole, intercepts: [], missing: NESTED }),
-  simple("mov dword [0xc00018], 1", "NPF", { fields: whole, intercepts: [], missing: NESTED }),
-  simple("jmp 0x800020", "NPF", { fields: whole, intercepts: [], missing: NESTED }),
+  simple("mov eax, [0x800014]", "NPF", { fields: whole, intercepts: [] }),
+  simple("mov dword [0x800018], 1", "NPF", { fields: whole, intercepts: [] }),
+  simple("mov dword [0xc00018], 1", "NPF", { fields: whole, intercepts: [] }),
+  simple("jmp 0x800020", "NPF", { fields: whole, intercepts: [] }),
   simple("mov eax, [0x800010]", "EXCP14", { name: "#PF with nested paging", fields: { ...paged, ...nested } }),
   {
     name: "guest tables that nested tables have not",
     code: "mov eax, [0x250000]",
     fields: { ...whole, CR3: AT.absent },
     exit: "NPF",
-    missing: NESTED,
   },
 ];
 
@@ -295,7 +292,6 @@ const modes: readonly SvmCell[] = [
     code: "bits 64\nmov rax, [abs 0x800028]\nbits 32",
     fields: { ...wide, ...nested },
     exit: "NPF",
-    missing: NESTED,
   },
   {
     name: "compatibility mode",

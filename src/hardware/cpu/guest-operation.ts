@@ -172,11 +172,10 @@ export interface GuestOperation {
   writeTaskPriority(port: ProcessorPort, value: number): boolean;
   /** Added to the time-stamp counter as RDTSC, RDTSCP and RDMSR read it. */
   timestampOffset(port: ProcessorPort): bigint;
-  /**
-   * Whether external interrupts are the host's, and let in now: "guest" where the guest's own IF decides and its own handler
-   * is entered.
-   */
-  interrupts(port: ProcessorPort): "host" | "host-masked" | "guest";
+  /** Whether external interrupts are the host's, so that they leave the guest. */
+  hostTakesInterrupts(port: ProcessorPort): boolean;
+  /** Whether they are let in, by the host's flag or the guest's. */
+  letsInterruptsIn(port: ProcessorPort): boolean;
   /** What leaves the guest between two instructions, above debug traps, NMIs or external interrupts in priority. */
   boundary(port: ProcessorPort, above: "traps" | "nmi" | "interrupts"): ExitCause | undefined;
   /** A virtual interrupt that the guest takes now; it is taken. Undefined: none. */

@@ -6,6 +6,7 @@
 import type { Page } from "../../state/pages.js";
 import { PAGE_SIZE } from "../../state/pages.js";
 import type { PersistentMap } from "../../state/persistent-map.js";
+import { VmExit } from "../cpu/guest-operation.js";
 import { Fault, Unsupported, VECTOR } from "../cpu/processor.js";
 import { isCanonical, isLong, type SystemState } from "../cpu/state.js";
 import type { GuestMemory } from "../devices/guest-memory.js";
@@ -141,7 +142,7 @@ export class AddressSpace {
   // ---- what the engine asks ---------------------------------------------------------------------------------------
 
   /** The fault behind an EXIT.fault of a slow path, which is forgotten. */
-  takePendingFault(): Fault | undefined {
+  takePendingFault(): Fault | VmExit | undefined {
     const { pendingFault } = this.#slow;
     this.#slow.pendingFault = undefined;
     return pendingFault;
@@ -263,6 +264,16 @@ export class AddressSpace {
     return count;
   }
 
+  /** -1 where a guest would be left, too. */
+  #physicalOfCode(linear: number, user: boolean): number {
+    try {
+      return this.#tables.physical(linear, false, user);
+    } catch (thrown) {
+      if (thrown instanceof VmExit) return -1;
+      throw thrown;
+    }
+  }
+
   /** Where code lies in the engine's memory; 0 where nothing can be read, which raises nothing. */
   #hostOfCode(linear: number, user: boolean): number {
     const bus = this.#bus;
@@ -270,7 +281,7 @@ export class AddressSpace {
     const entry = tlb.entry(linear, user, isLong(this.system));
     if (tlb.letsRead(entry, linear) && !bus.stale) return tlb.host(entry, linear);
     const { cr2 } = this.system;
-    const physical = this.#tables.physical(linear, false, user);
+    const physical = this.#physicalOfCode(linear, user);
     if (physical < 0) {
       this.#slow.pendingFault = undefined;
       this.#pageFault(cr2);

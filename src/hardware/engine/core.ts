@@ -3,6 +3,8 @@
  * the address space, and exact budgets. An engine of an architecture decides what runs next, and deals with what the
  * generated code leaves for.
  */
+
+import type { VmExit } from "../cpu/guest-operation.js";
 import { pageFaultRule } from "../cpu/paging.js";
 import { Fault, VECTOR } from "../cpu/processor.js";
 import { AddressSpace } from "./address-space.js";
@@ -117,7 +119,7 @@ export class Core<Mode extends CodeMode> {
   }
 
   /** EXIT.fault: what was raised. */
-  takeFault(): Fault {
+  takeFault(): Fault | VmExit {
     const { space } = this;
     const fault = space.takePendingFault() ?? asFault(this.#i32[EXIT_VECTOR >> 2]!, this.#i32[EXIT_ERROR_CODE >> 2]!);
     this.#i32[SLOW_EXIT >> 2] = 0;

@@ -264,7 +264,7 @@ export class Engine {
   /** How far to go without looking around. An interrupt that waits for the instruction after STI is looked at right behind it. */
   #pieceOf(limit: number): number {
     const processor = this.#processor;
-    const untilEvent = Math.max(1, processor.devicePort.nextEvent - processor.ticks);
+    const untilEvent = Math.max(1, processor.nextEvent - processor.ticks);
     return processor.shadow === "none" ? Math.min(limit, SLICE, untilEvent) : 1;
   }
 
@@ -365,7 +365,7 @@ export class Engine {
 
   #interrupt(): Stop | undefined {
     const processor = this.#processor;
-    if (processor.guest !== undefined && processor.guest.interrupts(processor) !== "guest")
+    if (processor.guest?.hostTakesInterrupts(processor))
       return this.#boundaryStep(
         () => void processor.guestMode.isLeftFor({ kind: "interrupt", acknowledge: () => this.#acknowledge() }),
       );
@@ -416,8 +416,9 @@ export class Engine {
     for (;;) {
       if (processor.ticks >= processor.devicePort.nextEvent) this.#timePasses();
       if (turns.several ? turns.pass() : processor.interruptible || processor.nmiWaits) return undefined;
+      if (processor.ticks >= processor.guestMode.deadline) return undefined;
       const enabled = turns.several ? turns.waitsForInterrupt : processor.registers.interruptFlag;
-      const waits = processor.devicePort.nextEvent !== Number.POSITIVE_INFINITY && this.#wakes();
+      const waits = processor.nextEvent !== Number.POSITIVE_INFINITY && this.#wakes();
       if (!enabled || !waits) {
         this.#value = value;
         processor.devices = devices;
@@ -426,7 +427,7 @@ export class Engine {
         return { reason: "halted", waitsForInput: enabled };
       }
       this.#changed();
-      processor.ticks = processor.devicePort.nextEvent;
+      processor.ticks = processor.nextEvent;
     }
   }
 
@@ -495,7 +496,7 @@ export class Engine {
     space.single = false;
     processor.left = this.#core.exitLeft(exit);
     processor.eip = this.#core.exitAddress(exit);
-    if (exit === EXIT.fault) this.#exception(this.#core.takeFault());
+    if (exit === EXIT.fault) this.#thrown(this.#core.takeFault());
     else if (exit === EXIT.bail) this.#core.bail();
     this.#begun = exit === EXIT.bail || exit === EXIT.repeat;
     if (space.hit !== undefined) processor.attention ??= LOOK_AROUND;

@@ -31,8 +31,8 @@ export class GuestMode {
   /** Whether an external interrupt is taken now, by the guest or by its host. */
   get letsInterruptsIn(): boolean {
     const processor = this.#processor;
-    const whose = this.operation?.interrupts(processor) ?? "guest";
-    if (whose !== "guest") return whose === "host";
+    const { operation } = this;
+    if (operation !== undefined) return operation.letsInterruptsIn(processor);
     return processor.registers.interruptFlag && this.letsEventsIn;
   }
 
@@ -40,6 +40,11 @@ export class GuestMode {
   get letsEventsIn(): boolean {
     const { virtualization } = this.#processor.system;
     return virtualization?.kind !== "svm" || virtualization.gif;
+  }
+
+  /** The tick at which the guest is left unless something else does so before; infinity without a guest. */
+  get deadline(): number {
+    return this.operation?.deadline(this.#processor) ?? Number.POSITIVE_INFINITY;
   }
 
   // ---- exits ------------------------------------------------------------------------------------------------------
@@ -61,6 +66,7 @@ export class GuestMode {
     processor.nextEip = processor.eip;
     this.operation!.leave(processor, exit, exit.vectoring, length);
     processor.eip = processor.nextEip;
+    processor.invalidate();
     processor.attention ??= LOOK_AROUND;
   }
 

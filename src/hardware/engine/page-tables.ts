@@ -2,6 +2,9 @@
  * Linear to physical for the engine: the walk, what is remembered on the way to a page table, and which page depends on
  * which entry. A page that the walker has read is kept out of what stores reach without asking (`Tlb.keepOut`).
  */
+import { VmExit } from "../cpu/guest-operation.js";
+import { NestedMemory } from "../cpu/nested-memory.js";
+import { nestedPagingOf } from "../cpu/nested-paging.js";
 import {
   newTranslation,
   type PhysicalMemory,
@@ -13,6 +16,7 @@ import {
 import { pagingMode } from "../cpu/paging-levels.js";
 import { Fault, VECTOR } from "../cpu/processor.js";
 import { CR4, FLAG, type SystemState } from "../cpu/state.js";
+import type { SvmGuest } from "../svm/state.js";
 import { BAIL, type BusMemory, type DecodedCode, OPEN_BUS } from "./bus-memory.js";
 import { EFLAGS_REST, SLOT_COUNT, TABLE_OF_MANY } from "./layout.js";
 import { crosses, frameOf, highOf, pageOf } from "./linear-address.js";
@@ -27,6 +31,11 @@ export const NO_PAGE = Number.NEGATIVE_INFINITY;
 /** A save, another process and another processor give equal lists that are not the same. */
 export const samePdptes = (a: readonly number[], b: readonly number[]): boolean =>
   a === b || (a.length === b.length && a.every((word, index) => word === b[index]));
+
+/** Which nested tables there are, if any. */
+type NestedRoot = bigint | NonNullable<SvmGuest["nested"]> | undefined;
+const nestedRoot = ({ virtualization }: SystemState): NestedRoot =>
+  virtualization?.kind === "vmx" ? virtualization.guest?.eptp : virtualization?.guest?.nested;
 
 export class PageTables {
   /** Of the open value; the engine keeps it true. */
@@ -52,8 +61,17 @@ export class PageTables {
   readonly #tableOf = new Float64Array(SLOT_COUNT);
   /** Slots the walker has read since the last `forget`. */
   #tableSlots: number[] = [];
+  /** The guest's memory where nested translation is between it and the machine's; undefined where nothing is. */
+  #guestMemory: NestedMemory | undefined;
   /** What the translations follow from, beside memory. */
-  readonly #translationsOf = { cr0: 0, cr3: 0, cr4: 0, efer: 0, pdptes: [] as readonly number[] };
+  readonly #translationsOf = {
+    cr0: 0,
+    cr3: 0,
+    cr4: 0,
+    efer: 0,
+    pdptes: [] as readonly number[],
+    nested: undefined as NestedRoot,
+  };
 
   constructor(buffer: ArrayBuffer, bus: BusMemory, tlb: Tlb, code: DecodedCode, pageFault: (linear: number) => void) {
     this.#i32 = new Int32Array(buffer);
@@ -76,7 +94,14 @@ export class PageTables {
   get areCurrent(): boolean {
     const { cr0, cr3, cr4, efer, pdptes } = this.system;
     const of = this.#translationsOf;
-    return of.cr0 === cr0 && of.cr3 === cr3 && of.cr4 === cr4 && of.efer === efer && samePdptes(of.pdptes, pdptes);
+    return (
+      of.cr0 === cr0 &&
+      of.cr3 === cr3 &&
+      of.cr4 === cr4 &&
+      of.efer === efer &&
+      samePdptes(of.pdptes, pdptes) &&
+      of.nested === nestedRoot(this.system)
+    );
   }
 
   /** Forgets all tables, and begins in the name of the present control registers. */
@@ -89,10 +114,23 @@ export class PageTables {
       this.#translationsOf.cr4 = system.cr4;
       this.#translationsOf.efer = system.efer;
       this.#translationsOf.pdptes = system.pdptes;
+      this.#forgetGuest(system);
     }
     this.#directory.fill(0);
     for (const slot of this.#tableSlots) this.#bus.slots.flags[slot]! &= ~SLOT.TABLE;
     if (this.#tableSlots.length > 0) this.#tableSlots = [];
+  }
+
+  #forgetGuest(system: SystemState): void {
+    const root = nestedRoot(system);
+    if (root === this.#translationsOf.nested) {
+      this.#guestMemory?.flush();
+      return;
+    }
+    this.#translationsOf.nested = root;
+    const nested = nestedPagingOf(system);
+    if (nested === undefined) this.#guestMemory = undefined;
+    else this.#guestMemory = new NestedMemory(this.#walker, nested);
   }
 
   // ---- walks ------------------------------------------------------------------------------------------------------
@@ -119,8 +157,13 @@ export class PageTables {
   /** Where a write of generated code would go, or -1: sets no flags and raises nothing. */
   wouldWrite(linear: number): number {
     this.#setAccess(linear, true, this.#tlb.user, false);
-    const { physical } = this.#walk(linear, false);
-    return physical < 0 ? -1 : this.#bus.onBus(physical);
+    try {
+      const { physical } = this.#walk(linear, false);
+      return physical < 0 ? -1 : this.#bus.onBus(physical);
+    } catch (thrown) {
+      if (thrown instanceof VmExit) return -1;
+      throw thrown;
+    }
   }
 
   /** What the processor accesses at CPL 3 as the supervisor it accesses by itself: SMAP holds whatever EFLAGS.AC is. */
@@ -134,6 +177,8 @@ export class PageTables {
 
   /** The walk for `#access`, from the page table on if the way there is known. */
   #walk(linear: number, setFlags: boolean): Translation {
+    if (this.#guestMemory !== undefined)
+      return this.#guestMemory.translate(this.system, linear, this.#access, setFlags, this.translation);
     const known = this.#knownDirectory(linear);
     const out = translate(
       this.#walker,
@@ -155,7 +200,7 @@ export class PageTables {
 
   /** How the page table of an address was reached the last time; 0 if that is not known. */
   #knownDirectory(linear: number): number {
-    if (this.#bus.stale) return 0;
+    if (this.#bus.stale || this.#guestMemory !== undefined) return 0;
     const range = (linear >>> pagingMode(this.system).rangeShift) & (DIRECTORY_SIZE - 1);
     return this.#directoryHigh[range] === highOf(linear) ? this.#directory[range]! : 0;
   }

@@ -226,6 +226,11 @@ export class Processor implements ProcessorPort {
     this.faultMet = true;
   }
 
+  /** Tick of the next thing that happens by itself. */
+  get nextEvent(): number {
+    return Math.min(this.devicePort.nextEvent, this.guestMode.deadline);
+  }
+
   /** An NMI waits that is let in. */
   get nmiWaits(): boolean {
     return this.waiting.nmiWaits && this.guestMode.letsEventsIn;
@@ -355,7 +360,10 @@ export class Processor implements ProcessorPort {
     this.#system.change(change);
     if (change.segments || change.cr0 !== undefined || change.debug) this.present.forget();
     if (change.debug || "virtualization" in change) this.devicePort.forgetPorts();
-    if ("virtualization" in change) this.attention ??= LOOK_AROUND;
+    if ("virtualization" in change) {
+      this.invalidate();
+      this.attention ??= LOOK_AROUND;
+    }
     // No way depends on where pages are.
     if (change.cr3 === undefined && change.cr2 === undefined) {
       this.#ways.forget();

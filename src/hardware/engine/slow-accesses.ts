@@ -4,6 +4,7 @@
  * The generated code may store to page tables and decoded code only when its instruction runs alone (`single`); otherwise
  * it leaves before the instruction (EXIT.bail) and comes back with it alone.
  */
+import { VmExit } from "../cpu/guest-operation.js";
 import { Fault, VECTOR } from "../cpu/processor.js";
 import { BAIL, type BusMemory, type DecodedCode } from "./bus-memory.js";
 import { EXIT, EXIT_ERROR_CODE, EXIT_VECTOR, NO_VECTOR, SLOW_EXIT } from "./layout.js";
@@ -19,8 +20,8 @@ export class SlowAccesses {
   single = false;
   /** Slots ran out in the middle of a block. */
   wantsRoom = false;
-  /** The fault behind an EXIT.fault. */
-  pendingFault: Fault | undefined;
+  /** What is behind an EXIT.fault. */
+  pendingFault: Fault | VmExit | undefined;
   readonly #i32: Int32Array;
   readonly #bus: BusMemory;
   readonly #tlb: Tlb;
@@ -61,7 +62,7 @@ export class SlowAccesses {
     return EXIT.fault;
   }
 
-  fault(fault: Fault): number {
+  fault(fault: Fault | VmExit): number {
     this.pendingFault = fault;
     this.#i32[EXIT_VECTOR >> 2] = NO_VECTOR;
     return EXIT.fault;
@@ -69,7 +70,7 @@ export class SlowAccesses {
 
   exitFor(thrown: unknown): number {
     if (thrown === BAIL) return EXIT.bail;
-    if (!(thrown instanceof Fault)) throw thrown;
+    if (!(thrown instanceof Fault || thrown instanceof VmExit)) throw thrown;
     return this.fault(thrown);
   }
 

@@ -4,27 +4,12 @@
  * in EFLAGS".
  */
 import type { GuestOperation } from "../cpu/guest-operation.js";
-import type { ProcessorPort } from "../cpu/processor.js";
 import { leave } from "./exit.js";
-import { check, type Intercept, interceptNamed, isSet, runningGuest } from "./intercepts.js";
+import { check, interceptNamed, isSet, runningGuest } from "./intercepts.js";
 import { acknowledgeVirtualInterrupt, gif, letsInterruptsIn, setSvm, virtualInterrupt } from "./interrupts.js";
 
 const INTR = interceptNamed("INTR");
 const VINTR = interceptNamed("VINTR");
-
-function intercepts(port: ProcessorPort, entry: Intercept): boolean {
-  const guest = runningGuest(port);
-  return guest !== undefined && isSet(guest, entry);
-}
-
-/**
- * Whose physical interrupts are. One that is not intercepted is for a handler of the guest, and both its IF and, with
- * V_INTR_MASKING, the host's have to let it in; the manual has the host's alone.
- */
-function interrupts(port: ProcessorPort): "host" | "host-masked" | "guest" {
-  if (intercepts(port, INTR)) return letsInterruptsIn(port.system, port.getEflags()) ? "host" : "host-masked";
-  return runningGuest(port)?.hostInterrupts === false ? "host-masked" : "guest";
-}
 
 export const svmGuest: GuestOperation = Object.freeze({
   check,
@@ -41,12 +26,17 @@ export const svmGuest: GuestOperation = Object.freeze({
     return true;
   },
   timestampOffset: (port) => runningGuest(port)?.timestampOffset ?? 0n,
-  interrupts,
-  // What is intercepted as a virtual interrupt is told before a physical one, which goes on waiting.
-  boundary: (port, above) =>
-    above === "interrupts" && virtualInterrupt(port.system, port.getEflags()) !== undefined && intercepts(port, VINTR)
-      ? { kind: "virtual-interrupt" }
-      : undefined,
+  hostTakesInterrupts(port) {
+    const guest = runningGuest(port);
+    return guest !== undefined && isSet(guest, INTR);
+  },
+  letsInterruptsIn: (port) => letsInterruptsIn(port.system, port.getEflags()),
+  boundary(port, above) {
+    const guest = runningGuest(port);
+    if (above !== "interrupts" || guest === undefined || !isSet(guest, VINTR)) return undefined;
+    const vector = virtualInterrupt(port.system, port.getEflags());
+    return vector === undefined ? undefined : { kind: "virtual-interrupt" };
+  },
   takeVirtualInterrupt(port) {
     const vector = virtualInterrupt(port.system, port.getEflags());
     if (vector !== undefined) acknowledgeVirtualInterrupt(port);

@@ -47,6 +47,7 @@ function guestOf(port: ProcessorPort, { image, pin, primary, secondary }: EntryC
     eptp: ept ? quadOf(image, "EPT pointer") : undefined,
     vpid: has(secondary, SECONDARY["enable VPID"]) ? word("Virtual-processor identifier (VPID)") : 0,
     preemption: timer ? timerExpiry(port, word("VMX-preemption timer value")) : undefined,
+    trapPending: false,
     functions: has(secondary, SECONDARY["enable VM functions"]) ? quadOf(image, "VM-function controls") : 0n,
     eptpList: physicalOf(image, "EPTP-list address"),
   });
