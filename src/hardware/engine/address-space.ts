@@ -38,7 +38,6 @@ export class AddressSpace {
   readonly #slow: SlowAccesses;
   readonly #watched = new WatchedData();
   readonly #code: DecodedCode;
-  readonly #pageFault: (linear: number) => void;
   /** What the generated code calls when the TLB does not know. */
   readonly slowPaths: Omit<SlowPaths, "leave" | "system">;
 
@@ -49,7 +48,6 @@ export class AddressSpace {
     pageFault: (linear: number) => void,
   ) {
     this.#code = code;
-    this.#pageFault = pageFault;
     this.checks = new AccessChecks(buffer);
     this.#bus = new BusMemory(buffer, slotLimit, code);
     this.#tlb = new Tlb(buffer, this.#bus.slots, this.#watched);
@@ -267,7 +265,7 @@ export class AddressSpace {
   /** -1 where a guest would be left, too. */
   #physicalOfCode(linear: number, user: boolean): number {
     try {
-      return this.#tables.physical(linear, false, user);
+      return this.#tables.lookedAt(linear, user);
     } catch (thrown) {
       if (thrown instanceof VmExit) return -1;
       throw thrown;
@@ -280,11 +278,9 @@ export class AddressSpace {
     const tlb = this.#tlb;
     const entry = tlb.entry(linear, user, isLong(this.system));
     if (tlb.letsRead(entry, linear) && !bus.stale) return tlb.host(entry, linear);
-    const { cr2 } = this.system;
     const physical = this.#physicalOfCode(linear, user);
     if (physical < 0) {
       this.#slow.pendingFault = undefined;
-      this.#pageFault(cr2);
       return 0;
     }
     const frame = frameOf(physical);

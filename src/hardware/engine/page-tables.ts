@@ -146,6 +146,13 @@ export class PageTables {
     return this.#bus.onBus(physical);
   }
 
+  /** The same of what is looked at beside the program, which raises nothing. */
+  lookedAt(linear: number, user: boolean): number {
+    this.#setAccess(linear, false, user, false);
+    const { physical } = this.#walk(linear, true);
+    return physical < 0 ? -1 : this.#bus.onBus(physical);
+  }
+
   /** The same; throws #PF. */
   translate(linear: number, write: boolean, user: boolean, fetch = false): number {
     const physical = this.physical(linear, write, user, fetch);
