@@ -21,8 +21,14 @@ const page = (value: bigint): number => Number(value & ~0xfffn);
 function nestedControls(port: ProcessorPort, vmcb: number): SvmGuest["nested"] {
   if (readNumber(port, vmcb, "NP_ENABLE") === 0) return undefined;
   const { cr0, cr4, efer } = port.system;
-  return Object.freeze({ cr3: page(readField(port, vmcb, "N_CR3")), cr0, cr4, efer });
+  const cr3 = page(readField(port, vmcb, "N_CR3"));
+  const same = last.cr3 === cr3 && last.cr0 === cr0 && last.cr4 === cr4 && last.efer === efer;
+  if (!same) last = Object.freeze({ cr3, cr0, cr4, efer });
+  return last;
 }
+
+/** The same values give the same record: what is remembered of nested translations is known by it. */
+let last: NonNullable<SvmGuest["nested"]> = Object.freeze({ cr3: 0, cr0: 0, cr4: 0, efer: 0 });
 
 function interruptControls(port: ProcessorPort, vmcb: number): SvmGuest["virtualInterrupt"] {
   const read = (name: string): number => readNumber(port, vmcb, name);
