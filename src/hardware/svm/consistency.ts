@@ -113,6 +113,12 @@ export const consistencyChecks: readonly ConsistencyCheck[] = Object.freeze([
 /** The first check that the VMCB at a physical address fails, as a sentence; undefined where it passes all. */
 export function refusedState(port: ProcessorPort, vmcb: number): string | undefined {
   const { cr0, model } = port.system;
-  const looked: Looked = { field: (name) => readField(port, vmcb, name), model: models[model], hostCr0: cr0 };
+  const known = new Map<string, bigint>();
+  const field = (name: string): bigint => {
+    const value = known.get(name) ?? readField(port, vmcb, name);
+    known.set(name, value);
+    return value;
+  };
+  const looked: Looked = { field, model: models[model], hostCr0: cr0 };
   return consistencyChecks.find(({ fails }) => fails(looked))?.check;
 }

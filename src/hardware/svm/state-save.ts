@@ -23,7 +23,7 @@ const [RAX, RSP] = [0, 4] as const;
 const WORD = 0xffff_ffffn;
 
 /** An address or a base as it lies in memory. */
-const unsigned = (address: number): bigint => BigInt.asUintN(64, BigInt(address));
+const unsigned = (address: number): bigint | number => (address >= 0 ? address : BigInt.asUintN(64, BigInt(address)));
 /** A base as it is loaded: bits 48 to 63 become those of bit 47. */
 const canonical = (value: bigint): number => Number(BigInt.asIntN(48, value));
 const lowWord = (value: bigint): number => Number(value & WORD);
@@ -218,7 +218,7 @@ export function saveRest(port: ProcessorPort, vmcb: number): void {
 }
 
 const kept = (value: bigint, kind: 32 | 64 | "address"): bigint =>
-  kind === "address" ? unsigned(canonical(value)) : BigInt.asUintN(kind, value);
+  kind === "address" ? BigInt.asUintN(64, BigInt(canonical(value))) : BigInt.asUintN(kind, value);
 
 /** What VMLOAD does. */
 export function loadRest(port: ProcessorPort, vmcb: number): void {

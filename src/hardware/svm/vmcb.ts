@@ -119,14 +119,31 @@ export const vmcbFields: readonly VmcbField[] = Object.freeze([
   ...stateSave.map(described("state save", SAVE_AREA)),
 ]);
 
-const byName = new Map(vmcbFields.map((field) => [field.name, field]));
+/** A field with where it stands: its dword, the bit it begins at, and as many bits as it has, of those below 64. */
+interface PlacedField {
+  readonly field: VmcbField;
+  readonly dword: number;
+  readonly shift: number;
+  readonly mask: number;
+}
 
-/** A field by its name. */
-export function vmcbField(name: string): VmcbField {
+const placed = (field: VmcbField): PlacedField => ({
+  field,
+  dword: field.offset & ~3,
+  shift: (field.offset & 3) * 8 + field.bit,
+  mask: field.bits >= 32 ? 0xffffffff : 2 ** field.bits - 1,
+});
+
+const byName = new Map(vmcbFields.map((field) => [field.name, placed(field)]));
+
+function placedField(name: string): PlacedField {
   const found = byName.get(name);
   if (found === undefined) throw new TypeError(`no field of a VMCB is named ${name}`);
   return found;
 }
+
+/** A field by its name. */
+export const vmcbField = (name: string): VmcbField => placedField(name).field;
 
 /** What reads and writes memory by physical addresses. */
 export type PhysicalMemory = Pick<ProcessorPort, "readPhysical" | "writePhysical">;
@@ -142,38 +159,30 @@ export function writeQuad(memory: PhysicalMemory, physical: number, value: bigin
   memory.writePhysical(physical + 4, Number((value >> 32n) & WORD));
 }
 
-/** Where a field of at most 32 bits stands: its dword, and the bit it begins at. */
-const placeOf = ({ offset, bit }: VmcbField): readonly [dword: number, shift: number] => [
-  offset & ~3,
-  (offset & 3) * 8 + bit,
-];
-const maskOf = (bits: number): number => 2 ** bits - 1;
-
 /** A field of the VMCB at a physical address; unsigned. */
 export function readField(memory: PhysicalMemory, vmcb: number, name: string): bigint {
-  const field = vmcbField(name);
-  if (field.bits === 64) return readQuad(memory, vmcb + field.offset);
-  return BigInt(readNumber(memory, vmcb, name));
+  const { field } = placedField(name);
+  return field.bits === 64 ? readQuad(memory, vmcb + field.offset) : BigInt(readNumber(memory, vmcb, name));
 }
 
 /** The same of a field of at most 32 bits. */
 export function readNumber(memory: PhysicalMemory, vmcb: number, name: string): number {
-  const field = vmcbField(name);
-  const [dword, shift] = placeOf(field);
-  return ((memory.readPhysical(vmcb + dword) >>> shift) & maskOf(field.bits)) >>> 0;
+  const { dword, shift, mask } = placedField(name);
+  return ((memory.readPhysical(vmcb + dword) >>> shift) & mask) >>> 0;
 }
 
 /** Writes a field; what else its dword holds stays. Bits beyond its width are dropped. */
 export function writeField(memory: PhysicalMemory, vmcb: number, name: string, value: bigint | number): void {
-  const field = vmcbField(name);
-  const whole = BigInt.asUintN(field.bits, BigInt(value));
-  if (field.bits === 64) {
-    writeQuad(memory, vmcb + field.offset, whole);
-    return;
-  }
-  const [dword, shift] = placeOf(field);
-  const others = field.bits === 32 ? 0 : memory.readPhysical(vmcb + dword) & ~(maskOf(field.bits) << shift);
-  memory.writePhysical(vmcb + dword, (others | (Number(whole) << shift)) >>> 0);
+  const { field, dword, shift, mask } = placedField(name);
+  const at = vmcb + dword;
+  if (field.bits < 64) {
+    const low = typeof value === "number" ? value : Number(value & WORD);
+    const others = field.bits === 32 ? 0 : memory.readPhysical(at) & ~(mask << shift);
+    memory.writePhysical(at, (others | ((low & mask) << shift)) >>> 0);
+  } else if (typeof value === "number" && value >= 0) {
+    memory.writePhysical(at, value >>> 0);
+    memory.writePhysical(at + 4, Math.floor(value / 2 ** 32));
+  } else writeQuad(memory, at, BigInt.asUintN(64, BigInt(value)));
 }
 
 /** A VMCB as people read it: every field by its name. */
