@@ -294,6 +294,18 @@ const modes: readonly SvmCell[] = [
     exit: "NPF",
   },
   {
+    name: "CR8 that is V_TPR",
+    code: "bits 64\nmov rbx, cr8\nmov eax, 9\nmov cr8, rax\nmov rax, cr8\nshl rbx, 8\nor rax, rbx\nbits 32",
+    fields: { ...wide, V_INTR_MASKING: 1, V_TPR: 3 },
+    exit: "VMMCALL",
+  },
+  {
+    name: "the time-stamp counter with an offset",
+    code: "rdtsc\nmov eax, edx\nand eax, 0xffffff00",
+    fields: { TSC_OFFSET: 0x1234_5600_0000_0000n },
+    exit: "VMMCALL",
+  },
+  {
     name: "compatibility mode",
     code: "mov eax, 0x55",
     fields: { ...wide, "CS.attrib": 0xc9b },

@@ -15,7 +15,7 @@ export interface SvmState {
 export interface SvmGuest {
   /** Of the VMCB. */
   readonly vmcb: number;
-  /** Intercept vectors in the order of the VMCB's control area, five words from offset 0. */
+  /** Intercept vectors in the order of the VMCB's control area, six words from offset 0. */
   readonly intercepts: readonly number[];
   readonly ioPermissions: number;
   readonly msrPermissions: number;
