@@ -126,7 +126,7 @@ function ofNestedFault(fault: NestedFault, { eptp }: VmxGuest): ExitInformation 
   };
 }
 
-const taskSources = { call: 0, iret: 1, jump: 2, gate: 3 } as const;
+const taskSources = { call: 0, return: 1, jump: 2, interrupt: 3 } as const;
 
 const { VALID, TYPE_SHIFT, TYPE } = INTERRUPTION;
 const NMI = (VALID | (TYPE.NMI << TYPE_SHIFT) | 2) >>> 0;

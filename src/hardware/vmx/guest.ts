@@ -53,8 +53,9 @@ export const vmxGuest: GuestOperation = Object.freeze<GuestOperation>({
 
   hostTakesInterrupts: (port) => has(guestOf(port).pin, PIN["external-interrupt exiting"]),
 
-  leave(port, { cause }, vectoring, length) {
+  leave(port, exit, vectoring, length) {
+    const { cause } = exit;
     const behind = cause.kind === "tpr-below-threshold" ? length : 0;
-    leaveGuest(port, cause, vectoring, length, port.eip + behind);
+    leaveGuest(port, cause, vectoring ?? exit.vectoring, length, port.eip + behind);
   },
 });
