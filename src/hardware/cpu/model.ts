@@ -68,6 +68,7 @@ const NOT_HERE: ReadonlySet<Feature> = new Set<Feature>([
   "3DNOWEXT",
   "FFXSR",
   "ALTMOVCR8",
+  "SKINIT",
 ]);
 
 /** All of CR0 that the 486 brought is in its successors, too; ET reads as 1 whatever is written. */
@@ -143,10 +144,12 @@ const PHENOM = [
     "CX16",
     "POPCNT",
     "LAHF_LM",
+    "SVM",
     "ALTMOVCR8",
     "ABM",
     "SSE4A",
     "MISALIGNSSE",
+    "SKINIT",
   ] as const),
   ...([
     "PREFETCHW",
@@ -160,6 +163,9 @@ const PHENOM = [
     "3DNOWEXT",
     "3DNOW",
     "INVTSC",
+    "NPT",
+    // What the part's own stepping had not, and the next one of its family (Shanghai) brought.
+    "NRIPS",
   ] as const),
 ] as const satisfies readonly Feature[];
 const MAX = [

@@ -15,6 +15,27 @@ export const rules = {
     check: "The instruction is privileged and CPL is not 0.",
     spec: 'SDM Vol. 3A, "Privileged Instructions"',
   },
+  // AMD-V.
+  "svm-off": {
+    check: "An instruction of AMD-V is used while EFER.SVME is clear.",
+    spec: 'AMD64 Vol. 2, "Enabling SVM"',
+  },
+  "vmcb-address": {
+    check: "rAX is no physical address of a virtual machine control block: not on 4 KiB, or beyond those of the model.",
+    spec: 'AMD64 Vol. 3, "VMRUN—Run Virtual Machine"',
+  },
+  "vmmcall-not-intercepted": {
+    check: "VMMCALL is used where no hypervisor intercepts it.",
+    spec: 'AMD64 Vol. 3, "VMMCALL—Call VMM"',
+  },
+  "svm-disabled": {
+    check: "EFER.SVME would be set while VM_CR.SVMDIS is set.",
+    spec: 'AMD64 Vol. 2, "VM_CR MSR (C001_0114h)"',
+  },
+  "svm-in-use": {
+    check: "VM_CR.SVMDIS would be set while EFER.SVME is set.",
+    spec: 'AMD64 Vol. 2, "VM_CR MSR (C001_0114h)"',
+  },
   // Control, debug and model-specific registers, paging, SYSENTER.
   "no-control-register": {
     check: "The model has no control register of that number.",

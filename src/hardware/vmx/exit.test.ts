@@ -185,8 +185,12 @@ describe("VM entry", () => {
 
   it("with a pending monitor trap leaves again before the first instruction", () => {
     const port = enter((to) => set(to, "VM-entry interruption-information field", 0x80000700));
-    expect(port.guest).toBeUndefined();
-    expect(read(port, "Exit reason", "Guest RIP")).toEqual([REASON.MONITOR_TRAP_FLAG, 0x1234]);
+    expect(port.injected).toBeUndefined();
+    expect(port.guest!.boundary(port, "traps")).toEqual({ kind: "monitor-trap" });
+    const other = enter();
+    expect(other.guest!.boundary(other, "traps")).toBeUndefined();
+    other.guest!.stepped(other);
+    expect(other.guest!.boundary(other, "traps")).toEqual({ kind: "monitor-trap" });
   });
 });
 

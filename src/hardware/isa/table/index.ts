@@ -18,6 +18,7 @@ import { sseConvertRows } from "./sse-convert.js";
 import { sseRoundRows } from "./sse-round.js";
 import { sseStringRows } from "./sse-string.js";
 import { stringRows } from "./string.js";
+import { svmRows } from "./svm.js";
 import { systemRows } from "./system.js";
 import { systemRegisterMoveRows } from "./system-register-moves.js";
 import { vectorElementRows } from "./vector-element.js";
@@ -47,6 +48,7 @@ export const rows: readonly Row[] = Object.freeze([
   ...systemRows,
   ...systemRegisterMoveRows,
   ...fastSystemCallRows,
+  ...svmRows,
   ...randomRows,
   ...vmxRows,
   ...vectorMoveRows,
