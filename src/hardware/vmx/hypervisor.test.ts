@@ -253,6 +253,15 @@ describe("a hypervisor in machine code", () => {
     expect(names(run("ud2"))).toEqual(["Triple fault"]);
   });
 
+  it("has a guest that cannot clear the bits that VMX operation fixes", () => {
+    const stores = { "Exception bitmap": 1 << 13 };
+    const end = run("mov rax, cr0\n and eax, ~0x20\n mov cr0, rax\n hlt", stores);
+    expect(names(end)[0]).toBe("Exception or non-maskable interrupt (NMI)");
+    expect(names(run("mov rax, cr4\n and eax, ~0x2000\n mov cr4, rax\n hlt", stores))[0]).toBe(
+      "Exception or non-maskable interrupt (NMI)",
+    );
+  });
+
   it("steps through the guest with the monitor trap flag", () => {
     const end = run("nop\n nop\n inc rcx\n hlt", {
       "Primary processor-based VM-execution controls": CONTROLS.primary | (1 << 27),
