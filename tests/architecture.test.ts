@@ -61,6 +61,12 @@ const testedAlone = [
   ...["RDRAND NFx 0F C7 F0+i Rv", "RDSEED NFx 0F C7 F8+i Rv"],
   // Passes the turn: several-processors.test.ts.
   "PAUSE F3 90",
+  // In src/hardware/vmx/instructions.test.ts.
+  ...["VMXON F3 0F C7 /6 Mq", "VMXOFF NP 0F 01 C4", "VMCALL NP 0F 01 C1", "VMCLEAR 66 0F C7 /6 Mq"],
+  ...["VMPTRLD NP 0F C7 /6 Mq", "VMPTRST NP 0F C7 /7 Mq", "VMREAD NP 0F 78 /r Ed Gd", "VMREAD NP 0F 78 /r Eq Gq"],
+  ...["VMWRITE NP 0F 79 /r Gd Ed", "VMWRITE NP 0F 79 /r Gq Eq", "VMLAUNCH NP 0F 01 C2", "VMRESUME NP 0F 01 C3"],
+  ...["INVEPT 66 0F 38 80 /r Gd Mdq", "INVEPT 66 0F 38 80 /r Gq Mdq", "VMFUNC NP 0F 01 D4"],
+  ...["INVVPID 66 0F 38 81 /r Gd Mdq", "INVVPID 66 0F 38 81 /r Gq Mdq"],
 ];
 
 const files = readdirSync(source, { recursive: true, encoding: "utf8" })

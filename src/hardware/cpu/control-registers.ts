@@ -3,6 +3,7 @@
  * registers of PAE paging. MOV, LMSW and task switches come here.
  * Spec: SDM Vol. 3A, "Control Registers", "PDPTE Registers", "Invalidation of TLBs and Paging-Structure Caches".
  */
+import { isFixedOtherwise } from "../vmx/capabilities.js";
 import { models } from "./model.js";
 import { PTE, pdpteReserved } from "./paging-levels.js";
 import { Fault, type ProcessorPort, VECTOR } from "./processor.js";
@@ -60,6 +61,7 @@ export function writeCr0(port: ProcessorPort, value: number): void {
   if ((value & CR0.PG) !== 0 && (value & CR0.PE) === 0) throw new Fault(VECTOR.GP, 0, "cr0-pg-without-pe");
   if ((value & CR0.NW) !== 0 && (value & CR0.CD) === 0) throw new Fault(VECTOR.GP, 0, "cr0-nw-without-cd");
   const cr0 = (value & models[model].cr0) | CR0.ET;
+  if (isFixedOtherwise(port.system, 0, cr0)) throw new Fault(VECTOR.GP, 0, "vmx-fixed-bits");
   const changed = old ^ cr0;
   const efer = (changed & CR0.PG) !== 0 ? eferWith(port, cr0) : port.system.efer;
   const change: Partial<SystemState> = efer === port.system.efer ? { cr0 } : { cr0, efer };
@@ -86,6 +88,7 @@ export function writeCr4(port: ProcessorPort, value: number): void {
   const { cr0, cr3, cr4: old, efer, model, pdptes } = port.system;
   if ((value & ~models[model].cr4) !== 0) throw new Fault(VECTOR.GP, 0, "cr4-reserved");
   const cr4 = value | 0;
+  if (isFixedOtherwise(port.system, 4, cr4)) throw new Fault(VECTOR.GP, 0, "vmx-fixed-bits");
   const changed = old ^ cr4;
   if ((cr4 & CR4.PAE) === 0 && (efer & EFER.LMA) !== 0) throw new Fault(VECTOR.GP, 0, "cr4-pae-in-long-mode");
   const paging = (changed & (CR4.PAE | CR4.PGE | CR4.PSE | CR4.SMEP)) !== 0;

@@ -135,7 +135,7 @@ describe("a processor model", () => {
     expect(models.pentium.cr4).toBe(CR4.VME | CR4.PVI | CR4.TSD | CR4.DE | CR4.PSE | CR4.MCE);
     const pentium2 = models.pentium.cr4 | CR4.PAE | CR4.PGE | CR4.PCE;
     expect(models.pentium2.cr4 & ~CR4.OSFXSR).toBe(pentium2);
-    expect(models.core2.cr4 & ~(CR4.OSFXSR | CR4.OSXMMEXCPT)).toBe(pentium2);
+    expect(models.core2.cr4 & ~(CR4.OSFXSR | CR4.OSXMMEXCPT)).toBe(pentium2 | CR4.VMXE);
   });
 
   it("has one register at each address", () => {

@@ -35,9 +35,10 @@ function access(
   return (BigInt(end.registers.edx) << 32n) | BigInt(end.registers.eax);
 }
 
-const here = (model: ModelName, { needs, ofApic }: ModelSpecificRegister): boolean => includes(model, needs) && !ofApic;
+const here = (model: ModelName, { needs, ofApic, isThere }: ModelSpecificRegister): boolean =>
+  includes(model, needs) && !ofApic && isThere?.(models[model]) !== false;
 const counts = ({ name }: ModelSpecificRegister): boolean => /TIME_STAMP|TSC/.test(name);
-const elsewhere = ({ name }: ModelSpecificRegister): boolean => /_BASE$|EFER/.test(name);
+const elsewhere = ({ name }: ModelSpecificRegister): boolean => /_BASE$|EFER|IA32_VMX_/.test(name);
 
 describe("model-specific registers", () => {
   it.each(modelNames.filter((name) => includes(name, "MSR")))(

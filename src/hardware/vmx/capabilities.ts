@@ -6,8 +6,8 @@
 import { type Model, models } from "../cpu/model.js";
 import type { ModelSpecificRegister } from "../cpu/msr-table.js";
 import type { ProcessorPort } from "../cpu/processor.js";
-import { CR0, CR4 } from "../cpu/state.js";
-import { allowedSettings, type ControlWord, controlWords, VM_FUNCTION } from "./controls.js";
+import { CR0, CR4, type SystemState } from "../cpu/state.js";
+import { allowedSettings, type ControlWord, controlWords, has, SECONDARY, VM_FUNCTION } from "./controls.js";
 import { HIGHEST_INDEX, LAYOUT } from "./fields.js";
 import { REVISION } from "./vmcs.js";
 
@@ -72,6 +72,14 @@ export function supportsCr0(value: number, unrestricted = false): boolean {
 /** Whether VMX operation on a model supports a value of CR4. */
 export const supportsCr4 = ({ cr4 }: Model, value: number): boolean =>
   (value & CR4_FIXED) !== 0 && (value & ~cr4) === 0;
+
+/** Whether a processor in VMX operation refuses a value of CR0 or CR4. */
+export function isFixedOtherwise({ virtualization, model }: SystemState, number: 0 | 4, value: number): boolean {
+  if (virtualization?.kind !== "vmx") return false;
+  const { guest } = virtualization;
+  const unrestricted = guest !== undefined && has(guest.secondary, SECONDARY["unrestricted guest"]);
+  return number === 0 ? !supportsCr0(value, unrestricted) : !supportsCr4(models[model], value);
+}
 
 /** IA32_FEATURE_CONTROL. */
 export const FEATURE_CONTROL = { name: "IA32_FEATURE_CONTROL", LOCKED: 1n, VMX_OUTSIDE_SMX: 4n } as const;

@@ -8,7 +8,6 @@ import { type EntryContext, entryContext } from "./check-context.js";
 import { has, PIN, PRIMARY, SECONDARY } from "./controls.js";
 import { firstFailed } from "./entry-checks.js";
 import { eventOf } from "./events.js";
-import { leaveGuest } from "./exit.js";
 import { ENTRY_FAILURE, REASON } from "./exit-reasons.js";
 import type { FieldName } from "./fields.js";
 import { loadGuestState, timerExpiry } from "./guest-state.js";
@@ -19,7 +18,8 @@ import { VM_ERROR } from "./vm-errors.js";
 import { physicalOf, quadOf, setLaunched, wordOf, writeWord } from "./vmcs.js";
 
 /** What the guest is held to. */
-function guestOf(port: ProcessorPort, { image, pin, primary, secondary }: EntryContext): VmxGuest {
+function guestOf(port: ProcessorPort, context: EntryContext): VmxGuest {
+  const { image, pin, primary, secondary } = context;
   const word = (name: FieldName): number => wordOf(image, name);
   const targets = Array.from({ length: Math.min(word("CR3-target count"), CR3_TARGETS) }, (_, index) =>
     quadOf(image, `CR3-target value ${index as 0 | 1 | 2 | 3}`),
@@ -47,7 +47,7 @@ function guestOf(port: ProcessorPort, { image, pin, primary, secondary }: EntryC
     eptp: ept ? quadOf(image, "EPT pointer") : undefined,
     vpid: has(secondary, SECONDARY["enable VPID"]) ? word("Virtual-processor identifier (VPID)") : 0,
     preemption: timer ? timerExpiry(port, word("VMX-preemption timer value")) : undefined,
-    trapPending: false,
+    trapPending: injectedEvent(context) === "mtf",
     functions: has(secondary, SECONDARY["enable VM functions"]) ? quadOf(image, "VM-function controls") : 0n,
     eptpList: physicalOf(image, "EPTP-list address"),
   });
@@ -69,11 +69,7 @@ const injectedEvent = ({ image }: EntryContext): ReturnType<typeof eventOf> =>
 
 function inject(port: ProcessorPort, context: EntryContext): void {
   const event = injectedEvent(context);
-  if (event === undefined) return;
-  if (event === "mtf") {
-    leaveGuest(port, { kind: "monitor-trap" }, undefined, 0, port.nextEip);
-    return;
-  }
+  if (event === undefined || event === "mtf") return;
   const { pending } = port.between;
   const nmi = event.type === "nmi";
   port.setBetween({

@@ -227,9 +227,6 @@ export interface ExplainedExit {
 /**
  * What an exit reason and its qualification, as the VMCS has them, mean. Bits 15:0 of the reason are its number, bit 31 says
  * that VM entry failed. Spec: SDM Vol. 3C, "Basic VM-Exit Information".
- *
- * @example
- * explainExit(30, 0x3f8_0009n).qualification.port // => "0x3f8"
  */
 export function explainExit(reason: number, qualification: bigint): ExplainedExit {
   const number = reason & 0xffff;

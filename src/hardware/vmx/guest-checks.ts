@@ -20,7 +20,6 @@ import {
 import { ENTRY, has, PIN, SECONDARY } from "./controls.js";
 import { INTERRUPTION } from "./events.js";
 import { type FieldName, LAYOUT } from "./fields.js";
-import { segmentChecks } from "./segment-checks.js";
 import { physicalOf, REVISION, upperOf, wordOf } from "./vmcs.js";
 
 /** Bits of the interruptibility state and of pending debug exceptions; activity states. */
@@ -276,11 +275,6 @@ const pdptes = section("Checks on Guest Page-Directory-Pointer-Table Entries", [
   ],
 ]);
 
-export const guestChecks: readonly EntryCheck[] = [
-  ...registers,
-  ...segmentChecks,
-  ...tables,
-  ...instruction,
-  ...other,
-  ...pdptes,
-];
+export const guestRegisterChecks: readonly EntryCheck[] = Object.freeze(registers);
+/** Those behind the checks on segment registers. */
+export const otherGuestChecks: readonly EntryCheck[] = Object.freeze([...tables, ...instruction, ...other, ...pdptes]);

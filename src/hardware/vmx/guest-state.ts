@@ -3,7 +3,6 @@
  * Spec: SDM Vol. 3C, "Loading Guest State", "Saving Guest State".
  */
 import { type Model, models } from "../cpu/model.js";
-import { timestampCounter } from "../cpu/msr-table.js";
 import type { ProcessorPort } from "../cpu/processor.js";
 import { highWord } from "../cpu/quadwords.js";
 import {
@@ -149,22 +148,15 @@ export function loadGuestState(port: ProcessorPort, context: EntryContext): void
   port.invalidate();
 }
 
-/** How many times the preemption timer has counted, since the time-stamp counter was 0. */
-export const timerCount = (port: ProcessorPort): bigint => timestampCounter(port) >> BigInt(TIMER_SHIFT);
+const RATE = 2 ** TIMER_SHIFT;
 
-/** The tick at which the preemption timer will have counted down from a value. */
-export function timerExpiry(port: ProcessorPort, value: number): number {
-  const counter = timestampCounter(port);
-  const left = ((timerCount(port) + BigInt(value)) << BigInt(TIMER_SHIFT)) - counter;
-  return Number(port.timestamp + (left < 0n ? 0n : left));
-}
+/** The tick at which the preemption timer, which counts when a bit of the counter of ticks changes, has counted down from a value. */
+export const timerExpiry = (port: ProcessorPort, value: number): number =>
+  value === 0 ? Number(port.timestamp) : (Math.floor(Number(port.timestamp) / RATE) + value) * RATE;
 
 /** What is left of it now. */
-function timerLeft(port: ProcessorPort, expiry: number): number {
-  const left = BigInt(expiry) - port.timestamp;
-  const end = (timestampCounter(port) + left) >> BigInt(TIMER_SHIFT);
-  return left <= 0n ? 0 : Number(end - timerCount(port));
-}
+const timerLeft = (port: ProcessorPort, expiry: number): number =>
+  Math.max(0, Math.floor(expiry / RATE) - Math.floor(Number(port.timestamp) / RATE));
 
 function saveSegment(port: ProcessorPort, vmcs: number, name: GuestSegmentName, segment: Segment): void {
   const { selector, base, limit, access } = segment;

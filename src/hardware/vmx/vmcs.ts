@@ -4,7 +4,7 @@
  */
 import type { ProcessorPort } from "../cpu/processor.js";
 import { addressOf, highWord } from "../cpu/quadwords.js";
-import { type FieldName, fieldNames, fields, LAYOUT, USED_BYTES } from "./fields.js";
+import { type Field, type FieldName, fieldNames, fields, LAYOUT, USED_BYTES } from "./fields.js";
 
 /** The VMCS revision identifier: of bits 30:0 one that no part has. */
 export const REVISION = 0x5652_4c42;
@@ -15,14 +15,15 @@ export type PhysicalMemory = Pick<ProcessorPort, "readPhysical" | "writePhysical
 /** Words of `LAYOUT.LAUNCH_STATE`. */
 const LAUNCHED = 1;
 
-/** Fields of two dwords. */
-const WIDE = new Set(fieldNames.filter((name) => fields[name].width === 64 || fields[name].width === "natural"));
+/** Two dwords. */
+const isWide = ({ width }: Field): boolean => width === 64 || width === "natural";
 
 /** A field of a VMCS at a physical address, unsigned. */
 export function readField(memory: PhysicalReader, vmcs: number, name: FieldName): bigint {
-  const at = vmcs + fields[name].offset;
+  const field = fields[name];
+  const at = vmcs + field.offset;
   const low = BigInt(memory.readPhysical(at));
-  return WIDE.has(name) ? low | (BigInt(memory.readPhysical(at + 4)) << 32n) : low;
+  return isWide(field) ? low | (BigInt(memory.readPhysical(at + 4)) << 32n) : low;
 }
 
 /** The low half of a field, unsigned: all of one of 16 or 32 bits. */
@@ -31,9 +32,10 @@ export const readWord = (memory: PhysicalReader, vmcs: number, name: FieldName):
 
 /** Writes the two halves of a field; one of 16 or 32 bits has no upper half. */
 export function writeHalves(memory: PhysicalMemory, vmcs: number, name: FieldName, low: number, high: number): void {
-  const at = vmcs + fields[name].offset;
-  memory.writePhysical(at, (fields[name].width === 16 ? low & 0xffff : low) >>> 0);
-  if (WIDE.has(name)) memory.writePhysical(at + 4, high >>> 0);
+  const field = fields[name];
+  const at = vmcs + field.offset;
+  memory.writePhysical(at, (field.width === 16 ? low & 0xffff : low) >>> 0);
+  if (isWide(field)) memory.writePhysical(at + 4, high >>> 0);
 }
 
 /** Writes a field: as many bits of the value as it has. */
