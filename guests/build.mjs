@@ -57,6 +57,7 @@ const GUESTS = [
   { name: "halt", image: "halt.elf", lib: BASE },
   { name: "flat", image: "flat.bin", flat: "main.asm" },
   { name: "address-fields", image: "address-fields.bin", flat: "main.asm" },
+  { name: "sensitive", image: "sensitive.elf", lib: [...BASE, ...INTERRUPTS, "ring3.asm"] },
   { name: "bench-loop", image: "bench-loop.elf", lib: BASE },
   { name: "bench-sieve", image: "bench-sieve.elf", lib: BASE },
   { name: "bench-fib", image: "bench-fib.elf", lib: BASE },
