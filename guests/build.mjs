@@ -58,6 +58,8 @@ const GUESTS = [
   { name: "flat", image: "flat.bin", flat: "main.asm" },
   { name: "address-fields", image: "address-fields.bin", flat: "main.asm" },
   { name: "sensitive", image: "sensitive.elf", lib: [...BASE, ...INTERRUPTS, "ring3.asm"] },
+  { name: "vmx-hypervisor", image: "vmx-hypervisor.elf", lib: [...BASE, "paging.c", "pic-pit.c"] },
+  { name: "boot-sector", image: "boot-sector.bin", flat: "main.asm" },
   { name: "bench-loop", image: "bench-loop.elf", lib: BASE },
   { name: "bench-sieve", image: "bench-sieve.elf", lib: BASE },
   { name: "bench-fib", image: "bench-fib.elf", lib: BASE },
@@ -78,7 +80,8 @@ function run(tool, args) {
 
 function compile(source, object, defines) {
   const options = defines.map((name) => `-D${name}`);
-  if (source.endsWith(".asm")) run("nasm", ["-f", "elf32", ...options, "-I", `${dirname(source)}/`, "-o", object, source]);
+  if (source.endsWith(".asm"))
+    run("nasm", ["-f", "elf32", ...options, "-I", `${dirname(source)}/`, "-o", object, source]);
   else run("gcc", [...CFLAGS, ...options, "-c", "-o", object, source]);
 }
 

@@ -61,5 +61,6 @@ u32 guest_main(u32 magic, const struct multiboot_info *info) {
     put_char('\n');
   }
   put_text("sensitive: done\n");
+  serial_end();
   return EXIT_GOOD;
 }
