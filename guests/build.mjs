@@ -59,6 +59,12 @@ const GUESTS = [
   { name: "address-fields", image: "address-fields.bin", flat: "main.asm" },
   { name: "sensitive", image: "sensitive.elf", lib: [...BASE, ...INTERRUPTS, "ring3.asm"] },
   { name: "vmx-hypervisor", image: "vmx-hypervisor.elf", lib: [...BASE, "paging.c", "pic-pit.c"] },
+  {
+    name: "pv-hypervisor",
+    image: "pv-hypervisor.elf",
+    lib: ["exit.asm", "memory.c", "multiboot.c", "pic-pit.c", "print.c"],
+    script: "pv-hypervisor/link.ld",
+  },
   { name: "boot-sector", image: "boot-sector.bin", flat: "main.asm" },
   { name: "bench-loop", image: "bench-loop.elf", lib: BASE },
   { name: "bench-sieve", image: "bench-sieve.elf", lib: BASE },

@@ -49,6 +49,32 @@ describe("the kernel with a disk", () => {
   });
 });
 
+describe("the kernel built for a hypervisor", () => {
+  const hypervisor = readFileSync(join(images, "pv-hypervisor.elf"));
+  const paravirtual = readFileSync(join(images, "kernel-xen.elf"));
+
+  for (const [append, output] of [
+    ["", "kernel"],
+    ["disk=1", "kernel-disk"],
+  ] as const) {
+    it(`prints in ring 1 what it prints on a bare machine (${output})`, () => {
+      const machine = Machine.boot({ image: hypervisor, modules: [{ data: paravirtual }], append, memory: "32M" });
+      const end = machine.run({ maxInstructions: LIMIT });
+      expect(end.serial).toBe(expected(output));
+      expect(end.stop).toMatchObject({ reason: "debug-exit", value: 0x10 });
+    });
+
+    it(`prints the same in QEMU (${output})`, async (context) => {
+      const ended = await runProcessToFile(peer(context, "qemu-system-i386"), [
+        ...["-kernel", join(images, "pv-hypervisor.elf"), "-initrd", join(images, "kernel-xen.elf"), "-m", "32"],
+        ...["-append", append, "-accel", "tcg", "-display", "none", "-serial", "stdio", "-monitor", "none"],
+        ...["-no-reboot", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"],
+      ]);
+      expect([ended.stdout, ended.status], ended.stderr).toEqual([expected(output), 33]);
+    });
+  }
+});
+
 /** What the sections say that are for code. */
 function* instructionsOf(elf: Buffer) {
   const at = elf.readUInt32LE(32);

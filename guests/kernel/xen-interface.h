@@ -120,6 +120,7 @@ struct shared_info {
   u32 evtchn_pending[32], evtchn_mask[32];
   u32 wall_clock[3];
   u32 arch[3];
+  u32 rest_of_page[442];
 };
 
 /* --- the start --- */
@@ -160,6 +161,7 @@ struct block_page {
     u32 operation, sector, count, mfn; /* count: 1 to 8 */
     u32 status, unused[3];
   } request[BLOCK_REQUESTS];
+  u32 rest_of_page[892];
 };
 
 #endif
