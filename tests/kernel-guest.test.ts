@@ -1,4 +1,5 @@
 /** The kernel of `guests/kernel`: with a disk, without what cannot be virtualized, and how much of it knows what is below. */
+import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -47,6 +48,19 @@ describe("the kernel with a disk", () => {
     ]);
     expect([ended.stdout, ended.status], ended.stderr).toEqual([expected("kernel-disk"), 33]);
   });
+});
+
+it("the kernel leaves the same memory and registers on another machine and another processor", () => {
+  const end = (options: Partial<Parameters<typeof Machine.boot>[0]>): Machine =>
+    Machine.boot({ image: kernel, memory: "16M", ...options }).run({ maxInstructions: LIMIT });
+  const content = (machine: Machine): unknown => [
+    machine.registers,
+    createHash("sha256").update(machine.memory.read(0x100000, 0x300000)).digest("hex"),
+  ];
+  const usual = content(end({}));
+  for (const options of [{ machine: "pc" }, { cpu: "nehalem" }, { cpu: "phenom", machine: "pc" }] as const) {
+    expect(content(end(options))).toEqual(usual);
+  }
 });
 
 describe("the kernel built for a hypervisor", () => {

@@ -26,6 +26,10 @@ _start:
         cld
         mov esp, boot_stack_top
         push HANDED_OVER
+        xor ebx, ebx                    ; what the loader leaves in these would be found on the stack in the end
+        xor esi, esi
+        xor edi, edi
+        xor ebp, ebp
         call kernel_main                ; does not return
 
 ; One entry a vector; all make a `struct frame`. The table has the vector and the entry of each, and ends with zeros.
@@ -60,10 +64,11 @@ section .rodata
 section .text
 enter_trap:
         pushad
-        push ds
-        push es
-        push fs
-        push gs
+        sub esp, 16                     ; not PUSH, which writes two bytes on some processors and four on others
+        mov [esp + 12], ds
+        mov [esp + 8], es
+        mov [esp + 4], fs
+        mov [esp], gs
         mov eax, KERNEL_DATA
         mov ds, eax
         mov es, eax

@@ -1,8 +1,10 @@
-/** Guests that are about virtualization, in Bochs: it has VT-x, which QEMU has not. */
+/** Guests that are about virtualization, in Bochs: it has VT-x, which QEMU has not. And the kernel's longer build. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { Machine } from "../../src/index.js";
 import { bochsOutput } from "../support/bochs.js";
+import { images } from "../support/guests.js";
 import { peer } from "../support/peers.js";
 import { packageRoot } from "../support/virtlab.js";
 
@@ -20,3 +22,10 @@ for (const [image, cpu, output] of [
     expect(await bochsOutput(peer(context, "bochs"), image, cpu)).toBe(expected(output));
   }, 150_000);
 }
+
+it("kernel-long.elf computes fifty times as much as kernel.elf and is done after the same ticks", () => {
+  const image = readFileSync(join(images, "kernel-long.elf"));
+  const end = Machine.boot({ image, memory: "16M" }).run({ maxInstructions: 100_000_000 });
+  expect(end.serial).toBe(expected("kernel-long"));
+  expect(end.stop).toMatchObject({ reason: "debug-exit", value: 0x10 });
+}, 60_000);
