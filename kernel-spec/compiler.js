@@ -3,6 +3,7 @@
 
 const path = require("node:path");
 const { createRequire } = require("node:module");
+const { withEarlierNames } = require("./earlier-names.js");
 const { LineMap } = require("./line-map.js");
 
 const fromTslab = createRequire(require.resolve("tslab"));
@@ -69,6 +70,12 @@ function withRealTimers(host) {
   });
 }
 
+/** The programs that a watching compiler makes unless told otherwise, which is what tslab uses, with one repair. */
+const createProgram =
+  (ts) =>
+  (...args) =>
+    withEarlierNames(ts, ts.createEmitAndSemanticDiagnosticsBuilderProgram(...args));
+
 /**
  * Makes tslab compile cells with `cellOptions` and source maps.
  * The compiler's exports are read-only getters, so what `require` answers is replaced by a copy with two functions wrapped.
@@ -78,8 +85,10 @@ function adjustCompiler() {
   const ts = fromTslab(file);
   require.cache[file].exports = {
     ...ts,
-    createWatchCompilerHost: (rootFiles, options, ...rest) =>
-      withRealTimers(ts.createWatchCompilerHost(rootFiles, cellOptions(ts, options), ...rest)),
+    createWatchCompilerHost: (rootFiles, options, system, _createProgram, ...rest) =>
+      withRealTimers(
+        ts.createWatchCompilerHost(rootFiles, cellOptions(ts, options), system, createProgram(ts), ...rest),
+      ),
     transpileModule: (input, options) => transpileModule(ts, input, options),
   };
 }

@@ -1,6 +1,9 @@
 /**
- * `npm run fuzz [-- --cases N] [--seed N] [--native | --long | --unicorn] [--json]`: random cases run here and before judges (the
- * host's processor in 32- and in 64-bit code, Unicorn), see tests/support/native-comparison.ts and native64-comparison.ts. Exit status 1 if anything differs, 2 if it cannot run.
+ * `npm run fuzz [-- --cases N] [--seed N] [--native] [--long] [--x87] [--unicorn] [--json]`: random cases run here and before
+ * judges: the host's processor in 32- and in 64-bit code (native-comparison.ts and native64-comparison.ts in tests/support,
+ * x87, MMX and SSE among them) and for single x87 instructions (x87-comparison.ts), and Unicorn for 16-bit code in real mode.
+ * Without a judge all share the cases, 2 million if nothing else is said, as tests/support/fuzz-shares.ts says. Exit status
+ * 1 if anything differs, 2 if it cannot run.
  */
 import { readFileSync } from "node:fs";
 import Module, { createRequire } from "node:module";
@@ -10,7 +13,7 @@ import { parseArgs } from "node:util";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const require = createRequire(import.meta.url);
-const usage = "usage: npm run fuzz -- [--cases N] [--seed N] [--native | --long | --unicorn] [--json]";
+const usage = "usage: npm run fuzz -- [--cases N] [--seed N] [--native] [--long] [--x87] [--unicorn] [--json]";
 
 /** Something the caller can put right: one line, no stack, exit status 2. */
 class UsageError extends Error {}
@@ -24,6 +27,7 @@ function readArguments() {
         seed: { type: "string", default: "1" },
         native: { type: "boolean", default: false },
         long: { type: "boolean", default: false },
+        x87: { type: "boolean", default: false },
         unicorn: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
       },
@@ -55,24 +59,35 @@ function readTypeScript() {
   };
 }
 
-function fuzz({ cases, seed, native, long, unicorn, json }) {
-  readTypeScript();
+/** The judges by their option. */
+function judges() {
   const { compareCases } = require(`${root}tests/support/native-comparison.ts`);
   const { openHost } = require(`${root}tests/support/native-host.ts`);
   const { openUnicorn } = require(`${root}tests/support/unicorn-judge.ts`);
+  const { compareCases64, openHost64 } = require(`${root}tests/support/native64-comparison.ts`);
+  const { compareX87 } = require(`${root}tests/support/x87-comparison.ts`);
+  const { openX87Judge } = require(`${root}tests/support/x87-judge.ts`);
+  return {
+    native: { name: "the host's processor, 32 bits", open: openHost, compare: compareCases },
+    long: { name: "the host's processor, 64 bits", open: openHost64, compare: compareCases64 },
+    x87: { name: "the host's processor, x87", open: openX87Judge, compare: compareX87 },
+    unicorn: { name: "Unicorn, real mode", open: openUnicorn, compare: compareCases },
+  };
+}
+
+function fuzz({ cases, seed, json, ...options }) {
+  readTypeScript();
   const { commandPlace } = require(`${root}src/notebook/progress/places.ts`);
   const { progressAt } = require(`${root}src/notebook/progress/progress.ts`);
-  const { compareCases64, openHost64 } = require(`${root}tests/support/native64-comparison.ts`);
-  const all = native === long && long === unicorn;
-  const comparisons = [
-    ...(native || all ? [{ name: "the host's processor", open: openHost, compare: compareCases }] : []),
-    ...(long || all ? [{ name: "the host's processor, 64 bits", open: openHost64, compare: compareCases64 }] : []),
-    ...(unicorn || all ? [{ name: "Unicorn", open: openUnicorn, compare: compareCases }] : []),
-  ];
-  const results = comparisons.map(({ name, open, compare }) => {
+  const { shareOf } = require(`${root}tests/support/fuzz-shares.ts`);
+  const all = Object.entries(judges());
+  const asked = all.filter(([key]) => options[key]);
+  const comparisons = asked.length === 0 ? all : asked;
+  const keys = comparisons.map(([key]) => key);
+  const results = comparisons.map(([key, { name, open, compare }]) => {
     const judge = open();
     if (typeof judge === "string") throw new UsageError(judge);
-    const share = Math.ceil(cases / comparisons.length);
+    const share = shareOf(key, cases, keys);
     const bar = progressAt(() => (json ? undefined : commandPlace(process.stderr)), name, {
       unit: "cases",
       total: share,
@@ -92,7 +107,10 @@ function fuzz({ cases, seed, native, long, unicorn, json }) {
   });
   if (json) console.log(JSON.stringify(results, undefined, 2));
   else for (const result of results) report(result);
-  return results.every(({ differences }) => differences === 0) ? 0 : 1;
+  const sum = (of) => results.reduce((total, result) => total + of(result), 0);
+  const differences = sum((result) => result.differences);
+  if (!json) console.log(`\n${sum((result) => result.cases)} cases, ${differences} differ`);
+  return differences === 0 ? 0 : 1;
 }
 
 function report({ judge, cases, differences, reports, skipped, seconds, seed }) {

@@ -1,19 +1,14 @@
 // What browsers are given: the core, free of modules of Node.js and with the same hashes there, and notebook pages.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire, isBuiltin } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { notebookPage } from "../src/notebook/export/page.js";
 import { exercise } from "./support/browser-entry.js";
+import { browserScript } from "./support/browser-script.js";
 import { documentOf } from "./support/chromium.js";
 import { images } from "./support/guests.js";
 import { peer } from "./support/peers.js";
-
-/** What is used of vite, which vitest brings. */
-interface Vite {
-  build(config: object): Promise<{ readonly output: readonly { readonly code?: string }[] }[]>;
-}
 
 const folder = mkdtempSync(join(tmpdir(), "virtlab-browser-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -21,11 +16,9 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const image = readFileSync(join(images, "rings.elf"));
 
 /** The script of a page that does the exercise; modules of Node.js that it asks for are noted and left out. */
-async function bundle(nodeModules: string[]): Promise<string> {
-  const { build } = createRequire(require.resolve("vitest/package.json"))("vite") as Vite;
-  const entry = join(folder, "entry.ts");
-  writeFileSync(
-    entry,
+function exerciseScript(nodeModules: string[]): Promise<string> {
+  return browserScript(
+    folder,
     `import { exercise } from ${JSON.stringify(join(__dirname, "support/browser-entry.ts"))};
     const out = document.getElementById("out");
     try {
@@ -34,39 +27,15 @@ async function bundle(nodeModules: string[]): Promise<string> {
     } catch (error) {
       out.textContent = JSON.stringify({ error: String(error.stack) });
     }`,
+    nodeModules,
   );
-  const noteNodeModules = {
-    name: "note-node-modules",
-    enforce: "pre",
-    resolveId(id: string, importer: string | undefined) {
-      if (!isBuiltin(id)) return undefined;
-      nodeModules.push(`${id} in ${importer}`);
-      return { id, external: true };
-    },
-  };
-  const results = await build({
-    root: join(__dirname, ".."),
-    configFile: false,
-    publicDir: false,
-    logLevel: "error",
-    // As bundlers of web pages do; immer asks for it.
-    define: { "process.env.NODE_ENV": '"production"' },
-    plugins: [noteNodeModules],
-    build: {
-      write: false,
-      minify: false,
-      modulePreload: false,
-      lib: { entry, formats: ["iife"], name: "page", fileName: "page" },
-    },
-  });
-  return results.flatMap(({ output }) => output.map(({ code }) => code ?? "")).join("\n");
 }
 
 describe("the core in a browser", () => {
   const nodeModules: string[] = [];
   let script = "";
   beforeAll(async () => {
-    script = await bundle(nodeModules);
+    script = await exerciseScript(nodeModules);
   });
 
   it("is bundled without a module of Node.js", () => {

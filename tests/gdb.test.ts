@@ -332,6 +332,19 @@ describe("gdb in long mode", () => {
     expect(loop.run({ until: address }).steps).toBe(again.steps);
   });
 
+  it("leaves nothing behind that hides places of 32-bit code", () => {
+    const source = "org 0x100000\nmov eax, there\njmp eax\nthere: nop\njmp there";
+    const other = Machine.boot({ image: assemble(source, { bits: 32 }).bytes, memory: "2M" });
+    for (const name of ["before", "behind"]) {
+      const { stop, steps } = other.run({ breakpoints: [0x100007], maxInstructions: 10 });
+      expect([name, stop, steps]).toEqual([name, { reason: "breakpoint", address: 0x100007 }, 2]);
+      machine.run({ maxInstructions: 1000 });
+      // Other code in the place of that one, so that its block is looked for anew.
+      other.write(0x100007, Uint8Array.of(0x40)).run({ maxInstructions: 10 });
+      machine.run({ maxInstructions: 1001 });
+    }
+  });
+
   it("is told to connect again when the processor has come into long mode", async (context) => {
     const { answers } = await debug(context, booted, "", ["stepi 20", "p/x $cr0", "detach"]);
     expect(answers[0]).toContain("virtlab: the processor is in long mode now: disconnect and connect again to see it");
@@ -396,6 +409,104 @@ describe("gdb with two processors", () => {
     while (stepped.turn!.processor !== 1) stepped = stepped.step();
     stepped = stepped.step();
     expect(answers[7]).toBe(`$4 = ${hex(stepped.registers.eip)}`);
+  });
+
+  it("writes the registers of both, and of no other than it means", async (context) => {
+    const { turn, cpu } = machine;
+    const other = 1 - turn!.processor;
+    const { answers, left } = await debug(context, machine, "", [
+      `thread ${turn!.processor + 1}`,
+      "set var $ecx = 55",
+      `thread ${other + 1}`,
+      "set var $ebx = 77",
+      "set var $xmm1.uint128 = 88",
+      "p $ebx",
+      "set var $cs = 8",
+      "detach",
+    ]);
+    expect(answers[5]).toBe("$1 = 77");
+    expect(left.machine.cpu).toEqual({ ...cpu, ecx: 55 });
+    const [before, after] = [turn!.others[0]!, left.machine.turn!.others[0]!];
+    const xmm = before.floating.xmm.map((value, number) => (number === 1 ? 88n : value));
+    expect(after).toEqual({ ...before, ebx: 77, floating: { ...before.floating, xmm } });
+    // What was written is what that processor goes on with.
+    let gone = left.machine;
+    while (gone.turn!.processor !== other) gone = gone.step();
+    expect(gone.registers.ebx).toBe(77);
+  });
+
+  it("steps back over the last step of the one it means, however many the other has made since", async (context) => {
+    const [present, other] = [machine.turn!.processor, 1 - machine.turn!.processor];
+    /** Up to a machine at which it is a processor's turn, and over its step. */
+    const stepped = (from: Machine, processor: number): Machine => {
+      while (from.turn!.processor !== processor) from = from.step();
+      return from.step();
+    };
+    const second = stepped(stepped(machine, present), other);
+    const third = stepped(stepped(second, other), other);
+    let before = machine;
+    for (let at = machine; at.turn!.processor === present; at = at.step()) before = at;
+    const { answers } = await debug(context, machine, "", [
+      "stepi",
+      `thread ${other + 1}`,
+      "stepi",
+      "monitor hash",
+      "stepi 2",
+      "monitor hash",
+      "reverse-stepi 2",
+      "monitor hash",
+      `thread ${present + 1}`,
+      "reverse-stepi",
+      "monitor hash",
+      `thread ${other + 1}`,
+      "reverse-stepi",
+    ]);
+    expect([answers[3], answers[5]]).toEqual([second.hash, third.hash]);
+    expect([answers[7], answers[10]]).toEqual([second.hash, before.hash]);
+    expect(answers[12]).toContain("No more reverse-execution history.");
+  });
+
+  it("goes back to stops of both in the order in which they came, and says whose they are", async (context) => {
+    // What each comes by several times, and the word that both write to: mov [ADDRESS], eax.
+    const visits: Map<number, number>[] = [new Map(), new Map()];
+    let at = machine;
+    for (; at.steps < machine.steps + 4000; at = at.step()) {
+      const own = visits[at.turn!.processor]!;
+      own.set(at.registers.eip, (own.get(at.registers.eip) ?? 0) + 1);
+    }
+    const breakpoints = visits.map((own) => [...own].sort((a, b) => a[1] - b[1]).find(([, count]) => count > 2)![0]);
+    const written = visits.map((own) => {
+      const [place] = [...own.keys()].filter((address) => machine.readLinear(address, 1)[0] === 0xa3);
+      return new DataView(machine.readLinear(place! + 1, 4).buffer).getUint32(0, true);
+    });
+    expect(written[0]).toBe(written[1]);
+    const address = written[0]!;
+    const thread = (of: Machine): number => of.turn!.processor + 1;
+    const there: { readonly hash: string; readonly thread: number }[] = [];
+    const back: typeof there = [];
+    for (at = machine; there.length < 24 || at.stop!.reason !== "breakpoint"; ) {
+      const from = at;
+      at = from.run({ breakpoints, watchpoints: [{ address, length: 4, on: "write" }] });
+      const before = from.run({ maxInstructions: at.steps - from.steps - 1 });
+      const accessed = at.stop!.reason === "watchpoint";
+      there.push({ hash: at.hash, thread: thread(accessed ? before : at) });
+      // The way back comes by twice where a breakpoint is right behind an access.
+      if (accessed) back.push({ hash: before.hash, thread: thread(before) });
+      if (breakpoints.includes(at.registers.eip)) back.push({ hash: at.hash, thread: thread(at) });
+    }
+    expect(new Set(there.map((stop) => stop.thread))).toEqual(new Set([1, 2]));
+    const { answers } = await debug(context, machine, "", [
+      ...[`hbreak *${hex(breakpoints[0]!)}`, `hbreak *${hex(breakpoints[1]!)}`, `watch *(int*)${hex(address)}`],
+      ...there.flatMap(() => ["continue", "monitor hash", "thread"]),
+      ...back.slice(1).flatMap(() => ["reverse-continue", "monitor hash", "thread"]),
+      "reverse-continue",
+    ]);
+    const shown = Array.from({ length: there.length + back.length - 1 }, (_, index) => ({
+      hash: answers[3 * index + 4],
+      thread: Number(/Current thread is (\d)/.exec(answers[3 * index + 5]!)?.[1]),
+    }));
+    expect(shown).toEqual([...there, ...back.slice(0, -1).reverse()]);
+    expect(answers.at(-1)).toContain("No more reverse-execution history.");
   });
 
   it("finds breakpoints on both, and disturbs nothing", () => {

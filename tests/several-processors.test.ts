@@ -93,7 +93,7 @@ describe("a machine with one processor", () => {
     const machine = bootGuest(apicGuest({ main: end })).run();
     expect(machine.turn).toBeUndefined();
     expect(Machine.create().devices.apic).toBeUndefined();
-    expect(() => Machine.create({ processors: 2 })).toThrow('machine "isapc" has 1 processors, not 2');
+    expect(() => Machine.create({ processors: 2 })).toThrow('machine "isapc" has 1 processor, not 2');
     expect(() => Machine.create({ machine: "pc", processors: 9 })).toThrow('machine "pc" has 1 to 8 processors, not 9');
   });
 });

@@ -1,8 +1,9 @@
 /**
  * `virtlab boot IMAGE`: runs a machine with its serial port on standard input and output.
- * Exit status: 0 powered off or reset, (value << 1) | 1 debug exit, 2 bad input, 3 limit, 4 triple fault or a dead halt.
+ * Exit status: 0 powered off or reset, (value << 1) | 1 debug exit, 2 bad input, 3 limit, 4 triple fault, or a halt or loop for good.
  */
-import { Command } from "commander";
+import path from "node:path";
+import { Command, type Option } from "commander";
 import type { Machine } from "../hardware/machine.js";
 import type { Stop } from "../hardware/state.js";
 import { VirtlabError } from "../state/error.js";
@@ -10,7 +11,7 @@ import { runUnderGdb } from "./boot/debugged.js";
 import { firstMachine } from "./boot/first-machine.js";
 import { type BootFlags, bootOptions } from "./boot/flags.js";
 import { readRecording, writeRecording } from "./boot/recording.js";
-import { type End, runSession, type Session } from "./boot/session.js";
+import { type End, runSession, type Session, type Spinning } from "./boot/session.js";
 import { deathReport } from "./death-report.js";
 import { checkWritable, writeFile } from "./files.js";
 import { EXIT_STATUS } from "./status.js";
@@ -20,6 +21,8 @@ export function bootCommand(): Command {
     .description("boot a kernel, a flat binary, a ROM or a disk, with its serial port on standard input and output")
     .argument("[image]", "Linux kernel (bzImage, vmlinux), multiboot kernel, or a flat binary loaded at 1 MiB")
     .action(async (image: string | undefined, flags: BootFlags) => {
+      const given = command.options.filter((option) => command.getOptionValueSource(option.attributeName()) === "cli");
+      if (flags.loadState !== undefined) refuseMachineOptions(given);
       process.exitCode = await boot(image, flags);
     });
   for (const option of bootOptions) command.addOption(option);
@@ -41,7 +44,10 @@ async function boot(imageFile: string | undefined, flags: BootFlags): Promise<nu
   if (recording !== undefined && recording.start !== start.hash)
     throw new VirtlabError(`${replay}: recorded on another machine: image and options have to be the same`);
   // Before a long run rather than after it.
-  for (const file of [stats, record, saveState]) if (file !== undefined) checkWritable(file);
+  const written = [stats, record, saveState].filter((file) => file !== undefined);
+  for (const file of written) checkWritable(file);
+  if (new Set(written.map((file) => path.resolve(file))).size < written.length)
+    throw new VirtlabError("boot: --save-state, --record and --stats each need a file of its own");
 
   const began = process.hrtime.bigint();
   const caught: { interrupted: boolean; wake?: () => void } = { interrupted: false };
@@ -73,6 +79,18 @@ async function boot(imageFile: string | undefined, flags: BootFlags): Promise<nu
   return status;
 }
 
+/** What would make another machine than the saved one. */
+const OF_MACHINES = [
+  ...["real", "machine", "model", "smp", "memory", "seed", "append", "initrd", "entry", "disk", "module", "debugExit"],
+];
+
+function refuseMachineOptions(given: readonly Option[]): void {
+  const option = given.find((one) => OF_MACHINES.includes(one.attributeName()));
+  if (option === undefined) return;
+  const name = option.long ?? option.flags;
+  throw new VirtlabError(`boot: a saved machine is what it is: ${name} does not go with --load-state`);
+}
+
 /** The lines of the screen, without what is blank at its end. */
 const screenText = (machine: Machine): string =>
   machine.screen === undefined ? "(the machine has no VGA)" : machine.screen.text.join("\n").trimEnd();
@@ -89,7 +107,7 @@ const STATUS: Readonly<Record<string, number>> = {
 const statusOf = ({ end }: Session): number =>
   end.reason === "debug-exit" ? end.status : (STATUS[end.reason] ?? EXIT_STATUS.stuck);
 
-const isDead = (end: End): end is Stop => end.reason !== "debug-exit" && STATUS[end.reason] === undefined;
+const isDead = (end: End): end is Stop | Spinning => end.reason !== "debug-exit" && STATUS[end.reason] === undefined;
 
 /** On standard error, why it ended, where that is not the guest's wish. */
 function tell({ end, machine, earlier, exceptions }: Session, { maxInstructions, timeout }: BootFlags): void {

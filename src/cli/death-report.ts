@@ -2,10 +2,12 @@
  * What to know of a machine that came to a dead end: registers, the last exceptions, the last instructions. The
  * instructions were not recorded: they are run again from an earlier value.
  */
+import { EFER } from "../hardware/cpu/state.js";
 import { instructionAt } from "../hardware/inspect/instruction-at.js";
 import { type RegisterValue, registersOf } from "../hardware/inspect/registers.js";
 import type { Machine } from "../hardware/machine.js";
 import type { MachineEvent, Stop } from "../hardware/state.js";
+import type { Spinning } from "./boot/session.js";
 
 const LAST_INSTRUCTIONS = 12;
 
@@ -16,11 +18,12 @@ const hex = (value: number, digits = value < 0 ? 16 : 8): string =>
 const titles: Readonly<Record<string, string>> = {
   "triple-fault": "triple fault: an exception while delivering a double fault",
   halted: "halted, and nothing can end the halt",
+  spins: "jumps to itself, and nothing can end that",
   unsupported: "stopped at something this machine does not have",
 };
 
 export function deathReport(
-  stop: Stop,
+  stop: Stop | Spinning,
   machine: Machine,
   earlier: Machine,
   exceptions: readonly MachineEvent[],
@@ -28,13 +31,17 @@ export function deathReport(
   const title =
     stop.reason === "unsupported"
       ? `${titles["unsupported"]}: ${stop.detail}`
-      : stop.reason === "halted" && stop.waitsForInput
-        ? "halted, waiting for input that will not come"
+      : (stop.reason === "halted" || stop.reason === "spins") && stop.waitsForInput
+        ? `${stop.reason === "spins" ? "jumps to itself" : "halted"}, waiting for input that will not come`
         : titles[stop.reason];
+  const { instructions } = machine.counters;
+  const where = machine.turn === undefined ? "" : ` (processor ${machine.turn.processor})`;
   return [
-    `virtlab: ${title}, after ${machine.counters.instructions} instructions`,
+    `virtlab: ${title}, after ${instructions} instruction${instructions === 1 ? "" : "s"}${where}`,
     ...registerLines(machine),
-    ...(exceptions.length > 0 ? ["last exceptions:", ...exceptions.map(exceptionLine)] : []),
+    ...(exceptions.length > 0
+      ? ["last exceptions:", ...exceptions.map((event) => exceptionLine(event, pointerName(machine)))]
+      : []),
     "last instructions:",
     ...lastInstructions(machine, earlier),
     "",
@@ -62,21 +69,29 @@ function registerLines(machine: Machine): string[] {
   ];
 }
 
-function exceptionLine(event: MachineEvent): string {
+const pointerName = (machine: Machine): string => (machine.cpu.system.efer & EFER.LMA ? "rip" : "eip");
+
+function exceptionLine(event: MachineEvent, pointer: string): string {
   if (event.kind !== "exception") return "";
   const code = event.errorCode === undefined ? "" : ` error code ${hex(event.errorCode, 4)}`;
   const address = event.cr2 === undefined ? "" : ` at ${hex(event.cr2)}`;
-  return `  ${event.name}${code}${address}, eip ${hex(event.eip)}, cpl ${event.cpl}, tick ${event.tick}`;
+  return `  ${event.name}${code}${address}, ${pointer} ${hex(event.eip)}, cpl ${event.cpl}, tick ${event.tick}`;
 }
 
 function lastInstructions(machine: Machine, earlier: Machine): string[] {
   const skip = machine.steps - earlier.steps - LAST_INSTRUCTIONS;
-  const from = skip > 0 ? earlier.run({ maxInstructions: skip }) : earlier;
-  const { events } = from.run({ maxInstructions: machine.steps - from.steps, observe: ["instruction"] });
-  return events.map((event) => `  ${hex(event.eip)}  ${textAt(machine, event.eip)}`);
+  const lines: string[] = [];
+  let at = skip > 0 ? earlier.run({ maxInstructions: skip }) : earlier;
+  while (at.steps < machine.steps) {
+    const next = at.run({ maxInstructions: 1, observe: ["instruction"] });
+    if (next.steps === at.steps) break;
+    for (const event of next.events) lines.push(`  ${hex(event.eip)}  ${textAt(at, event.eip)}`);
+    at = next;
+  }
+  return lines;
 }
 
-/** The instruction as it stands now: code that changed itself since reads differently. */
+/** The instruction as it stands before it is executed: it may unmap or change itself, or lead to another mode. */
 function textAt(machine: Machine, eip: number): string {
   const { bytes, text } = instructionAt(machine, eip);
   return bytes.length === 0 ? "(not mapped)" : text;

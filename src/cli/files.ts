@@ -37,7 +37,9 @@ export function checkWritable(file: string): void {
       if (statSync(file).isDirectory()) throw Object.assign(new Error(), { code: "EISDIR" });
       accessSync(file, constants.W_OK);
     }
-    accessSync(path.dirname(path.resolve(file)), constants.W_OK);
+    const folder = path.dirname(path.resolve(file));
+    if (!statSync(folder).isDirectory()) throw Object.assign(new Error(), { code: "ENOTDIR" });
+    accessSync(folder, constants.W_OK);
   });
 }
 

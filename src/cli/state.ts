@@ -4,6 +4,7 @@ import path from "node:path";
 import { Command } from "commander";
 import { terminalPlace } from "../notebook/progress/places.js";
 import { progressAt } from "../notebook/progress/progress.js";
+import { VirtlabError } from "../state/error.js";
 import type { OnProgress } from "../state/progress.js";
 import {
   type BuiltStateRecord,
@@ -15,8 +16,8 @@ import {
   stateFile,
   stateFolder,
 } from "../systems/built-state.js";
-import { debianPackages } from "./debian/debian-system.js";
-import { makeState, type StateRecipe, stateRecipe, states } from "./debian/states.js";
+import { type DebianOptions, debianPackages } from "./debian/debian-system.js";
+import { firstOfState, makeState, type StateRecipe, stateRecipe, states } from "./debian/states.js";
 import { makeFolder, writeFile } from "./files.js";
 
 interface MakeFlags {
@@ -93,7 +94,7 @@ function progressOf(name: string, { steps }: StateRecipe): OnProgress {
 function make(name: string, { packages, download, again }: MakeFlags): void {
   const recipe = stateRecipe(name);
   const old = madeRecord(name);
-  if (old !== undefined && !again) {
+  if (old !== undefined && !again && begins(old, name, { packages, download })) {
     process.stdout.write(`${stateFile(old.hash)}\n`);
     return;
   }
@@ -113,6 +114,19 @@ function make(name: string, { packages, download, again }: MakeFlags): void {
   writeFile(`${stateFolder()}/${name}.json`, `${JSON.stringify(record, null, 2)}\n`);
   removeUnused();
   process.stdout.write(`${stateFile(hash)}\n`);
+}
+
+/** Whether it would begin in the same way today: with these packages and this version. Without packages it has to do. */
+function begins({ start }: BuiltStateRecord, name: string, options: DebianOptions): boolean {
+  try {
+    const today = firstOfState(name, options).hash;
+    if (today !== start)
+      process.stderr.write(`virtlab: ${name}: made from other packages or by another version; making it again\n`);
+    return today === start;
+  } catch (error) {
+    if (error instanceof VirtlabError) return true;
+    throw error;
+  }
 }
 
 /** Machines of states that were made again. */

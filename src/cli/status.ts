@@ -5,6 +5,6 @@ export const EXIT_STATUS = {
   failed: 1,
   badInput: 2,
   limit: 3,
-  /** Triple fault, or a halt that nothing can end. */
+  /** Triple fault, or a halt or a jump to itself that nothing can end. */
   stuck: 4,
 } as const;

@@ -7,7 +7,7 @@ import { description } from "./description.js";
 import { linearOf, readLinear, writeLinear } from "./memory.js";
 import { monitor } from "./monitor.js";
 import { fromHex, PACKET_SIZE, parseNumber, textToHex, toHex } from "./packets.js";
-import { currentProcessor, processorCount, processorOf, processorState, threadOf } from "./processors.js";
+import { processorCount, processorOf, processorState, threadOf } from "./processors.js";
 import { decodeRegister, encodeAll, encodeRegister, registersOf, writeRegisters } from "./registers.js";
 import { edited, type Session, says, type Turn } from "./session.js";
 import { type StopPoint, stopPointTypes } from "./stop-points.js";
@@ -45,10 +45,9 @@ const writeAll: Command = (session, rest) => {
   return written(session, writes);
 };
 
-/** Only the processor whose turn it is can be written to. */
-function written(session: Session, writes: Parameters<typeof writeRegisters>[1]): Turn {
-  if (session.selected !== currentProcessor(session.machine)) return says(session, REFUSED);
-  const machine = writeRegisters(session.machine, writes);
+/** Writes to the processor that was selected. */
+function written(session: Session, writes: Parameters<typeof writeRegisters>[2]): Turn {
+  const machine = writeRegisters(session.machine, session.selected, writes);
   return machine === undefined ? says(session, REFUSED) : says(edited(session, machine), "OK");
 }
 
@@ -151,7 +150,7 @@ function goFrom(session: Session, address: string, kind: "continue" | "step"): T
   const start = parseNumber(address);
   const counter = registersOf(session.width).find(({ type }) => type === "code_ptr")!;
   if (start === undefined) return says(session, MALFORMED);
-  const machine = writeRegisters(session.machine, [[counter, BigInt.asUintN(counter.bits, start)]]);
+  const machine = writeRegisters(session.machine, session.selected, [[counter, BigInt.asUintN(counter.bits, start)]]);
   return machine === undefined ? says(session, REFUSED) : go(edited(session, machine), kind);
 }
 

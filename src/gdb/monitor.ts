@@ -1,5 +1,5 @@
 /** Commands of our own: what gdb's `monitor` sends. */
-import { modeOf } from "../hardware/cpu/state.js";
+import { isLong, modeOf } from "../hardware/cpu/state.js";
 import { endOf, startOf } from "./history.js";
 import type { Session } from "./session.js";
 
@@ -25,7 +25,7 @@ function info({ machine, history, snapshots }: Session): string {
   const { instructions, exceptions, interrupts } = counters;
   return [
     `steps ${steps}, ticks ${ticks}: ${instructions} instructions, ${exceptions} exceptions, ${interrupts} interrupts`,
-    `${modeOf(cpu.system, cpu.eflags)} mode, CPL ${cpl}${machine.halted ? ", halted" : ""}`,
+    `${isLong(cpu.system) ? "long" : modeOf(cpu.system, cpu.eflags)} mode, CPL ${cpl}${machine.halted ? ", halted" : ""}`,
     `can go back to step ${startOf(history)}, has been up to step ${endOf(history)}, ${history.length} machines kept`,
     ...(snapshots.size === 0 ? [] : [`snapshots: ${[...snapshots.keys()].join(", ")}`]),
   ].join("\n");

@@ -7,6 +7,7 @@ import { type CpuState, generalNames, type SegmentName } from "../hardware/cpu/s
 import type { EditableMachine, Machine } from "../hardware/machine.js";
 import { longRegisters } from "../hardware/registers.js";
 import { VirtlabError } from "../state/error.js";
+import { processorState } from "./processors.js";
 
 export interface Register {
   readonly name: string;
@@ -232,19 +233,20 @@ export function decodeRegister({ bits }: Register, digits: string): bigint | und
 export const encodeAll = (width: RegisterWidth, cpu: CpuState): string =>
   listed[width].map((register) => encodeRegister(register, register.read(cpu))).join("");
 
-/** The machine with registers written; undefined if one cannot be written, or not to that value. */
+/** The machine with registers of a processor written; undefined if one cannot be written, or not to that value. */
 export function writeRegisters(
   machine: Machine,
+  processor: number,
   writes: readonly (readonly [Register, bigint])[],
 ): Machine | undefined {
-  const { cpu } = machine;
+  const cpu = processorState(machine, processor);
   const changed = writes.filter(([register, value]) => register.read(cpu) !== value);
   if (changed.length === 0) return machine;
   if (changed.some(([register]) => register.write === undefined)) return undefined;
   try {
     return machine.edit((draft) => {
       for (const [register, value] of changed) register.write!(draft, value);
-    });
+    }, processor);
   } catch (error) {
     if (error instanceof VirtlabError) return undefined;
     throw error;

@@ -1,6 +1,8 @@
-/** The last stop in a stretch of what has been run. */
+/** The last stop in a stretch of what has been run, and the last step of one of several processors. */
 import type { Machine, RunOptions } from "../hardware/machine.js";
 import { rerunTo } from "../state/steppable.js";
+import { type History, keptBefore, reach } from "./history.js";
+import { currentProcessor } from "./processors.js";
 
 type Stops = Pick<RunOptions, "breakpoints" | "watchpoints">;
 
@@ -35,6 +37,21 @@ export function lastHit(base: Machine, bound: number, present: number, stops: St
       last = between;
       high = middle;
     }
+  }
+  return last;
+}
+
+/** The last machine from the step `first` on, and before the step `bound`, that a processor's step leads on from. */
+export function lastTurnOf(processor: number, history: History, first: number, bound: number): Machine | undefined {
+  let last: Machine | undefined;
+  let { machine } = reach(history, first);
+  while (machine.steps < bound) {
+    if (currentProcessor(machine) === processor) last = machine;
+    const next = machine.step();
+    if (next.steps <= machine.steps) return last;
+    // What was changed from outside here was changed before the next step.
+    const known = keptBefore(history, next.steps);
+    machine = known.steps === next.steps ? known : next;
   }
   return last;
 }

@@ -28,6 +28,11 @@ export interface GdbServer {
 }
 
 const HOST = "127.0.0.1";
+/** Source: errno(3). */
+const REASONS: Readonly<Record<string, string>> = {
+  EADDRINUSE: "the port is in use",
+  EACCES: "permission denied",
+};
 
 class Connection {
   #working = false;
@@ -64,7 +69,7 @@ class Connection {
 function listen(server: Server, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) =>
-      reject(new VirtlabError(`gdb: cannot listen on ${HOST}:${port}: ${error.code ?? error.message}`)),
+      reject(new VirtlabError(`gdb: cannot listen on ${HOST}:${port}: ${REASONS[error.code ?? ""] ?? error.message}`)),
     );
     server.listen(port, HOST, () => resolve((server.address() as { port: number }).port));
   });

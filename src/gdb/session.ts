@@ -12,8 +12,8 @@ export type Motion =
   | { readonly kind: "forward" }
   /** On, until a processor has made a step or a stop has come; at the most to a step. */
   | { readonly kind: "step"; readonly processor: number; readonly latest: number }
-  /** Back to a step. */
-  | { readonly kind: "back-to"; readonly to: number }
+  /** Back to the last step of a processor before the step `from`; behind the step `bound` it has made none. */
+  | { readonly kind: "back-step"; readonly processor: number; readonly from: number; readonly bound: number }
   /** Back to the last stop before the step `from`; behind the step `bound` there is none. */
   | { readonly kind: "back"; readonly from: number; readonly bound: number };
 

@@ -7,8 +7,8 @@ import type { Machine } from "../hardware/machine.js";
 import type { Stop } from "../hardware/state.js";
 import { approach, keep, keptBefore, nextEdit, PIECE, reach, startOf } from "./history.js";
 import { textToHex } from "./packets.js";
-import { currentProcessor, threadOf } from "./processors.js";
-import { lastHit } from "./search.js";
+import { currentProcessor, processorCount, threadOf } from "./processors.js";
+import { lastHit, lastTurnOf } from "./search.js";
 import { type End, edited, type Motion, type Session, says, type Turn, type Typed, withScript } from "./session.js";
 import { breakpointAt, nextInstruction, reasonOf, runStops } from "./stop-points.js";
 
@@ -104,22 +104,42 @@ function step(session: Session, { processor, latest }: Extract<Motion, { kind: "
   return now.machine.steps < latest ? says(now) : stopped(now, SIGNAL.TRAP, "", processor);
 }
 
+/** The processor that made the last step: its turn may have ended with that. */
+function lastToStep({ machine, history }: Session): number {
+  if (processorCount(machine) === 1) return currentProcessor(machine);
+  return currentProcessor(reach(history, machine.steps - 1).machine);
+}
+
 /** What ended the way; undefined if nothing has. */
 function arrived(session: Session, ran: Machine): Turn | undefined {
   const stop = ran.stop!;
   if (stop.reason === "limit" || (stop.reason === "halted" && stop.waitsForInput)) return undefined;
-  if (stop.reason === "breakpoint" || stop.reason === "watchpoint")
-    return stopped(session, SIGNAL.TRAP, reasonOf(ran, session.stopPoints));
+  if (stop.reason === "breakpoint") return stopped(session, SIGNAL.TRAP, reasonOf(ran, session.stopPoints));
+  if (stop.reason === "watchpoint")
+    return stopped(session, SIGNAL.TRAP, reasonOf(ran, session.stopPoints), lastToStep(session));
   if (session.machine !== ran) return undefined;
   const { words, signal, end } = ending(stop);
   const { session: ended, replies } = stopped({ ...session, end }, signal);
   return says(ended, printed(`the machine has ended: ${words}`), ...replies);
 }
 
-function backTo(session: Session, { to }: { readonly to: number }): Turn {
-  const { history, machine } = approach(session.history, to);
+/** Steps that are looked through for one of a processor in a piece: with one processor, or two that are busy, the first has one. */
+const LOOKED_THROUGH = 1024;
+
+function backStep(session: Session, { processor, from, bound }: Extract<Motion, { kind: "back-step" }>): Turn {
+  const start = startOf(session.history);
+  const lowest = Math.max(start, from - PIECE);
+  const first = Math.max(lowest, processorCount(session.machine) === 1 ? bound - 1 : bound - LOOKED_THROUGH);
+  const { history, machine } = approach(session.history, first);
   const moved = { ...session, history };
-  return machine.steps < to ? says(moved) : stopped({ ...moved, machine }, SIGNAL.TRAP);
+  if (machine.steps < first) return says(moved);
+  const found = lastTurnOf(processor, history, first, bound);
+  if (found !== undefined) return stopped({ ...moved, machine: found }, SIGNAL.TRAP, "", processor);
+  if (first > lowest) return says({ ...moved, motion: { kind: "back-step", processor, from, bound: first } });
+  // As on the way forward: a processor may have made no step at all.
+  return lowest === start
+    ? atBeginning({ ...moved, machine })
+    : stopped({ ...moved, machine }, SIGNAL.TRAP, "", processor);
 }
 
 /** Where a stop that was found is shown from the other side: in front of the access, or where the breakpoint is. */
@@ -151,7 +171,7 @@ export function work(session: Session): Turn {
   if (motion === undefined || session.left !== undefined) return says(session);
   if (motion.kind === "forward") return forward(session);
   if (motion.kind === "step") return step(session, motion);
-  return motion.kind === "back-to" ? backTo(session, motion) : back(session, motion);
+  return motion.kind === "back-step" ? backStep(session, motion) : back(session, motion);
 }
 
 /** Sets the machine going; `work` moves it. */
@@ -165,7 +185,7 @@ export function go(session: Session, kind: "continue" | "step" | "back" | "back-
     continue: { kind: "forward" },
     step: { kind: "step", processor: processor ?? currentProcessor(machine), latest: steps + PIECE },
     back: { kind: "back", from: steps, bound: steps },
-    "back-step": { kind: "back-to", to: steps - 1 },
+    "back-step": { kind: "back-step", processor: session.selected, from: steps, bound: steps },
   };
   return says({ ...session, motion: motions[kind], end: undefined });
 }

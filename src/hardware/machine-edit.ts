@@ -26,12 +26,18 @@ type EditedRegisters = Record<(typeof generalNames)[number] | "eip" | "eflags", 
 const DEFINED_FLAGS = 0x3f7fd7;
 
 /**
- * The state with registers or devices edited.
+ * The state with registers or devices edited; registers of the processor with this number, or of the one whose turn it is.
  *
- * @throws VirtlabError for what no machine could be: unknown registers or devices, another VM flag, values that are no numbers.
+ * @throws VirtlabError for what no machine could be: unknown registers or devices, another VM flag, values that are no
+ * numbers; and for a processor that the machine has not.
  */
-export function editedState(state: MachineState, recipe: (draft: EditableMachine) => void): MachineState {
-  const { cpu, devices } = state;
+export function editedState(
+  state: MachineState,
+  recipe: (draft: EditableMachine) => void,
+  processor: number = state.turn?.processor ?? 0,
+): MachineState {
+  const { devices } = state;
+  const cpu = processorOf(state, processor);
   const before = { registers: editable(cpu), floating: cpu.floating, devices };
   const after = produce(before, (draft) => {
     recipe(draft as unknown as EditableMachine); // what it returns, as a short arrow function does, is not meant
@@ -50,7 +56,26 @@ export function editedState(state: MachineState, recipe: (draft: EditableMachine
   if (misfit !== undefined) throw new VirtlabError(`${misfit} is unknown, missing or of the wrong type`);
   const edited = editedCpu(cpu, before.registers, after.registers);
   const floating = editedFloating(cpu.floating, after.floating);
-  return { ...state, cpu: { ...edited, floating }, devices: after.devices };
+  return { ...withProcessor(state, processor, { ...edited, floating }), devices: after.devices };
+}
+
+/** Where a processor stands among those whose turn it is not; undefined for the one whose turn it is. */
+function indexOfOther({ turn }: MachineState, number: number): number | undefined {
+  if (number === (turn?.processor ?? 0)) return undefined;
+  return turn !== undefined && number > turn.processor ? number - 1 : number;
+}
+
+function processorOf(state: MachineState, number: number): CpuState {
+  const index = indexOfOther(state, number);
+  const cpu = index === undefined ? state.cpu : state.turn?.others[index];
+  if (cpu === undefined) throw new VirtlabError(`edit: there is no processor ${number}`);
+  return cpu;
+}
+
+function withProcessor(state: MachineState, number: number, cpu: CpuState): MachineState {
+  const index = indexOfOther(state, number);
+  if (index === undefined || state.turn === undefined) return { ...state, cpu };
+  return { ...state, turn: { ...state.turn, others: state.turn.others.map((old, at) => (at === index ? cpu : old)) } };
 }
 
 /** FCW's bits, and the one that is always set. Spec: SDM Vol. 1, "x87 FPU Control Word". */

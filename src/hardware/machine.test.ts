@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { VirtlabError } from "../state/error.js";
 import { guest } from "../systems/packaged-guest.js";
 import { diff } from "./diff.js";
+import { assemble } from "./isa/assembler/assembler.js";
 import { Machine } from "./machine.js";
 
 /** A machine with a flat program at 1 MiB. */
@@ -88,6 +89,19 @@ describe("Machine.run", () => {
     expect(first.run({ until: { serial: "é!" } }).serial).toBe("é!é!");
   });
 
+  it("stops behind the character that ends the text in a long output, as in a short one", () => {
+    // Quadratic work would take ten seconds and more here. Each turn of the loop has four steps.
+    const count = 200_000;
+    const source = `mov dx, 0x3f8\nmov ecx, ${count}\nagain: mov al, cl\nand al, 0x7f\nout dx, al\nloop again\nmov al, 10\nout dx, al\nhlt`;
+    const start = Machine.boot({ image: assemble(source, { bits: 32 }).bytes, memory: "2M" });
+    const end = start.run({ until: { serial: "\u0003\u0002\u0001\n" } });
+    expect(end.stop).toEqual({ reason: "until" });
+    expect([end.serialBytes.length, end.steps]).toEqual([count + 1, 2 + 4 * count + 2]);
+    expect(end.hash).toBe(start.run({ maxInstructions: end.steps }).hash);
+    const turn = start.run({ maxInstructions: 2_000 }).run({ until: { serial: "\u0001\u0000\u007f" } });
+    expect(turn.serialBytes.slice(-3)).toEqual(Uint8Array.of(1, 0, 0x7f));
+  });
+
   it("refuses kinds of events it does not know, and limits that are no numbers", () => {
     const machine = program(0x90);
     expect(() => machine.run({ observe: ["exeption" as "exception"] })).toThrow(/unknown kind of event "exeption"/);
@@ -125,6 +139,19 @@ describe("Machine.edit", () => {
       registers.eax = 0xffffffff;
     });
     expect([before.registers.eax, after.registers.eax]).toEqual([0, 0xffffffff]);
+  });
+
+  it("edits the processor it is told of, and refuses one that is not there", () => {
+    const before = Machine.create({ machine: "pc", processors: 3, memory: "2M" });
+    const after = before.edit(({ registers }) => {
+      registers.ecx = 7;
+    }, 2);
+    expect(after.registers.ecx).toBe(before.registers.ecx);
+    expect(after.turn?.others.map(({ ecx }) => ecx)).toEqual([0, 7]);
+    expect(before.turn?.others.map(({ ecx }) => ecx)).toEqual([0, 0]);
+    expect(before.edit(() => {}, 0).hash).toBe(before.hash);
+    for (const number of [3, -1, 0.5]) expect(() => before.edit(() => {}, number)).toThrow("there is no processor");
+    expect(() => program(0x90).edit(() => {}, 1)).toThrow("edit: there is no processor 1");
   });
 
   it("refuses what no machine could be", () => {

@@ -230,12 +230,14 @@ export class Machine {
   }
 
   /**
-   * The machine with registers or devices edited; memory is written with `write`.
+   * The machine with registers or devices edited; memory is written with `write`. With several processors the registers are
+   * those of `processor`, or of the one whose turn it is.
    *
-   * @throws VirtlabError for what no machine could be: unknown registers or devices, another VM flag, values that are no numbers.
+   * @throws VirtlabError for what no machine could be: unknown registers or devices, another VM flag, values that are no
+   * numbers; and for a processor it has not.
    */
-  edit(recipe: (draft: EditableMachine) => void): Machine {
-    return new Machine(editedState(this.#state, recipe));
+  edit(recipe: (draft: EditableMachine) => void, processor?: number): Machine {
+    return new Machine(editedState(this.#state, recipe, processor));
   }
 
   /** The machine with bytes written at a physical address. */

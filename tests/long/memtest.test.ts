@@ -35,6 +35,20 @@ describe("memtest86+", () => {
     expect(text).not.toContain("Failing");
   });
 
+  it("begins by itself on a PC, and uses both of its processors", (context) => {
+    const image = memtest(context, "./boot/memtest86+x64.bin");
+    const options = { machine: "pc", processors: 2, memory: "16M" } as const;
+    let machine = Machine.boot({ image, imageName: "memtest86+", ...options });
+    let text = "";
+    for (let piece = 0; piece < PIECES && !/Test #[1-9]/.test(text); piece++) {
+      machine = machine.run({ maxInstructions: PIECE });
+      expect(machine.stop).toEqual({ reason: "limit" });
+      text = screen(machine).text.join("\n");
+    }
+    expect(text).toMatch(/CPU: 2 Cores 2 Threads +SMP: 2T/);
+    expect(text).toMatch(/Pass: +0 +Errors: 0$/m);
+  });
+
   it("is loaded from its own disk, whose boot sector and loader know BIOS services alone", (context) => {
     const disk = memtest(context, "./usr/lib/memtest86+/memtest86+ia32.iso");
     let machine = Machine.boot({ disks: [{ image: disk, readOnly: true }], memory: "16M" });

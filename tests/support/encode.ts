@@ -45,6 +45,10 @@ function modrm(reg: number, target: number | MemoryChoice): number[] {
   return [0x80 | (reg << 3) | rm, ...sib, ...littleEndian(displacement, 4)];
 }
 
+/** One of a row's own ModRM bytes, of which x87 rows with ST(i) have eight. */
+export const fixedModrm = ([first, last]: readonly [number, number], register: number): number =>
+  first + (register % (last - first + 1));
+
 /** Whether a row has an operand of a method. */
 export function has(row: Row, ...methods: readonly string[]): boolean {
   return row.operands.some(({ method }) => methods.includes(method));
@@ -57,7 +61,7 @@ export function encode(choice: EncodingChoice): number[] {
   if (size === 16 && operandSizes(row).length > 1) bytes.push(0x66);
   for (const part of encodingHead(row)) bytes.push(...part);
   bytes.push(row.byte + (row.plusRegister ? register : 0));
-  if (typeof row.modrm === "object") bytes.push(row.modrm[0]);
+  if (typeof row.modrm === "object") bytes.push(fixedModrm(row.modrm, register));
   else if (row.modrm !== "none") bytes.push(...modrm(row.modrm === "r" ? register : row.modrm, target));
   const wide = size === 16 ? 2 : 4;
   for (const { method, type } of row.operands) {

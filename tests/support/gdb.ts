@@ -20,14 +20,14 @@ export async function debug(
   machine: Machine,
   symbols: string,
   commands: readonly string[],
-  options: ServeOptions & { readonly onServer?: (server: GdbServer) => void } = {},
+  options: ServeOptions & { readonly onServer?: (server: GdbServer) => void; readonly milliseconds?: number } = {},
 ): Promise<Debugged> {
   const program = peer(context, "gdb");
   const server = await serveGdb(machine, options);
   options.onServer?.(server);
   try {
     const marked = commands.flatMap((command) => [`echo ${MARK}\\n`, command]);
-    const output = await runGdb(program, server.port, symbols, marked);
+    const output = await runGdb(program, server.port, symbols, marked, options.milliseconds);
     const [, ...answers] = output.split(`${MARK}\n`);
     return { answers: answers.map((answer) => answer.trim()), left: await server.left };
   } finally {
@@ -36,7 +36,13 @@ export async function debug(
 }
 
 /** What gdb prints while it does these commands with the machine at a port. */
-export function runGdb(program: string, port: number, symbols: string, commands: readonly string[]): Promise<string> {
+export function runGdb(
+  program: string,
+  port: number,
+  symbols: string,
+  commands: readonly string[],
+  milliseconds = 50_000,
+): Promise<string> {
   const script = [
     ...["set pagination off", "set confirm off", "set width 0", "set tcp auto-retry off", "set remotetimeout 60"],
     `target remote 127.0.0.1:${port}`,
@@ -48,7 +54,7 @@ export function runGdb(program: string, port: number, symbols: string, commands:
     const child = spawn("/bin/sh", ["-c", 'exec "$0" "$@" 2>&1', program, ...args], {
       stdio: ["ignore", "pipe", "inherit"],
     });
-    const timer = setTimeout(() => child.kill("SIGKILL"), 50_000);
+    const timer = setTimeout(() => child.kill("SIGKILL"), milliseconds);
     let output = "";
     child.stdout.on("data", (bytes: Buffer) => (output += bytes.toString()));
     child.on("error", reject);

@@ -115,6 +115,61 @@ function outputPromises(client: GiveClient): void {
     for (const code of awaiting) expect(await kernel.outputs(code), code).toMatchObject([result("5")]);
   });
 
+  it("reads and writes names of earlier cells wherever they may stand", async (context) => {
+    const kernel = await client(context);
+    const declarations = [
+      'let q = 5, w = 1; const o = { q: 7, inner: { q: 9 } }; import { join, sep as divider } from "node:path";',
+      "interface Q { q: number } class K { q = 3 } enum E { q = 6 } namespace N { export const q = 11 } function give() { return q }",
+    ];
+    await kernel.run(declarations.join("\n"));
+    const reads: readonly (readonly [expression: string, value: unknown])[] = [
+      ["{ q }", { q: 5 }],
+      [`{ q: q, w, [\`\${q}\`]: { q } }`, { q: 5, w: 1, 5: { q: 5 } }],
+      ["{ ...{ q }, w: [{ w }] }", { q: 5, w: [{ w: 1 }] }],
+      [`\`\${q} \${\`\${w}\${{ q }.q}\`}\``, "5 15"],
+      [
+        "((a = q, { b = q, c = { w } }: { b?: number; c?: object } = {}, [d = w]: number[] = []) => [a, b, c, d])()",
+        [5, 5, { w: 1 }, 1],
+      ],
+      ["(({ q: z, q }: Q) => [z, q, w])({ q: 12 })", [12, 12, 1]],
+      ["(({ inner: { q: z }, ...rest }) => ({ z, q, rest }))(o)", { z: 9, q: 5, rest: { q: 7 } }],
+      ["(() => { const { q: z, inner } = o; return [z, inner, q]; })()", [7, { q: 9 }, 5]],
+      ["(function (q: string) { return { q, w }; })('own')", { q: "own", w: 1 }],
+      ["(() => { const q = 2; return { q }; })()", { q: 2 }],
+      ["(() => { q: for (;;) break q; return { q() { return { q }; }, get w() { return w; } }.q(); })()", { q: 5 }],
+      [
+        "new (class extends K { override q = q; other = { q }; constructor(public w = q) { super(); } })()",
+        { q: 5, other: { q: 5 }, w: 5 },
+      ],
+      ["[E.q, N.q, new K().q, o?.q, o['q'], typeof q, { q } satisfies Q]", [6, 11, 3, 7, 7, "number", { q: 5 }]],
+      [
+        "[Object.keys({ K, E, N, give }), { give }.give(), { join }.join('a', 'b') === 'a' + divider + 'b', { divider }.divider === divider]",
+        [["K", "E", "N", "give"], 5, true, true],
+      ],
+      ["await Promise.all([{ q }, (async () => ({ w }))()])", [{ q: 5 }, { w: 1 }]],
+    ];
+    const list = `[${reads.map(([expression]) => `(${expression.startsWith("{") ? `(${expression})` : expression})`).join(",\n")}]`;
+    const text = (shown: readonly unknown[]): unknown => JSON.parse((shown[0] as { text: string }).text);
+    expect(text(await kernel.outputs(`console.log(JSON.stringify(${list}))`))).toEqual(reads.map(([, value]) => value));
+
+    const writes: readonly (readonly [statement: string, q: number])[] = [
+      ["({ q } = o)", 7],
+      ["({ q = 3 } = {} as { q?: number })", 3],
+      ["({ q = { w }.w } = {} as { q?: number })", 1],
+      ["({ a: q, inner: { q: w } } = { a: 2, ...o })", 2],
+      ["({ inner: { q } } = o)", 9],
+      ["[q = 4] = [] as number[]", 4],
+      ["for ({ q } of [{ q: 30 }, { q: 31 }]);", 31],
+      ["for (q of [32]);", 32],
+      ["q++; q += w;", 42],
+      ["export { q, w as other }", 42],
+    ];
+    for (const [statement, value] of writes) {
+      await kernel.run(statement);
+      expect([statement, text(await kernel.outputs("console.log(JSON.stringify(q))"))]).toEqual([statement, value]);
+    }
+  });
+
   it("loses none of 20,000 lines that one cell prints", async (context) => {
     const kernel = await client(context);
     const lines = Array.from({ length: 20_000 }, (_, index) => `line ${index}\n`);
@@ -234,6 +289,14 @@ function errorPromises(client: GiveClient): void {
     const reply = { status: "error", ename: "RangeError", evalue: "too big" };
     expect(run.reply).toMatchObject(reply);
     expect(run.outputs).toMatchObject([{ output_type: "error", ename: "RangeError", evalue: "too big" }]);
+  });
+
+  it("points into a cell with names of earlier cells in short forms", async (context) => {
+    const kernel = await client(context);
+    await kernel.run("const known = 1, object = { known: 2 };");
+    const code =
+      "const { known: same } = object, both = { known, same };\nboth.known = { known,\n  x: (null as any).x }.x";
+    expect(trace(await kernel.run(code))).toMatch(/> 3 \| {3}x: \(null as any\)\.x }\.x\n.*\^\n {4}at \[cell\]:3:\d+$/);
   });
 
   it("points at the cell for errors out of libraries and rejected promises", async (context) => {

@@ -40,6 +40,17 @@ export interface LongCell {
   readonly differs?: readonly Field[];
 }
 
+/** A cell of one instruction, or of code that says where it is. */
+export const longCell = (name: string, code: string, gives: string, more: Partial<LongCell> = {}): LongCell => ({
+  name,
+  code: code.includes(".at:") ? code : `.at:\n  ${code}`,
+  gives,
+  ...more,
+});
+/** Other places to execute it from than 64-bit code in ring 0. */
+export const user = { cpl: 3 } as const;
+export const compat = { bits: 32 } as const;
+
 const codeSelector = ({ bits = 64, cpl = 0 }: LongCell): string => {
   if (bits === 32) return cpl === 3 ? "user32 | 3" : "compat0";
   return cpl === 0 ? "code0" : `code${cpl} | ${cpl}`;

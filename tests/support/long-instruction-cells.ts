@@ -3,16 +3,8 @@
  * compatibility mode, as cells. What each gives is by the pages of the SDM's volume 2 on each; of AMD's parts by the AMD64
  * Architecture Programmer's Manual Vol. 3.
  */
-import type { LongCell } from "./long-cell-image.js";
+import { compat, type LongCell, longCell as one, user } from "./long-cell-image.js";
 
-const one = (name: string, code: string, gives: string, more: Partial<LongCell> = {}): LongCell => ({
-  name,
-  code: code.includes(".at:") ? code : `.at:\n  ${code}`,
-  gives,
-  ...more,
-});
-const user = { cpl: 3 } as const;
-const compat = { bits: 32 } as const;
 const userCompat = { cpl: 3, bits: 32 } as const;
 const IF_DF_AC = 0x40600;
 

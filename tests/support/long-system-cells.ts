@@ -2,16 +2,7 @@
  * System instructions in 64-bit and compatibility mode, as cells: control, debug and model-specific registers, tables,
  * segments. What each gives is by the pages of the SDM's volume 2 on each, and Vol. 3A, "System Architecture Overview".
  */
-import type { LongCell } from "./long-cell-image.js";
-
-const one = (name: string, code: string, gives: string, more: Partial<LongCell> = {}): LongCell => ({
-  name,
-  code: code.includes(".at:") ? code : `.at:\n  ${code}`,
-  gives,
-  ...more,
-});
-const user = { cpl: 3 } as const;
-const compat = { bits: 32 } as const;
+import { compat, type LongCell, longCell as one, user } from "./long-cell-image.js";
 
 const controlRegisters: readonly LongCell[] = [
   one("CR0 with a bit above 31", "  mov rax, cr0\n  bts rax, 32\n.at:\n  mov cr0, rax", "#GP(0)", {

@@ -6,6 +6,7 @@ import type { CodeBits, Row } from "../../src/hardware/isa/instruction.js";
 import { has, type MemoryChoice } from "./encode.js";
 import { addressing16, bytesOf, type Choice, type Memory16, type Target } from "./native-encode.js";
 import { ARITHMETIC_FLAGS, countedRows, DIRECTION_FLAG, flagEffect, undefinedBehind } from "./native-flags.js";
+import { bytesOfParts, mayFollow, usualAlignment, x87Operand } from "./native-floating.js";
 import { blankFloats, floatBytes, randomFloats } from "./native-floats.js";
 import { comparedForms, type NativeForm, nativeForms, usesFloats } from "./native-forms.js";
 import {
@@ -151,12 +152,18 @@ function holdStack(draft: Draft, register: number): number {
 }
 
 /** A memory operand near `linear`, and its prefixes. Wild ones are rare: they only fault. */
-function chooseMemory(draft: Draft, linear: number, addressSize: CodeBits): { target: Target; prefixes: number[] } {
+function chooseMemory(
+  draft: Draft,
+  linear: number,
+  addressSize: CodeBits,
+): { target: Target; prefixes: number[]; offset: number } {
   const { random } = draft;
   const override = random.once(5) ? random.below(6) : -1;
   const prefixes = override < 0 ? [] : [overrides[override]!];
   const target = addressSize === 32 ? choose32(draft, linear, override) : choose16(draft, linear, override);
-  return { target, prefixes };
+  const stack = "rm" in target && !target.absolute && addressing16[target.rm]!.includes(EBP);
+  const offset = linear - baseOf(draft, override >= 0 ? override : stack ? SS : DS);
+  return { target, prefixes, offset: addressSize === 16 ? offset & 0xffff : offset >>> 0 };
 }
 
 function choose32(draft: Draft, linear: number, override: number): MemoryChoice {
@@ -222,7 +229,7 @@ function prepareDividend(draft: Draft, size: number): void {
 function impliedResults({ mnemonic, group }: Row): readonly number[] {
   if (mnemonic === "POPA") return [0, 1, 2, 3, 4, 5, 6, 7];
   if (stackUsers.includes(mnemonic) || mnemonic === "LEAVE") return [ESP, EBP];
-  if (mnemonic.startsWith("LOOP")) return [ECX];
+  if (mnemonic.startsWith("LOOP") || /^PCMP[EI]STRI$/.test(mnemonic)) return [ECX];
   if (group === "string") return [EAX, ECX, ESI, EDI];
   return decimalRows.includes(mnemonic) ? [EAX, EDX] : [EAX];
 }
@@ -319,6 +326,7 @@ function addStep(draft: Draft, form: NativeForm): void {
   if (memory && has(row, "E", "M", "W", "Q")) {
     const chosen = chooseMemory(draft, address, addressSize);
     target = chosen.target;
+    if (chosen.offset + bytesOfParts(row) > 2 ** addressSize) return;
     prefixes.push(...chosen.prefixes);
   } else if (memory && random.once(5)) prefixes.push(random.pick(overrides));
   if (repeat !== undefined) prefixes.push(repeat);
@@ -346,6 +354,10 @@ function addStep(draft: Draft, form: NativeForm): void {
     if (typeof target !== "number") place(draft, address, draft.values[EAX] ?? 0);
     else if (!draft.taken.has(EAX)) draft.registers[EAX] = draft.values[EAX] = draft.values[target] ?? 0;
   }
+  if (row.group === "x87" && memory) {
+    const { skip, bytes } = x87Operand(row, random);
+    for (const [index, byte] of bytes.entries()) place(draft, address + skip + index, byte, 1);
+  }
   // No TF, no NT, no AC, no ID: those outlive the case.
   if (mnemonic === "POPF")
     place(draft, stack, (random.word() & (ARITHMETIC_FLAGS | DIRECTION_FLAG | 0x33202)) | 2, size / 8);
@@ -356,7 +368,7 @@ function addStep(draft: Draft, form: NativeForm): void {
 
 /** 16 bytes that must be aligned are, most of the time. */
 const aligned = (random: Random, row: Row, address: number): number =>
-  row.unaligned || row.unit === undefined || random.once(8) ? address : address & ~15;
+  random.once(8) ? address : address & -usualAlignment(row);
 
 /** Indirect branches and returns lead behind the landmark that follows them. */
 function leadBehind(draft: Draft, choice: Choice, address: number, stack: number, distance: number): void {
@@ -429,8 +441,11 @@ export function fuzzCase(number: number, random: Random, world: World): FuzzCase
   };
   const count = random.once(2) ? 1 : 2 + random.below(3);
   for (let index = 0; index < count; index++) {
-    addStep(draft, index === 0 ? first : random.pick(forms.further));
+    const form = index === 0 ? first : random.pick(forms.further);
+    if (!mayFollow(rowsOf(draft), form.row)) continue;
+    addStep(draft, form);
     while (codeLength(draft) > CODE_BYTES) draft.steps.pop();
+    if (draft.steps.length === 0) append(draft, { choice: plainChoice(draft, compareRow, 0, 0), count: 0 });
   }
   // Right in front of the end of the code pages, unless the case knows addresses in its code.
   const atEnd = start === codePlaces[2] && random.once(2) && !leads(draft);
@@ -440,6 +455,8 @@ export function fuzzCase(number: number, random: Random, world: World): FuzzCase
   const floats = steps.some(({ choice: { row } }) => usesFloats(row)) ? randomFloats(random) : blankFloats;
   return { steps, registers, eflags, selectors, start: start + room, window, floats };
 }
+
+const rowsOf = ({ steps }: Draft): Row[] => steps.map(({ choice: { row } }) => row);
 
 /** Whether addresses of the case's own code are in its registers or memory. */
 const leads = ({ steps }: Draft): boolean => steps.some(({ choice: { row } }) => row.group === "control transfer");

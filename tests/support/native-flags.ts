@@ -22,6 +22,7 @@ const conditionFlags: Readonly<Record<string, string>> = {
 const needed: Readonly<Record<string, string>> = {
   ...{ ADC: "C", SBB: "C", RCL: "C", RCR: "C", CMC: "C", SALC: "C", DAA: "AC", DAS: "AC", AAA: "A", AAS: "A" },
   ...{ LAHF: "SZAPC", PUSHF: "OSZAPC", INTO: "O", LOOPE: "Z", LOOPNE: "Z" },
+  ...{ FCMOVB: "C", FCMOVE: "Z", FCMOVBE: "CZ", FCMOVU: "P", FCMOVNB: "C", FCMOVNE: "Z", FCMOVNBE: "CZ", FCMOVNU: "P" },
   ...Object.fromEntries(
     conditionNames.flatMap((name) => ["J", "SET", "CMOV"].map((verb) => [verb + name, conditionFlags[name]!])),
   ),

@@ -4,32 +4,35 @@
  */
 import { type FloatingState, resetFloating } from "../../src/hardware/cpu/floating.js";
 import type { Random } from "./random.js";
+import { extended } from "./x87-cases.js";
 
 export const IMAGE_BYTES = 512;
 /** What is compared of it, in words: control, status and tag words, MXCSR, eight x87 registers, and as many XMM registers. */
 const wordsWith = (xmmCount: number): number => 40 + 4 * xmmCount;
 const MXCSR_AT = 24;
-const X87_AT = 32;
-const XMM_AT = 160;
+export const X87_AT = 32;
+export const XMM_AT = 160;
 const REGISTERS = 8;
 
 /** Bits of words that are reserved, or addresses of instructions, which processors keep in different ways. */
 function maskOf(word: number): number {
-  if (word === 1) return 0xff;
-  if ((word >= 2 && word <= 5) || word === 7) return 0;
+  if (word === 1) return 0x07ff00ff;
+  if (word === 7) return 0;
   const inX87 = word >= X87_AT / 4 && word < XMM_AT / 4;
   return !inX87 || word % 4 < 2 ? -1 : word % 4 === 2 ? 0xffff : 0;
 }
 const masks = Array.from({ length: wordsWith(16) }, (_, word) => maskOf(word));
 
-const littleEndian = (image: DataView, at: number, bytes: number): bigint =>
-  Array.from({ length: bytes }, (_, index) => BigInt(image.getUint8(at + index)) << BigInt(8 * index)).reduce(
-    (sum, byte) => sum | byte,
-    0n,
-  );
+/** The number in 10 or 16 bytes. */
+const littleEndian = (image: DataView, at: number, bytes: 10 | 16): bigint =>
+  ((bytes === 10 ? BigInt(image.getUint16(at + 8, true)) : image.getBigUint64(at + 8, true)) << 64n) |
+  image.getBigUint64(at, true);
 
-function setBytes(image: DataView, at: number, bytes: number, value: bigint): void {
-  for (let index = 0; index < bytes; index++) image.setUint8(at + index, Number((value >> BigInt(8 * index)) & 0xffn));
+function setBytes(image: DataView, at: number, bytes: 4 | 8 | 10 | 16, value: bigint): void {
+  if (bytes === 4) image.setUint32(at, Number(BigInt.asUintN(32, value)), true);
+  else image.setBigUint64(at, value, true);
+  if (bytes === 10) image.setUint16(at + 8, Number(value >> 64n), true);
+  if (bytes === 16) image.setBigUint64(at + 8, value >> 64n, true);
 }
 
 const viewOf = (image: Uint8Array): DataView => new DataView(image.buffer, image.byteOffset, image.length);
@@ -61,6 +64,9 @@ export function imageOf(state: FloatingState, xmmCount = REGISTERS): Uint8Array 
   const top = (state.status >> 11) & 7;
   image.setUint16(0, state.control, true);
   image.setUint16(2, state.status, true);
+  image.setUint16(6, state.opcode, true);
+  image.setBigInt64(8, BigInt(state.instructionPointer), true);
+  image.setBigInt64(16, BigInt(state.dataPointer), true);
   image.setUint32(MXCSR_AT, state.mxcsr, true);
   for (let number = 0; number < REGISTERS; number++) {
     if (((state.tags >> (2 * number)) & 3) !== 3) bytes[4]! |= 1 << number;
@@ -83,6 +89,13 @@ export function floatChanges(before: Uint8Array, after: Uint8Array, xmmCount = R
   return changes;
 }
 
+/** The words that are compared, with such changes done. */
+export function floatImage(given: Uint8Array, changes: readonly number[]): DataView {
+  const after = viewOf(given.slice(0, 4 * masks.length));
+  for (let at = 0; at < changes.length; at += 2) after.setUint32(4 * changes[at]!, changes[at + 1]!, true);
+  return after;
+}
+
 /** The same from changes a judge found in whole words. */
 export function maskedChanges(before: Uint8Array, changes: readonly number[], xmmCount = REGISTERS): number[] {
   const after = before.slice();
@@ -94,7 +107,7 @@ export function maskedChanges(before: Uint8Array, changes: readonly number[], xm
 export function floatName(word: number): string {
   if (word >= XMM_AT / 4) return `xmm${(word - XMM_AT / 4) >> 2}[${word % 4}]`;
   if (word >= X87_AT / 4) return `st${(word - X87_AT / 4) >> 2}[${word % 4}]`;
-  return ["fsw:fcw", "ftw", "", "", "", "", "mxcsr"][word]!;
+  return ["fsw:fcw", "fop:ftw", "fip", "fip[1]", "fdp", "fdp[1]", "mxcsr"][word]!;
 }
 
 // ---- random ones ------------------------------------------------------------------------------------------------------
@@ -153,6 +166,7 @@ export function floatBytes(random: Random, length: number): Uint8Array {
 
 /** A number of 80 bits; now and then one that only this format has. */
 function extendedBits(random: Random): bigint {
+  if (random.once(2)) return extended(random);
   const bits = floatBits(random, 15, 63);
   const exponent = (bits >> 63n) & 0x7fffn;
   const integer = random.once(8) ? BigInt(random.below(2)) : exponent === 0n ? 0n : 1n;
@@ -169,9 +183,11 @@ export function randomFloats(random: Random, xmmCount = REGISTERS): Uint8Array {
   const flags87 = random.once(2) ? 0 : random.below(128) & (random.once(8) ? 127 : masks87 | 0x40);
   const pending = (flags87 & ~masks87 & 0x3f) !== 0 ? 0x8080 : 0;
   const conditions = random.word() & 0x4700;
-  const status = flags87 | pending | conditions | (random.below(8) << 11);
+  const top = random.below(8);
+  const status = flags87 | pending | conditions | (top << 11);
   const numbers = Array.from({ length: REGISTERS }, (_, number) => number);
-  const emptyTags = random.once(3) ? random.below(256) : 0;
+  // Any, none, or those below the stack's depth.
+  const emptyTags = random.pick([random.below(256), 0, random.below(2) ? (0xf0f0 >> (8 - top)) & 0xff : 0]);
   const xmm = floatBytes(random, 16 * xmmCount);
   return imageOf(
     {

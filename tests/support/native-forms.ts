@@ -1,4 +1,6 @@
 /** What is compared: each row of the instruction table at each size, with its kinds of operands and its REP prefixes. */
+
+import { includes } from "../../src/hardware/cpu/model.js";
 import type { OperandSize } from "../../src/hardware/isa/code.js";
 import { type CodeBits, operandSizes, type Row } from "../../src/hardware/isa/instruction.js";
 import { rows } from "../../src/hardware/isa/table/index.js";
@@ -13,7 +15,7 @@ export interface NativeForm {
 }
 
 /** Executed in TypeScript and allowed in any mode, with results that do not depend on the operating system. */
-const plainSystemRows = ["CLFLUSH", "ENTER", "POPF", "CMPXCHG8B", "INTO", "INT3", "ARPL", "WAIT"];
+const plainSystemRows = ["CLFLUSH", "ENTER", "POPF", "CMPXCHG8B", "INTO", "INT3", "ARPL"];
 /** Only system software may execute these, so a program gets #GP. */
 const privilegedRows = [
   ...["CLI", "STI", "IN", "OUT", "INS", "OUTS", "HLT", "CLTS", "INVD", "WBINVD", "INVLPG", "RDMSR", "WRMSR"],
@@ -29,9 +31,8 @@ export const usesFloats = (row: Row): boolean =>
 /** Reading descriptors, CPUID and time are about the operating system and the model, not about the instruction. */
 function isComparable(row: Row): boolean {
   if (row.semantics !== undefined) return true;
-  // x87 has a comparison of its own (x87-comparison.ts), which knows what processors leave open there.
-  if (row.group === "x87") return false;
-  if (row.unit !== undefined && row.unit !== "x87") return !/^R(CP|SQRT)/.test(row.mnemonic);
+  if (row.group === "x87") return includes("max", row.needs);
+  if (row.unit !== undefined) return true;
   if (plainSystemRows.includes(row.mnemonic) || privilegedRows.includes(row.mnemonic)) return true;
   // Selectors may be stored, control and debug registers may not be touched.
   const [first, second] = row.operands;

@@ -11,26 +11,18 @@
  * code, EIP, CR2, EFLAGS, the eight registers, the number of words of the data pages that changed, and for each its number
  * and its value; and the same of the FXSAVE image.
  */
-typedef unsigned int u32;
-typedef unsigned char u8;
-
-#define CODE ((u8 *)0x00800000)
-#define CODE_SIZE 0x2000
-#define CODE_BYTES 64
-#define FILLER 0xf4
-#define USER_CODE 0x23
-#define DATA ((u8 *)0x00810000)
-#define DATA_SIZE 0x3000
-#define WRITABLE_SIZE 0x2000
-#define WINDOW_OFFSET 0xfc0
-#define WINDOW_BYTES 128
-
 enum { EXIT = 1, READ = 3, WRITE = 4, MODIFY_LDT = 123, MPROTECT = 125, RT_SIGACTION = 174, SIGALTSTACK = 186, MMAP2 = 192, FTRUNCATE = 93, MEMFD_CREATE = 356 };
 
-static int system_call(int number, u32 a, u32 b, u32 c, u32 d, u32 e, u32 f)
+#include "native-runner.h"
+
+#define CODE ((u8 *)0x00800000)
+#define DATA ((u8 *)0x00810000)
+#define USER_CODE 0x23
+
+static long system_call(long number, word a, word b, word c, word d, word e, word f)
 {
-  struct { u32 number, a, b, c, d, e, f; } args = { number, a, b, c, d, e, f };
-  int result;
+  struct { word number, a, b, c, d, e, f; } args = { number, a, b, c, d, e, f };
+  long result;
   __asm__ volatile(
     "push %%ebp\n push %%ebx\n mov 4(%%eax), %%ebx\n mov 8(%%eax), %%ecx\n mov 12(%%eax), %%edx\n"
     "mov 16(%%eax), %%esi\n mov 20(%%eax), %%edi\n mov 24(%%eax), %%ebp\n mov (%%eax), %%eax\n int $0x80\n"
@@ -63,69 +55,15 @@ struct context {
 /* In a signal frame the FXSAVE image lies behind an FSAVE header. */
 #define FSAVE_HEADER 112
 #define FLOAT_WORDS 72
-#define IMAGE_BYTES 512
 
 struct given {
   u32 registers[8], eip, eflags, segments[6], start;
   u8 code[CODE_BYTES], window[WINDOW_BYTES], floats[IMAGE_BYTES];
 };
 
-u8 floats[IMAGE_BYTES] __attribute__((aligned(16)));
 struct { u32 eip; unsigned short cs; } destination;
 
-static u8 alternate_stack[65536];
-static u8 background[DATA_SIZE];
-static u8 input[1 << 20], output[1 << 20];
-static u32 input_at, input_end, output_end;
-static u8 *code_alias;
 static struct given now;
-static int started;
-
-static void finish(int status)
-{
-  system_call(EXIT, status, 0, 0, 0, 0, 0);
-}
-
-static void copy(void *to, const void *from, u32 count)
-{
-  __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(count) : : "memory");
-}
-
-static void flush(void)
-{
-  for (u32 done = 0; done < output_end;) {
-    int count = system_call(WRITE, 1, (u32)(output + done), output_end - done, 0, 0, 0);
-    if (count <= 0) finish(6);
-    done += count;
-  }
-  output_end = 0;
-}
-
-static void put(u32 value)
-{
-  if (output_end + 4 > sizeof output) flush();
-  *(u32 *)(output + output_end) = value;
-  output_end += 4;
-}
-
-/* Reads that many bytes; 0 at the end of the input. */
-static int get(void *to, u32 count)
-{
-  for (u8 *at = to; count > 0;) {
-    if (input_at == input_end) {
-      int size = system_call(READ, 0, (u32)input, sizeof input, 0, 0, 0);
-      if (size <= 0) return 0;
-      input_at = 0;
-      input_end = size;
-    }
-    u32 part = input_end - input_at < count ? input_end - input_at : count;
-    copy(at, input + input_at, part);
-    input_at += part;
-    at += part;
-    count -= part;
-  }
-  return 1;
-}
 
 static void report(const struct context *context)
 {
@@ -137,42 +75,22 @@ static void report(const struct context *context)
   put(context->eflags);
   const u32 registers[8] = { context->eax, context->ecx, context->edx, context->ebx, context->esp, context->ebp, context->esi, context->edi };
   for (u32 index = 0; index < 8; index++) put(registers[index]);
-  copy(background + WINDOW_OFFSET, now.window, WINDOW_BYTES);
-  u32 *memory = (u32 *)DATA;
-  const u32 *before = (const u32 *)background;
-  u32 changed = 0;
-  for (u32 index = 0; index < WRITABLE_SIZE / 4; index++) changed += memory[index] != before[index];
-  put(changed);
-  for (u32 index = 0; changed != 0 && index < WRITABLE_SIZE / 4; index++) {
-    if (memory[index] == before[index]) continue;
-    put(index);
-    put(memory[index]);
-    memory[index] = before[index];
-  }
-  const u32 *left = (const u32 *)(context->fpu + FSAVE_HEADER);
-  const u32 *given = (const u32 *)now.floats;
-  changed = 0;
-  for (u32 index = 0; index < FLOAT_WORDS; index++) changed += left[index] != given[index];
-  put(changed);
-  for (u32 index = 0; index < FLOAT_WORDS; index++) {
-    if (left[index] == given[index]) continue;
-    put(index);
-    put(left[index]);
-  }
+  put_memory((u32 *)DATA, now.window);
+  put_changes((const u32 *)(context->fpu + FSAVE_HEADER), (const u32 *)now.floats, FLOAT_WORDS);
 }
 
 static void handler(int signal, void *information, struct context *context)
 {
   if (started) {
     report(context);
-    for (u32 index = 0; index < CODE_BYTES; index++) code_alias[now.start + index] = FILLER;
+    clear_code(now.start);
   }
   started = 1;
   if (!get(&now, sizeof now)) {
     flush();
     finish(0);
   }
-  copy(code_alias + now.start, now.code, CODE_SIZE - now.start < CODE_BYTES ? CODE_SIZE - now.start : CODE_BYTES);
+  put_code(now.start, now.code);
   copy(DATA + WINDOW_OFFSET, now.window, WINDOW_BYTES);
   context->eax = now.registers[0];
   context->ecx = now.registers[1];
@@ -214,11 +132,6 @@ void run(void)
   copy(DATA, background, DATA_SIZE);
   system_call(MPROTECT, (u32)DATA + WRITABLE_SIZE, DATA_SIZE - WRITABLE_SIZE, 1, 0, 0, 0);
   put(has_ldt);
-  struct { void *stack; int flags; u32 size; } stack = { alternate_stack, 0, sizeof alternate_stack };
-  system_call(SIGALTSTACK, (u32)&stack, 0, 0, 0, 0, 0);
-  /* SA_SIGINFO, SA_RESTORER, on the alternate stack, and not blocked while it is handled. */
-  struct { void *handler; u32 flags; void *restorer; u32 mask[2]; } action = { handler, 0x4c000004, restorer, { 0, 0 } };
-  static const int signals[] = { 4, 5, 7, 8, 11 };
-  for (u32 index = 0; index < 5; index++) system_call(RT_SIGACTION, signals[index], (u32)&action, 0, 8, 0, 0);
+  set_handler(RT_SIGACTION, SIGALTSTACK, handler, restorer);
   first();
 }

@@ -4,11 +4,13 @@
  * more, far above.
  */
 import { resetFloating } from "../../src/hardware/cpu/floating.js";
+import { includes } from "../../src/hardware/cpu/model.js";
 import type { OperandSize } from "../../src/hardware/isa/code.js";
 import type { Row } from "../../src/hardware/isa/instruction.js";
 import { rows } from "../../src/hardware/isa/table/index.js";
 import { has } from "./encode.js";
 import { ARITHMETIC_FLAGS, countedRows, DIRECTION_FLAG, flagEffect, undefinedBehind } from "./native-flags.js";
+import { mayFollow, usualAlignment, x87Operand } from "./native-floating.js";
 import { floatBytes, imageOf, randomFloats } from "./native-floats.js";
 import { usesFloats } from "./native-forms.js";
 import { CODE, CODE_BYTES, codePlaces, DATA, READ_ONLY, WINDOW, WINDOW_BYTES } from "./native-layout.js";
@@ -51,12 +53,12 @@ const RDI = 7;
 const MASK = (1n << 64n) - 1n;
 
 /** Executed in TypeScript and allowed to a program, with results that do not depend on the operating system. */
-const plainRows = ["ENTER", "POPF", "CMPXCHG8B", "CMPXCHG16B", "WAIT", "CLFLUSH"];
-const approximate = /^R(CP|SQRT)[PS]S$/;
+const plainRows = ["ENTER", "POPF", "CMPXCHG8B", "CMPXCHG16B", "CLFLUSH"];
 
 function isComparable(row: Row): boolean {
-  if (row.where === "not64" || has(row, "S", "C", "D", "A") || row.group === "x87") return false;
-  if (row.unit !== undefined) return !approximate.test(row.mnemonic);
+  if (row.where === "not64" || has(row, "S", "C", "D", "A")) return false;
+  if (row.group === "x87") return includes("max", row.needs);
+  if (row.unit !== undefined) return true;
   return row.semantics !== undefined || plainRows.includes(row.mnemonic);
 }
 
@@ -246,7 +248,7 @@ function addStep(draft: Draft, { row, size, memory, repeat }: Form64): boolean {
   const { mnemonic } = row;
   if ((flagEffect({ choice: { row, size, prefixes: [] }, count: 1 }).needs & draft.undefinedFlags) !== 0)
     append(draft, compare(random));
-  const aligns = row.unit === undefined || row.unaligned ? 1 : 16;
+  const aligns = usualAlignment(row);
   const addressSize = random.once(12) ? 32 : 64;
   const linear = somewhere(random, memory && mnemonic === "CMPXCHG16B" ? 16 : aligns);
   let stack = 0n;
@@ -313,6 +315,10 @@ function addStep(draft: Draft, { row, size, memory, repeat }: Form64): boolean {
   }
   if (mnemonic.startsWith("CMPXCHG") && random.once(2) && draft.values[RAX] !== undefined)
     place(draft, linear, draft.values[RAX]!, mnemonic === "CMPXCHG" ? size / 8 : 4);
+  if (row.group === "x87" && memory) {
+    const { skip, bytes } = x87Operand(row, random);
+    for (const [index, byte] of bytes.entries()) place(draft, linear + BigInt(skip + index), BigInt(byte), 1);
+  }
   if (mnemonic === "POPF") {
     const flags = (random.word() & (ARITHMETIC_FLAGS | DIRECTION_FLAG | 0x33202)) | 2;
     place(draft, stack, BigInt(flags >>> 0), 8);
@@ -323,7 +329,7 @@ function addStep(draft: Draft, { row, size, memory, repeat }: Form64): boolean {
   return true;
 }
 
-const blankFloats: Uint8Array = imageOf({ ...resetFloating, control: 0x37f, tags: 0xffff }, XMM_COUNT);
+export const blankFloats64: Uint8Array = imageOf({ ...resetFloating, control: 0x37f, tags: 0xffff }, XMM_COUNT);
 
 /** Where an indirect branch goes is in registers or memory, which instructions in front of it may have changed. */
 const isIndirect = ({ row }: Form64): boolean =>
@@ -348,7 +354,15 @@ export function case64(number: number, random: Random): Case64 {
     for (let index = 1; index < count; index++) {
       const before = draft.steps.length;
       const { rip, undefinedFlags } = draft;
-      addStep(draft, random.pick(further));
+      const form = random.pick(further);
+      if (
+        !mayFollow(
+          draft.steps.map(({ choice: { row } }) => row),
+          form.row,
+        )
+      )
+        continue;
+      addStep(draft, form);
       if (draft.rip - startRip({ high, start }) <= BigInt(CODE_BYTES - 16)) continue;
       draft.steps.length = before;
       draft.rip = rip;
@@ -357,7 +371,9 @@ export function case64(number: number, random: Random): Case64 {
     }
     const { steps, window } = draft;
     const rflags = (random.word() & (ARITHMETIC_FLAGS | DIRECTION_FLAG)) | 0x202;
-    const floats = steps.some(({ choice: { row } }) => usesFloats(row)) ? randomFloats(random, XMM_COUNT) : blankFloats;
+    const floats = steps.some(({ choice: { row } }) => usesFloats(row))
+      ? randomFloats(random, XMM_COUNT)
+      : blankFloats64;
     return { steps, registers: registers.map((value) => value & MASK), rflags, high, start, window, floats };
   }
 }

@@ -6,13 +6,15 @@ import { join } from "node:path";
 import { disassemble } from "../../src/hardware/isa/disassembler.js";
 import type { Figures } from "./native-comparison.js";
 import { ARITHMETIC_FLAGS, DIRECTION_FLAG, flagEffect, undefinedBehind } from "./native-flags.js";
-import { floatName, IMAGE_BYTES, maskedChanges } from "./native-floats.js";
+import { bytesOfParts, comparedMemory, floatDifferences, tellsFlags } from "./native-floating.js";
+import { IMAGE_BYTES, maskedChanges } from "./native-floats.js";
 import { background, CODE_BYTES, DATA, FILLER, WINDOW_BYTES } from "./native-layout.js";
 import { bytesOfCase, type Case64, case64, startRip, stepAt64, XMM_COUNT } from "./native64-cases.js";
 import { NativeMachine64, type Outcome64 } from "./native64-machine.js";
 import { findPeer } from "./peers.js";
 import { Random } from "./random.js";
 import { packageRoot } from "./virtlab.js";
+import { unlessByChance } from "./x87-comparison.js";
 
 const options = [
   ...["-O1", "-nostdlib", "-static", "-fno-pie", "-no-pie", "-fno-stack-protector", "-mgeneral-regs-only"],
@@ -136,8 +138,10 @@ export function differences64(test: Case64, theirs: Outcome64, ours: Outcome64):
   const compare = (name: string, their: number | bigint, our: number | bigint): void => {
     if (BigInt(their) !== BigInt(our)) found.push(`${name} ${hex(their)} is ${hex(our)} here`);
   };
-  const step = test.steps[stepAt64(test, theirs.rip)]?.choice.row.mnemonic ?? "";
-  const free = freeOrder.includes(step) && accessFaults.includes(theirs.vector) && accessFaults.includes(ours.vector);
+  const row = test.steps[stepAt64(test, theirs.rip)]?.choice.row;
+  const step = row?.mnemonic ?? "";
+  const isFree = row !== undefined && (freeOrder.includes(step) || bytesOfParts(row) > 0);
+  const free = isFree && accessFaults.includes(theirs.vector) && accessFaults.includes(ours.vector);
   compare("rip", theirs.rip, ours.rip);
   if (!free) {
     compare("vector", theirs.vector, ours.vector);
@@ -147,15 +151,18 @@ export function differences64(test: Case64, theirs: Outcome64, ours: Outcome64):
   names.forEach((name, number) => {
     compare(name, theirs.registers[number]!, ours.registers[number]!);
   });
-  const mask = (ARITHMETIC_FLAGS | DIRECTION_FLAG) & ~undefinedFlags(test, theirs.rip);
+  const rows = test.steps.map(({ choice: { row } }) => row);
+  const told = tellsFlags(test.floats, theirs.floats, rows) ? ARITHMETIC_FLAGS : 0;
+  const mask = (told | DIRECTION_FLAG) & ~undefinedFlags(test, theirs.rip);
   compare("flags", theirs.rflags & mask, ours.rflags & mask);
   const pairs = (changes: readonly number[], nameOf: (word: number) => string): string =>
     changes.flatMap((word, at) => (at % 2 ? [] : [`${nameOf(word)}=${hex(changes[at + 1]!)}`])).join(" ");
-  if (theirs.floats.join() !== ours.floats.join())
-    found.push(`floats ${pairs(theirs.floats, floatName)} are ${pairs(ours.floats, floatName)} here`);
+  // Some processors have loaded a part of it by then.
+  if (!(free && step === "FRSTOR")) found.push(...floatDifferences(test.floats, theirs.floats, ours.floats, rows));
   const memory = (word: number): string => `[${hex(DATA + 4 * word)}]`;
-  if (!(free && step === "ENTER") && theirs.changes.join() !== ours.changes.join())
-    found.push(`memory ${pairs(theirs.changes, memory)} is ${pairs(ours.changes, memory)} here`);
+  const [their, our] = comparedMemory(theirs.changes, ours.changes);
+  if (!(free && step === "ENTER") && their.join() !== our.join())
+    found.push(`memory ${pairs(their, memory)} is ${pairs(our, memory)} here`);
   return found;
 }
 
@@ -233,7 +240,8 @@ export function compareCases64({ judge, count, seed, most = 10, progress }: Opti
     runs.forEach(({ test, ours }, index) => {
       const theirs = outcomes[index]!;
       figures.ends[theirs.vector] = (figures.ends[theirs.vector] ?? 0) + 1;
-      if (differences64(test, theirs, ours).length === 0) return;
+      const found = unlessByChance(differences64(test, theirs, ours), () => problemsOf(test)?.what ?? []);
+      if (found.length === 0) return;
       figures.differences++;
       if (figures.reports.length >= most) return;
       const small = reduced(test, (fewer) => (problemsOf(fewer)?.what.length ?? 0) > 0);

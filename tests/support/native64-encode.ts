@@ -2,6 +2,7 @@
 import type { OperandSize } from "../../src/hardware/isa/code.js";
 import { encodingHead, type OperandCode, operandSizes, type Row } from "../../src/hardware/isa/instruction.js";
 import { rows } from "../../src/hardware/isa/table/index.js";
+import { fixedModrm } from "./encode.js";
 
 /** base + (index << scale) + displacement; -1 is no register. `relative`: the displacement leads to `linear` instead. */
 export interface Memory64 {
@@ -92,7 +93,7 @@ export function encode64(choice: Choice64, rip: bigint): number[] {
   head.push(...mandatory, ...rexOf(choice), ...escapes, row.byte + (row.plusRegister ? register & 7 : 0));
   const end = tail(choice);
   if (row.modrm === "none") return [...head, ...end];
-  if (typeof row.modrm === "object") return [...head, row.modrm[0], ...end];
+  if (typeof row.modrm === "object") return [...head, fixedModrm(row.modrm, register), ...end];
   const reg = row.modrm === "r" ? register : row.modrm;
   const length = head.length + modrm(reg, target, 0n).length + end.length;
   return [...head, ...modrm(reg, target, rip + BigInt(length)), ...end];

@@ -72,7 +72,8 @@ function blankState(): MachineState {
     ],
     MEMORY,
   );
-  const data = segment(0x2b, 0xc0f3);
+  // What Linux gives a 64-bit program.
+  const data = segment(0, 0xc0f3);
   const system: CpuState["system"] = {
     ...state.cpu.system,
     model: "max",
@@ -81,7 +82,7 @@ function blankState(): MachineState {
     cr4: CR4.PAE | CR4.OSFXSR | CR4.OSXMMEXCPT,
     efer: EFER.LME | EFER.LMA | EFER.SCE | EFER.NXE,
     segments: {
-      ...{ es: data, cs: segment(0x33, 0xa0fb), ss: data, ds: data },
+      ...{ es: data, cs: segment(0x33, 0xa0fb), ss: segment(0x2b, 0xc0f3), ds: data },
       ...{ fs: segment(0, 0xc0f3, FS_BASE), gs: segment(0, 0xc0f3, GS_BASE) },
     },
   };

@@ -7,26 +7,17 @@
  * bits: 0, then for each case: vector, error code, RIP (2), CR2 (2), RFLAGS, the sixteen registers (2 each), the number of
  * words of the data pages that changed, and for each its number and its value; and the same of the FXSAVE image.
  */
-typedef unsigned int u32;
-typedef unsigned long u64;
-typedef unsigned char u8;
+enum { READ = 0, WRITE = 1, MMAP = 9, MPROTECT = 10, RT_SIGACTION = 13, EXIT = 60, FTRUNCATE = 77, SIGALTSTACK = 131, ARCH_PRCTL = 158, MEMFD_CREATE = 319 };
 
+#include "native-runner.h"
+
+typedef word u64;
 #define HIGH 0x123400000000
 #define CODE 0x00800000
-#define CODE_SIZE 0x2000
-#define CODE_BYTES 64
-#define FILLER 0xf4
 #define DATA 0x00810000
-#define DATA_SIZE 0x3000
-#define WRITABLE_SIZE 0x2000
-#define WINDOW_OFFSET 0xfc0
-#define WINDOW_BYTES 128
 #define FLOAT_WORDS 104
-#define IMAGE_BYTES 512
 #define FS_BASE (DATA + 0x123)
 #define GS_BASE (HIGH + DATA + 0x800)
-
-enum { READ = 0, WRITE = 1, MMAP = 9, MPROTECT = 10, RT_SIGACTION = 13, EXIT = 60, FTRUNCATE = 77, SIGALTSTACK = 131, ARCH_PRCTL = 158, MEMFD_CREATE = 319 };
 
 static long system_call(long number, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 {
@@ -55,67 +46,15 @@ struct context {
 
 struct given { u64 registers[16], rip, rflags, start; u8 code[CODE_BYTES], window[WINDOW_BYTES], floats[IMAGE_BYTES]; };
 
-u8 floats[IMAGE_BYTES] __attribute__((aligned(16)));
 u64 destination;
 
-static u8 alternate_stack[65536];
-static u8 background[DATA_SIZE];
-static u8 input[1 << 20], output[1 << 20];
-static u64 input_at, input_end, output_end;
-static u8 *code_alias, *data_alias;
+static u8 *data_alias;
 static struct given now;
-static int started;
-
-static void finish(int status)
-{
-  system_call(EXIT, status, 0, 0, 0, 0, 0);
-}
-
-static void copy(void *to, const void *from, u64 count)
-{
-  __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(count) : : "memory");
-}
-
-static void flush(void)
-{
-  for (u64 done = 0; done < output_end;) {
-    long count = system_call(WRITE, 1, (u64)(output + done), output_end - done, 0, 0, 0);
-    if (count <= 0) finish(6);
-    done += count;
-  }
-  output_end = 0;
-}
-
-static void put(u32 value)
-{
-  if (output_end + 4 > sizeof output) flush();
-  *(u32 *)(output + output_end) = value;
-  output_end += 4;
-}
 
 static void put_wide(u64 value)
 {
   put(value);
   put(value >> 32);
-}
-
-/* Reads that many bytes; 0 at the end of the input. */
-static int get(void *to, u64 count)
-{
-  for (u8 *at = to; count > 0;) {
-    if (input_at == input_end) {
-      long size = system_call(READ, 0, (u64)input, sizeof input, 0, 0, 0);
-      if (size <= 0) return 0;
-      input_at = 0;
-      input_end = size;
-    }
-    u64 part = input_end - input_at < count ? input_end - input_at : count;
-    copy(at, input + input_at, part);
-    input_at += part;
-    at += part;
-    count -= part;
-  }
-  return 1;
 }
 
 static void report(const struct context *context)
@@ -130,42 +69,22 @@ static void report(const struct context *context)
     context->r8, context->r9, context->r10, context->r11, context->r12, context->r13, context->r14, context->r15,
   };
   for (u32 index = 0; index < 16; index++) put_wide(registers[index]);
-  copy(background + WINDOW_OFFSET, now.window, WINDOW_BYTES);
-  u32 *memory = (u32 *)data_alias;
-  const u32 *before = (const u32 *)background;
-  u32 changed = 0;
-  for (u32 index = 0; index < WRITABLE_SIZE / 4; index++) changed += memory[index] != before[index];
-  put(changed);
-  for (u32 index = 0; changed != 0 && index < WRITABLE_SIZE / 4; index++) {
-    if (memory[index] == before[index]) continue;
-    put(index);
-    put(memory[index]);
-    memory[index] = before[index];
-  }
-  const u32 *left = (const u32 *)context->fpu;
-  const u32 *given = (const u32 *)now.floats;
-  changed = 0;
-  for (u32 index = 0; index < FLOAT_WORDS; index++) changed += left[index] != given[index];
-  put(changed);
-  for (u32 index = 0; index < FLOAT_WORDS; index++) {
-    if (left[index] == given[index]) continue;
-    put(index);
-    put(left[index]);
-  }
+  put_memory((u32 *)data_alias, now.window);
+  put_changes((const u32 *)context->fpu, (const u32 *)now.floats, FLOAT_WORDS);
 }
 
 static void handler(int signal, void *information, struct context *context)
 {
   if (started) {
     report(context);
-    for (u32 index = 0; index < CODE_BYTES && now.start + index < CODE_SIZE; index++) code_alias[now.start + index] = FILLER;
+    clear_code(now.start);
   }
   started = 1;
   if (!get(&now, sizeof now)) {
     flush();
     finish(0);
   }
-  copy(code_alias + now.start, now.code, CODE_SIZE - now.start < CODE_BYTES ? CODE_SIZE - now.start : CODE_BYTES);
+  put_code(now.start, now.code);
   copy(data_alias + WINDOW_OFFSET, now.window, WINDOW_BYTES);
   copy(floats, now.floats, IMAGE_BYTES);
   destination = now.rip;
@@ -217,10 +136,6 @@ void run(void)
   system_call(ARCH_PRCTL, 0x1002, FS_BASE, 0, 0, 0, 0);
   system_call(ARCH_PRCTL, 0x1001, GS_BASE, 0, 0, 0, 0);
   put(0);
-  struct { void *stack; int flags; u64 size; } stack = { alternate_stack, 0, sizeof alternate_stack };
-  system_call(SIGALTSTACK, (u64)&stack, 0, 0, 0, 0, 0);
-  struct { void *handler; u64 flags; void *restorer; u64 mask; } action = { handler, 0x4c000004, restorer, 0 };
-  static const int signals[] = { 4, 5, 7, 8, 11 };
-  for (u32 index = 0; index < 5; index++) system_call(RT_SIGACTION, signals[index], (u64)&action, 0, 8, 0, 0);
+  set_handler(RT_SIGACTION, SIGALTSTACK, handler, restorer);
   first();
 }

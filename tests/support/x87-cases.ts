@@ -39,7 +39,7 @@ function codeOf(row: Row, random: Random): number[] {
   return [...head, AT_ECX | ((row.modrm as number) << 3)];
 }
 
-const bits = (random: Random, count: number): bigint => {
+export const bits = (random: Random, count: number): bigint => {
   let value = 0n;
   for (let at = 0; at < count; at += 32) value = (value << 32n) | BigInt(random.word());
   return BigInt.asUintN(count, value);
@@ -86,7 +86,8 @@ function exponent(random: Random, most: number): number {
   }
 }
 
-function extended(random: Random): bigint {
+/** A number of 80 bits. */
+export function extended(random: Random): bigint {
   const sign = BigInt(random.below(2)) << 79n;
   // Near the ends of the exponents of the narrower formats, which stores meet.
   const near = random.pick([16383 + 127, 16383 - 126, 16383 - 149, 16383 + 1023, 16383 - 1022, 16383 - 1074]);
@@ -107,7 +108,8 @@ function decimal(random: Random): bigint {
   return random.once(4) ? value & ~((1n << 40n) - 1n) : value;
 }
 
-function operandOf({ operands, mnemonic }: Row, random: Random): bigint {
+/** What a row finds in memory. */
+export function operandOf({ operands, mnemonic }: Row, random: Random): bigint {
   const type = operands.find(({ method }) => method === "M")?.type;
   if (mnemonic === "FBLD") return decimal(random);
   if (mnemonic === "FLDCW") return bits(random, 16);

@@ -19,6 +19,11 @@ export class ConsoleInput {
     stdin.on("error", end);
   }
 
+  /** Nothing more will be typed. */
+  get ended(): boolean {
+    return this.#ended && this.#chunks.length === 0;
+  }
+
   typed(): Uint8Array {
     const bytes = Buffer.concat(this.#chunks);
     this.#chunks = [];

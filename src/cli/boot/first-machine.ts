@@ -45,12 +45,10 @@ function withDisks(options: readonly string[], make: (disks: readonly DiskChoice
 
 /** @throws VirtlabError for files that cannot be read, and for what cannot be booted. */
 export function firstMachine(imageFile: string | undefined, flags: BootFlags): Machine {
-  const { rom, loadState, machine, smp, model, memory, append, initrd, entry, debugExit } = flags;
+  const { rom, loadState, machine, smp, model, memory, seed, append, initrd, entry, debugExit } = flags;
   const sources = [imageFile, rom, loadState].filter((source) => source !== undefined);
   if (sources.length !== 1 && (sources.length > 0 || flags.disk.length === 0))
     throw new VirtlabError("boot: give either an image, --rom <file> or --load-state <file>, or --disk <file> alone");
-  if (loadState !== undefined && flags.disk.length > 0)
-    throw new VirtlabError("boot: a saved machine has its disks in it (--disk does not go with --load-state)");
   if (loadState !== undefined) return Machine.load(readInput(loadState, "state"), loadState);
   parseMemorySize(memory);
   const name = imageFile ?? rom;
@@ -63,6 +61,7 @@ export function firstMachine(imageFile: string | undefined, flags: BootFlags): M
     processors: smp,
     ...(model === undefined ? {} : { model }),
     memory,
+    ...(seed === undefined ? {} : { seed }),
     debugExitPort: debugExit === "none" ? null : debugExit,
     modules: flags.module.map(readModule),
     ...(initrd === undefined ? {} : { initrd: readInput(initrd, "initrd") }),

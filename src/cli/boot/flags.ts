@@ -10,6 +10,7 @@ export interface BootFlags {
   readonly model?: ModelName;
   readonly smp: number;
   readonly memory: string;
+  readonly seed?: bigint;
   readonly append?: string;
   readonly initrd?: string;
   readonly entry?: 32 | 64;
@@ -49,6 +50,13 @@ const count = (text: string): number => {
   return value;
 };
 
+const seed = (text: string): bigint => {
+  const value = /^(0x[0-9a-f]+|[0-9]+)$/i.test(text.trim()) ? BigInt(text.trim()) : -1n;
+  if (value < 0n || value >= 2n ** 64n)
+    throw new InvalidArgumentError(`"${text}" is no whole number from 0 to 2^64 - 1.`);
+  return value;
+};
+
 const seconds = (text: string): number => {
   const value = Number(text);
   if (!(value > 0 && value < 2 ** 21)) throw new InvalidArgumentError(`"${text}" is no number of seconds.`);
@@ -60,9 +68,12 @@ export const bootOptions: readonly Option[] = [
   new Option("--rom <file>", "instead of an image: start in this ROM as after reset, in real mode at F000:FFF0"),
   new Option("--real", "load the image at 0x7c00 and start it in real mode, as a boot sector"),
   new Option("--machine <name>", "kind of machine").choices(Object.keys(MACHINES)).default("isapc"),
-  new Option("--cpu, --model <name>", "processor model (default: the newest)").choices([...modelNames]),
+  new Option("--cpu, --model <name>", "processor model (default: pentium2 for an isapc, else max)").choices([
+    ...modelNames,
+  ]),
   new Option("--smp <n>", "number of processors").argParser(count).default(1),
   new Option("--memory <size>", "RAM, such as 64M").default("64M"),
+  new Option("--seed <n>", "what the machine's random numbers follow from (default: 0)").argParser(seed),
   new Option("--cmdline, --append <text>", "the kernel's command line"),
   new Option("--initrd <file>", "a Linux kernel's first root"),
   new Option("--entry <bits>", "where a bzImage is entered: in protected mode, or in 64-bit mode").argParser(entryBits),

@@ -7,14 +7,21 @@ import { type ProgressBar, progressAt } from "../../notebook/progress/progress.j
 import { ConsoleInput } from "./console-input.js";
 import type { BootFlags } from "./flags.js";
 import type { Recording, TypedInput } from "./recording.js";
+import { standstill } from "./standstill.js";
 
 /** Steps between two looks at standard input: some tens of milliseconds. */
 const SLICE = 4_000_000;
 /** Exceptions a report shows. */
 const LAST_EXCEPTIONS = 8;
 
+/** A guest that jumps to itself, and nothing or only input can end that. */
+export interface Spinning {
+  readonly reason: "spins";
+  readonly waitsForInput: boolean;
+}
+
 /** How a session ended: as the machine did, or because of a limit of time, a signal or a reader that has gone. */
-export type End = Stop | { readonly reason: "timeout" | "interrupted" };
+export type End = Stop | Spinning | { readonly reason: "timeout" | "interrupted" };
 
 export interface Session {
   readonly end: End;
@@ -80,6 +87,9 @@ export async function runSession(
       if (stop.reason === "limit" && done >= maxInstructions) return ended(stop, earlier);
       if (caught.interrupted || closed) return ended({ reason: "interrupted" }, earlier);
       if (performance.now() >= deadline) return ended({ reason: "timeout" }, earlier);
+      const still = stop.reason === "limit" && recording === undefined ? standstill(machine) : undefined;
+      if (still !== undefined && (!still.waitsForInput || input?.ended))
+        return ended({ reason: "spins", waitsForInput: still.waitsForInput }, earlier);
       if (stop.reason === "limit") {
         const ahead = process.stdin.isTTY ? idleMilliseconds(earlier, machine) - (performance.now() - began) : 0;
         if (input !== undefined && ahead > 0) await input.more(Math.min(ahead, deadline - performance.now()));

@@ -63,10 +63,11 @@ export interface MadeState {
   readonly packages: readonly string[];
 }
 
-export function makeState(name: string, options: DebianOptions, onProgress: OnProgress): MadeState {
-  const { flavour, model, memory, append, steps } = stateRecipe(name);
+/** The machine in front of its first instruction. */
+export function firstOfState(name: string, options: DebianOptions): Machine {
+  const { flavour, model, memory, append } = stateRecipe(name);
   const files = debianSystem(flavour, options);
-  const start = Machine.boot({
+  return Machine.boot({
     image: readFileSync(files.vmlinux),
     imageName: files.vmlinux,
     initrd: readFileSync(files.initrd),
@@ -74,6 +75,11 @@ export function makeState(name: string, options: DebianOptions, onProgress: OnPr
     model,
     memory,
   });
+}
+
+export function makeState(name: string, options: DebianOptions, onProgress: OnProgress): MadeState {
+  const { flavour, steps } = stateRecipe(name);
+  const start = firstOfState(name, options);
   const course = [bootSample(start)];
   let machine = start;
   while (!machine.serial.endsWith(PROMPT)) {

@@ -84,6 +84,8 @@ export function loadImage(options: ImageOptions): LoadPlan {
   if (linux !== undefined) {
     refuseModules(file, modules);
     if (linux.is64) checkProcessor(file, "LM", "a 64-bit kernel", model);
+    // No field of the header says so, but distributions name these kernels by it.
+    else if (/pae$/i.test(linux.release)) checkProcessor(file, "PAE", "a kernel that pages by PAE", model);
     return loadLinux(file, linux, forLinux);
   }
   if (entry !== undefined) throw new VirtlabError(`${file.name}: only a bzImage has a choice of entry points`);

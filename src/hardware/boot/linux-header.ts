@@ -13,6 +13,7 @@ export const SETUP = {
   headerLength: 0x201,
   magic: 0x202,
   version: 0x206,
+  kernelVersion: 0x20e,
   loaderType: 0x210,
   loadFlags: 0x211,
   ramdiskImage: 0x218,
@@ -35,6 +36,7 @@ const SECTOR = 512;
 /** What is used here is in every header from this version on: Linux 2.6.31 and newer. */
 const OLDEST_VERSION = 0x20a;
 const LOADED_HIGH = 1;
+const LONGEST_RELEASE = 64;
 /** XLF_KERNEL_64: there is a 64-bit entry point. */
 const HAS_64_BIT_ENTRY = 1;
 
@@ -52,6 +54,8 @@ export interface LinuxHeader {
   readonly initSize: number;
   /** It is a 64-bit kernel. */
   readonly is64: boolean;
+  /** Its release, as `uname -r` has it; empty if the file does not tell. */
+  readonly release: string;
   /** The compressed kernel within the file. */
   readonly payload: { readonly offset: number; readonly length: number };
 }
@@ -62,8 +66,9 @@ export interface LinuxHeader {
  * @throws VirtlabError for a kernel too old for what this loader needs, or one that is cut off.
  */
 export function findLinuxHeader(file: ImageFile): LinuxHeader | undefined {
-  if (file.length < SETUP.initSize + 4) return undefined;
+  if (file.length < SETUP.version) return undefined;
   if (file.u16(SETUP.bootFlag) !== BOOT_FLAG || file.u32(SETUP.magic) !== MAGIC) return undefined;
+  file.require(0, SETUP.initSize + 4, SETUP.magic, "the setup header of a Linux kernel");
   const version = file.u16(SETUP.version);
   if (version < OLDEST_VERSION) {
     const name = `${version >> 8}.${String(version & 0xff).padStart(2, "0")}`;
@@ -87,6 +92,16 @@ export function findLinuxHeader(file: ImageFile): LinuxHeader | undefined {
     preferredAddress: file.u32(SETUP.preferredAddress),
     initSize: file.u32(SETUP.initSize),
     is64: (file.u16(SETUP.extendedFlags) & HAS_64_BIT_ENTRY) !== 0,
+    release: releaseOf(file, kernel),
     payload,
   };
+}
+
+/** The first word of the text the header points to, which stands in front of the kernel. */
+function releaseOf(file: ImageFile, kernel: number): string {
+  const pointer = file.u16(SETUP.kernelVersion);
+  if (pointer === 0) return "";
+  const start = SECTOR + pointer;
+  const text = file.bytes.subarray(start, Math.max(start, Math.min(start + LONGEST_RELEASE, kernel)));
+  return /^[!-~]*/.exec(String.fromCharCode(...text))![0];
 }

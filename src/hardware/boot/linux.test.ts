@@ -83,6 +83,21 @@ describe("the Linux loader", () => {
     expect(() => Machine.boot({ image: Uint8Array.of(0xf4), entry: 64 })).toThrow("only a bzImage has a choice");
   });
 
+  it("refuses a kernel that its release calls a PAE one for a processor without", () => {
+    const image = bzImage();
+    image.set([0x00, 0x01], 0x20e); // 0x100 behind the first sector
+    image.set(new TextEncoder().encode("6.1.0-50-686-pae (someone)"), 0x300);
+    const boot = (model: "pentium" | "pentium2") => Machine.boot({ image, imageName: "k", model });
+    expect(() => boot("pentium")).toThrow("k: a kernel that pages by PAE, which the processor pentium cannot run");
+    expect(boot("pentium2").steps).toBe(0);
+  });
+
+  it("refuses a kernel that is cut off in its header", () => {
+    const message = "offset 0x202: the setup header of a Linux kernel reaches past the end of the file";
+    for (const length of [0x206, 0x263])
+      expect(() => Machine.boot({ image: bzImage().subarray(0, length), imageName: "k" })).toThrow(`k: ${message}`);
+  });
+
   it("refuses a kernel that is cut off", () => {
     const image = patched(bzImage(), 0x24c, 0xff, 0xff, 0xff, 0x7f);
     expect(() => loadImage({ image, imageName: "k", memorySize: MEMORY })).toThrow(

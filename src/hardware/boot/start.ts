@@ -6,6 +6,7 @@ import { PAGE_SIZE } from "../../state/pages.js";
 import { PersistentMap } from "../../state/persistent-map.js";
 import { isBytes } from "../../state/plain-data.js";
 import { checkedModel, type ModelName } from "../cpu/model.js";
+import { checkedSeed, seedOf } from "../cpu/random.js";
 import { afterReset } from "../cpu/reset.js";
 import {
   ACCESS,
@@ -22,6 +23,7 @@ import { checkedProcessors, type ExtraDevice, type MachineName, machineKind } fr
 import type { DeviceConfig } from "../devices/port-map.js";
 import type { DiskImage } from "../disk.js";
 import { withBios } from "../firmware/bios/bios.js";
+import { withMemoryTypes } from "../firmware/memory-types.js";
 import { firmwareTables } from "../firmware/tables.js";
 import { type MachineState, type RomRange, TURN_STEPS, type Turn } from "../state.js";
 import { connectDisks, type DiskChoice } from "./disks.js";
@@ -46,8 +48,11 @@ export interface CreateOptions {
   readonly disks?: readonly (DiskImage | DiskChoice)[];
   /** Devices beside those that every machine of the kind has: "virtioRng" and "virtioConsole" for a pc. */
   readonly devices?: readonly ExtraDevice[];
-  /** What random numbers of the machine's devices follow from. Default 0. */
-  readonly seed?: number;
+  /**
+   * What all random numbers of the machine follow from (RDRAND and RDSEED of each processor, the virtio entropy device): a
+   * whole number from 0 to 2^64 - 1. The same seed makes the same machine. Default 0.
+   */
+  readonly seed?: number | bigint;
   /** Port of the debug console, or null for none. Default 0xE9. */
   readonly debugConsolePort?: number | null;
 }
@@ -77,14 +82,16 @@ export interface BootOptions extends CreateOptions {
 }
 
 /** The first processor begins; the others wait to be started. */
-function firstTurn(processors: number, model: ModelName): Turn {
-  return { processor: 0, left: TURN_STEPS, others: Array.from({ length: processors - 1 }, () => afterReset(model)) };
+function firstTurn(processors: number, model: ModelName, seed: bigint): Turn {
+  const others = Array.from({ length: processors - 1 }, (_, index) => afterReset(model, seedOf(seed, index + 1)));
+  return { processor: 0, left: TURN_STEPS, others };
 }
 
 /** A machine without a program: 32-bit protected mode with flat segments, EIP 0, memory all zeros. */
 export function createState(options: CreateOptions): MachineState {
   const { machine, processors = 1, memory, model, time, debugExitPort, debugConsolePort } = options;
-  const { disks = [], devices = [], seed } = options;
+  const { disks = [], devices = [] } = options;
+  const seed = checkedSeed(options.seed);
   const kind = machineKind(machine);
   const connected = connectDisks(kind, disks);
   const config: DeviceConfig = {
@@ -94,7 +101,7 @@ export function createState(options: CreateOptions): MachineState {
     ...(debugConsolePort === null ? {} : { debugConsolePort: debugConsolePort ?? 0xe9 }),
     ...(debugExitPort === null ? {} : { debugExitPort: debugExitPort ?? 0xf4 }),
   };
-  const system = { ...flatProtectedMode.system, model: checkedModel(model ?? kind.model) };
+  const system = { ...flatProtectedMode.system, model: checkedModel(model ?? kind.model), random: seedOf(seed, 0) };
   const memorySize = parseMemorySize(memory ?? "64M");
   const setup: DeviceSetup = {
     memorySize,
@@ -105,7 +112,7 @@ export function createState(options: CreateOptions): MachineState {
   };
   return {
     cpu: { ...flatProtectedMode, system },
-    ...(processors === 1 ? {} : { turn: firstTurn(processors, system.model) }),
+    ...(processors === 1 ? {} : { turn: firstTurn(processors, system.model, seed) }),
     memorySize,
     rom: [],
     memory: withTables(config, system.model),
@@ -132,6 +139,8 @@ export function bootState(options: BootOptions): MachineState {
   if (image === undefined && rom === undefined && disks.length > 0) return fromDisk(options);
   if ((image === undefined) === (rom === undefined))
     throw new VirtlabError("boot: give either an image or a ROM (image, rom), or disks to start from");
+  if (rom !== undefined) refuseForKernels(options, "a ROM");
+  if (mode === "real") refuseForKernels(options, "a boot sector");
   const state = createState(options);
   if (rom !== undefined) return withRom(state, rom, options.imageName ?? "rom");
   if (mode === undefined) return withImage(state, options, image!);
@@ -139,11 +148,23 @@ export function bootState(options: BootOptions): MachineState {
   return withBootSector(state, image!, options.imageName ?? "image");
 }
 
+/** What only a kernel is given. */
+function refuseForKernels({ append, modules = [], initrd, entry }: BootOptions, who: string): void {
+  const given: readonly (readonly [what: string, is: boolean])[] = [
+    ["a command line", append !== undefined && append !== ""],
+    ["modules", modules.length > 0],
+    ["an initrd", initrd !== undefined],
+    ["an entry point", entry !== undefined],
+  ];
+  const what = given.find(([, is]) => is)?.[0];
+  if (what !== undefined) throw new VirtlabError(`boot: ${who} cannot be given ${what}`);
+}
+
 /** A machine that starts from its first disk has a screen, because its BIOS writes there. */
 function fromDisk(options: BootOptions): MachineState {
-  const { devices = [], disks = [], append, modules = [], initrd, mode } = options;
-  const what = append ? "a command line" : modules.length > 0 ? "modules" : initrd ? "an initrd" : mode && "a mode";
-  if (what) throw new VirtlabError(`boot: a machine that starts from its disk cannot be given ${what}`);
+  const { devices = [], disks = [], mode } = options;
+  refuseForKernels(options, "a machine that starts from its disk");
+  if (mode !== undefined) throw new VirtlabError("boot: a machine that starts from its disk cannot be given a mode");
   const { extras } = machineKind(options.machine);
   const state = createState({ ...options, devices: extras.includes("vga") ? [...devices, "vga"] : devices });
   const [first] = disks;
@@ -171,7 +192,8 @@ function withImage(state: MachineState, options: BootOptions, image: Uint8Array)
   const described = withDescriptors(system, plan.descriptors);
   const entered = plan.pageMap === undefined ? described : inLongMode(described, plan.pageMap);
   const cpu = { ...state.cpu, ...registers, eip: plan.entry | 0, system: entered };
-  return { ...state, memory, cpu };
+  const loaded = { ...state, memory, cpu };
+  return plan.kind === "linux" || plan.kind === "pvh" ? withMemoryTypes(loaded) : loaded;
 }
 
 /** In 64-bit mode with these page tables. Spec: SDM Vol. 3A, "Initializing IA-32e Mode". */
@@ -209,7 +231,8 @@ function withBootSector(state: MachineState, image: Uint8Array, name: string): M
   const end = BOOT_SECTOR + image.length;
   if (end > Math.min(state.memorySize, MIB))
     throw new VirtlabError(`${name}: ${image.length} bytes from 0x7c00 reach beyond memory below 1 MiB`);
-  const reset = afterReset(state.cpu.system.model);
+  const { model, random } = state.cpu.system;
+  const reset = afterReset(model, random);
   const segments = { ...reset.system.segments, cs: realSegment(0, 0x93) };
   const cpu = { ...reset, edx: 0, esp: BOOT_SECTOR, eip: BOOT_SECTOR, system: { ...reset.system, segments } };
   return { ...state, cpu, memory: writeBytes(state.memory, BOOT_SECTOR, image) };
@@ -228,5 +251,6 @@ function withRom(state: MachineState, rom: Uint8Array, name: string): MachineSta
     { base: GIB4 - rom.length, size: rom.length },
   ];
   const memory = writeBytes(writeBytes(state.memory, ranges[0]!.base, low), ranges[1]!.base, rom);
-  return { ...state, cpu: afterReset(state.cpu.system.model), rom: ranges, memory };
+  const { model, random } = state.cpu.system;
+  return { ...state, cpu: afterReset(model, random), rom: ranges, memory };
 }

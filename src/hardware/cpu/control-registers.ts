@@ -12,11 +12,15 @@ const WORD = 2 ** 32;
 const NO_PDPTES: readonly number[] = Object.freeze([]);
 
 /** Whether PDPTE registers are in use. */
-const usesPae = (cr0: number, cr4: number, efer: number): boolean =>
+export const usesPae = (cr0: number, cr4: number, efer: number): boolean =>
   (cr0 & CR0.PG) !== 0 && (cr4 & CR4.PAE) !== 0 && (efer & EFER.LMA) === 0;
 
+/** Whether they are loaded: a guest under AMD's nested paging has none (see `pointers-on-demand.ts`). */
+const loadsPdptes = ({ system: { virtualization } }: ProcessorPort, cr0: number, cr4: number, efer: number): boolean =>
+  usesPae(cr0, cr4, efer) && !(virtualization?.kind === "svm" && virtualization.guest?.nested !== undefined);
+
 /** The four pointer-table entries as they stand in memory: #GP(0) if a present one has a reserved bit set. */
-function readPdptes(port: ProcessorPort, cr3: number): readonly number[] {
+export function readPdptes(port: ProcessorPort, cr3: number): readonly number[] {
   const { cr0 } = port.system;
   const table = (cr3 & ~31) >>> 0;
   // CR3 is a physical address, which is what a linear address is while paging is off.
@@ -59,7 +63,7 @@ export function writeCr0(port: ProcessorPort, value: number): void {
   const changed = old ^ cr0;
   const efer = (changed & CR0.PG) !== 0 ? eferWith(port, cr0) : port.system.efer;
   const change: Partial<SystemState> = efer === port.system.efer ? { cr0 } : { cr0, efer };
-  if ((changed & (CR0.PG | CR0.CD | CR0.NW)) !== 0 && usesPae(cr0, cr4, efer)) {
+  if ((changed & (CR0.PG | CR0.CD | CR0.NW)) !== 0 && loadsPdptes(port, cr0, cr4, efer)) {
     port.setSystem({ pdptes: readPdptes(port, cr3), ...change });
   } else if ((cr0 & CR0.PG) === 0 && pdptes.length > 0) port.setSystem({ pdptes: NO_PDPTES, ...change });
   else port.setSystem(change);
@@ -72,7 +76,7 @@ export function writeCr3(port: ProcessorPort, value: number, high = 0): void {
   const low = value & models[model].cr3;
   if (high >>> 0 >= 2 ** (models[model].physicalBits - 32)) throw new Fault(VECTOR.GP, 0, "cr3-reserved");
   const cr3 = high === 0 ? low : (high >>> 0) * WORD + (low >>> 0);
-  if (usesPae(cr0, cr4, efer)) port.setSystem({ pdptes: readPdptes(port, cr3), cr3 });
+  if (loadsPdptes(port, cr0, cr4, efer)) port.setSystem({ pdptes: readPdptes(port, cr3), cr3 });
   else port.setSystem({ cr3 });
   port.invalidate();
 }
@@ -85,7 +89,7 @@ export function writeCr4(port: ProcessorPort, value: number): void {
   const changed = old ^ cr4;
   if ((cr4 & CR4.PAE) === 0 && (efer & EFER.LMA) !== 0) throw new Fault(VECTOR.GP, 0, "cr4-pae-in-long-mode");
   const paging = (changed & (CR4.PAE | CR4.PGE | CR4.PSE | CR4.SMEP)) !== 0;
-  if (paging && usesPae(cr0, cr4, efer)) port.setSystem({ pdptes: readPdptes(port, cr3), cr4 });
+  if (paging && loadsPdptes(port, cr0, cr4, efer)) port.setSystem({ pdptes: readPdptes(port, cr3), cr4 });
   else if ((cr4 & CR4.PAE) === 0 && pdptes.length > 0) port.setSystem({ pdptes: NO_PDPTES, cr4 });
   else port.setSystem({ cr4 });
   if (paging || (changed & CR4.SMAP) !== 0) port.invalidate();

@@ -123,6 +123,10 @@ const level = ({ caches }: Model, wanted: number, kind: CacheDescription["kind"]
 const firstLevel = (cache: CacheDescription | undefined): number =>
   cache === undefined ? 0 : (cache.kib << 24) | (cache.ways << 16) | (1 << 8) | CACHE_LINE;
 
+/** Revision of AMD-V, and how many address-space identifiers there are, as family 10h had them. */
+const SVM_REVISION = 1;
+const ADDRESS_SPACES = 64;
+
 const extendedLeaves: Readonly<Record<number, Leaf>> = {
   0: (model) =>
     model.vendor === "amd" ? withVendor(model.lastExtendedLeaf!, model) : [model.lastExtendedLeaf! | 0, 0, 0, 0],
@@ -147,6 +151,8 @@ const extendedLeaves: Readonly<Record<number, Leaf>> = {
     const cores = vendor === "amd" && processors > 1 ? (bitsFor(processors) << 12) | (processors - 1) : 0;
     return [(linearBits << 8) | physicalBits, 0, cores, 0];
   },
+  10: (model) =>
+    model.features.has("SVM") ? [SVM_REVISION, ADDRESS_SPACES, 0, flags(model, "extended10.edx")] : NOTHING,
 };
 
 /**

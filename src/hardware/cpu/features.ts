@@ -16,7 +16,8 @@ export type FlagWord =
   | "7.edx"
   | "extended1.ecx"
   | "extended1.edx"
-  | "extended7.edx";
+  | "extended7.edx"
+  | "extended10.edx";
 
 interface Described {
   /** Where CPUID announces it; absent: nowhere, family and model say it. */
@@ -77,6 +78,8 @@ const described = {
 
   SSE3: { flag: ["1.ecx", 0] },
   PCLMULQDQ: { flag: ["1.ecx", 1] },
+  /** Virtual-machine extensions (VT-x). */
+  VMX: { flag: ["1.ecx", 5], cr4: CR4.VMXE },
   SSSE3: { flag: ["1.ecx", 9] },
   /** CMPXCHG16B. */
   CX16: { flag: ["1.ecx", 13] },
@@ -109,6 +112,8 @@ const described = {
 
   /** LAHF and SAHF in 64-bit code. */
   LAHF_LM: { flag: ["extended1.ecx", 0] },
+  /** AMD-V: guests that VMRUN runs. */
+  SVM: { flag: ["extended1.ecx", 2], efer: EFER.SVME },
   /** LOCK MOV CR0 is MOV CR8 outside of 64-bit code. */
   ALTMOVCR8: { flag: ["extended1.ecx", 4] },
   /** LZCNT. */
@@ -117,6 +122,8 @@ const described = {
   MISALIGNSSE: { flag: ["extended1.ecx", 7] },
   /** PREFETCH and PREFETCHW. */
   PREFETCHW: { flag: ["extended1.ecx", 8] },
+  /** Starts trusted software that the processor has measured. */
+  SKINIT: { flag: ["extended1.ecx", 12] },
   SYSCALL: { flag: ["extended1.edx", 11], efer: EFER.SCE },
   /** Pages from which nothing is executed. */
   NX: { flag: ["extended1.edx", 20], efer: EFER.NXE },
@@ -133,6 +140,10 @@ const described = {
   "3DNOW": { flag: ["extended1.edx", 31] },
   /** The time-stamp counter goes on at one rate, also in HLT. */
   INVTSC: { flag: ["extended7.edx", 8] },
+  /** Nested paging of AMD-V. */
+  NPT: { flag: ["extended10.edx", 0] },
+  /** #VMEXIT tells where the instruction ends that left the guest. */
+  NRIPS: { flag: ["extended10.edx", 3] },
 } as const satisfies Readonly<Record<string, Described>>;
 
 export type Feature = keyof typeof described;

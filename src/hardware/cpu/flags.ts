@@ -86,13 +86,13 @@ export function pushFlags(port: ProcessorPort, size: 2 | 4 | 8): void {
 
 /** Pops EFLAGS; what the privilege does not allow stays. Spec: SDM Vol. 2B, POPF/POPFD/POPFQ—Pop Stack Into EFLAGS Register. */
 export function popFlags(port: ProcessorPort, bytes: 2 | 4 | 8): void {
-  // Of 64 bits the upper ones are reserved and let go.
   const size = bytes === 2 ? 2 : 4;
   const eflags = port.getEflags();
   const iopl = ioplOf(eflags);
   const virtual = port.mode === "virtual-8086";
   if (virtual && iopl < 3) checkVirtualFlags(port, size);
-  const value = peek(port, 0, size);
+  // Of 64 bits the upper ones are reserved and let go.
+  const value = peek(port, 0, bytes);
   const loaded =
     virtual && iopl < 3
       ? loadVirtualFlags(eflags, value)

@@ -177,6 +177,8 @@ export interface FastFormat {
 
 /** Writes everything as FXSAVE stores it. */
 export function writeFast({ floating: x87 }: ProcessorPort, image: DataView, format: FastFormat): void {
+  // What is reserved within the part that is written reads as zeros, whatever the buffer held.
+  for (let at = 0; at < fastSize(format.xmmCount); at += 4) image.setUint32(at, 0, true);
   image.setUint16(0, x87.control, true);
   image.setUint16(2, x87.status, true);
   let present = 0;

@@ -22,18 +22,17 @@ export function loadBits(port: ProcessorPort, instruction: DecodedInstruction, b
   return (BigInt(port.readLinear(linear + 8, 2, user)) << 64n) | low;
 }
 
-/** Stores the low bits of a number in the instruction's memory operand. */
-export function storeBits(
-  port: ProcessorPort,
-  instruction: DecodedInstruction,
-  bits: number,
-  value: bigint,
-  skip = 0,
-): void {
+/** The linear address that a store in the instruction's memory operand goes to; throws where it may not be written. */
+export function storeAddress(port: ProcessorPort, instruction: DecodedInstruction, bits: number, skip = 0): number {
+  const linear = operandAddress(port, instruction, bits / 8, true, skip);
+  port.checkWrite(linear, bits / 8, port.cpl === 3);
+  return linear;
+}
+
+/** Stores the low bits of a number at an address that `storeAddress` gave. */
+export function storeBitsAt(port: ProcessorPort, linear: number, bits: number, value: bigint): void {
   const bytes = bits / 8;
-  const linear = operandAddress(port, instruction, bytes, true, skip);
   const user = port.cpl === 3;
-  port.checkWrite(linear, bytes, user);
   if (bytes === 2) {
     port.writeLinear(linear, 2, Number(BigInt.asUintN(16, value)), user);
     return;
@@ -43,3 +42,12 @@ export function storeBits(
   if (bytes === 10) port.writeLinear(linear + 8, 2, words[2]! & 0xffff, user);
   port.writeWords(linear, bytes >> 2, user, words);
 }
+
+/** Stores the low bits of a number in the instruction's memory operand. */
+export const storeBits = (
+  port: ProcessorPort,
+  instruction: DecodedInstruction,
+  bits: number,
+  value: bigint,
+  skip = 0,
+): void => storeBitsAt(port, storeAddress(port, instruction, bits, skip), bits, value);

@@ -85,6 +85,8 @@ export interface NestedFault {
   readonly rights: { readonly read: boolean; readonly write: boolean; readonly execute: boolean };
   /** An entry has a value that no entry may have. */
   readonly misconfigured: boolean;
+  /** AMD-V: what a #PF of the nested tables would have for an error code, the low half of EXITINFO1. */
+  readonly errorCode?: number;
 }
 
 /** What may leave a guest. */
@@ -170,8 +172,20 @@ export interface GuestOperation {
   writeTaskPriority(port: ProcessorPort, value: number): boolean;
   /** Added to the time-stamp counter as RDTSC, RDTSCP and RDMSR read it. */
   timestampOffset(port: ProcessorPort): bigint;
-  /** Whether external interrupts are the host's, so that they leave the guest whatever its IF says. */
+  /** Whether external interrupts are the host's, so that they leave the guest. */
   hostTakesInterrupts(port: ProcessorPort): boolean;
+  /** Whether they are let in, by the host's flag or the guest's. */
+  letsInterruptsIn(port: ProcessorPort): boolean;
+  /** What leaves the guest between two instructions, above debug traps, NMIs or external interrupts in priority. */
+  boundary(port: ProcessorPort, above: "traps" | "nmi" | "interrupts"): ExitCause | undefined;
+  /** A virtual interrupt that the guest takes now; it is taken. Undefined: none. */
+  takeVirtualInterrupt(port: ProcessorPort): number | undefined;
+  /** The guest is looked at behind every instruction. */
+  oneByOne(port: ProcessorPort): boolean;
+  /** Told behind an instruction of such a guest. */
+  stepped(port: ProcessorPort): void;
+  /** The tick at which the guest is left unless something else does so before; infinity for never. */
+  deadline(port: ProcessorPort): number;
   /**
    * Leaves the guest: saves its state, loads the host's. `vectoring` is what was being delivered; `length` the bytes of the
    * instruction. Of what a cause with an instruction would have done, nothing is.

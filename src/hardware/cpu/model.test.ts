@@ -64,7 +64,11 @@ describe("a processor model", () => {
 
   it("announces a feature exactly where it has it", () => {
     const registers = ["eax", "ebx", "ecx", "edx"];
-    const leaves: Readonly<Record<string, number>> = { extended1: 0x80000001, extended7: 0x80000007 };
+    const leaves: Readonly<Record<string, number>> = {
+      extended1: 0x80000001,
+      extended7: 0x80000007,
+      extended10: 0x8000000a,
+    };
     const place = { apic: true, apicId: 0, processors: 1, code64: true };
     for (const name of modelNames) {
       const { features: present, lastLeaf, lastExtendedLeaf = 0 } = models[name];

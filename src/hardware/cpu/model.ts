@@ -8,6 +8,7 @@
  * AMD, "BIOS and Kernel Developer's Guide For AMD Family 10h Processors".
  */
 import { VirtlabError } from "../../state/error.js";
+import type { SecondaryControl } from "../vmx/controls.js";
 import { type Feature, features, type Needs } from "./features.js";
 import { CR0 } from "./state.js";
 
@@ -50,6 +51,8 @@ export interface Model {
   readonly cr4: number;
   /** Bits of EFER that may be set; 0 where there is no such register. */
   readonly efer: number;
+  /** Secondary controls of its VT-x, oldest first. */
+  readonly secondaryControls: readonly SecondaryControl[];
 }
 
 /** What some of these parts had and this library has not: no model announces any of it. */
@@ -65,6 +68,7 @@ const NOT_HERE: ReadonlySet<Feature> = new Set<Feature>([
   "3DNOWEXT",
   "FFXSR",
   "ALTMOVCR8",
+  "SKINIT",
 ]);
 
 /** All of CR0 that the 486 brought is in its successors, too; ET reads as 1 whatever is written. */
@@ -74,12 +78,16 @@ const CR3_BITS = 0xfffff018 | 0;
 /** PAE's pointer table lies on 32 bytes: bits 5 to 11 are part of its base. */
 const CR3_BITS_PAE = 0xfffffff8 | 0;
 
-type Differing = Omit<Model, "features" | "controlRegisters" | "cr0" | "cr3" | "cr4" | "efer" | "caches"> & {
+type Differing = Omit<
+  Model,
+  "features" | "controlRegisters" | "cr0" | "cr3" | "cr4" | "efer" | "caches" | "secondaryControls"
+> & {
   readonly has: readonly Feature[];
   readonly caches?: readonly CacheDescription[];
+  readonly secondaryControls?: readonly SecondaryControl[];
 };
 
-function describeModel({ has, caches = [], ...model }: Differing): Model {
+function describeModel({ has, caches = [], secondaryControls = [], ...model }: Differing): Model {
   const present = new Set(has.filter((name) => !NOT_HERE.has(name)));
   const all = (register: "cr4" | "efer"): number =>
     [...present].reduce((bits, name) => bits | (features[name][register] ?? 0), 0);
@@ -89,6 +97,7 @@ function describeModel({ has, caches = [], ...model }: Differing): Model {
   return Object.freeze({
     ...model,
     caches,
+    secondaryControls,
     features: present,
     controlRegisters: Object.freeze(controlRegisters),
     cr0: CR0_BITS,
@@ -106,7 +115,20 @@ const PENTIUM2 = [
 const PENTIUM3 = [...PENTIUM2, "SSE"] as const satisfies readonly Feature[];
 const CORE2 = [
   ...PENTIUM3,
-  ...(["MISC_ENABLE", "CLFSH", "SSE2", "SS", "SSE3", "SSSE3", "CX16", "LAHF_LM", "SYSCALL", "NX", "LM"] as const),
+  ...([
+    "MISC_ENABLE",
+    "CLFSH",
+    "SSE2",
+    "SS",
+    "SSE3",
+    "VMX",
+    "SSSE3",
+    "CX16",
+    "LAHF_LM",
+    "SYSCALL",
+    "NX",
+    "LM",
+  ] as const),
 ] as const satisfies readonly Feature[];
 const NEHALEM = [
   ...CORE2,
@@ -122,10 +144,12 @@ const PHENOM = [
     "CX16",
     "POPCNT",
     "LAHF_LM",
+    "SVM",
     "ALTMOVCR8",
     "ABM",
     "SSE4A",
     "MISALIGNSSE",
+    "SKINIT",
   ] as const),
   ...([
     "PREFETCHW",
@@ -139,6 +163,9 @@ const PHENOM = [
     "3DNOWEXT",
     "3DNOW",
     "INVTSC",
+    "NPT",
+    // What the part's own stepping had not, and the next one of its family (Shanghai) brought.
+    "NRIPS",
   ] as const),
 ] as const satisfies readonly Feature[];
 const MAX = [
@@ -157,6 +184,16 @@ const MAX = [
   ] as const),
   ...(["SMAP", "UMIP", "RDPID", "ARCH_CAPABILITIES", "ABM", "PREFETCHW", "PDPE1GB"] as const),
 ] as const satisfies readonly Feature[];
+
+const CORE2_CONTROLS = ["WBINVD exiting"] as const satisfies readonly SecondaryControl[];
+const NEHALEM_CONTROLS = [
+  ...CORE2_CONTROLS,
+  ...(["enable EPT", "enable VPID", "descriptor-table exiting", "enable RDTSCP"] as const),
+] as const satisfies readonly SecondaryControl[];
+const MAX_CONTROLS = [
+  ...NEHALEM_CONTROLS,
+  ...(["unrestricted guest", "RDRAND exiting", "RDSEED exiting", "enable VM functions"] as const),
+] as const satisfies readonly SecondaryControl[];
 
 const CORE_CACHES: readonly CacheDescription[] = [
   { level: 1, kind: "data", kib: 32, ways: 8 },
@@ -219,6 +256,7 @@ export const models: Readonly<Record<ModelName, Model>> = Object.freeze({
     model: 15,
     stepping: 11,
     has: CORE2,
+    secondaryControls: CORE2_CONTROLS,
     brand: "Intel(R) Core(TM)2 Duo CPU     T7700  @ 2.40GHz",
     lastLeaf: 10,
     lastExtendedLeaf: 0x80000008,
@@ -235,6 +273,7 @@ export const models: Readonly<Record<ModelName, Model>> = Object.freeze({
     model: 26,
     stepping: 3,
     has: NEHALEM,
+    secondaryControls: NEHALEM_CONTROLS,
     brand: "Intel Core i7 9xx (Nehalem Class Core i7)",
     lastLeaf: 11,
     lastExtendedLeaf: 0x80000008,
@@ -276,6 +315,7 @@ export const models: Readonly<Record<ModelName, Model>> = Object.freeze({
     model: 127,
     stepping: 0,
     has: MAX,
+    secondaryControls: MAX_CONTROLS,
     brand: "virtlab processor, all features",
     lastLeaf: 11,
     lastExtendedLeaf: 0x80000008,

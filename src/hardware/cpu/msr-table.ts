@@ -5,9 +5,10 @@
  * Vol. 3B, "Machine-Check MSRs", "Time-Stamp Counter"; AMD64 Architecture Programmer's Manual Vol. 2, appendix
  * "MSR Cross-Reference".
  */
+import { vmxCapabilities } from "../vmx/capabilities.js";
 import type { Needs } from "./features.js";
 import { type Model, models } from "./model.js";
-import type { ProcessorPort } from "./processor.js";
+import { type ProcessorPort, Unsupported } from "./processor.js";
 import type { RuleName } from "./rules.js";
 import { CR0, EFER, type SegmentName } from "./state.js";
 
@@ -19,6 +20,8 @@ export interface ModelSpecificRegister {
   readonly needs: Needs;
   /** It is there only where there is a local APIC, which is the machine's to have. */
   readonly ofApic?: true;
+  /** What else of a model it comes with. */
+  readonly isThere?: (model: Model) => boolean;
   readonly reset: bigint;
   /** Bits WRMSR may change; another value of the rest is #GP(0). */
   readonly writable: (model: Model) => bigint;
@@ -355,6 +358,7 @@ const memoryTypes: readonly ModelSpecificRegister[] = [
 
 /** Spec: SDM Vol. 3A, "Initializing IA-32e Mode": LME stays while paging is on. */
 function refuseEfer(value: bigint, { system }: ProcessorPort): RuleName | undefined {
+  if ((Number(value & WORD) & EFER.SVME) !== 0 && ((system.msrs[VM_CR] ?? 0n) & SVMDIS) !== 0n) return "svm-disabled";
   const changed = Number(value & WORD) ^ system.efer;
   return (changed & EFER.LME) !== 0 && (system.cr0 & CR0.PG) !== 0 ? "efer-lme-with-paging" : undefined;
 }
@@ -439,6 +443,41 @@ const longMode: readonly ModelSpecificRegister[] = [
   }),
 ];
 
+const VM_CR = "VM_CR";
+const VM_CR_LOCK = 1n << 3n;
+const SVMDIS = 1n << 4n;
+const SVM_BITS = VM_CR_LOCK | SVMDIS;
+
+/** What is locked stays; and nothing unlocks it, as there is no key. */
+function writeVmControl(port: ProcessorPort, value: bigint): void {
+  const before = port.system.msrs[VM_CR] ?? 0n;
+  if ((value & ~SVM_BITS) !== 0n)
+    throw new Unsupported("WRMSR of VM_CR: bits that change INIT, A20 and the debug port");
+  if ((before & VM_CR_LOCK) === 0n) stored(port, VM_CR, value);
+}
+
+/** AMD-V. Spec: AMD64 Vol. 2, "SVM Related MSRs". */
+const svm: readonly ModelSpecificRegister[] = [
+  register({
+    name: VM_CR,
+    address: 0xc0010114,
+    summary: "Whether AMD-V may be switched on, and whether that may be changed.",
+    needs: "SVM",
+    writable: 0x1fn,
+    refuse: (value, { system }) =>
+      (value & SVMDIS) !== 0n && (system.efer & EFER.SVME) !== 0 ? "svm-in-use" : undefined,
+    read: ({ system }) => system.msrs[VM_CR] ?? 0n,
+    write: writeVmControl,
+  }),
+  register({
+    name: "VM_HSAVE_PA",
+    address: 0xc0010117,
+    summary: "Physical address of the page that VMRUN saves the host's state to.",
+    needs: "SVM",
+    writable: pageBits,
+  }),
+];
+
 /** AMD's own: they keep what is written. */
 const k8: readonly ModelSpecificRegister[] = (
   [
@@ -469,7 +508,8 @@ const k8: readonly ModelSpecificRegister[] = (
 
 /** The registers there are, by address. */
 export const modelSpecificRegisters: readonly ModelSpecificRegister[] = Object.freeze(
-  [...timeStampCounter, ...sysenter, ...processor, ...machineCheck, ...memoryTypes, ...longMode, ...k8].sort(
-    (a, b) => a.address - b.address,
-  ),
+  [
+    ...[...timeStampCounter, ...sysenter, ...processor, ...machineCheck, ...memoryTypes, ...longMode, ...k8, ...svm],
+    ...vmxCapabilities,
+  ].sort((a, b) => a.address - b.address),
 );

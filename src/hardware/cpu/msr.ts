@@ -18,6 +18,7 @@ function registerAt({ system, localApic }: ProcessorPort, address: number): Mode
   const register = byAddress.get(address);
   if (register === undefined || !includes(system.model, register.needs)) throw refused("msr-unknown");
   if (register.ofApic && localApic === undefined) throw refused("msr-unknown");
+  if (register.isThere?.(models[system.model]) === false) throw refused("msr-unknown");
   return register;
 }
 

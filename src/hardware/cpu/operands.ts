@@ -2,7 +2,7 @@
 import type { DecodedInstruction, Operand } from "../isa/instruction.js";
 import type { AccessSize, ProcessorPort } from "./processor.js";
 import { addressOf, registerAddress, setRegisterAddress, writeQuad } from "./quadwords.js";
-import { ACCESS, type Segment } from "./state.js";
+import { ACCESS, type Segment, segmentNumbered } from "./state.js";
 
 const ESP = 4;
 const SS = 2;
@@ -54,6 +54,15 @@ export function operandAddress(
 ): number {
   const offset = effectiveAddress(port, instruction, skip);
   return port.segmentAddress(instruction.memory!.segment, offset, size, write);
+}
+
+/** Whether the instruction's memory operand lies on a multiple of 16, before any check of its segment. */
+export function isAlignedTo16(port: ProcessorPort, instruction: DecodedInstruction): boolean {
+  const { segment } = instruction.memory!;
+  // In 64-bit code FS and GS alone have a base.
+  const based = port.codeBits !== 64 || segment >= 4;
+  const base = based ? segmentNumbered(port.system.segments, segment).base & 15 : 0;
+  return (base + (effectiveAddress(port, instruction) % 16)) % 16 === 0;
 }
 
 /** Bits 0 to 31 of a general register, or as many as it has. Of 8 bits, 4 to 7 are AH to BH. */
@@ -149,9 +158,18 @@ export function push(port: ProcessorPort, value: number, size: 2 | 4 | 8, writte
   release(port, -size);
 }
 
-/** Reads the stack `skip` bytes above the stack pointer. Spec: SDM Vol. 2B, POP—Pop a Value From the Stack. */
-export const peek = (port: ProcessorPort, skip: number, size: 2 | 4): number =>
-  port.readLinear(stackAddress(port, skip, size, false), size, port.cpl === 3);
+const quad = new Int32Array(2);
+
+/**
+ * Reads the stack `skip` bytes above the stack pointer; of 8 bytes it gives the lower half.
+ * Spec: SDM Vol. 2B, POP—Pop a Value From the Stack.
+ */
+export function peek(port: ProcessorPort, skip: number, size: 2 | 4 | 8): number {
+  const linear = stackAddress(port, skip, size, false);
+  if (size !== 8) return port.readLinear(linear, size, port.cpl === 3);
+  port.readWords(linear, 2, port.cpl === 3, quad);
+  return quad[0]! >>> 0;
+}
 
 /** Takes bytes off the current stack. Spec: SDM Vol. 1, "Procedure Stack". */
 export function release(port: ProcessorPort, bytes: number): void {

@@ -68,20 +68,22 @@ export interface PageWalk {
 const WORD = 2 ** 32;
 const HIGH_ADDRESS = 0xfffff;
 
-interface Visited {
+/** An entry as a walk met it. */
+export interface Visited {
   readonly step: Level;
   readonly address: number;
   readonly low: number;
   readonly high: number;
 }
 
-/** Bits of a linear address, of which there may be more than 32. */
-function bitsOf(linear: number, [highest, lowest]: readonly [number, number]): number {
+/** Bits of an address, of which there may be more than 32. */
+export function bitsOf(linear: number, [highest, lowest]: readonly [number, number]): number {
   const size = 2 ** (highest - lowest + 1);
   return ((Math.floor(linear / 2 ** lowest) % size) + size) % size;
 }
 
-function entryOf(mode: PagingMode, linear: number, { step, address, low, high }: Visited): PageTableEntry {
+/** An entry of a paging mode as a value. */
+export function entryOf(mode: PagingMode, linear: number, { step, address, low, high }: Visited): PageTableEntry {
   const has = (flag: number): boolean => (low & flag) !== 0;
   const pointer = step === mode.pointers;
   return Object.freeze({
@@ -108,7 +110,7 @@ function entryOf(mode: PagingMode, linear: number, { step, address, low, high }:
 }
 
 /** The rule behind a fault of a walk: its error code does not tell which of the rights it was. */
-function ruleOf(system: PagingState, access: Access, errorCode: number, visited: readonly Visited[]): RuleName {
+export function ruleOf(system: PagingState, access: Access, errorCode: number, visited: readonly Visited[]): RuleName {
   const rule = pageFaultRule(errorCode);
   if (rule !== "page-rights") return rule;
   const inMemory = visited.filter(({ step }) => step !== pagingMode(system).pointers);

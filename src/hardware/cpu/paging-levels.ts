@@ -67,7 +67,8 @@ export interface PagingMode {
 
 type LevelParts = Pick<Level, "level" | "table" | "bits" | "page"> & Partial<Level> & { readonly wide: boolean };
 
-function level({ wide, ...parts }: LevelParts): Level {
+/** A level by what its manual's table says: where the entry is, when it is a page, which bits are reserved. */
+export function level({ wide, ...parts }: LevelParts): Level {
   const [highest, lowest] = parts.bits;
   const upper = lowest > 29;
   const described = {
@@ -87,7 +88,7 @@ function level({ wide, ...parts }: LevelParts): Level {
 }
 
 /** Bits `low` to `high`; none if `low` is above. */
-const bitsFrom = (low: number, high: number): number =>
+export const bitsFrom = (low: number, high: number): number =>
   low > high ? 0 : Number(BigInt.asIntN(32, (1n << BigInt(high + 1)) - (1n << BigInt(low))));
 /** PAT in the entry of a page that is larger than 4 KiB. */
 const LARGE_PAT = 1 << 12;

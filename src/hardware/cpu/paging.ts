@@ -32,9 +32,11 @@ const PSE36_MASK = 0xff;
 
 /** What a walk needs of physical memory. */
 export interface PhysicalMemory {
-  /** A word of an entry; `level` 1 is that of a page table. */
+  /** A word of an entry; `level` 1 is that of a page table, 0 one of a table that translates no linear addresses. */
   read32(physical: number, level: number): number;
   write32(physical: number, value: number): void;
+  /** Told of an entry at or above 4 GiB, which reads as ones: guest-physical memory may refuse the access. */
+  reachAbove?(physical: number): void;
 }
 
 export interface Access {
@@ -70,7 +72,8 @@ export type PagingState = Pick<SystemState, "model" | "cr0" | "cr3" | "cr4" | "e
 /** Sees each entry as it was read, the high word of a 4-byte one as 0. */
 export type Visit = (level: Level, address: number, low: number, high: number) => void;
 
-function refuse(out: Translation, { cr4, efer }: PagingState, access: Access, why: number): Translation {
+/** Makes `out` a #PF. `why`: P and RSVD of its error code. */
+export function refuse(out: Translation, { cr4, efer }: PagingState, access: Access, why: number): Translation {
   const { write, user, fetch } = access;
   const executeDisable = (cr4 & CR4.PAE) !== 0 && (efer & EFER.NXE) !== 0;
   const asFetch = fetch && (executeDisable || (cr4 & CR4.SMEP) !== 0);
@@ -92,7 +95,7 @@ function permits({ cr0, cr4 }: PagingState, access: Access, rights: number, noEx
 }
 
 /** Offset of the entry that a linear address chooses in a table. */
-const entryOffset = (step: Level, linear: number): number =>
+export const entryOffset = (step: Level, linear: number): number =>
   ((step.upper ? Math.floor(linear / 65536) : linear) >>> step.shift) & step.mask;
 
 /**
@@ -144,6 +147,7 @@ export function translate(
   }
   for (;;) {
     const address = (table & 0xfffff000) | entryOffset(step, linear);
+    if (tableHigh !== 0) memory.reachAbove?.(tableHigh * WORD + (address >>> 0));
     const entry = tableHigh === 0 ? memory.read32(address >>> 0, step.level) | 0 : OPEN_BUS;
     let high = 0;
     if (wide) high = tableHigh === 0 ? memory.read32((address + 4) >>> 0, step.level) | 0 : OPEN_BUS;

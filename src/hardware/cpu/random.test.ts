@@ -1,6 +1,7 @@
 /** RDRAND and RDSEED: a sequence that follows from the state. */
 import { describe, expect, it } from "vitest";
 import { Machine } from "../machine.js";
+import { afterInit } from "./reset.js";
 
 const CODE = 0x10000;
 const RDRAND_EAX = [0x0f, 0xc7, 0xf0];
@@ -29,6 +30,30 @@ describe("RDRAND and RDSEED", () => {
   it("draw the same again in a fork, and from a save", () => {
     const one = machine().step();
     expect(one.step().hash).toBe(Machine.load(one.save()).step().hash);
+  });
+
+  it("draw other numbers from another seed, and the same from the same", () => {
+    const first = (seed: number | bigint) =>
+      Machine.boot({ image: Uint8Array.from(RDRAND_EAX), model: "max", seed }).step();
+    expect(first(7).hash).toBe(first(7n).hash);
+    expect(first(7).registers.eax).not.toBe(first(8).registers.eax);
+    expect(first(2n ** 64n - 1n).registers.eax).not.toBe(first(0).registers.eax);
+  });
+
+  it("draw other numbers in each processor of a machine, after INIT too", () => {
+    const randoms = (seed: number) => {
+      const { cpu, turn } = Machine.create({ machine: "pc", processors: 8, memory: "1M", seed });
+      return [cpu, ...turn!.others];
+    };
+    const all = [...randoms(0), ...randoms(1)].map(({ system }) => system.random);
+    expect(new Set(all).size).toBe(16);
+    for (const cpu of randoms(1)) expect(afterInit(cpu).system.random).toBe(cpu.system.random);
+  });
+
+  it.each([-1, 1.5, 2 ** 53, -1n, 2n ** 64n, Number.NaN])("do not follow from %s", (seed) => {
+    expect(() => Machine.create({ memory: "1M", seed })).toThrow(
+      /^seed .*: expected a whole number from 0 to 2\^64 - 1/,
+    );
   });
 
   it("set CF and clear the other status flags; 16 bits leave the rest", () => {

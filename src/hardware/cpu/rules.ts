@@ -15,6 +15,27 @@ export const rules = {
     check: "The instruction is privileged and CPL is not 0.",
     spec: 'SDM Vol. 3A, "Privileged Instructions"',
   },
+  // AMD-V.
+  "svm-off": {
+    check: "An instruction of AMD-V is used while EFER.SVME is clear.",
+    spec: 'AMD64 Vol. 2, "Enabling SVM"',
+  },
+  "vmcb-address": {
+    check: "rAX is no physical address of a virtual machine control block: not on 4 KiB, or beyond those of the model.",
+    spec: 'AMD64 Vol. 3, "VMRUN—Run Virtual Machine"',
+  },
+  "vmmcall-not-intercepted": {
+    check: "VMMCALL is used where no hypervisor intercepts it.",
+    spec: 'AMD64 Vol. 3, "VMMCALL—Call VMM"',
+  },
+  "svm-disabled": {
+    check: "EFER.SVME would be set while VM_CR.SVMDIS is set.",
+    spec: 'AMD64 Vol. 2, "VM_CR MSR (C001_0114h)"',
+  },
+  "svm-in-use": {
+    check: "VM_CR.SVMDIS would be set while EFER.SVME is set.",
+    spec: 'AMD64 Vol. 2, "VM_CR MSR (C001_0114h)"',
+  },
   // Control, debug and model-specific registers, paging, SYSENTER.
   "no-control-register": {
     check: "The model has no control register of that number.",
@@ -119,6 +140,42 @@ export const rules = {
   "msr-memory-type": {
     check: "A byte of the model-specific register would be no memory type.",
     spec: 'SDM Vol. 3A, "Memory Type Range Registers"',
+  },
+  "feature-control-locked": {
+    check: "IA32_FEATURE_CONTROL is locked, or was not locked with VMX switched on.",
+    spec: 'SDM Vol. 3C, "Enabling and Entering VMX Operation"',
+  },
+  "vmx-fixed-bits": {
+    check: "A bit of CR0 or CR4 has a value that VMX operation does not support.",
+    spec: 'SDM Vol. 3C, "Restrictions on VMX Operation"',
+  },
+  "vmx-off": {
+    check: "CR4.VMXE is clear.",
+    spec: 'SDM Vol. 3C, "Enabling and Entering VMX Operation"',
+  },
+  "not-in-vmx-operation": {
+    check: "The processor is not in VMX operation.",
+    spec: 'SDM Vol. 3C, "VMX Instruction Reference"',
+  },
+  "not-a-guest": {
+    check: "The instruction is recognized in VMX non-root operation only, and where its control enables it.",
+    spec: 'SDM Vol. 3C, "VMFUNC—Invoke VM function"',
+  },
+  "no-vm-function": {
+    check: "EAX is 64 or above, which no VM function has.",
+    spec: 'SDM Vol. 3C, "General Operation of the VMFUNC Instruction"',
+  },
+  "in-compatibility-mode": {
+    check: "The instruction is not recognized in compatibility mode.",
+    spec: 'SDM Vol. 3C, "VMX Instruction Reference"',
+  },
+  "no-nested-paging": {
+    check: "The model has no EPT, or no VPIDs.",
+    spec: 'SDM Vol. 3C, "INVEPT—Invalidate Translations Derived from EPT"',
+  },
+  "disabled-for-guest": {
+    check: "A control of the guest that enables the instruction is 0.",
+    spec: 'SDM Vol. 3C, "Changes to Instruction Behavior in VMX Non-Root Operation"',
   },
   "apic-mode": {
     check: "The local APIC does not go from its present mode to that one.",

@@ -9,10 +9,10 @@
 import type { DecodedInstruction, SystemInstruction } from "../isa/instruction.js";
 import { raisePending, requireMmx, requireSse } from "./floating-faults.js";
 import { loadBits, storeBits } from "./floating-memory.js";
-import { effectiveAddress } from "./operands.js";
+import { isAlignedTo16 } from "./operands.js";
 import { Fault, type ProcessorPort, VECTOR } from "./processor.js";
 import { BEFORE_COMPUTATION, type Environment, sseEnvironment } from "./softfloat/index.js";
-import { CR4, segmentNumbered } from "./state.js";
+import { CR4 } from "./state.js";
 
 const widths: Readonly<Record<string, number>> = { b: 8, w: 16, d: 32, q: 64, dq: 128 };
 
@@ -24,13 +24,8 @@ const widthOf = ({ row, size }: DecodedInstruction, index: number): number => wi
 
 /** #GP(0) unless 16 bytes of memory are aligned, where the instruction wants that; before the segment's checks. */
 function requireAligned(port: ProcessorPort, instruction: DecodedInstruction): void {
-  if (instruction.row.unaligned) return;
-  const { segment } = instruction.memory!;
-  // In 64-bit code FS and GS alone have a base.
-  const based = port.codeBits !== 64 || segment >= 4;
-  const base = based ? segmentNumbered(port.system.segments, segment).base & 15 : 0;
-  const low = base + (effectiveAddress(port, instruction) % 16);
-  if (low % 16 !== 0) throw new Fault(VECTOR.GP, 0, "operand-not-aligned");
+  if (!instruction.row.unaligned && !isAlignedTo16(port, instruction))
+    throw new Fault(VECTOR.GP, 0, "operand-not-aligned");
 }
 
 function generalRegister(port: ProcessorPort, number: number, bits: number): bigint {

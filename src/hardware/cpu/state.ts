@@ -167,13 +167,14 @@ export const CR4 = {
   OSFXSR: 512,
   OSXMMEXCPT: 1024,
   UMIP: 1 << 11,
+  VMXE: 1 << 13,
   FSGSBASE: 1 << 16,
   SMEP: 1 << 20,
   SMAP: 1 << 21,
 } as const;
 
 /** IA32_EFER bits. Spec: SDM Vol. 3A, "Extended Feature Enable Register"; AMD64 Vol. 2, "Extended Feature Enable Register (EFER)". */
-export const EFER = { SCE: 1, LME: 1 << 8, LMA: 1 << 10, NXE: 1 << 11, FFXSR: 1 << 14 } as const;
+export const EFER = { SCE: 1, LME: 1 << 8, LMA: 1 << 10, NXE: 1 << 11, SVME: 1 << 12, FFXSR: 1 << 14 } as const;
 
 /** Descriptor access bits (see `Segment.access`). */
 export const ACCESS = {

@@ -6,7 +6,7 @@ import type { Operand, SystemInstruction } from "../isa/instruction.js";
 import { type FloatingRegisters, STATUS } from "./floating.js";
 import { raisePending, requireX87 } from "./floating-faults.js";
 import { effectiveAddress } from "./operands.js";
-import { type Environment, EXCEPTION, EXTENDED, unmasked, x87Environment } from "./softfloat/index.js";
+import { type Environment, EXCEPTION, EXTENDED, isStopped, unmasked, x87Environment } from "./softfloat/index.js";
 import { segmentNumbered } from "./state.js";
 
 /** An instruction that changes the environment and looks at no pending exception: FNINIT and its like. */
@@ -128,6 +128,44 @@ export const INDEFINITE = EXTENDED.indefinite;
 
 /** The environment of an instruction that begins. */
 export const begin = ({ control: word }: FloatingRegisters): Environment => x87Environment(word);
+
+/**
+ * ST(`to`) becomes what is computed of `sources`, and as many registers are popped; nothing is done where an exception that
+ * is not masked keeps it from being done. A source that is empty is a stack underflow.
+ */
+export function setResult(
+  x87: FloatingRegisters,
+  to: number,
+  sources: readonly number[],
+  compute: (env: Environment) => bigint,
+  pops = 0,
+): void {
+  if (sources.some((index) => isEmpty(x87, index))) {
+    if (!stackFault(x87, false)) return;
+    setStack(x87, to, INDEFINITE);
+  } else {
+    const env = begin(x87);
+    const result = compute(env);
+    report(x87, env);
+    if (isStopped(env)) return;
+    setStack(x87, to, result);
+  }
+  pop(x87, pops);
+}
+
+/** An instruction that makes of ST(0) what becomes ST(0). */
+export const ofTop = (compute: (bits: bigint, env: Environment) => bigint): SystemInstruction =>
+  numeric(({ floating }) => setResult(floating, 0, [0], (env) => compute(getStack(floating, 0), env)));
+
+/** An instruction that makes of ST(0) and ST(1) what becomes ST(`to`), and pops as many registers. */
+export const ofTwo = (
+  compute: (top: bigint, next: bigint, env: Environment) => bigint,
+  to: number,
+  pops: number,
+): SystemInstruction =>
+  numeric(({ floating }) =>
+    setResult(floating, to, [0, 1], (env) => compute(getStack(floating, 0), getStack(floating, 1), env), pops),
+  );
 
 /** Where ST(0) is to become the result of `load`: a push, with the faults of one. */
 export function pushResult(x87: FloatingRegisters, load: (env: Environment) => bigint): void {

@@ -59,8 +59,8 @@ export interface DeviceSetup extends RtcSetup {
   readonly disks?: readonly AttachedDisk[];
   /** The disk of the virtio block device. */
   readonly virtioDisk?: AttachedDisk | undefined;
-  /** What the virtio entropy device's bytes follow from. Default 0. */
-  readonly seed?: number | undefined;
+  /** What the virtio entropy device's bytes follow from, of 64 bits. Default 0. */
+  readonly seed?: bigint | undefined;
 }
 
 export type StateOf<N extends DeviceName> = NonNullable<DeviceSet[N]>;

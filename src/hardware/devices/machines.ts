@@ -114,5 +114,7 @@ const MOST_PROCESSORS = 8;
 export function checkedProcessors(processors: number, { name, devices }: MachineKind): number {
   const most = devices.includes("apic") ? MOST_PROCESSORS : 1;
   if (Number.isInteger(processors) && processors >= 1 && processors <= most) return processors;
-  throw new VirtlabError(`machine "${name}" has 1${most === 1 ? "" : ` to ${most}`} processors, not ${processors}`);
+  throw new VirtlabError(
+    `machine "${name}" has 1 ${most === 1 ? "processor" : `to ${most} processors`}, not ${processors}`,
+  );
 }

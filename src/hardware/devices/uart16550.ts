@@ -15,6 +15,7 @@
  */
 import type { BusDevice } from "./bus-device.js";
 import type { ReadResult } from "./device.js";
+import { append } from "./sent-text.js";
 
 /** Register offsets. With LCR bit 7 (DLAB) set, 0 and 1 are the divisor latch. */
 export const UART_OFFSET = {
@@ -291,7 +292,7 @@ function readInterruptIdentification(state: Uart16550State): ReadResult<Uart1655
 function transmit(state: Uart16550State, value: number): Uart16550State {
   const byte = String.fromCharCode(value);
   if ((state.MCR & MCR.loopback) === 0) {
-    return withBytes(state, state.received, state.output + byte, state.input, true);
+    return withBytes(state, state.received, append(state.output, byte), state.input, true);
   }
   return { ...loopBack(state, byte), transmitterEmptyPending: true };
 }

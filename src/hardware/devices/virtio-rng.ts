@@ -8,7 +8,8 @@ import { resetVirtio, type VirtioKind, type VirtioState, virtioDevice } from "./
 import { lengthOf, scatter } from "./virtqueue.js";
 
 export interface VirtioRngState extends VirtioState {
-  readonly seed: number;
+  /** Of 64 bits. */
+  readonly seed: bigint;
   /** Bytes given so far. */
   readonly drawn: number;
 }
@@ -17,12 +18,12 @@ const BLOCK = 32;
 /** Bytes of one request that are filled; a driver asks again for more. */
 const MOST = 4096;
 
-export const resetVirtioRng = (seed = 0): VirtioRngState => ({ ...resetVirtio(1), seed, drawn: 0 });
+export const resetVirtioRng = (seed = 0n): VirtioRngState => ({ ...resetVirtio(1), seed, drawn: 0 });
 
-function randomBytes(seed: number, from: number, count: number): Uint8Array {
+function randomBytes(seed: bigint, from: number, count: number): Uint8Array {
   const bytes = new Uint8Array(count);
   const input = new DataView(new ArrayBuffer(16));
-  input.setFloat64(0, seed);
+  input.setBigUint64(0, seed);
   for (let at = 0; at < count; ) {
     const block = Math.floor((from + at) / BLOCK);
     const offset = (from + at) % BLOCK;

@@ -48,7 +48,7 @@ class Driver {
     this.#base = this.#pci ? MEMORY.virtioMemory.base + place * 0x4000 : MEMORY.virtioMmio.base + place * 0x200;
     const extra = this.#pci ? (["virtioRng", "virtioConsole", "virtioBlock"] as const) : (["virtioBlock"] as const);
     const virtioDisk = { disk: 0, size: image.length, readOnly };
-    this.devices = createDevices({ machine, extra }, { virtioDisk, seed: 5 });
+    this.devices = createDevices({ machine, extra }, { virtioDisk, seed: 5n });
   }
 
   read(offset: number, size = 4): number {

@@ -5,13 +5,14 @@
 import { PAGE_SIZE } from "../../state/pages.js";
 import { Fault, VECTOR } from "../cpu/processor.js";
 import type { DecodedInstruction, InvalidInstruction } from "../isa/instruction.js";
-import type { DecodedCode } from "./address-space.js";
+import type { DecodedCode } from "./bus-memory.js";
 import { HANDLER } from "./forms.js";
 import type { CodeMode, InstructionSet } from "./instruction-set.js";
 import {
   ARENA,
   ARENA_END,
   CODE_PAGES,
+  EXIT_TARGET_HIGH,
   FLOAT_REGISTER_SIZE,
   JUMP_CACHE_BASE,
   JUMP_CACHE_COUNT,
@@ -128,6 +129,8 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
   find(eip: number, mode: Mode, source: CodeSource): number {
     const high = mode.kind === "long" ? upperHalf(eip) : 0;
     this.#i32[RIP_HIGH >> 2] = high;
+    // Where long code last went to; other code leaves the lower half alone.
+    if (high === 0) this.#i32[EXIT_TARGET_HIGH >> 2] = 0;
     const entry = (this.#i32[JUMP_CACHE_BASE >> 2]! + (eip & (JUMP_CACHE_ENTRIES - 1)) * JUMP_CACHE_ENTRY_SIZE) >> 2;
     if (this.#i32[entry] === (eip | 0) && this.#i32[entry + (JUMP_CACHE_HIGH >> 2)] === high) {
       const record = this.#i32[entry + (JUMP_CACHE_RECORD >> 2)]!;

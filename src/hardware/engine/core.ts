@@ -3,11 +3,13 @@
  * the address space, and exact budgets. An engine of an architecture decides what runs next, and deals with what the
  * generated code leaves for.
  */
+
+import type { VmExit } from "../cpu/guest-operation.js";
 import { pageFaultRule } from "../cpu/paging.js";
 import { Fault, VECTOR } from "../cpu/processor.js";
 import { AddressSpace } from "./address-space.js";
 import { Blocks, wholeAddress } from "./blocks.js";
-import type { CodeKind } from "./handler.js";
+import type { CodeKind } from "./dispatch.js";
 import type { CodeMode, InstructionSet } from "./instruction-set.js";
 import {
   EXIT,
@@ -117,9 +119,9 @@ export class Core<Mode extends CodeMode> {
   }
 
   /** EXIT.fault: what was raised. */
-  takeFault(): Fault {
-    const fault = this.space.pendingFault ?? asFault(this.#i32[EXIT_VECTOR >> 2]!, this.#i32[EXIT_ERROR_CODE >> 2]!);
-    this.space.pendingFault = undefined;
+  takeFault(): Fault | VmExit {
+    const { space } = this;
+    const fault = space.takePendingFault() ?? asFault(this.#i32[EXIT_VECTOR >> 2]!, this.#i32[EXIT_ERROR_CODE >> 2]!);
     this.#i32[SLOW_EXIT >> 2] = 0;
     return fault;
   }

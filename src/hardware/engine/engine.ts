@@ -3,20 +3,24 @@
  * the next value. What it remembers in between (page slots, TLB, decoded blocks) never shows in a value.
  */
 import { TripleFault } from "../cpu/exceptions.js";
-import { Fault, Unsupported, VECTOR, vectorNames } from "../cpu/processor.js";
+import { type ExitCause, type GuestOperation, VmExit } from "../cpu/guest-operation.js";
+import { Fault, Unsupported, VECTOR } from "../cpu/processor.js";
 import { FLAG, noEvents } from "../cpu/state.js";
 import * as bus from "../devices/bus.js";
+import { textFrom } from "../devices/sent-text.js";
 import { decode } from "../isa/decoder.js";
 import type { DecodedInstruction } from "../isa/instruction.js";
 import { type X86CodeMode, x86 } from "../isa/x86.js";
 import type { EventKind, MachineEvent, MachineState, RomRange, Stop } from "../state.js";
 import { HOST_CALL, type HostCalls, hostCallsOf, type Supervisors } from "../supervisors.js";
-import { type AddressSpace, samePdptes } from "./address-space.js";
+import type { AddressSpace } from "./address-space.js";
+import { type Attention, LOOK_AROUND } from "./attention.js";
 import type { Blocks } from "./blocks.js";
 import { Core } from "./core.js";
-import type { CodeKind } from "./handler.js";
+import type { CodeKind } from "./dispatch.js";
 import { EXIT, REPEATS } from "./layout.js";
-import { type Attention, LOOK_AROUND, Processor } from "./processor.js";
+import { samePdptes } from "./page-tables.js";
+import { Processor } from "./processor.js";
 import { NEXT_RECORD } from "./slow-paths.js";
 import { codeAddress, noStops, type RunStops, stopsAt } from "./stops.js";
 import { Turns } from "./turns.js";
@@ -81,7 +85,7 @@ export class Engine {
     this.#space = space;
     this.#blocks = blocks;
     this.#processor = new Processor(buffer, space, blocks);
-    this.#turns = new Turns(this.#processor);
+    this.#turns = new Turns(this.#processor, buffer);
   }
 
   // ---- values -----------------------------------------------------------------------------------------------------
@@ -118,7 +122,8 @@ export class Engine {
 
   /** The open machine as a value. */
   seal(): MachineState {
-    const { devices, disks, steps, ticks, lastException } = this.#processor;
+    const { devices, devicePort, deliveries, counts, steps, ticks } = this.#processor;
+    const { disks } = devicePort;
     this.#value ??= {
       cpu: this.#processor.seal(),
       ...this.#sealTurn(),
@@ -130,9 +135,9 @@ export class Engine {
       devices,
       steps,
       ticks,
-      counts: this.#processor.sealCounts(),
+      counts: counts.seal(),
       shutdown: this.#shutdown,
-      lastException,
+      lastException: deliveries.last,
     };
     return this.#value;
   }
@@ -156,19 +161,19 @@ export class Engine {
     processor.observe = observe;
     if (observe) {
       processor.events = [];
-      processor.watched();
-      processor.watchPrivilege();
+      processor.debugging.watched();
+      processor.debugging.watchPrivilege();
     }
     this.#space.patching = limit === 1;
     this.#stops = stops;
     this.#space.watchData(stops.watchpoints);
-    processor.repeats = stops.watchpoints.length === 0;
+    processor.debugging.repeats = stops.watchpoints.length === 0;
     // One step ends by itself where it is to stop.
     if (limit > 1) this.#blocks.stopAt(stops);
     const stop = this.#runUntil(processor.steps + limit, untilSerial, serialFrom);
     if (observe) {
-      processor.notePrivilege();
-      processor.watched();
+      processor.debugging.notePrivilege();
+      processor.debugging.watched();
     }
     const events = observe ? processor.events : NO_EVENTS;
     processor.observe = undefined;
@@ -189,7 +194,8 @@ export class Engine {
       const { output } = processor.devices.uart;
       if (untilSerial !== undefined && output.length > seen) {
         // Only what is new, and as much before it as a text that ends in it may begin in.
-        if (output.includes(untilSerial, Math.max(start, seen - untilSerial.length + 1))) return { reason: "until" };
+        const news = textFrom(output, Math.max(start, seen - untilSerial.length + 1));
+        if (news.includes(untilSerial)) return { reason: "until" };
         seen = output.length;
       }
     }
@@ -216,7 +222,7 @@ export class Engine {
     const turns = this.#turns;
     const processor = this.#processor;
     if (!turns.several || this.#shutdown) return this.#goOn(limit);
-    if (processor.ticks >= processor.nextEvent) this.#timePasses();
+    if (processor.ticks >= processor.devicePort.nextEvent) this.#timePasses();
     if (!turns.canGoOn) {
       const stop = this.#idle();
       if (stop) return stop;
@@ -240,28 +246,72 @@ export class Engine {
       const stop = this.#idle();
       if (stop) return stop;
     }
-    if (processor.ticks >= processor.nextEvent) this.#timePasses();
+    if (processor.ticks >= processor.devicePort.nextEvent) this.#timePasses();
+    if (processor.guest !== undefined) return this.#goOnAsGuest(processor.guest, limit);
     if (processor.pending !== noEvents && processor.shadow !== "mov-ss") {
       const { debug } = processor.pending;
-      if (debug !== 0) return this.#trapStep(() => processor.deliverDebug(debug));
-      if (processor.nmiWaits) return this.#interruptStep(VECTOR.NMI, () => processor.deliverNmi());
+      if (debug !== 0) return this.#trapStep(() => processor.deliveries.deliverDebug(debug));
+      if (processor.nmiWaits) return this.#interruptStep(VECTOR.NMI, () => processor.deliveries.deliverNmi());
       if (processor.halted && !processor.interruptible) {
         const stop = this.#idle();
         if (stop) return stop;
       }
     }
     if (processor.shadow === "none" && processor.interruptible) return this.#interrupt();
-    if (processor.debugging) return this.#debugged();
-    // An interrupt that waits for the instruction after STI is looked at right behind it.
+    return processor.debugging.isOn ? this.#debugged() : this.#execute(this.#pieceOf(limit));
+  }
+
+  /** How far to go without looking around. An interrupt that waits for the instruction after STI is looked at right behind it. */
+  #pieceOf(limit: number): number {
+    const processor = this.#processor;
     const untilEvent = Math.max(1, processor.nextEvent - processor.ticks);
-    return this.#execute(processor.shadow === "none" ? Math.min(limit, SLICE, untilEvent) : 1);
+    return processor.shadow === "none" ? Math.min(limit, SLICE, untilEvent) : 1;
+  }
+
+  /**
+   * The same in a guest, which its host may want to have back.
+   * Spec: SDM Vol. 3C, "Other Causes of VM Exits", and the priorities with each of them.
+   */
+  #goOnAsGuest(guest: GuestOperation, limit: number): Stop | undefined {
+    const processor = this.#processor;
+    const { deliveries } = processor;
+    const above = (what: "traps" | "nmi" | "interrupts"): ExitCause | undefined => guest.boundary(processor, what);
+    const first = above("traps");
+    if (first !== undefined) return this.#exitStep(first);
+    if (processor.shadow !== "mov-ss") {
+      const { debug } = processor.pending;
+      if (debug !== 0) return this.#trapStep(() => deliveries.deliverDebug(debug));
+      const second = above("nmi");
+      if (second !== undefined) return this.#exitStep(second);
+      if (processor.nmiWaits) return this.#interruptStep(VECTOR.NMI, () => deliveries.deliverNmi());
+    }
+    if (processor.shadow === "none") {
+      const third = above("interrupts");
+      if (third !== undefined) return this.#exitStep(third);
+      if (processor.interruptible) return this.#interrupt();
+      const vector = guest.takeVirtualInterrupt(processor);
+      if (vector !== undefined)
+        return this.#interruptStep(vector, () => void deliveries.deliver(vector, undefined, "interrupt"));
+    }
+    if (processor.halted) return this.#idle();
+    const oneByOne = guest.oneByOne(processor);
+    const { steps } = processor;
+    const piece = this.#pieceOf(oneByOne ? 1 : limit);
+    const stop = processor.debugging.isOn ? this.#debugged() : this.#execute(piece);
+    if (oneByOne && processor.steps !== steps) processor.guest?.stepped(processor);
+    return stop;
+  }
+
+  /** The guest is left between two instructions. */
+  #exitStep(cause: ExitCause): Stop | undefined {
+    return this.#boundaryStep(() => this.#processor.guestMode.leave(new VmExit(cause), 0));
   }
 
   /** One instruction, with TF or a breakpoint watching. */
   #debugged(): Stop | undefined {
     const processor = this.#processor;
-    const bits = processor.codeBreakpoints;
-    if (bits !== 0) return this.#trapStep(() => processor.deliverDebug(bits));
+    const bits = processor.debugging.breakpointsHere;
+    if (bits !== 0) return this.#trapStep(() => processor.deliveries.deliverDebug(bits));
     const stepping = (processor.registers.rest & FLAG.TF) !== 0;
     const { exceptions } = processor.counts;
     const before = processor.steps;
@@ -269,8 +319,8 @@ export class Engine {
     const stop = this.#execute(1);
     if (processor.steps === before) return stop;
     // A fault forgets what the instruction came across before it.
-    if (processor.counts.exceptions !== exceptions) processor.debugTraps = 0;
-    else if (stepping) processor.singleStepped(this.#lastSystem);
+    if (processor.counts.exceptions !== exceptions) processor.waiting.debug = 0;
+    else if (stepping) processor.debugging.singleStepped(this.#lastSystem);
     return stop;
   }
 
@@ -296,7 +346,7 @@ export class Engine {
 
   #trapStep(delivery: () => void): Stop | undefined {
     const processor = this.#processor;
-    this.#observeException(new Fault(VECTOR.DB));
+    processor.deliveries.observe(new Fault(VECTOR.DB));
     const stop = this.#boundaryStep(delivery);
     if (stop?.reason !== "unsupported") processor.counts.exceptions++;
     return stop;
@@ -315,17 +365,29 @@ export class Engine {
 
   #interrupt(): Stop | undefined {
     const processor = this.#processor;
-    const { devices: before, nextEvent } = processor;
-    const { devices, vector } = bus.acknowledge(before, processor.apicId);
-    processor.devices = devices;
-    processor.nextEvent = bus.nextEvent(devices, processor.ticks);
-    const stop = this.#interruptStep(vector, () => processor.deliver(vector, undefined, "interrupt"));
+    if (processor.guest?.hostTakesInterrupts(processor))
+      return this.#boundaryStep(
+        () => void processor.guestMode.isLeftFor({ kind: "interrupt", acknowledge: () => this.#acknowledge() }),
+      );
+    const { devices: before, devicePort } = processor;
+    const { nextEvent } = devicePort;
+    const vector = this.#acknowledge();
+    const stop = this.#interruptStep(vector, () => void processor.deliveries.deliver(vector, undefined, "interrupt"));
     if (stop?.reason === "unsupported") {
       // Nothing happened: the request is still there.
       processor.devices = before;
-      processor.nextEvent = nextEvent;
+      processor.devicePort.nextEvent = nextEvent;
     }
     return stop;
+  }
+
+  /** The vector of the interrupt that is requested. */
+  #acknowledge(): number {
+    const processor = this.#processor;
+    const { devices, vector } = bus.acknowledge(processor.devices, processor.apicId);
+    processor.devices = devices;
+    processor.devicePort.nextEvent = bus.nextEvent(devices, processor.ticks);
+    return vector;
   }
 
   #timePasses(): void {
@@ -335,7 +397,7 @@ export class Engine {
       this.#changed();
       processor.devices = devices;
     }
-    processor.nextEvent = bus.nextEvent(devices, processor.ticks);
+    processor.devicePort.nextEvent = bus.nextEvent(devices, processor.ticks);
     this.#turns.takeSignals();
   }
 
@@ -352,15 +414,16 @@ export class Engine {
     const value = this.#value;
     const { devices, ticks } = processor;
     for (;;) {
-      if (processor.ticks >= processor.nextEvent) this.#timePasses();
+      if (processor.ticks >= processor.devicePort.nextEvent) this.#timePasses();
       if (turns.several ? turns.pass() : processor.interruptible || processor.nmiWaits) return undefined;
+      if (processor.ticks >= processor.guestMode.deadline) return undefined;
       const enabled = turns.several ? turns.waitsForInterrupt : processor.registers.interruptFlag;
       const waits = processor.nextEvent !== Number.POSITIVE_INFINITY && this.#wakes();
       if (!enabled || !waits) {
         this.#value = value;
         processor.devices = devices;
         processor.ticks = ticks;
-        processor.nextEvent = bus.nextEvent(devices, ticks - 1);
+        processor.devicePort.nextEvent = bus.nextEvent(devices, ticks - 1);
         return { reason: "halted", waitsForInput: enabled };
       }
       this.#changed();
@@ -375,10 +438,10 @@ export class Engine {
     processor.budget = processor.left = budget;
     const { shadow } = processor;
     processor.shadow = "none";
-    processor.limitPorts();
+    processor.devicePort.limitPorts();
     this.#begun = true;
     while (processor.left > 0 && processor.attention === undefined) {
-      this.#kind = processor.codeMode.kind;
+      this.#kind = processor.present.mode.kind;
       const record = this.#proceed();
       if (record !== 0) this.#core.go(record, this.#kind);
     }
@@ -388,7 +451,7 @@ export class Engine {
     processor.budget = processor.left = 0;
     processor.steps += used;
     processor.ticks += used;
-    processor.collectCounts();
+    processor.counts.collect();
     if (processor.attention !== undefined) this.#turns.takeSignals();
     return (processor.attention as Attention | undefined)?.stop;
   }
@@ -402,7 +465,7 @@ export class Engine {
     const processor = this.#processor;
     while (processor.left > 0 && processor.attention === undefined) {
       space.makeRoom();
-      const mode = processor.codeMode;
+      const mode = processor.present.mode;
       if (mode.kind !== this.#kind) return 0;
       if (!this.#begun && this.#stops !== noStops && stopsAt(this.#stops, processor.eip, mode.csBase)) {
         processor.attention = LOOK_AROUND;
@@ -419,7 +482,7 @@ export class Engine {
       }
       if (processor.observe?.has("instruction")) this.#observeInstruction(mode);
       // RF lasts until an instruction has been executed.
-      processor.takeResumeFlag();
+      processor.debugging.takeResumeFlag();
       return this.#core.charge(record, processor.left);
     }
     return 0;
@@ -433,11 +496,11 @@ export class Engine {
     space.single = false;
     processor.left = this.#core.exitLeft(exit);
     processor.eip = this.#core.exitAddress(exit);
-    if (exit === EXIT.fault) this.#exception(this.#core.takeFault());
+    if (exit === EXIT.fault) this.#thrown(this.#core.takeFault());
     else if (exit === EXIT.bail) this.#core.bail();
     this.#begun = exit === EXIT.bail || exit === EXIT.repeat;
     if (space.hit !== undefined) processor.attention ??= LOOK_AROUND;
-    processor.giveBackResumeFlag();
+    processor.debugging.giveBackResumeFlag();
     space.settle();
     return this.#proceed();
   }
@@ -456,12 +519,12 @@ export class Engine {
       processor.eip === following &&
       blocks.generation === generation &&
       processor.attention === undefined &&
-      processor.modeIsKnown &&
+      processor.present.isKnown &&
       !this.#space.single
     )
       return NEXT_RECORD;
     this.#space.single = false;
-    processor.giveBackResumeFlag();
+    processor.debugging.giveBackResumeFlag();
     return this.#proceed();
   }
 
@@ -484,7 +547,7 @@ export class Engine {
       instruction.row.system!(processor, instruction as DecodedInstruction);
     } catch (thrown) {
       processor.restore();
-      this.#thrown(thrown);
+      this.#thrown(thrown, instruction.length);
       return -1;
     }
     this.#lastSystem = instruction.row.mnemonic;
@@ -494,6 +557,7 @@ export class Engine {
     if (this.#space.hit !== undefined) processor.attention ??= LOOK_AROUND;
     if (processor.repeating) this.#i32[REPEATS >> 2]!++;
     else processor.eip = processor.nextEip;
+    this.#deliverInjected();
     return following;
   }
 
@@ -511,7 +575,7 @@ export class Engine {
       handler(processor);
     } catch (thrown) {
       processor.restore();
-      this.#thrown(thrown);
+      this.#thrown(thrown, HOST_CALL.length);
       return true;
     }
     this.#lastSystem = undefined;
@@ -519,13 +583,36 @@ export class Engine {
     this.#begun = false;
     if (this.#space.hit !== undefined) processor.attention ??= LOOK_AROUND;
     processor.eip = processor.nextEip;
+    this.#deliverInjected();
     return true;
   }
 
+  /** What VM entry delivers is a part of it. */
+  #deliverInjected(): void {
+    try {
+      this.#processor.guestMode.deliverInjected();
+    } catch (thrown) {
+      this.#processor.attention = { stop: this.#stopFor(thrown) };
+    }
+  }
+
   /** What an instruction, a fetch or a delivery threw instead of ending. */
-  #thrown(thrown: unknown): void {
+  #thrown(thrown: unknown, length = 0): void {
     if (thrown instanceof Fault) this.#exception(thrown);
+    else if (thrown instanceof VmExit) this.#exit(thrown, length);
     else this.#processor.attention = { stop: this.#stopFor(thrown) };
+  }
+
+  /** A VM exit takes the place of the instruction that caused it, which is `length` bytes long. */
+  #exit(exit: VmExit, length: number): void {
+    const processor = this.#processor;
+    this.#space.hit = undefined;
+    try {
+      processor.guestMode.leave(exit, length);
+    } catch (thrown) {
+      processor.attention = { stop: this.#stopFor(thrown) };
+    }
+    processor.left--;
   }
 
   #stopFor(thrown: unknown): Stop {
@@ -542,36 +629,21 @@ export class Engine {
     const processor = this.#processor;
     // What the instruction accessed before it faulted is forgotten.
     this.#space.hit = undefined;
-    this.#observeException(fault);
+    processor.deliveries.observe(fault);
+    let delivered = true;
     try {
-      processor.deliver(fault.vector, fault.errorCode, "exception", fault.rule);
+      delivered = processor.deliveries.deliver(fault.vector, fault.errorCode, "exception", { rule: fault.rule });
     } catch (thrown) {
       const stop = this.#stopFor(thrown);
       processor.attention = { stop };
       if (stop.reason === "unsupported") return;
     }
     if (this.#space.hit !== undefined) processor.attention ??= LOOK_AROUND;
-    processor.counts.exceptions++;
+    if (delivered) processor.counts.exceptions++;
     processor.left--;
   }
 
   // ---- observing --------------------------------------------------------------------------------------------------
-
-  #observeException({ vector, errorCode }: Fault): void {
-    const processor = this.#processor;
-    if (!processor.observe?.has("exception")) return;
-    const { now: tick, eip, cpl } = processor;
-    processor.events.push({
-      kind: "exception",
-      tick,
-      eip,
-      cpl,
-      vector,
-      name: vectorNames[vector] ?? `vector ${vector}`,
-      ...(errorCode === undefined ? {} : { errorCode }),
-      ...(vector === VECTOR.PF ? { cr2: processor.faultAddress } : {}),
-    });
-  }
 
   #observeInstruction({ csBase, bits }: X86CodeMode): void {
     const processor = this.#processor;

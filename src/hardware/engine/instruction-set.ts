@@ -3,8 +3,8 @@
  * rows' forms. The engine's core knows no more of an architecture than this.
  */
 import type { DecodedInstruction, InvalidInstruction, Row } from "../isa/instruction.js";
+import type { CodeKind } from "./dispatch.js";
 import type { MemoryForm } from "./forms.js";
-import type { CodeKind } from "./handler.js";
 import type { Interpreted } from "./interpreter.js";
 
 /** How code is read at present: what else than its bytes decides the records. */

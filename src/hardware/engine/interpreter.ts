@@ -6,8 +6,9 @@
  * what is optimized together stays small.
  */
 import { add, and, eq, i32, ne } from "../isa/code.js";
+import { branchTarget, type CodeKind, type Frame, field16, follow, probe } from "./dispatch.js";
 import { FIRST_FORM, type Form, type FormTable, HANDLER } from "./forms.js";
-import { branchTarget, type CodeKind, type Frame, field16, follow, Handler, probe } from "./handler.js";
+import { Handler } from "./handler.js";
 import { innerBodies } from "./inner-functions.js";
 import {
   EXIT,

@@ -113,6 +113,8 @@ export const FDS = 940;
 export const FLOAT_FAULT = 944;
 export const SSE_FAULT = 948;
 export const MMX_FAULT = 952;
+/** Not 0: what only a supervisor may do is not repeated by generated code, at another privilege than 0 and in a guest. */
+export const RESTRAINED = 956;
 
 /** Records of the end of a run: copies of the last few, then a stop record. */
 export const SCRATCH = 1024;

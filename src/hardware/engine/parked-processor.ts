@@ -1,5 +1,5 @@
 /**
- * A processor that waits for its turn: a value, or what `Processor.park` has copied out of the engine's memory, which is
+ * A processor that waits for its turn: a value, or what `Exchange` has copied out of the engine's memory, which is
  * done at every turn and must cost little.
  */
 import type { FloatingState } from "../cpu/floating.js";

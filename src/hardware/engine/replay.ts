@@ -7,9 +7,10 @@ import { FAULT_CLASS } from "../cpu/exceptions.js";
 import { FLAG } from "../cpu/state.js";
 import type { OperandSize, Replay } from "../isa/code.js";
 import { add, and, belowEqual, eq, i32, isZero, less, ne, or, shl, shr, sub, xor } from "../isa/code.js";
+import { type Frame, probe } from "./dispatch.js";
 import { eflags, setArithmeticFlags } from "./flag-code.js";
 import type { Form } from "./forms.js";
-import { type Frame, Handler, probe } from "./handler.js";
+import { Handler } from "./handler.js";
 import {
   CPL,
   EFLAGS_REST,
@@ -36,6 +37,7 @@ import {
   REGISTER_SIZE,
   REGISTERS,
   RESERVE,
+  RESTRAINED,
   RESUME,
   RESUME_LEFT,
   RETURN_WAY_COUNT,
@@ -282,7 +284,7 @@ export class Replayer extends Handler implements Replay {
   }
 
   asSupervisor(): void {
-    this.frame.body.brIf(this.#otherwise, word(CPL));
+    this.frame.body.brIf(this.#otherwise, word(RESTRAINED));
   }
 
   require(condition: Expr): void {

@@ -11,11 +11,13 @@ import type { CpuState } from "../cpu/state.js";
 import * as ownApic from "../devices/apic-bus.js";
 import * as bus from "../devices/bus.js";
 import { type MachineState, TURN_STEPS, type Turn } from "../state.js";
+import { Exchange } from "./exchange.js";
 import { initialized, ParkedProcessor, started } from "./parked-processor.js";
 import type { Processor } from "./processor.js";
 
 export class Turns {
   readonly #processor: Processor;
+  readonly #exchange: Exchange;
   /** By number. The one of the processor whose turn it is is where it will be parked. */
   #parked: ParkedProcessor[] = [];
   /** Steps left of the turn. */
@@ -23,8 +25,9 @@ export class Turns {
   /** The value that was sealed last. */
   #others: readonly CpuState[] = [];
 
-  constructor(processor: Processor) {
+  constructor(processor: Processor, buffer: ArrayBuffer) {
     this.#processor = processor;
+    this.#exchange = new Exchange(processor, buffer);
   }
 
   get several(): boolean {
@@ -57,7 +60,7 @@ export class Turns {
   }
 
   #value(parked: ParkedProcessor): CpuState {
-    parked.cpu ??= this.#processor.valueOf(parked);
+    parked.cpu ??= this.#exchange.valueOf(parked);
     return parked.cpu;
   }
 
@@ -110,7 +113,7 @@ export class Turns {
     for (let distance = 1; distance <= count; distance++) {
       const number = (apicId + distance) % count;
       if (!this.#canGoOn(number)) continue;
-      if (number !== apicId) this.#processor.exchange(this.#parked[apicId]!, this.#parked[number]!, number);
+      if (number !== apicId) this.#exchange.pass(this.#parked[apicId]!, this.#parked[number]!, number);
       return true;
     }
     return false;
@@ -153,12 +156,12 @@ export class Turns {
   }
 
   #become(number: number, cpu: CpuState): void {
-    if (number === this.#processor.apicId) this.#processor.become(cpu);
+    if (number === this.#processor.apicId) this.#exchange.become(cpu);
     else this.#parked[number]!.become(cpu);
   }
 
   #nmi(number: number): void {
-    if (number === this.#processor.apicId) this.#processor.nmi();
+    if (number === this.#processor.apicId) this.#processor.waiting.change({ nmi: true });
     else this.#parked[number]!.nmi();
   }
 }

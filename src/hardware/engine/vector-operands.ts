@@ -24,12 +24,12 @@ import {
   RECORD,
   SEGMENT_SIZE,
   SEGMENTS,
-  SLOW_VALUE,
   SSE_FAULT,
   TLB_WRITE_TAG,
 } from "./layout.js";
+import { checkSlow, linearOf, resident, slowAccess } from "./memory-operands.js";
 import { extract, replace, type VectorStoreWidth, type VectorWidth, vectorLoad, vectorStore, zeros } from "./simd.js";
-import { type Expr, type FunctionBody, load } from "./wasm.js";
+import { type Expr, load } from "./wasm.js";
 
 type Unit = NonNullable<Definition["unit"]>;
 
@@ -75,28 +75,19 @@ export function noteMmx({ frame: { body } }: Handler): void {
 
 const isMmx = ({ method }: OperandCode): boolean => "PQN".includes(method);
 
-/** What a slow path left of an operand of more than 4 bytes. */
-export const loadSlowValue = (bytes: number): Expr =>
-  bytes === 16 ? vectorLoad(128, i32(SLOW_VALUE)) : load("i64", i32(SLOW_VALUE));
-
-export function storeSlowValue(body: FunctionBody, value: Expr): void {
-  if (value.type === "v128") body.emit(vectorStore(128, i32(SLOW_VALUE), value));
-  else body.store("i64", i32(SLOW_VALUE), value);
-}
-
 /** 16 bytes of memory. */
 function readMemory(handler: Handler): Expr {
   const { body } = handler.frame;
   requireAlignment(handler);
-  const linear = handler.linear("operand", handler.address(), 16, false);
+  const linear = linearOf(handler, "operand", handler.address(), 16, false);
   const value = handler.let(zeros);
-  const { hit, host } = handler.resident(linear, 16);
+  const { hit, host } = resident(handler, linear, 16);
   body.if(
     hit(0),
     () => body.set(value, vectorLoad(128, host)),
     () => {
-      handler.slowAccess(linear, 16, "operand").load(value, false);
-      handler.checkSlow();
+      slowAccess(handler, linear, 16, "operand").load(value, false);
+      checkSlow(handler);
     },
   );
   return value;
@@ -105,13 +96,13 @@ function readMemory(handler: Handler): Expr {
 function writeMemory(handler: Handler, value: Expr): void {
   const { body, exit, refund } = handler.frame;
   requireAlignment(handler);
-  const linear = handler.linear("operand", handler.address(), 16, true);
-  const { hit, host } = handler.resident(linear, 16);
+  const linear = linearOf(handler, "operand", handler.address(), 16, true);
+  const { hit, host } = resident(handler, linear, 16);
   body.if(
     hit(TLB_WRITE_TAG),
     () => body.emit(vectorStore(128, host, value)),
     () => {
-      body.set(exit, handler.slowAccess(linear, 16, "operand").store(value));
+      body.set(exit, slowAccess(handler, linear, 16, "operand").store(value));
       body.brIf(refund, exit);
     },
   );

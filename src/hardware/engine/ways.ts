@@ -31,6 +31,18 @@ const MOST_PLACES = 64;
 /** A place no way begins at. */
 const NOWHERE = -1;
 
+/** Whether ways through gates depend on nothing that is different. */
+export const sameTables = (a: SystemState, b: SystemState): boolean =>
+  a.gdtr === b.gdtr &&
+  a.idtr === b.idtr &&
+  a.ldtr === b.ldtr &&
+  a.tr === b.tr &&
+  a.cr0 === b.cr0 &&
+  a.cr4 === b.cr4 &&
+  a.debug === b.debug &&
+  a.msrs === b.msrs &&
+  a.model === b.model;
+
 export class Ways {
   readonly #i32: Int32Array;
   /** By number; there is no place 0. */

@@ -153,7 +153,8 @@ function mnemonicText(instruction: DecodedInstruction, bits: CodeBits): string {
   const { row, size, addressSize, lock, repeat } = instruction;
   const segment = bits === 64 && instruction.segment < FS ? DS : instruction.segment;
   const prefixes: string[] = [];
-  if (addressSize !== bits && (impliesMemory(row) || storesAtEdi(row))) prefixes.push(`a${addressSize}`);
+  if (addressSize !== bits && (impliesMemory(row) || storesAtEdi(row) || takesAddressInRax(row)))
+    prefixes.push(`a${addressSize}`);
   const readsSegment = row.mnemonic === "XLAT" || storesAtEdi(row) || row.operands.some(({ method }) => method === "X");
   if (readsSegment && segment !== DS) prefixes.push(segmentNames[segment]!);
   if (lock) prefixes.push("lock");
@@ -164,6 +165,9 @@ function mnemonicText(instruction: DecodedInstruction, bits: CodeBits): string {
 
 /** MASKMOVQ and MASKMOVDQU: no operand says where. */
 const storesAtEdi = ({ mnemonic }: Row): boolean => mnemonic.startsWith("MASKMOV");
+
+/** VMRUN and its kin: no operand says how much of rAX counts. */
+const takesAddressInRax = ({ addressSized, operands }: Row): boolean => addressSized === true && operands.length === 0;
 
 /** An operand size that neither the mnemonic nor an operand tells. */
 function hidesSize({ row, operands: [first] }: DecodedInstruction, bits: CodeBits): boolean {
@@ -188,7 +192,7 @@ function operandsText(instruction: DecodedInstruction, bits: CodeBits): string {
     return "";
   const texts = operands.map((_operand, index) => operandText(instruction, index, bits));
   // The register that counts.
-  if (row.addressSized && row.mnemonic !== "JECXZ" && instruction.addressSize !== bits)
+  if (row.addressSized && !takesAddressInRax(row) && row.mnemonic !== "JECXZ" && instruction.addressSize !== bits)
     texts.push(registerNames[instruction.addressSize][CX]);
   const other = instruction.size !== defaultSize(row, bits);
   const word = tellsSizeByWord(row) && other ? `${widthNames[instruction.size]} ` : "";

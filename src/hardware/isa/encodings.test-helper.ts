@@ -90,6 +90,10 @@ export function normal(text: string): string {
     .replace(/^(f(?:add|mul|subr?|divr?)p|fxch|fu?comp?)$/, "$1 st1")
     .replace(/^(f(?:add|mul|subr?|divr?)) to (st\d)$|^(f(?:add|mul|subr?|divr?)p) (st\d)$/, "$1$3 $2$4, st0")
     .replace(/^(f(?:add|mul|subr?|divr?)|fcmov\w+|fu?comip?) (st\d)$/, "$1 st0, $2")
+    // A processor without encrypted guests ignores the F3.
+    .replace(/^vmgexit$/, "vmmcall")
+    // iced names the registers, NASM need not.
+    .replace(/^(?:a16 |a32 )?invlpga(?: \w+, ecx)?$/, "invlpga")
     // IMUL with twice the same register.
     .replace(/^imul (\w+), \1, /, "imul $1, ");
   // A selector in a register: its low 16 bits count, and both names of the register are accepted.

@@ -1,8 +1,8 @@
 /** x86 as an instruction set for the engine: its rows, its decoder by code mode, and the forms its rows come in. */
 import { includes, type ModelName } from "../cpu/model.js";
 import { VECTOR } from "../cpu/processor.js";
+import type { CodeKind } from "../engine/dispatch.js";
 import { type Form, formsOf, type MemoryForm, memoryForms } from "../engine/forms.js";
-import type { CodeKind } from "../engine/handler.js";
 import type { CodeMode, InstructionSet } from "../engine/instruction-set.js";
 import { generateInterpreter, type Interpreted } from "../engine/interpreter.js";
 import { prebuiltInterpreter } from "../engine/prebuilt.js";

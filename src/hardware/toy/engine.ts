@@ -177,7 +177,8 @@ export class ToyEngine {
     core.space.single = false;
     this.#left = core.exitLeft(exit);
     this.#pc = core.exitAddress(exit);
-    if (exit === EXIT.fault) this.#fault(core.takeFault());
+    // Nothing leaves a guest here, as there are none.
+    if (exit === EXIT.fault) this.#fault(core.takeFault() as Fault);
     else if (exit === EXIT.bail) core.bail();
     return this.#proceed();
   }

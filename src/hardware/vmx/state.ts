@@ -42,6 +42,8 @@ export interface VmxGuest {
   readonly vpid: number;
   /** The tick at which the preemption timer has counted down; undefined unless it is active. */
   readonly preemption: number | undefined;
+  /** Monitor trap flag: an instruction has been executed since VM entry. */
+  readonly trapPending: boolean;
   readonly functions: bigint;
   readonly eptpList: number;
 }

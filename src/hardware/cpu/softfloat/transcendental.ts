@@ -7,7 +7,7 @@
  */
 import { meetsDenormal, operand } from "./arithmetic.js";
 import { type Environment, EXCEPTION } from "./environment.js";
-import { bitLength, EXTENDED, infinity, type Unpacked, zero } from "./format.js";
+import { bitLength, EXTENDED, infinity, type Unpacked, unpack, zero } from "./format.js";
 import { invalid, nanOf } from "./nan.js";
 import { round } from "./round.js";
 import { arcTangent, areaTangent, cosine, exponentialMinusOne, logarithmOf2, piOf, shifted, sine } from "./series.js";
@@ -81,8 +81,11 @@ function timesFixed(y: Unpacked, { value, w }: Fixed, env: Environment): bigint 
   const negative = y.negative !== value < 0n;
   const size = value < 0n ? -value : value;
   env.flags |= EXCEPTION.PRECISION;
-  if (w === 0) return round(EXTENDED, negative, y.exponent, y.significand * size, env);
-  return product({ ...y, negative }, size, w, env);
+  if (w !== 0) return product({ ...y, negative }, size, w, env);
+  const bits = round(EXTENDED, negative, y.exponent, y.significand * size, env);
+  // What is tiny and called inexact is an underflow.
+  if (unpack(EXTENDED, bits).denormal) env.flags |= EXCEPTION.UNDERFLOW;
+  return bits;
 }
 
 /** y * log2 x. */
@@ -115,11 +118,10 @@ export function timesLogarithmPlusOne(x: bigint, y: bigint, env: Environment): b
   const nan = nanOf(EXTENDED, argument, factor, env);
   if (nan !== undefined) return nan;
   const negative = argument.negative !== factor.negative;
-  if (argument.kind === "infinity")
-    return argument.negative || isZero(factor) ? invalid(EXTENDED, env) : infinity(EXTENDED, negative);
+  if (argument.kind === "infinity" && (argument.negative || isZero(factor))) return invalid(EXTENDED, env);
   if (factor.kind === "infinity" && isZero(argument)) return invalid(EXTENDED, env);
   if (meetsDenormal(env, argument, factor)) return 0n;
-  if (factor.kind === "infinity") return infinity(EXTENDED, negative);
+  if (argument.kind === "infinity" || factor.kind === "infinity") return infinity(EXTENDED, negative);
   if (isZero(argument) || isZero(factor)) return zero(EXTENDED, negative);
   const leading = leadingOf(argument);
   if (argument.negative && leading >= 0) {

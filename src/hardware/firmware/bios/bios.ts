@@ -13,6 +13,7 @@ import { MEMORY, PORT } from "../../devices/layout.js";
 import { type FirmwareWrite, machineKind } from "../../devices/machines.js";
 import { readDisk, SECTOR_SIZE } from "../../disk.js";
 import type { MachineState } from "../../state.js";
+import { withMemoryTypes } from "../memory-types.js";
 import { type BiosDrive, dataAreas } from "./data-area.js";
 import { biosEntries, biosRom, vectorTable } from "./rom.js";
 
@@ -60,9 +61,10 @@ export function withBios(state: MachineState, name: string): MachineState {
     throw new VirtlabError(`${name}: offset 0x1fe: no 55 AA, so its first sector is no boot sector`);
 
   const { rom, memory } = contents(state, drives, tables.length > 0, sector);
-  const reset = afterReset(state.cpu.system.model);
+  const { model, random } = state.cpu.system;
+  const reset = afterReset(model, random);
   const segments = { ...reset.system.segments, cs: realSegment(0, 0x93) };
-  return {
+  return withMemoryTypes({
     ...state,
     cpu: {
       ...reset,
@@ -76,7 +78,7 @@ export function withBios(state: MachineState, name: string): MachineState {
     memory,
     devices: WRITES.reduce((set, { port, value }) => portWrite(set, port, 1, value, 0), devices),
     supervisors: { bios: { kind: "bios", version: 1, entries: biosEntries() } },
-  };
+  });
 }
 
 function contents(

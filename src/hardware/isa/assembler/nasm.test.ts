@@ -62,6 +62,7 @@ const exceptions: readonly (readonly [pattern: RegExp, why: string])[] = [
   [/^movsxd (?:e\w\w|\w\w|r\d+[dw]),/, "NASM has MOVSXD to 64 bits only: the others do nothing that MOV does not"],
   [/^(?:pmovmskb r\w+, |pextrw r\w+, mm|pextrb r(?!\d+d))/, "NASM has the registers of 32 bits, which is the same"],
   [/^rdsspd /, "NASM has a prefix in 16-bit code that plays no part"],
+  [/^skinit$/, "NASM has it in 64-bit code only"],
   [/^fnsetpm$/, "NASM leaves it out where the processor is to do nothing"],
   [/^o(?:16|32) j\w+ .*1000/, "NASM computes the distance, but not its width, for the size of the prefix"],
 ];
@@ -118,6 +119,7 @@ const isSecond = ({ mnemonic, opcode, operands: [first] }: Row): boolean =>
   opcode.startsWith("82 ") ||
   // See the exceptions.
   mnemonic === "FNSETPM" ||
+  mnemonic === "SKINIT" ||
   mnemonic === "RDSSPD" ||
   (mnemonic === "NOP" && /^0F 1[9A-E]/.test(opcode)) ||
   /^(DC D|DE D0|D[DF] C8|DF D)/.test(opcode) ||

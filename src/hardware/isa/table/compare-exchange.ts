@@ -3,7 +3,7 @@
  * Spec: SDM Vol. 2A, CMPXCHG8B/CMPXCHG16B—Compare and Exchange Bytes.
  */
 import { includes } from "../../cpu/model.js";
-import { operandAddress } from "../../cpu/operands.js";
+import { isAlignedTo16, operandAddress } from "../../cpu/operands.js";
 import { Fault, VECTOR } from "../../cpu/processor.js";
 import { type Definition, define, type SystemInstruction } from "../instruction.js";
 import { setZero } from "./common.js";
@@ -17,8 +17,8 @@ const compareExchange: SystemInstruction = (port, instruction) => {
   const wide = instruction.size === 64;
   const bytes = wide ? 16 : 8;
   if (wide && !includes(port.system.model, "CX16")) throw new Fault(VECTOR.UD, undefined, "no-cmpxchg16b");
+  if (wide && !isAlignedTo16(port, instruction)) throw new Fault(VECTOR.GP, 0, "data-not-aligned-to-16");
   const linear = operandAddress(port, instruction, bytes, true);
-  if (wide && (linear & 15) !== 0) throw new Fault(VECTOR.GP, 0, "data-not-aligned-to-16");
   port.checkWrite(linear, bytes, user);
   port.readWords(linear, bytes / 4, user, memory);
   const low = [memory[0]! >>> 0, wide ? memory[1]! >>> 0 : 0] as const;

@@ -18,6 +18,7 @@ import { sseConvertRows } from "./sse-convert.js";
 import { sseRoundRows } from "./sse-round.js";
 import { sseStringRows } from "./sse-string.js";
 import { stringRows } from "./string.js";
+import { svmRows } from "./svm.js";
 import { systemRows } from "./system.js";
 import { systemRegisterMoveRows } from "./system-register-moves.js";
 import { vectorElementRows } from "./vector-element.js";
@@ -25,6 +26,7 @@ import { vectorMoveRows } from "./vector-move.js";
 import { vectorOtherRows } from "./vector-other.js";
 import { vectorShiftRows } from "./vector-shift.js";
 import { vectorShuffleRows } from "./vector-shuffle.js";
+import { vmxRows } from "./vmx.js";
 import { x87ArithmeticRows } from "./x87-arithmetic.js";
 import { x87CompareRows } from "./x87-compare.js";
 import { x87ControlRows } from "./x87-control.js";
@@ -46,7 +48,9 @@ export const rows: readonly Row[] = Object.freeze([
   ...systemRows,
   ...systemRegisterMoveRows,
   ...fastSystemCallRows,
+  ...svmRows,
   ...randomRows,
+  ...vmxRows,
   ...vectorMoveRows,
   ...vectorShuffleRows,
   ...vectorShiftRows,

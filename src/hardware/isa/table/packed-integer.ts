@@ -45,6 +45,11 @@ interface Page {
   readonly unary?: true;
 }
 
+/** The groups that most instructions came with, in the order of time. */
+const first = { mmx: "MMX", xmm: "SSE2" } as const;
+const second = { mmx: "SSE", xmm: "SSE2" } as const;
+const third = { mmx: "SSSE3", xmm: "SSSE3" } as const;
+
 const one = (mnemonic: string, opcode: string, summary: string, operation: Operation): Packed => ({
   mnemonic,
   opcode,
@@ -70,8 +75,7 @@ const neighbours = (mnemonic: string, opcode: string, summary: string, bytes: nu
 const pages: readonly Page[] = [
   {
     spec: "SDM Vol. 2B, PADDB/PADDW/PADDD/PADDQ—Add Packed Integers",
-    mmx: "MMX",
-    xmm: "SSE2",
+    ...first,
     members: [
       simple("PADDB", "FC", "Adds bytes.", "i8x16.add"),
       simple("PADDW", "FD", "Adds words.", "i16x8.add"),
@@ -86,8 +90,7 @@ const pages: readonly Page[] = [
   },
   {
     spec: "SDM Vol. 2B, PADDSB/PADDSW—Add Packed Signed Integers with Signed Saturation",
-    mmx: "MMX",
-    xmm: "SSE2",
+    ...first,
     members: [
       simple("PADDSB", "EC", "Adds signed bytes; what does not fit becomes the nearest that does.", "i8x16.add_sat_s"),
       simple("PADDSW", "ED", "Adds signed words; what does not fit becomes the nearest that does.", "i16x8.add_sat_s"),
@@ -95,8 +98,7 @@ const pages: readonly Page[] = [
   },
   {
     spec: "SDM Vol. 2B, PADDUSB/PADDUSW—Add Packed Unsigned Integers With Unsigned Saturation",
-    mmx: "MMX",
-    xmm: "SSE2",
+    ...first,
     members: [
       simple("PADDUSB", "DC", "Adds unsigned bytes; what does not fit becomes the largest.", "i8x16.add_sat_u"),
       simple("PADDUSW", "DD", "Adds unsigned words; what does not fit becomes the largest.", "i16x8.add_sat_u"),
@@ -104,8 +106,7 @@ const pages: readonly Page[] = [
   },
   {
     spec: "SDM Vol. 2B, PSUBB/PSUBW/PSUBD—Subtract Packed Integers",
-    mmx: "MMX",
-    xmm: "SSE2",
+    ...first,
     members: [
       simple("PSUBB", "F8", "Subtracts bytes.", "i8x16.sub"),
       simple("PSUBW", "F9", "Subtracts words.", "i16x8.sub"),
@@ -120,8 +121,7 @@ const pages: readonly Page[] = [
   },
   {
     spec: "SDM Vol. 2B, PSUBSB/PSUBSW—Subtract Packed Signed Integers With Signed Saturation",
-    mmx: "MMX",
-    xmm: "SSE2",
+    ...first,
     members: [
       simple(
         "PSUBSB",
@@ -139,8 +139,7 @@ const pages: readonly Page[] = [
   },
   {
     spec: "SDM Vol. 2B, PSUBUSB/PSUBUSW—Subtract Packed Unsigned Integers With Unsigned Saturation",
-    mmx: "MMX",
-    xmm: "SSE2",
+    ...first,
     members: [
       simple("PSUBUSB", "D8", "Subtracts unsigned bytes; what would be negative becomes 0.", "i8x16.sub_sat_u"),
       simple("PSUBUSW", "D9", "Subtracts unsigned words; what would be negative becomes 0.", "i16x8.sub_sat_u"),
@@ -148,26 +147,22 @@ const pages: readonly Page[] = [
   },
   {
     spec: "SDM Vol. 2B, PMULLW—Multiply Packed Signed Integers and Store Low Result",
-    mmx: "MMX",
-    xmm: "SSE2",
+    ...first,
     members: [simple("PMULLW", "D5", "Multiplies words and keeps the lower halves of the products.", "i16x8.mul")],
   },
   {
     spec: "SDM Vol. 2B, PMULHW—Multiply Packed Signed Integers and Store High Result",
-    mmx: "MMX",
-    xmm: "SSE2",
+    ...first,
     members: [one("PMULHW", "E5", "Multiplies signed words and keeps the upper halves.", highProducts("s"))],
   },
   {
     spec: "SDM Vol. 2B, PMULHUW—Multiply Packed Unsigned Integers and Store High Result",
-    mmx: "SSE",
-    xmm: "SSE2",
+    ...second,
     members: [one("PMULHUW", "E4", "Multiplies unsigned words and keeps the upper halves.", highProducts("u"))],
   },
   {
     spec: "SDM Vol. 2B, PMADDWD—Multiply and Add Packed Integers",
-    mmx: "MMX",
-    xmm: "SSE2",
+    ...first,
     members: [simple("PMADDWD", "F5", "Multiplies signed words and adds the products in pairs.", "i32x4.dot_i16x8_s")],
   },
   {
@@ -178,14 +173,12 @@ const pages: readonly Page[] = [
   },
   {
     spec: "SDM Vol. 2B, PSADBW—Compute Sum of Absolute Differences",
-    mmx: "SSE",
-    xmm: "SSE2",
+    ...second,
     members: [one("PSADBW", "F6", "Adds up the absolute differences of bytes, eight at a time.", sumOfDifferences)],
   },
   {
     spec: "SDM Vol. 2B, PAVGB/PAVGW—Average Packed Integers",
-    mmx: "SSE",
-    xmm: "SSE2",
+    ...second,
     members: [
       simple("PAVGB", "E0", "Averages unsigned bytes, rounding up.", "i8x16.avgr_u"),
       simple("PAVGW", "E3", "Averages unsigned words, rounding up.", "i16x8.avgr_u"),
@@ -193,32 +186,27 @@ const pages: readonly Page[] = [
   },
   {
     spec: "SDM Vol. 2B, PMINUB/PMINUW—Minimum of Packed Unsigned Integers",
-    mmx: "SSE",
-    xmm: "SSE2",
+    ...second,
     members: [simple("PMINUB", "DA", "Takes the lesser of unsigned bytes.", "i8x16.min_u")],
   },
   {
     spec: "SDM Vol. 2B, PMAXUB/PMAXUW—Maximum of Packed Unsigned Integers",
-    mmx: "SSE",
-    xmm: "SSE2",
+    ...second,
     members: [simple("PMAXUB", "DE", "Takes the greater of unsigned bytes.", "i8x16.max_u")],
   },
   {
     spec: "SDM Vol. 2B, PMINSB/PMINSW—Minimum of Packed Signed Integers",
-    mmx: "SSE",
-    xmm: "SSE2",
+    ...second,
     members: [simple("PMINSW", "EA", "Takes the lesser of signed words.", "i16x8.min_s")],
   },
   {
     spec: "SDM Vol. 2B, PMAXSB/PMAXSW/PMAXSD/PMAXSQ—Maximum of Packed Signed Integers",
-    mmx: "SSE",
-    xmm: "SSE2",
+    ...second,
     members: [simple("PMAXSW", "EE", "Takes the greater of signed words.", "i16x8.max_s")],
   },
   {
     spec: "SDM Vol. 2B, PCMPEQB/PCMPEQW/PCMPEQD—Compare Packed Data for Equal",
-    mmx: "MMX",
-    xmm: "SSE2",
+    ...first,
     members: [
       simple("PCMPEQB", "74", "Makes ones of bytes that are equal, zeros of others.", "i8x16.eq"),
       simple("PCMPEQW", "75", "Makes ones of words that are equal, zeros of others.", "i16x8.eq"),
@@ -227,8 +215,7 @@ const pages: readonly Page[] = [
   },
   {
     spec: "SDM Vol. 2B, PCMPGTB/PCMPGTW/PCMPGTD—Compare Packed Signed Integers for Greater Than",
-    mmx: "MMX",
-    xmm: "SSE2",
+    ...first,
     members: [
       simple(
         "PCMPGTB",
@@ -252,32 +239,27 @@ const pages: readonly Page[] = [
   },
   {
     spec: "SDM Vol. 2B, PAND—Logical AND",
-    mmx: "MMX",
-    xmm: "SSE2",
+    ...first,
     members: [simple("PAND", "DB", "Bitwise AND.", "v128.and")],
   },
   {
     spec: "SDM Vol. 2B, PANDN—Logical AND NOT",
-    mmx: "MMX",
-    xmm: "SSE2",
+    ...first,
     members: [one("PANDN", "DF", "Bitwise AND of the source with the complement of the destination.", complement)],
   },
   {
     spec: "SDM Vol. 2B, POR—Bitwise Logical OR",
-    mmx: "MMX",
-    xmm: "SSE2",
+    ...first,
     members: [simple("POR", "EB", "Bitwise OR.", "v128.or")],
   },
   {
     spec: "SDM Vol. 2B, PXOR—Logical Exclusive OR",
-    mmx: "MMX",
-    xmm: "SSE2",
+    ...first,
     members: [simple("PXOR", "EF", "Bitwise exclusive OR.", "v128.xor")],
   },
   {
     spec: "SDM Vol. 2B, PACKSSWB/PACKSSDW—Pack With Signed Saturation",
-    mmx: "MMX",
-    xmm: "SSE2",
+    ...first,
     members: [
       narrowing(
         "PACKSSWB",
@@ -295,8 +277,7 @@ const pages: readonly Page[] = [
   },
   {
     spec: "SDM Vol. 2B, PACKUSWB—Pack With Unsigned Saturation",
-    mmx: "MMX",
-    xmm: "SSE2",
+    ...first,
     members: [
       narrowing(
         "PACKUSWB",
@@ -308,8 +289,7 @@ const pages: readonly Page[] = [
   },
   {
     spec: "SDM Vol. 2B, PUNPCKLBW/PUNPCKLWD/PUNPCKLDQ/PUNPCKLQDQ—Unpack Low Data",
-    mmx: "MMX",
-    xmm: "SSE2",
+    ...first,
     members: [
       unpacking("PUNPCKLBW", "60", 1, false, "bytes"),
       unpacking("PUNPCKLWD", "61", 2, false, "words"),
@@ -318,8 +298,7 @@ const pages: readonly Page[] = [
   },
   {
     spec: "SDM Vol. 2B, PUNPCKHBW/PUNPCKHWD/PUNPCKHDQ/PUNPCKHQDQ—Unpack High Data",
-    mmx: "MMX",
-    xmm: "SSE2",
+    ...first,
     members: [
       unpacking("PUNPCKHBW", "68", 1, true, "bytes"),
       unpacking("PUNPCKHWD", "69", 2, true, "words"),
@@ -338,8 +317,7 @@ const pages: readonly Page[] = [
   },
   {
     spec: "SDM Vol. 2B, PSHUFB—Packed Shuffle Bytes",
-    mmx: "SSSE3",
-    xmm: "SSSE3",
+    ...third,
     members: [
       {
         ...one("PSHUFB", "38 00", "Takes bytes of the destination by the numbers in the source.", shuffleBytes(0x8f)),
@@ -349,8 +327,7 @@ const pages: readonly Page[] = [
   },
   {
     spec: "SDM Vol. 2B, PHADDW/PHADDD—Packed Horizontal Add",
-    mmx: "SSSE3",
-    xmm: "SSSE3",
+    ...third,
     members: [
       neighbours("PHADDW", "38 01", "Adds neighbouring words.", 2, "i16x8.add"),
       neighbours("PHADDD", "38 02", "Adds neighbouring doublewords.", 4, "i32x4.add"),
@@ -358,14 +335,12 @@ const pages: readonly Page[] = [
   },
   {
     spec: "SDM Vol. 2B, PHADDSW—Packed Horizontal Add and Saturate",
-    mmx: "SSSE3",
-    xmm: "SSSE3",
+    ...third,
     members: [neighbours("PHADDSW", "38 03", "Adds neighbouring signed words, saturating.", 2, "i16x8.add_sat_s")],
   },
   {
     spec: "SDM Vol. 2B, PHSUBW/PHSUBD—Packed Horizontal Subtract",
-    mmx: "SSSE3",
-    xmm: "SSSE3",
+    ...third,
     members: [
       neighbours("PHSUBW", "38 05", "Subtracts from each other word the one above it.", 2, "i16x8.sub"),
       neighbours("PHSUBD", "38 06", "Subtracts from each other doubleword the one above it.", 4, "i32x4.sub"),
@@ -373,8 +348,7 @@ const pages: readonly Page[] = [
   },
   {
     spec: "SDM Vol. 2B, PHSUBSW—Packed Horizontal Subtract and Saturate",
-    mmx: "SSSE3",
-    xmm: "SSSE3",
+    ...third,
     members: [
       neighbours(
         "PHSUBSW",
@@ -387,8 +361,7 @@ const pages: readonly Page[] = [
   },
   {
     spec: "SDM Vol. 2B, PMADDUBSW—Multiply and Add Packed Signed and Unsigned Bytes",
-    mmx: "SSSE3",
-    xmm: "SSSE3",
+    ...third,
     members: [
       one(
         "PMADDUBSW",
@@ -400,14 +373,12 @@ const pages: readonly Page[] = [
   },
   {
     spec: "SDM Vol. 2B, PMULHRSW—Packed Multiply High With Round and Scale",
-    mmx: "SSSE3",
-    xmm: "SSSE3",
+    ...third,
     members: [one("PMULHRSW", "38 0B", "Multiplies signed words as fractions, rounding.", roundedProducts)],
   },
   {
     spec: "SDM Vol. 2B, PSIGNB/PSIGNW/PSIGND—Packed SIGN",
-    mmx: "SSSE3",
-    xmm: "SSSE3",
+    ...third,
     members: [
       one("PSIGNB", "38 08", "Negates, clears or keeps bytes by the signs of the source's.", withSign("i8x16")),
       one("PSIGNW", "38 09", "Negates, clears or keeps words by the signs of the source's.", withSign("i16x8")),
@@ -416,8 +387,7 @@ const pages: readonly Page[] = [
   },
   {
     spec: "SDM Vol. 2B, PABSB/PABSW/PABSD/PABSQ—Packed Absolute Value",
-    mmx: "SSSE3",
-    xmm: "SSSE3",
+    ...third,
     unary: true,
     members: [
       one("PABSB", "38 1C", "Takes the magnitudes of signed bytes.", magnitude("i8x16")),

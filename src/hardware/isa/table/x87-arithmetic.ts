@@ -20,17 +20,18 @@ import {
   INDEFINITE,
   isEmpty,
   numeric,
-  pop,
+  ofTop,
+  ofTwo,
   push,
   report,
   setConditions,
+  setResult,
   setStack,
   stackFault,
 } from "../../cpu/x87.js";
 import { floatOperand, integerOperand, type OperandReader } from "../../cpu/x87-operands.js";
 import { type Definition, define, type SystemInstruction } from "../instruction.js";
-
-const x87 = { group: "x87", unit: "x87", needs: "FPU" } as const;
+import { x87 } from "./x87-forms.js";
 
 type Operation = typeof add;
 const swapped =
@@ -43,15 +44,10 @@ const withMemory = (operation: Operation, read: OperandReader): SystemInstructio
   numeric((port, instruction) => {
     const { floating } = port;
     const operand = read(port, instruction);
-    if (isEmpty(floating, 0)) {
-      if (stackFault(floating, false)) setStack(floating, 0, INDEFINITE);
-      return;
-    }
-    const env = begin(floating);
-    const value = operand(env);
-    const result = operation(EXTENDED, getStack(floating, 0), value, env);
-    report(floating, env);
-    if (!isStopped(env)) setStack(floating, 0, result);
+    setResult(floating, 0, [0], (env) => {
+      const value = operand(env);
+      return operation(EXTENDED, getStack(floating, 0), value, env);
+    });
   });
 
 /** The first operand becomes what the operation makes of both, which are ST(0) and ST(i) in either order. */
@@ -59,34 +55,10 @@ const withRegister = (operation: Operation, pops = 0): SystemInstruction =>
   numeric(({ floating }, { operands: [target, source] }) => {
     const to = target?.kind === "x87" ? target.number : 0;
     const from = source?.kind === "x87" ? source.number : 0;
-    if (isEmpty(floating, to) || isEmpty(floating, from)) {
-      if (!stackFault(floating, false)) return;
-      setStack(floating, to, INDEFINITE);
-    } else {
-      const env = begin(floating);
-      const result = operation(EXTENDED, getStack(floating, to), getStack(floating, from), env);
-      report(floating, env);
-      if (isStopped(env)) return;
-      setStack(floating, to, result);
-    }
-    pop(floating, pops);
+    const result = (env: Environment): bigint =>
+      operation(EXTENDED, getStack(floating, to), getStack(floating, from), env);
+    setResult(floating, to, [to, from], result, pops);
   });
-
-/** ST(0) becomes what the operation makes of it. */
-const withTop = (operation: (bits: bigint, env: Environment) => bigint): SystemInstruction =>
-  numeric(({ floating }) => {
-    if (isEmpty(floating, 0)) {
-      if (stackFault(floating, false)) setStack(floating, 0, INDEFINITE);
-      return;
-    }
-    const env = begin(floating);
-    const result = operation(getStack(floating, 0), env);
-    report(floating, env);
-    if (!isStopped(env)) setStack(floating, 0, result);
-  });
-
-/** Changes the sign bit, whatever the register holds. */
-const withSign = (change: (bits: bigint) => bigint): SystemInstruction => withTop(change);
 
 /** Spec: SDM Vol. 2A, "FPREM—Partial Remainder": bits 2, 1 and 0 of the quotient are C0, C3 and C1. */
 const quotientBits = (quotient: bigint): number => {
@@ -240,7 +212,7 @@ const definitions: readonly Definition[] = [
     summary: "Changes the sign of ST(0).",
     spec: "SDM Vol. 2A, FCHS—Change Sign",
     forms: [["D9 E0"]],
-    system: withSign((bits) => bits ^ EXTENDED.signBit),
+    system: ofTop((bits) => bits ^ EXTENDED.signBit),
   },
   {
     ...x87,
@@ -248,7 +220,7 @@ const definitions: readonly Definition[] = [
     summary: "Clears the sign of ST(0).",
     spec: "SDM Vol. 2A, FABS—Absolute Value",
     forms: [["D9 E1"]],
-    system: withSign((bits) => bits & ~EXTENDED.signBit),
+    system: ofTop((bits) => bits & ~EXTENDED.signBit),
   },
   {
     ...x87,
@@ -256,7 +228,7 @@ const definitions: readonly Definition[] = [
     summary: "Takes the square root of ST(0).",
     spec: "SDM Vol. 2A, FSQRT—Square Root",
     forms: [["D9 FA"]],
-    system: withTop((bits, env) => squareRoot(EXTENDED, bits, env)),
+    system: ofTop((bits, env) => squareRoot(EXTENDED, bits, env)),
   },
   {
     ...x87,
@@ -264,7 +236,7 @@ const definitions: readonly Definition[] = [
     summary: "Rounds ST(0) to an integral value.",
     spec: "SDM Vol. 2A, FRNDINT—Round to Integer",
     forms: [["D9 FC"]],
-    system: withTop((bits, env) => roundToIntegral(EXTENDED, bits, env)),
+    system: ofTop((bits, env) => roundToIntegral(EXTENDED, bits, env)),
   },
   {
     ...x87,
@@ -272,16 +244,7 @@ const definitions: readonly Definition[] = [
     summary: "Multiplies ST(0) by two to the power of ST(1).",
     spec: "SDM Vol. 2A, FSCALE—Scale",
     forms: [["D9 FD"]],
-    system: numeric(({ floating }) => {
-      if (isEmpty(floating, 0) || isEmpty(floating, 1)) {
-        if (stackFault(floating, false)) setStack(floating, 0, INDEFINITE);
-        return;
-      }
-      const env = begin(floating);
-      const result = scale(EXTENDED, getStack(floating, 0), getStack(floating, 1), env);
-      report(floating, env);
-      if (!isStopped(env)) setStack(floating, 0, result);
-    }),
+    system: ofTwo((top, next, env) => scale(EXTENDED, top, next, env), 0, 0),
   },
   {
     ...x87,

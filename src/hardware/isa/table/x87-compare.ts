@@ -6,8 +6,8 @@ import { FLAG } from "../../cpu/state.js";
 import { begin, getStack, isEmpty, numeric, pop, report, setConditions, stackFault } from "../../cpu/x87.js";
 import { floatOperand, integerOperand, type OperandReader } from "../../cpu/x87-operands.js";
 import { type Definition, define, type SystemInstruction } from "../instruction.js";
+import { x87 } from "./x87-forms.js";
 
-const x87 = { group: "x87", unit: "x87", needs: "FPU" } as const;
 const { C0, C1, C2, C3 } = STATUS;
 
 /** Where a comparison's result goes. */

@@ -64,6 +64,12 @@ describe("x87 instructions", () => {
     expect(floating(end).registers[7]).toBe(0x4000c90fdaa22168c235n);
   });
 
+  it("that load an empty register with a full stack meet an underflow, not an overflow", () => {
+    const full = `fninit\n${" fld1\n".repeat(8)} ffree st3\n`;
+    expect(floating(run(`${full} fld st3`)).status & 0x241).toBe(0x041);
+    expect(floating(run(`${full} fld st2`)).status & 0x241).toBe(0x241);
+  });
+
   it("WAIT is #NM while CR0.MP and CR0.TS are set, and not with one of them", () => {
     expect(faultOf(run(`${set("cr0", 10)}\n wait`))).toBe("#NM at 9");
     expect(faultOf(run(`${set("cr0", 8)}\n wait`))).toBeUndefined();
@@ -122,6 +128,13 @@ describe("FXSAVE and FXRSTOR", () => {
     expect(words(end, 0x3120, 3)).toEqual([0x2168c235, 0xc90fdaa2, 0x4000]);
     expect(floating(end)).toMatchObject({ status: 0x3800, tags: 0x3fff });
     expect(floating(end).registers[7]).toBe(0x4000c90fdaa22168c235n);
+  });
+
+  it("store zeros in what is reserved, whatever an image before them held", () => {
+    const end = run(`${enabled}\n fninit\n fldl2e\n fldl2e\n fldl2e\n fldl2e\n fnsave [0x3400]\n fxsave [0x3100]`);
+    const reserved = [7, 6, 5, 4].flatMap((number) => words(end, 0x3120 + 16 * number + 8, 2));
+    expect(reserved.map((word, at) => (at % 2 === 0 ? word >>> 16 : word))).toEqual([0, 0, 0, 0, 0, 0, 0, 0]);
+    expect(end.memory.read(0x3105, 1)[0]).toBe(0);
   });
 
   it("are #GP where the region is not aligned, or MXCSR would get a reserved bit", () => {

@@ -1,5 +1,5 @@
 /** Control of x87 and SSE: initializing, control and status words, saving and restoring all registers. Spec: SDM Vol. 1, "x87 FPU Control Instructions", "MXCSR Control and Status Register". */
-import { STATUS } from "../../cpu/floating.js";
+import { type FloatingRegisters, STATUS } from "../../cpu/floating.js";
 import { raisePending, requireSse, requireX87 } from "../../cpu/floating-faults.js";
 import {
   environmentSize,
@@ -16,13 +16,12 @@ import {
   writeFast,
   writeState,
 } from "../../cpu/floating-images.js";
-import { operandAddress, readOperand, writeOperand } from "../../cpu/operands.js";
+import { isAlignedTo16, operandAddress, readOperand, writeOperand } from "../../cpu/operands.js";
 import { Fault, type ProcessorPort, VECTOR } from "../../cpu/processor.js";
 import { CR0, CR4 } from "../../cpu/state.js";
 import { control, waitingControl } from "../../cpu/x87.js";
-import { type DecodedInstruction, type Definition, define } from "../instruction.js";
-
-const x87 = { group: "x87", unit: "x87", needs: "FPU" } as const;
+import { type DecodedInstruction, type Definition, define, type SystemInstruction } from "../instruction.js";
+import { x87 } from "./x87-forms.js";
 
 /** An image on its way to or from memory, in words. */
 const words = new Int32Array(128);
@@ -33,10 +32,8 @@ const HALF = 2;
 function load(port: ProcessorPort, instruction: DecodedInstruction, size: number): void {
   const linear = operandAddress(port, instruction, size, false);
   const user = port.cpl === 3;
-  const tail = size & HALF;
-  const last = tail === 0 ? 0 : port.readLinear(linear + size - HALF, HALF, user);
   port.readWords(linear, size >> 2, user, words);
-  if (tail !== 0) image.setUint16(size - HALF, last, true);
+  if ((size & HALF) !== 0) image.setUint16(size - HALF, port.readLinear(linear + size - HALF, HALF, user), true);
 }
 
 function store(port: ProcessorPort, instruction: DecodedInstruction, size: number, write: () => void): void {
@@ -57,17 +54,42 @@ const fastFormat = ({ system, codeBits }: ProcessorPort, { size }: DecodedInstru
   mxcsrBits: (system.cr4 & CR4.OSFXSR) === 0 ? 0 : MXCSR_BITS,
 });
 
-/** Of FXSAVE's region, which lies on a multiple of 16. */
-const REGION = 512;
-function requireAligned(port: ProcessorPort, instruction: DecodedInstruction): void {
-  const linear = operandAddress(port, instruction, REGION, false);
-  if ((linear & 15) !== 0) throw new Fault(VECTOR.GP, 0, "operand-not-aligned");
-}
+/** An instruction on FXSAVE's region, which must be aligned: in which format it is, and how many bytes of it there are. */
+const onRegion =
+  (
+    action: (port: ProcessorPort, instruction: DecodedInstruction, format: FastFormat, size: number) => void,
+  ): SystemInstruction =>
+  (port, instruction) => {
+    requireX87(port);
+    if (!isAlignedTo16(port, instruction)) throw new Fault(VECTOR.GP, 0, "operand-not-aligned");
+    const format = fastFormat(port, instruction);
+    action(port, instruction, format, fastSize(format.mxcsrBits === 0 ? 0 : format.xmmCount));
+  };
 
 /** What MXCSR may become. */
 function requireMxcsr(value: number): void {
   if ((value & ~MXCSR_BITS) !== 0) throw new Fault(VECTOR.GP, 0, "mxcsr-reserved");
 }
+
+const storingWord = (of: (floating: FloatingRegisters) => number): SystemInstruction =>
+  control((port, instruction) => writeOperand(port, instruction, instruction.operands[0]!, of(port.floating)));
+
+type SizeOf = (operandSize: number) => number;
+type Image = typeof writeState;
+
+/** Stores an image, behind which the registers change. */
+const storingImage = (sizeOf: SizeOf, write: Image, behind: (floating: FloatingRegisters) => void): SystemInstruction =>
+  control((port, instruction) => {
+    const { size } = instruction;
+    store(port, instruction, sizeOf(size), () => write(port, image, size));
+    behind(port.floating);
+  });
+
+const loadingImage = (sizeOf: SizeOf, read: Image): SystemInstruction =>
+  waitingControl((port, instruction) => {
+    load(port, instruction, sizeOf(instruction.size));
+    read(port, image, instruction.size);
+  });
 
 const obsolete = [
   ["FNENI", "DB E0", "it let the 8087 interrupt"],
@@ -122,9 +144,7 @@ const definitions: readonly Definition[] = [
     summary: "Stores the control word.",
     spec: "SDM Vol. 2A, FSTCW/FNSTCW—Store x87 FPU Control Word",
     forms: [["D9 /7", "Mw"]],
-    system: control((port, instruction) =>
-      writeOperand(port, instruction, instruction.operands[0]!, port.floating.control),
-    ),
+    system: storingWord(({ control: word }) => word),
   },
   {
     ...x87,
@@ -139,22 +159,13 @@ const definitions: readonly Definition[] = [
   {
     ...x87,
     mnemonic: "FNSTSW",
-    summary: "Stores the status word.",
+    summary: "Stores the status word, in memory or in AX.",
     spec: "SDM Vol. 2A, FSTSW/FNSTSW—Store x87 FPU Status Word",
-    forms: [["DD /7", "Mw"]],
-    system: control((port, instruction) =>
-      writeOperand(port, instruction, instruction.operands[0]!, port.floating.status),
-    ),
-  },
-  {
-    ...x87,
-    mnemonic: "FNSTSW",
-    summary: "Stores the status word in AX.",
-    spec: "SDM Vol. 2A, FSTSW/FNSTSW—Store x87 FPU Status Word",
-    forms: [["DF E0", "AX"]],
-    system: control((port, instruction) =>
-      writeOperand(port, instruction, instruction.operands[0]!, port.floating.status),
-    ),
+    forms: [
+      ["DD /7", "Mw"],
+      ["DF E0", "AX"],
+    ],
+    system: storingWord(({ status }) => status),
   },
   {
     ...x87,
@@ -163,12 +174,9 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2A, FSTENV/FNSTENV—Store x87 FPU Environment",
     forms: [["D9 /6", "M"]],
     sized: true,
-    system: control((port, instruction) => {
-      store(port, instruction, environmentSize(instruction.size), () =>
-        writeEnvironment(port, image, instruction.size),
-      );
-      setControl(port.floating, port.floating.control | STATUS.EXCEPTIONS);
-    }),
+    system: storingImage(environmentSize, writeEnvironment, (floating) =>
+      setControl(floating, floating.control | STATUS.EXCEPTIONS),
+    ),
   },
   {
     ...x87,
@@ -177,10 +185,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2A, FLDENV—Load x87 FPU Environment",
     forms: [["D9 /4", "M"]],
     sized: true,
-    system: waitingControl((port, instruction) => {
-      load(port, instruction, environmentSize(instruction.size));
-      readEnvironment(port, image, instruction.size);
-    }),
+    system: loadingImage(environmentSize, readEnvironment),
   },
   {
     ...x87,
@@ -189,10 +194,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2A, FSAVE/FNSAVE—Store x87 FPU State",
     forms: [["DD /6", "M"]],
     sized: true,
-    system: control((port, instruction) => {
-      store(port, instruction, stateSize(instruction.size), () => writeState(port, image, instruction.size));
-      initialize(port.floating);
-    }),
+    system: storingImage(stateSize, writeState, initialize),
   },
   {
     ...x87,
@@ -201,10 +203,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2A, FRSTOR—Restore x87 FPU State",
     forms: [["DD /4", "M"]],
     sized: true,
-    system: waitingControl((port, instruction) => {
-      load(port, instruction, stateSize(instruction.size));
-      readState(port, image, instruction.size);
-    }),
+    system: loadingImage(stateSize, readState),
   },
   {
     ...x87,
@@ -214,13 +213,9 @@ const definitions: readonly Definition[] = [
     forms: [["NP 0F AE /0", "M"]],
     needs: "FXSR",
     rexSized: true,
-    system: (port, instruction) => {
-      requireX87(port);
-      requireAligned(port, instruction);
-      const format = fastFormat(port, instruction);
-      const size = fastSize(format.mxcsrBits === 0 ? 0 : format.xmmCount);
-      store(port, instruction, size, () => writeFast(port, image, format));
-    },
+    system: onRegion((port, instruction, format, size) =>
+      store(port, instruction, size, () => writeFast(port, image, format)),
+    ),
   },
   {
     ...x87,
@@ -230,14 +225,11 @@ const definitions: readonly Definition[] = [
     forms: [["NP 0F AE /1", "M"]],
     needs: "FXSR",
     rexSized: true,
-    system: (port, instruction) => {
-      requireX87(port);
-      requireAligned(port, instruction);
-      const format = fastFormat(port, instruction);
-      load(port, instruction, fastSize(format.mxcsrBits === 0 ? 0 : format.xmmCount));
+    system: onRegion((port, instruction, format, size) => {
+      load(port, instruction, size);
       if (format.mxcsrBits !== 0) requireMxcsr(fastMxcsr(image));
       readFast(port, image, format);
-    },
+    }),
   },
   {
     mnemonic: "LDMXCSR",

@@ -15,8 +15,7 @@ import {
   stackIndex,
 } from "../../cpu/x87.js";
 import { type Definition, define, type SystemInstruction } from "../instruction.js";
-
-const x87 = { group: "x87", unit: "x87", needs: "FPU" } as const;
+import { x87 } from "./x87-forms.js";
 
 const exchanging: SystemInstruction = numeric(({ floating }, { operands }) => {
   const other = stackIndex(operands);

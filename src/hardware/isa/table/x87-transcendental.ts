@@ -17,32 +17,17 @@ import {
   INDEFINITE,
   isEmpty,
   numeric,
-  pop,
+  ofTop,
+  ofTwo,
   push,
   report,
   setStack,
   stackFault,
 } from "../../cpu/x87.js";
 import { type Definition, define, type SystemInstruction } from "../instruction.js";
+import { x87 } from "./x87-forms.js";
 
-const x87 = { group: "x87", unit: "x87", needs: "FPU" } as const;
 const ONE = 0x3fff8000000000000000n;
-
-/** ST(1) becomes what the function makes of ST(0) and ST(1), and ST(0) is popped. */
-const ofTwo = (compute: (x: bigint, y: bigint, env: Environment) => bigint): SystemInstruction =>
-  numeric(({ floating }) => {
-    if (isEmpty(floating, 0) || isEmpty(floating, 1)) {
-      if (!stackFault(floating, false)) return;
-      setStack(floating, 1, INDEFINITE);
-    } else {
-      const env = begin(floating);
-      const result = compute(getStack(floating, 0), getStack(floating, 1), env);
-      report(floating, env);
-      if (isStopped(env)) return;
-      setStack(floating, 1, result);
-    }
-    pop(floating);
-  });
 
 type OfAngle = (x: bigint, env: Environment) => bigint | undefined;
 
@@ -86,16 +71,7 @@ const definitions: readonly Definition[] = [
     summary: "Raises 2 to the power of ST(0) and subtracts 1.",
     spec: "SDM Vol. 2A, F2XM1—Compute 2^x–1",
     forms: [["D9 F0"]],
-    system: numeric(({ floating }) => {
-      if (isEmpty(floating, 0)) {
-        if (stackFault(floating, false)) setStack(floating, 0, INDEFINITE);
-        return;
-      }
-      const env = begin(floating);
-      const result = powerMinusOne(getStack(floating, 0), env);
-      report(floating, env);
-      if (!isStopped(env)) setStack(floating, 0, result);
-    }),
+    system: ofTop(powerMinusOne),
   },
   {
     ...x87,
@@ -103,7 +79,7 @@ const definitions: readonly Definition[] = [
     summary: "Multiplies ST(1) by the logarithm of ST(0) to base 2 and pops.",
     spec: "SDM Vol. 2A, FYL2X—Compute y * log2x",
     forms: [["D9 F1"]],
-    system: ofTwo(timesLogarithm),
+    system: ofTwo(timesLogarithm, 1, 1),
   },
   {
     ...x87,
@@ -111,7 +87,7 @@ const definitions: readonly Definition[] = [
     summary: "Multiplies ST(1) by the logarithm of ST(0) + 1 to base 2 and pops.",
     spec: "SDM Vol. 2A, FYL2XP1—Compute y * log2(x +1)",
     forms: [["D9 F9"]],
-    system: ofTwo(timesLogarithmPlusOne),
+    system: ofTwo(timesLogarithmPlusOne, 1, 1),
   },
   {
     ...x87,
@@ -119,7 +95,7 @@ const definitions: readonly Definition[] = [
     summary: "Takes the angle of the point (ST(0), ST(1)) and pops.",
     spec: "SDM Vol. 2A, FPATAN—Partial Arctangent",
     forms: [["D9 F3"]],
-    system: ofTwo(angle),
+    system: ofTwo(angle, 1, 1),
   },
   {
     ...x87,

@@ -1,6 +1,6 @@
 /** x87 loads, stores, constants, exchanges and conditional moves. Spec: SDM Vol. 1, "x87 FPU Data Transfer Instructions", "x87 FPU Load Constant Instructions". */
 
-import { storeBits } from "../../cpu/floating-memory.js";
+import { storeAddress, storeBitsAt } from "../../cpu/floating-memory.js";
 import {
   type Environment,
   EXCEPTION,
@@ -17,9 +17,9 @@ import {
   getStack,
   INDEFINITE,
   isEmpty,
-  moveTop,
   numeric,
   pop,
+  push,
   pushResult,
   report,
   setC1,
@@ -36,8 +36,7 @@ import {
   type OperandReader,
 } from "../../cpu/x87-operands.js";
 import { type Definition, define, type SystemInstruction } from "../instruction.js";
-
-const x87 = { group: "x87", unit: "x87", needs: "FPU" } as const;
+import { x87 } from "./x87-forms.js";
 
 const loading = (read: OperandReader): SystemInstruction =>
   numeric((port, instruction) => pushResult(port.floating, read(port, instruction)));
@@ -81,9 +80,11 @@ const storing = (target: Target, pops: number): SystemInstruction =>
   numeric((port, instruction) => {
     const { floating } = port;
     const width = memoryWidth(instruction);
+    // Memory comes first, also where an exception will keep it as it is.
+    const linear = storeAddress(port, instruction, width);
     if (isEmpty(floating, 0)) {
       const masked = (floating.control & EXCEPTION.INVALID) !== 0;
-      if (masked) storeBits(port, instruction, width, target.indefinite(width));
+      if (masked) storeBitsAt(port, linear, width, target.indefinite(width));
       stackFault(floating, false);
       if (masked) pop(floating, pops);
       return;
@@ -92,7 +93,7 @@ const storing = (target: Target, pops: number): SystemInstruction =>
     const bits = target.of(getStack(floating, 0), width, env);
     const stores = (unmasked(env) & KEEPS_FROM_STORING) === 0;
     if (!stores) forgetRounding(env);
-    if (stores) storeBits(port, instruction, width, bits);
+    if (stores) storeBitsAt(port, linear, width, bits);
     report(floating, env);
     if (stores) pop(floating, pops);
   });
@@ -113,14 +114,13 @@ const storingRegister = (pops: number): SystemInstruction =>
 
 const loadingRegister: SystemInstruction = numeric(({ floating }, { operands }) => {
   const from = stackIndex(operands);
-  const overflow = !isEmpty(floating, 7);
-  if (!isEmpty(floating, from) || overflow) {
-    const bits = getStack(floating, from);
-    pushResult(floating, () => bits);
-  } else if (stackFault(floating, false)) {
-    moveTop(floating, -1);
-    setStack(floating, 0, INDEFINITE);
+  // An empty register counts before a full stack.
+  if (isEmpty(floating, from)) {
+    if (stackFault(floating, false)) push(floating, INDEFINITE);
+    return;
   }
+  const bits = getStack(floating, from);
+  pushResult(floating, () => bits);
 });
 
 /** Constants with more bits than a register has, so that they can be rounded: significand, and its exponent. */

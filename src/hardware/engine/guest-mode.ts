@@ -1,0 +1,98 @@
+/**
+ * The guest of VT-x or AMD-V that the open machine's processor runs, if it runs one: which interrupts are let in, how the guest
+ * is left, and what the entry into it delivers.
+ */
+import { type DeliveredEvent, type ExitCause, type GuestOperation, VmExit } from "../cpu/guest-operation.js";
+import { VECTOR } from "../cpu/processor.js";
+import { svmGuest } from "../svm/guest.js";
+import { vmxGuest } from "../vmx/guest.js";
+import { LOOK_AROUND } from "./attention.js";
+import type { Processor } from "./processor.js";
+
+export class GuestMode {
+  readonly #processor: Processor;
+  /** Delivered behind the instruction that enters the guest, as a part of it. */
+  #injected: DeliveredEvent | undefined;
+  /** CR2 before the last page fault: one that leaves the guest does not change it. */
+  #cr2Before = 0;
+
+  constructor(processor: Processor) {
+    this.#processor = processor;
+  }
+
+  get operation(): GuestOperation | undefined {
+    const { virtualization } = this.#processor.system;
+    if (virtualization?.guest === undefined) return undefined;
+    return virtualization.kind === "vmx" ? vmxGuest : svmGuest;
+  }
+
+  // ---- interrupts -------------------------------------------------------------------------------------------------
+
+  /** Whether an external interrupt is taken now, by the guest or by its host. */
+  get letsInterruptsIn(): boolean {
+    const processor = this.#processor;
+    const { operation } = this;
+    if (operation !== undefined) return operation.letsInterruptsIn(processor);
+    return processor.registers.interruptFlag && this.letsEventsIn;
+  }
+
+  /** AMD-V's global interrupt flag, which is set where there is none. */
+  get letsEventsIn(): boolean {
+    const { virtualization } = this.#processor.system;
+    return virtualization?.kind !== "svm" || virtualization.gif;
+  }
+
+  /** The tick at which the guest is left unless something else does so before; infinity without a guest. */
+  get deadline(): number {
+    return this.operation?.deadline(this.#processor) ?? Number.POSITIVE_INFINITY;
+  }
+
+  // ---- exits ------------------------------------------------------------------------------------------------------
+
+  /** A page fault is about to set CR2, which was this. */
+  pageFaults(cr2: number): void {
+    this.#cr2Before = cr2;
+  }
+
+  /**
+   * Leaves the guest, with nothing done of the instruction of `length` bytes that made it. Throws TripleFault where the host's
+   * state cannot be loaded.
+   */
+  leave(exit: VmExit, length: number): void {
+    const processor = this.#processor;
+    const { cause } = exit;
+    if (cause.kind === "exception" && cause.event.vector === VECTOR.PF)
+      processor.systemRegisters.setCr2(this.#cr2Before);
+    processor.nextEip = processor.eip;
+    this.operation!.leave(processor, exit, exit.vectoring, length);
+    processor.eip = processor.nextEip;
+    processor.invalidate();
+    processor.attention ??= LOOK_AROUND;
+  }
+
+  /** Whether the guest, if there is one, was left for this. */
+  isLeftFor(cause: ExitCause): boolean {
+    try {
+      this.operation?.check(this.#processor, cause);
+    } catch (thrown) {
+      if (!(thrown instanceof VmExit)) throw thrown;
+      this.leave(thrown, 0);
+      return true;
+    }
+    return false;
+  }
+
+  // ---- entries ----------------------------------------------------------------------------------------------------
+
+  inject(event: DeliveredEvent): void {
+    this.#injected = event;
+  }
+
+  /** Delivers what the entry that was just made injects, if anything. */
+  deliverInjected(): void {
+    if (this.#injected === undefined) return;
+    const { vector, errorCode, type, length = 0 } = this.#injected;
+    this.#injected = undefined;
+    this.#processor.deliveries.deliver(vector, errorCode, type, { length });
+  }
+}

@@ -1,0 +1,273 @@
+/**
+ * Linear to physical for the engine: the walk, what is remembered on the way to a page table, and which page depends on
+ * which entry. A page that the walker has read is kept out of what stores reach without asking (`Tlb.keepOut`).
+ */
+import { VmExit } from "../cpu/guest-operation.js";
+import { NestedMemory } from "../cpu/nested-memory.js";
+import { nestedPagingOf } from "../cpu/nested-paging.js";
+import {
+  newTranslation,
+  type PhysicalMemory,
+  pageFaultRule,
+  readsThrough,
+  type Translation,
+  translate,
+} from "../cpu/paging.js";
+import { pagingMode } from "../cpu/paging-levels.js";
+import { Fault, VECTOR } from "../cpu/processor.js";
+import { CR4, FLAG, type SystemState } from "../cpu/state.js";
+import type { SvmGuest } from "../svm/state.js";
+import { BAIL, type BusMemory, type DecodedCode, OPEN_BUS } from "./bus-memory.js";
+import { EFLAGS_REST, SLOT_COUNT, TABLE_OF_MANY } from "./layout.js";
+import { crosses, frameOf, highOf, pageOf } from "./linear-address.js";
+import { SLOT } from "./page-slots.js";
+import { SPECIAL, type Tlb } from "./tlb.js";
+
+/** As many ranges as 4 GiB have of 2 MiB. */
+const DIRECTORY_SIZE = 2048;
+/** Stands for no page: a number that none has. */
+export const NO_PAGE = Number.NEGATIVE_INFINITY;
+
+/** A save, another process and another processor give equal lists that are not the same. */
+export const samePdptes = (a: readonly number[], b: readonly number[]): boolean =>
+  a === b || (a.length === b.length && a.every((word, index) => word === b[index]));
+
+/** Which nested tables there are, if any. */
+type NestedRoot = bigint | NonNullable<SvmGuest["nested"]> | undefined;
+const nestedRoot = ({ virtualization }: SystemState): NestedRoot =>
+  virtualization?.kind === "vmx" ? virtualization.guest?.eptp : virtualization?.guest?.nested;
+
+export class PageTables {
+  /** Of the open value; the engine keeps it true. */
+  system!: SystemState;
+  /** Of the last walk. */
+  readonly translation: Translation = newTranslation();
+
+  readonly #i32: Int32Array;
+  readonly #bus: BusMemory;
+  readonly #tlb: Tlb;
+  readonly #code: DecodedCode;
+  /** Told of every page fault's address, for CR2. */
+  readonly #pageFault: (linear: number) => void;
+  readonly #walker: PhysicalMemory;
+  readonly #access = { write: false, user: false, fetch: false, ac: false };
+  /** Linear page number of the present walk. */
+  #walked = 0;
+  /** The page-directory entries that walks have used, by the range of linear addresses they are for; 0: none is known. */
+  readonly #directory = new Int32Array(DIRECTORY_SIZE);
+  /** The upper words of those addresses. */
+  readonly #directoryHigh = new Int32Array(DIRECTORY_SIZE);
+  /** Linear page number that the first entry of the page table in a slot is for; see TABLE_OF_MANY. */
+  readonly #tableOf = new Float64Array(SLOT_COUNT);
+  /** Slots the walker has read since the last `forget`. */
+  #tableSlots: number[] = [];
+  /** The guest's memory where nested translation is between it and the machine's; undefined where nothing is. */
+  #guestMemory: NestedMemory | undefined;
+  /** What the translations follow from, beside memory. */
+  readonly #translationsOf = {
+    cr0: 0,
+    cr3: 0,
+    cr4: 0,
+    efer: 0,
+    pdptes: [] as readonly number[],
+    nested: undefined as NestedRoot,
+  };
+
+  constructor(buffer: ArrayBuffer, bus: BusMemory, tlb: Tlb, code: DecodedCode, pageFault: (linear: number) => void) {
+    this.#i32 = new Int32Array(buffer);
+    this.#bus = bus;
+    this.#tlb = tlb;
+    this.#code = code;
+    this.#pageFault = pageFault;
+    this.#walker = {
+      read32: (physical, level) => this.#readEntry(physical, level),
+      write32: (physical, value) => {
+        if (bus.inBlock && bus.isDecoded(bus.onBus(physical))) throw BAIL;
+        bus.storeFlags(bus.onBus(physical), 4, value);
+      },
+    };
+  }
+
+  // ---- what is remembered -----------------------------------------------------------------------------------------
+
+  /** Whether what is remembered follows from the present control registers. */
+  get areCurrent(): boolean {
+    const { cr0, cr3, cr4, efer, pdptes } = this.system;
+    const of = this.#translationsOf;
+    return (
+      of.cr0 === cr0 &&
+      of.cr3 === cr3 &&
+      of.cr4 === cr4 &&
+      of.efer === efer &&
+      samePdptes(of.pdptes, pdptes) &&
+      of.nested === nestedRoot(this.system)
+    );
+  }
+
+  /** Forgets all tables, and begins in the name of the present control registers. */
+  forget(): void {
+    // Before the first value there are no control registers yet.
+    const system = this.system as SystemState | undefined;
+    if (system !== undefined) {
+      this.#translationsOf.cr0 = system.cr0;
+      this.#translationsOf.cr3 = system.cr3;
+      this.#translationsOf.cr4 = system.cr4;
+      this.#translationsOf.efer = system.efer;
+      this.#translationsOf.pdptes = system.pdptes;
+      this.#forgetGuest(system);
+    }
+    this.#directory.fill(0);
+    for (const slot of this.#tableSlots) this.#bus.slots.flags[slot]! &= ~SLOT.TABLE;
+    if (this.#tableSlots.length > 0) this.#tableSlots = [];
+  }
+
+  #forgetGuest(system: SystemState): void {
+    const root = nestedRoot(system);
+    if (root === this.#translationsOf.nested) {
+      this.#guestMemory?.flush();
+      return;
+    }
+    this.#translationsOf.nested = root;
+    const nested = nestedPagingOf(system);
+    if (nested === undefined) this.#guestMemory = undefined;
+    else this.#guestMemory = new NestedMemory(this.#walker, nested);
+  }
+
+  // ---- walks ------------------------------------------------------------------------------------------------------
+
+  /** Physical address of an access, or -1 for a #PF, whose error code `translation` has. Throwing would cost more than the walk. */
+  physical(linear: number, write: boolean, user: boolean, fetch = false): number {
+    this.#setAccess(linear, write, user, fetch);
+    const { physical } = this.#walk(linear, true);
+    if (physical < 0) {
+      this.#pageFault(linear);
+      return -1;
+    }
+    return this.#bus.onBus(physical);
+  }
+
+  /** The same; throws #PF. */
+  translate(linear: number, write: boolean, user: boolean, fetch = false): number {
+    const physical = this.physical(linear, write, user, fetch);
+    if (physical >= 0) return physical;
+    const { errorCode } = this.translation;
+    throw new Fault(VECTOR.PF, errorCode, pageFaultRule(errorCode));
+  }
+
+  /** Where a write of generated code would go, or -1: sets no flags and raises nothing. */
+  wouldWrite(linear: number): number {
+    this.#setAccess(linear, true, this.#tlb.user, false);
+    try {
+      const { physical } = this.#walk(linear, false);
+      return physical < 0 ? -1 : this.#bus.onBus(physical);
+    } catch (thrown) {
+      if (thrown instanceof VmExit) return -1;
+      throw thrown;
+    }
+  }
+
+  /** What the processor accesses at CPL 3 as the supervisor it accesses by itself: SMAP holds whatever EFLAGS.AC is. */
+  #setAccess(linear: number, write: boolean, user: boolean, fetch: boolean): void {
+    this.#access.write = write;
+    this.#access.user = user;
+    this.#access.fetch = fetch;
+    this.#access.ac = (this.#i32[EFLAGS_REST >> 2]! & FLAG.AC) !== 0 && user === this.#tlb.user;
+    this.#walked = pageOf(linear);
+  }
+
+  /** The walk for `#access`, from the page table on if the way there is known. */
+  #walk(linear: number, setFlags: boolean): Translation {
+    if (this.#guestMemory !== undefined)
+      return this.#guestMemory.translate(this.system, linear, this.#access, setFlags, this.translation);
+    const known = this.#knownDirectory(linear);
+    const out = translate(
+      this.#walker,
+      this.system,
+      linear,
+      this.#access,
+      setFlags,
+      this.translation,
+      undefined,
+      known,
+    );
+    if (known === 0 && out.directoryEntry !== 0 && !this.#bus.stale) {
+      const range = (linear >>> pagingMode(this.system).rangeShift) & (DIRECTORY_SIZE - 1);
+      this.#directory[range] = out.directoryEntry;
+      this.#directoryHigh[range] = highOf(linear);
+    }
+    return out;
+  }
+
+  /** How the page table of an address was reached the last time; 0 if that is not known. */
+  #knownDirectory(linear: number): number {
+    if (this.#bus.stale || this.#guestMemory !== undefined) return 0;
+    const range = (linear >>> pagingMode(this.system).rangeShift) & (DIRECTORY_SIZE - 1);
+    return this.#directoryHigh[range] === highOf(linear) ? this.#directory[range]! : 0;
+  }
+
+  /** The slot of a page that may be read, if the way to its page table is known and nothing is to be set or refused; else -1. */
+  slotToRead(linear: number, size: number, user: boolean): number {
+    const bus = this.#bus;
+    const mode = pagingMode(this.system);
+    const directoryEntry = this.#knownDirectory(linear);
+    if (directoryEntry === 0 || bus.slots.full || crosses(linear, size)) return -1;
+    const table = bus.frameOfEntry(directoryEntry);
+    if (!bus.isMemory(table)) return -1;
+    const { shift, mask } = mode.last;
+    const slot = bus.slot(table);
+    const at = (linear >>> shift) & mask;
+    const entry = bus.readSlot(slot, at, 4);
+    const frame = bus.frameOfEntry(entry);
+    const smap = (this.system.cr4 & CR4.SMAP) !== 0;
+    const high = mode.wide ? bus.readSlot(slot, at + 4, 4) : 0;
+    const plain = readsThrough(mode, directoryEntry, entry, high, user, smap);
+    this.translation.userPage = user;
+    return plain && bus.isMemory(frame) ? bus.slot(frame) : -1;
+  }
+
+  // ---- entries ----------------------------------------------------------------------------------------------------
+
+  /** A page-table entry for the walker: from now on stores to that page are watched. */
+  #readEntry(physical: number, level: number): number {
+    const bus = this.#bus;
+    const frame = frameOf(bus.onBus(physical));
+    if (!bus.isMemory(frame)) return OPEN_BUS;
+    const slot = bus.slot(frame);
+    const offset = physical & 0xfff;
+    const base = level === 1 ? this.#walked - (offset >> this.#entryShift) : TABLE_OF_MANY;
+    if ((bus.slots.flags[slot]! & SLOT.TABLE) === 0) {
+      this.#tlb.keepOut(slot, SLOT.TABLE);
+      this.#tableSlots.push(slot);
+      this.#tableOf[slot] = base;
+    } else if (this.#tableOf[slot] !== base && this.#tableOf[slot] !== TABLE_OF_MANY) {
+      this.#tableOf[slot] = TABLE_OF_MANY;
+      this.#tlb.dropWriteTags();
+    }
+    return bus.readSlot(slot, offset, 4);
+  }
+
+  /** Entries of 4 bytes, or of 8 with PAE. */
+  get #entryShift(): number {
+    return (this.system.cr4 & CR4.PAE) !== 0 ? 3 : 2;
+  }
+
+  /** The linear page that generated code may take the first entry of a page table in a slot to be for. */
+  simpleTableOf(slot: number): number {
+    return this.#entryShift === 2 ? this.#tableOf[slot]! : TABLE_OF_MANY;
+  }
+
+  /** Number of the one page that depends on these bytes of a page table; NO_PAGE if more does, or code in use lies there. */
+  pageOfEntry(slot: number, offset: number, size: number): number {
+    const base = this.#tableOf[slot]!;
+    const shift = this.#entryShift;
+    if ((this.#bus.slots.flags[slot]! & SPECIAL) !== SLOT.TABLE || base === TABLE_OF_MANY) return NO_PAGE;
+    const page = base + (offset >> shift);
+    return offset >> shift !== (offset + size - 1) >> shift || this.#code.isFoundOn(page) ? NO_PAGE : page;
+  }
+
+  /** Stores to a page-table entry, and drops the one translation that depends on it. */
+  storeEntry(slot: number, offset: number, size: number, value: number, page: number): void {
+    this.#bus.slots.write(slot, offset, size, value, false);
+    this.#tlb.drop(page);
+  }
+}

@@ -1,0 +1,35 @@
+/** Debug traps and NMIs that wait for the next instruction boundary. Generated code knows only whether there is anything. */
+import { noEvents, type PendingEvents } from "../cpu/state.js";
+import { EVENTS_WAIT } from "./layout.js";
+
+export class WaitingEvents {
+  readonly #i32: Int32Array;
+  #value: PendingEvents = noEvents;
+
+  constructor(buffer: ArrayBuffer) {
+    this.#i32 = new Int32Array(buffer);
+  }
+
+  get value(): PendingEvents {
+    return this.#value;
+  }
+
+  set value(value: PendingEvents) {
+    this.#value = value;
+    this.#i32[EVENTS_WAIT >> 2] = value === noEvents ? 0 : 1;
+  }
+
+  change(change: Partial<PendingEvents>): void {
+    const { debug, nmi, nmiBlocked } = { ...this.#value, ...change };
+    this.value = debug === 0 && !nmi && !nmiBlocked ? noEvents : { debug, nmi, nmiBlocked };
+  }
+
+  /** DR6 bits of a trap behind the present instruction. */
+  set debug(bits: number) {
+    if (bits !== this.#value.debug) this.change({ debug: bits });
+  }
+
+  get nmiWaits(): boolean {
+    return this.#value.nmi && !this.#value.nmiBlocked;
+  }
+}

@@ -1,0 +1,49 @@
+/**
+ * A guest of AMD-V as the processor meets it. Control registers are the guest's own: there are no shadows.
+ * Spec: AMD64 Architecture Programmer's Manual Vol. 2, "Intercept Operation", "Virtualizing APIC.TPR", "Interrupt Masking
+ * in EFLAGS".
+ */
+import type { GuestOperation } from "../cpu/guest-operation.js";
+import { leave } from "./exit.js";
+import { check, interceptNamed, isSet, runningGuest } from "./intercepts.js";
+import { acknowledgeVirtualInterrupt, gif, letsInterruptsIn, setSvm, virtualInterrupt } from "./interrupts.js";
+
+const INTR = interceptNamed("INTR");
+const VINTR = interceptNamed("VINTR");
+
+export const svmGuest: GuestOperation = Object.freeze({
+  check,
+  seenControl: ({ system }, number) => (number === 0 ? system.cr0 : system.cr4),
+  loadedControl: (_port, _number, value) => value,
+  readTaskPriority(port) {
+    const guest = runningGuest(port);
+    return guest?.hostInterrupts === undefined ? undefined : guest.virtualTaskPriority & 15;
+  },
+  writeTaskPriority(port, value) {
+    const guest = runningGuest(port);
+    if (guest?.hostInterrupts === undefined) return false;
+    setSvm(port, gif(port.system), Object.freeze({ ...guest, virtualTaskPriority: value }));
+    return true;
+  },
+  timestampOffset: (port) => runningGuest(port)?.timestampOffset ?? 0n,
+  hostTakesInterrupts(port) {
+    const guest = runningGuest(port);
+    return guest !== undefined && isSet(guest, INTR);
+  },
+  letsInterruptsIn: (port) => letsInterruptsIn(port.system, port.getEflags()),
+  boundary(port, above) {
+    const guest = runningGuest(port);
+    if (above !== "interrupts" || guest === undefined || !isSet(guest, VINTR)) return undefined;
+    const vector = virtualInterrupt(port.system, port.getEflags());
+    return vector === undefined ? undefined : { kind: "virtual-interrupt" };
+  },
+  takeVirtualInterrupt(port) {
+    const vector = virtualInterrupt(port.system, port.getEflags());
+    if (vector !== undefined) acknowledgeVirtualInterrupt(port);
+    return vector;
+  },
+  oneByOne: () => false,
+  stepped: () => {},
+  deadline: () => Number.POSITIVE_INFINITY,
+  leave,
+} satisfies GuestOperation);

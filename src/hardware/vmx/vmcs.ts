@@ -1,0 +1,103 @@
+/**
+ * A VMCS in memory: its fields read and written one by one, and as an image of the whole region, which VM entries read once.
+ * Spec: SDM Vol. 3C, "Format of the VMCS Region", "Virtual Machine Control Structures".
+ */
+import type { ProcessorPort } from "../cpu/processor.js";
+import { addressOf, highWord } from "../cpu/quadwords.js";
+import { type FieldName, fieldNames, fields, LAYOUT, USED_BYTES } from "./fields.js";
+
+/** The VMCS revision identifier: of bits 30:0 one that no part has. */
+export const REVISION = 0x5652_4c42;
+
+export type PhysicalReader = Pick<ProcessorPort, "readPhysical">;
+export type PhysicalMemory = Pick<ProcessorPort, "readPhysical" | "writePhysical">;
+
+/** Words of `LAYOUT.LAUNCH_STATE`. */
+const LAUNCHED = 1;
+
+/** Fields of two dwords. */
+const WIDE = new Set(fieldNames.filter((name) => fields[name].width === 64 || fields[name].width === "natural"));
+
+/** A field of a VMCS at a physical address, unsigned. */
+export function readField(memory: PhysicalReader, vmcs: number, name: FieldName): bigint {
+  const at = vmcs + fields[name].offset;
+  const low = BigInt(memory.readPhysical(at));
+  return WIDE.has(name) ? low | (BigInt(memory.readPhysical(at + 4)) << 32n) : low;
+}
+
+/** The low half of a field, unsigned: all of one of 16 or 32 bits. */
+export const readWord = (memory: PhysicalReader, vmcs: number, name: FieldName): number =>
+  memory.readPhysical(vmcs + fields[name].offset);
+
+/** Writes the two halves of a field; one of 16 or 32 bits has no upper half. */
+export function writeHalves(memory: PhysicalMemory, vmcs: number, name: FieldName, low: number, high: number): void {
+  const at = vmcs + fields[name].offset;
+  memory.writePhysical(at, (fields[name].width === 16 ? low & 0xffff : low) >>> 0);
+  if (WIDE.has(name)) memory.writePhysical(at + 4, high >>> 0);
+}
+
+/** Writes a field: as many bits of the value as it has. */
+export function writeField(memory: PhysicalMemory, vmcs: number, name: FieldName, value: bigint): void {
+  writeHalves(memory, vmcs, name, Number(value & 0xffff_ffffn), Number((value >> 32n) & 0xffff_ffffn));
+}
+
+/** Writes a word, zero-extended. */
+export function writeWord(memory: PhysicalMemory, vmcs: number, name: FieldName, value: number): void {
+  writeHalves(memory, vmcs, name, value, 0);
+}
+
+/** Writes an address: in 64 bits a linear one is sign-extended. */
+export function writeAddress(memory: PhysicalMemory, vmcs: number, name: FieldName, address: number): void {
+  writeHalves(memory, vmcs, name, address | 0, highWord(address));
+}
+
+export const isLaunched = (memory: PhysicalReader, vmcs: number): boolean =>
+  memory.readPhysical(vmcs + LAYOUT.LAUNCH_STATE) === LAUNCHED;
+
+export const setLaunched = (memory: PhysicalMemory, vmcs: number, launched: boolean): void =>
+  memory.writePhysical(vmcs + LAYOUT.LAUNCH_STATE, launched ? LAUNCHED : 0);
+
+/** The dwords of a region that are in use. */
+export type VmcsImage = Uint32Array;
+
+export function readImage(memory: PhysicalReader, vmcs: number): VmcsImage {
+  const image = new Uint32Array(USED_BYTES / 4);
+  for (let index = 0; index < image.length; index++) image[index] = memory.readPhysical(vmcs + 4 * index);
+  return image;
+}
+
+/** The low half of a field in an image, unsigned. */
+export const wordOf = (image: VmcsImage, name: FieldName): number => image[fields[name].offset >> 2]!;
+/** The upper half of a field of 64 bits or natural width. */
+export const upperOf = (image: VmcsImage, name: FieldName): number => image[(fields[name].offset >> 2) + 1]!;
+/** A physical address. */
+export const physicalOf = (image: VmcsImage, name: FieldName): number =>
+  upperOf(image, name) * 2 ** 32 + wordOf(image, name);
+/** A linear address, signed as those of long mode are. */
+export const linearOf = (image: VmcsImage, name: FieldName): number =>
+  addressOf(wordOf(image, name), upperOf(image, name));
+export const quadOf = (image: VmcsImage, name: FieldName): bigint =>
+  (BigInt(upperOf(image, name)) << 32n) | BigInt(wordOf(image, name));
+
+/** A VMCS as people read it. */
+export interface VmcsRecord {
+  readonly revision: number;
+  readonly abort: number;
+  readonly launchState: "clear" | "launched";
+  /** Values by the manual's names, unsigned. */
+  readonly fields: Readonly<Record<FieldName, bigint>>;
+}
+
+/**
+ * The VMCS at a physical address as a plain record. What a processor keeps of it inside while it is active is nothing here, so
+ * memory has all of it. Spec: SDM Vol. 3C, "Format of the VMCS Region".
+ */
+export function readVmcs(memory: PhysicalReader, address: number): VmcsRecord {
+  const values = Object.fromEntries(fieldNames.map((name) => [name, readField(memory, address, name)]));
+  return Object.freeze({
+    revision: memory.readPhysical(address + LAYOUT.REVISION),
+    abort: memory.readPhysical(address + LAYOUT.ABORT),
+    launchState: isLaunched(memory, address) ? "launched" : "clear",
+    fields: Object.freeze(values as Record<FieldName, bigint>),
+  });
+}

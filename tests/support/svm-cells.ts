@@ -1,0 +1,272 @@
+/**
+ * Pieces of guest code, each run under AMD-V with a VMCB of its own: what it differs in from the common one, and which
+ * exit is expected. `svm-image.ts` makes one image of all; both QEMU and this library run it.
+ *
+ * The guest runs in 32-bit protected mode with flat segments unless its fields say otherwise. Every piece ends in VMMCALL.
+ */
+import { CR0, CR4, EFER } from "../../src/hardware/cpu/state.js";
+import { exitCodeOf, INVALID, interceptNamed, NPF } from "../../src/hardware/svm/intercepts.js";
+
+export interface SvmCell {
+  readonly name: string;
+  /** Assembly of the guest. */
+  readonly code: string;
+  /** Names of intercepts, beside VMRUN, VMMCALL and SHUTDOWN. */
+  readonly intercepts?: readonly string[];
+  /** Fields of the VMCB with their values. */
+  readonly fields?: Readonly<Record<string, bigint | number | string>>;
+  /** EXITCODE that the manual says; by name of the intercept. */
+  readonly exit: string;
+  /** Fields in which QEMU differs from the manual, or "all", and why. */
+  readonly differs?: Readonly<Record<string, string>>;
+}
+
+/** EXITCODE of the name of an intercept. */
+export function expectedCode({ exit }: SvmCell): bigint {
+  if (exit === "INVALID") return INVALID;
+  return BigInt(exit === "NPF" ? NPF : exitCodeOf(interceptNamed(exit)));
+}
+
+/** Places in memory. */
+export const AT = {
+  vmcb: 0x300000,
+  hostSave: 0x301000,
+  ports: 0x302000,
+  registers: 0x306000,
+  hostTables: 0x310000,
+  nestedTables: 0x311000,
+  guestTables: 0x312000,
+  /** Of a guest, too; these lack nothing. */
+  wholeTables: 0x313000,
+  hostDirectory: 0x314000,
+  nestedDirectory: 0x315000,
+  /** Of 4 MiB each: absent in nested and guest tables; read-only in both. */
+  absent: 0x800000,
+  readOnly: 0xc00000,
+} as const;
+
+const nested = { NP_ENABLE: 1, N_CR3: AT.nestedTables, G_PAT: 0x0007040600070406n };
+const paged = { CR0: BigInt(CR0.PE | CR0.ET) | 0x8000_0000n, CR3: AT.guestTables, CR4: CR4.PSE };
+const event = (vector: number, type: number, code?: number): bigint =>
+  BigInt(vector) | (BigInt(type) << 8n) | (1n << 31n) | (code === undefined ? 0n : (1n << 11n) | (BigInt(code) << 32n));
+const ADDRESS_SIZE = "QEMU tells no address size of an access to a port";
+
+const simple = (code: string, intercept: string, more: Partial<SvmCell> = {}): SvmCell => ({
+  name: code.replace(/\n/g, "; "),
+  code,
+  intercepts: [intercept],
+  exit: intercept,
+  ...more,
+});
+
+const instructions: readonly SvmCell[] = [
+  { name: "vmmcall", code: "mov eax, 0x12345678", exit: "VMMCALL" },
+  simple("mov eax, 1\ncpuid", "CPUID"),
+  { name: "cpuid without its intercept", code: "mov eax, 0x40000000\ncpuid\nmov eax, 7", exit: "VMMCALL" },
+  simple("hlt", "HLT"),
+  simple("rdtsc", "RDTSC"),
+  simple("rdtscp", "RDTSCP", { differs: { all: "QEMU does not intercept it" } }),
+  simple("rdpmc", "RDPMC"),
+  simple("pushfd", "PUSHF"),
+  simple("popfd", "POPF"),
+  simple("iretd", "IRET"),
+  simple("int 0x40", "SWINT"),
+  simple("invd", "INVD", { differs: { all: "QEMU does not intercept it" } }),
+  simple("wbinvd", "WBINVD"),
+  simple("pause", "PAUSE"),
+  simple("invlpg [0x1234]", "INVLPG"),
+  simple("sidt [0x250000]", "IDTR_READ"),
+  simple("sgdt [0x250000]", "GDTR_READ"),
+  simple("sldt ax", "LDTR_READ"),
+  simple("str ax", "TR_READ"),
+  simple("lidt [0x250000]", "IDTR_WRITE"),
+  simple("lgdt [0x250000]", "GDTR_WRITE"),
+  simple("xor eax, eax\nlldt ax", "LDTR_WRITE"),
+  simple("xor eax, eax\nltr ax", "TR_WRITE"),
+  simple("vmload", "VMLOAD", { fields: { EFER: EFER.SVME, RAX: 0x250000 } }),
+  simple("vmsave", "VMSAVE", { fields: { RAX: 0x250000 } }),
+  simple("vmrun", "VMRUN", { fields: { RAX: 0x250000 } }),
+  simple("stgi", "STGI"),
+  simple("clgi", "CLGI"),
+  simple("invlpga", "INVLPGA"),
+];
+
+const registers: readonly SvmCell[] = [
+  simple("mov eax, cr0", "CR0_READ"),
+  simple("mov ecx, cr3", "CR3_READ"),
+  simple("mov ecx, cr4", "CR4_READ"),
+  simple("smsw ax", "CR0_READ"),
+  simple("mov eax, 0x11\nmov cr0, eax", "CR0_WRITE"),
+  simple("xor eax, eax\nmov cr3, eax", "CR3_WRITE"),
+  simple("xor eax, eax\nmov cr4, eax", "CR4_WRITE"),
+  simple("clts", "CR0_WRITE"),
+  simple("mov eax, 1\nlmsw ax", "CR0_WRITE"),
+  simple("mov eax, cr0\nor eax, 0x10000\nmov cr0, eax", "CR0_SEL_WRITE"),
+  {
+    name: "CR0_SEL_WRITE lets TS and MP be",
+    code: "mov eax, cr0\nxor eax, 10\nmov cr0, eax\nmov eax, 9",
+    intercepts: ["CR0_SEL_WRITE"],
+    exit: "VMMCALL",
+  },
+  simple("mov eax, dr7", "DR7_READ"),
+  simple("mov dr2, eax", "DR2_WRITE"),
+];
+
+const maps: readonly SvmCell[] = [
+  // The map has ports 70h, 2F8h and 4D1h, and 8000h.
+  simple("in al, 0x70", "IOIO", { differs: { EXITINFO1: ADDRESS_SIZE } }),
+  simple("mov al, 0\nout 0x70, al", "IOIO", { differs: { EXITINFO1: ADDRESS_SIZE } }),
+  simple("mov dx, 0x8000\nin eax, dx", "IOIO", { differs: { EXITINFO1: ADDRESS_SIZE } }),
+  simple("mov dx, 0x4d0\nin ax, dx", "IOIO", { differs: { EXITINFO1: ADDRESS_SIZE } }),
+  simple("mov dx, 0x2f5\nout dx, eax", "IOIO", { differs: { EXITINFO1: ADDRESS_SIZE }, intercepts: ["IOIO"] }),
+  simple("mov dx, 0x2f8\nmov esi, 0x250000\nmov ecx, 3\nrep outsb", "IOIO", {
+    differs: { EXITINFO1: ADDRESS_SIZE },
+  }),
+  simple("mov dx, 0x2f8\nmov edi, 0x250000\ninsw", "IOIO", { differs: { EXITINFO1: ADDRESS_SIZE } }),
+  { name: "a port the map has not", code: "mov al, 1\nout 0x80, al", intercepts: ["IOIO"], exit: "VMMCALL" },
+  // The map has reads of EFER, writes of STAR, and both of SYSENTER_EIP.
+  simple("mov ecx, 0xc0000080\nrdmsr", "MSR"),
+  simple("mov ecx, 0xc0000081\nwrmsr", "MSR"),
+  simple("mov ecx, 0x176\nwrmsr", "MSR"),
+  simple("mov ecx, 0x40000000\nrdmsr", "MSR"),
+  {
+    name: "a register the map has not",
+    code: "mov ecx, 0xc0000081\nrdmsr\nmov eax, 5",
+    intercepts: ["MSR"],
+    exit: "VMMCALL",
+  },
+];
+
+const exceptions: readonly SvmCell[] = [
+  simple("ud2", "EXCP6"),
+  simple("xor ecx, ecx\ndiv ecx", "EXCP0"),
+  simple("int3", "EXCP3", { differs: { all: "QEMU takes INT3 for INT n" } }),
+  simple("mov eax, 0xf0\nmov ds, ax", "EXCP13"),
+  simple("mov eax, [0x800010]", "EXCP14", { fields: paged }),
+  simple("mov dword [0xc00020], 1", "EXCP14", { fields: { ...paged, CR0: BigInt(paged.CR0) | 0x10000n, CR2: 0x777 } }),
+  { name: "#PF in the guest", code: "mov eax, [0x800010]", fields: paged, exit: "VMMCALL" },
+  { name: "#UD in the guest", code: "ud2", exit: "VMMCALL" },
+  {
+    name: "a triple fault",
+    code: "ud2",
+    fields: { "IDTR.limit": 0 },
+    exit: "SHUTDOWN",
+  },
+  simple("hlt", "EXCP13", {
+    name: "HLT of ring 3 with both intercepts",
+    intercepts: ["HLT", "EXCP13"],
+    fields: {
+      CPL: 3,
+      "CS.selector": 0x1b,
+      "CS.attrib": 0xcfb,
+      "SS.selector": 0x23,
+      "SS.attrib": 0xcf3,
+      "DS.selector": 0x23,
+      "DS.attrib": 0xcf3,
+    },
+  }),
+];
+
+/** QEMU lets a guest without paging past nested tables, so these have it. */
+const whole = { ...nested, ...paged, CR3: AT.wholeTables };
+
+const nestedPaging: readonly SvmCell[] = [
+  { name: "nested paging", code: "mov eax, [0x250000]\nmov eax, 3", fields: whole, exit: "VMMCALL" },
+  simple("mov eax, [0x800014]", "NPF", { fields: whole, intercepts: [] }),
+  simple("mov dword [0x800018], 1", "NPF", { fields: whole, intercepts: [] }),
+  simple("mov dword [0xc00018], 1", "NPF", { fields: whole, intercepts: [] }),
+  simple("jmp 0x800020", "NPF", { fields: whole, intercepts: [] }),
+  simple("mov eax, [0x800010]", "EXCP14", { name: "#PF with nested paging", fields: { ...paged, ...nested } }),
+  {
+    name: "guest tables that nested tables have not",
+    code: "mov eax, [0x250000]",
+    fields: { ...whole, CR3: AT.absent },
+    exit: "NPF",
+  },
+];
+
+const injected: readonly SvmCell[] = [
+  { name: "injection of an interrupt", code: "ud2", fields: { EVENTINJ: event(0x40, 0) }, exit: "VMMCALL" },
+  { name: "injection of #GP with a code", code: "ud2", fields: { EVENTINJ: event(13, 3, 0x58) }, exit: "VMMCALL" },
+  {
+    name: "an injected interrupt whose gate is absent",
+    code: "ud2",
+    intercepts: ["EXCP13"],
+    fields: { EVENTINJ: event(0x41, 0) },
+    exit: "EXCP13",
+  },
+  {
+    name: "a virtual interrupt with VINTR",
+    code: "nop",
+    intercepts: ["VINTR"],
+    fields: { V_IRQ: 1, V_INTR_PRIO: 4, V_INTR_VECTOR: 0x40, V_INTR_MASKING: 1, RFLAGS: 0x202 },
+    exit: "VINTR",
+  },
+  {
+    name: "a virtual interrupt",
+    code: "nop",
+    fields: { V_IRQ: 1, V_INTR_PRIO: 4, V_INTR_VECTOR: 0x40, V_INTR_MASKING: 1, RFLAGS: 0x202 },
+    exit: "VMMCALL",
+  },
+  {
+    name: "a virtual interrupt below V_TPR",
+    code: "mov eax, 6",
+    fields: { V_IRQ: 1, V_TPR: 4, V_INTR_PRIO: 4, V_INTR_VECTOR: 0x40, V_INTR_MASKING: 1, RFLAGS: 0x202 },
+    exit: "VMMCALL",
+    differs: { all: "QEMU takes an interrupt of the same priority" },
+  },
+  {
+    name: "a virtual interrupt that ignores V_TPR",
+    code: "mov eax, 6",
+    fields: { V_IRQ: 1, V_TPR: 4, V_IGN_TPR: 1, V_INTR_VECTOR: 0x40, V_INTR_MASKING: 1, RFLAGS: 0x202 },
+    exit: "VMMCALL",
+  },
+];
+
+const real = {
+  CR0: CR0.ET,
+  "CS.selector": 0x2000,
+  "CS.base": 0x200000,
+  "CS.limit": 0xffff,
+  "CS.attrib": 0x9b,
+  "SS.attrib": 0x93,
+  "SS.limit": 0xffff,
+  "DS.attrib": 0x93,
+  "DS.limit": 0xffff,
+  "ES.attrib": 0x93,
+  "ES.limit": 0xffff,
+};
+
+const modes: readonly SvmCell[] = [
+  {
+    name: "real mode",
+    code: "bits 16\nmov ax, 0x1234\nbits 32",
+    fields: { ...real, RIP: "code - 0x200000" },
+    exit: "VMMCALL",
+  },
+];
+
+const refused: readonly SvmCell[] = (
+  [
+    ["EFER.SVME clear", { EFER: 0 }],
+    ["NW without CD", { CR0: 0x2000_0011 }],
+    ["wide CR0", { CR0: 0x1_0000_0011n }],
+    ["a reserved bit of CR4", { CR4: 0x8000_0000 }],
+    ["a wide DR6", { DR6: 0x1_ffff_0ff0n }],
+    ["a wide DR7", { DR7: 0x1_0000_0400n }],
+    ["ASID 0", { GUEST_ASID: 0 }],
+    ["no intercept of VMRUN", { INTERCEPT_MISC2: 2 }],
+    ["long mode without PAE", { EFER: EFER.SVME | EFER.LME, CR0: 0x8000_0011n, CR4: 0 }],
+  ] as const
+).map(([name, fields]) => ({ name, code: "nop", fields, exit: "INVALID" }));
+
+export const svmCells: readonly SvmCell[] = [
+  ...instructions,
+  ...registers,
+  ...maps,
+  ...exceptions,
+  ...nestedPaging,
+  ...injected,
+  ...modes,
+  ...refused,
+];
