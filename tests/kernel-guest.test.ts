@@ -87,6 +87,13 @@ describe("the kernel built for a hypervisor", () => {
       expect([ended.stdout, ended.status], ended.stderr).toEqual([expected(output), 33]);
     });
   }
+
+  it("is needed there: the other build gets no further than its first privileged instruction", () => {
+    const machine = Machine.boot({ image: hypervisor, modules: [{ data: kernel }], memory: "32M" });
+    const end = machine.run({ maxInstructions: LIMIT });
+    expect(end.serial).toBe("pv-hypervisor: the guest has no handler for an exception\n");
+    expect(end.stop).toMatchObject({ reason: "debug-exit", value: 0x11 });
+  });
 });
 
 /** What the sections say that are for code. */

@@ -1,10 +1,10 @@
-; A boot sector that does what a multiboot loader does, for a disk that has an ELF image behind it: reads the image through
-; BIOS services, puts its segments where they belong, and enters it in protected mode. How many sectors to read stands in
-; the word before the signature, where who makes the disk writes it.
+; A boot sector that does what a multiboot loader does, for a disk that has an ELF image behind it: reads the image
+; through BIOS services, puts its segments where they belong, and enters it in protected mode. How many sectors to read
+; stands in the word before the signature, where who makes the disk writes it.
 ;
-; The image goes to 0x10000 first and must end below 0x80000. Of the multiboot information there is none but its flags, 0.
-; Manuals: BIOS Enhanced Disk Drive Specification, "Extended Read"; ELF, "Program Header"; Multiboot Specification 0.6.96,
-; "Machine state".
+; The image goes to 0x10000 first and must end below 0x80000. Of the multiboot information there is none but its flags,
+; 0. Manuals: BIOS Enhanced Disk Drive Specification, "Extended Read"; ELF, "Program Header"; Multiboot Specification
+; 0.6.96, "Machine state".
 
 %define IMAGE 0x10000
 %define LOADED 0x2BADB002

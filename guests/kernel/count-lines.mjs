@@ -1,5 +1,6 @@
 /**
- * How much of the kernel's source is for one kind of what is below it: lines that are neither empty nor a comment alone.
+ * How much of the kernel's source is for one kind of what is below it: lines that are neither empty nor a comment
+ * alone.
  *
  *     node guests/kernel/count-lines.mjs
  */

@@ -1,6 +1,7 @@
 /*
  * Everything this kernel asks of what is below it. The rest of the kernel is the same on a bare PC and on a hypervisor:
- * `bare.h` does these with privileged instructions and ports, `xen.h` with hypercalls, and hardware.c takes one of them.
+ * `bare.h` does these with privileged instructions and ports, `xen.h` with hypercalls, and hardware.c takes one of
+ * them.
  *
  * A frame is named by its place in the kernel's own memory; only what is below knows the machine's frames.
  */

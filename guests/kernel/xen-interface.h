@@ -1,10 +1,12 @@
 /*
- * What a hypervisor is to the paravirtual build of this kernel (kernel-xen.elf), and what the kernel finds when it starts.
- * Numbers and structures are Xen's for 32-bit guests without PAE, as its public headers have them (xen.h, arch-x86/xen.h
- * and xen-x86_32.h, event_channel.h, sched.h, elfnote.h); two things are simpler here and marked "not Xen's".
+ * What a hypervisor is to the paravirtual build of this kernel (kernel-xen.elf), and what the kernel finds when it
+ * starts. Numbers and structures are Xen's for 32-bit guests without PAE, as its public headers have them (xen.h,
+ * arch-x86/xen.h and xen-x86_32.h, event_channel.h, sched.h, elfnote.h); two things are simpler here and marked "not
+ * Xen's".
  *
- * HYPERCALLS. INT 0x82 from ring 1: the number in EAX, arguments in EBX, ECX, EDX, ESI, EDI; the result in EAX, negative
- * (-errno) when refused. Argument registers may come back changed. Pointers are linear addresses of the guest's.
+ * HYPERCALLS. INT 0x82 from ring 1: the number in EAX, arguments in EBX, ECX, EDX, ESI, EDI; the result in EAX,
+ * negative (-errno) when refused. Argument registers may come back changed. Pointers are linear addresses of the
+ * guest's.
  *
  * MEMORY. The hypervisor has linear addresses from 0xFC000000 up, in every address space, and gives segments that end
  * below. The guest's own memory is nr_pages frames that need not be next to each other in the machine; the guest calls
@@ -12,22 +14,22 @@
  * the other. A page in use as a table is mapped read-only everywhere, and changes by hypercall alone. The hypervisor
  * refuses an entry for a frame that is not the guest's, or that would make a table writable.
  *
- * AT THE START. The image is an ELF file with Xen's notes; its segments go to their physical addresses, counted from the
- * start of the guest's memory. Then:
+ * AT THE START. The image is an ELF file with Xen's notes; its segments go to their physical addresses, counted from
+ * the start of the guest's memory. Then:
  *   - EIP is the entry (XEN_ELFNOTE_ENTRY), ESI the linear address of a struct start_info, ESP the end of a free page;
- *     CS, and SS, DS, ES are flat segments of ring 1 (FLAT_RING1_CS, FLAT_RING1_DS); IF is set in EFLAGS as the processor
- *     has it, and events are masked (evtchn_upcall_mask is 1);
+ *     CS, and SS, DS, ES are flat segments of ring 1 (FLAT_RING1_CS, FLAT_RING1_DS); IF is set in EFLAGS as the
+ *     processor has it, and events are masked (evtchn_upcall_mask is 1);
  *   - paging is on; linear addresses 0 to 4 MiB are the guest's first 1024 pages at their own places (VIRT_BASE is 0),
  *     writable but for the tables, and not for ring 3. nr_pages is 1024 or more;
  *   - behind the image, below 2 MiB, come in this order, each from a page boundary: mfn_list (4 * nr_pages bytes),
- *     start_info, the page directory at pt_base (pinned), the one page table behind it (nr_pt_frames is 2), and the free
- *     page for the first stack;
+ *     start_info, the page directory at pt_base (pinned), the one page table behind it (nr_pt_frames is 2), and the
+ *     free page for the first stack;
  *   - memory from 2 MiB to 4 MiB is zeros or anything; .bss is zeros.
  *
  * EXCEPTIONS AND SYSTEM CALLS. set_trap_table says where each vector goes. The frame on the stack in ring 1 is the
- * processor's: SS and ESP where ring 3 was interrupted (the stack is that of stack_switch), EFLAGS, CS, EIP, and an error
- * code where the vector has one. IF in that EFLAGS is 1 when events were not masked. A bit of flags (TI_EVENTS_OFF) masks
- * them. The linear address of a page fault is in arch_cr2 of the vcpu_info.
+ * processor's: SS and ESP where ring 3 was interrupted (the stack is that of stack_switch), EFLAGS, CS, EIP, and an
+ * error code where the vector has one. IF in that EFLAGS is 1 when events were not masked. A bit of flags
+ * (TI_EVENTS_OFF) masks them. The linear address of a page fault is in arch_cr2 of the vcpu_info.
  *
  * EVENTS. A port is a bit of evtchn_pending. When it is set and evtchn_mask has it not, the port's word gets its bit in
  * evtchn_pending_sel and evtchn_upcall_pending becomes 1; while that is so and evtchn_upcall_mask is 0, the guest is
@@ -44,7 +46,7 @@
 
 /* --- hypercalls --- */
 #define HYPERVISOR_set_trap_table 0u     /* struct trap_info *, ended by one with address 0 */
-#define HYPERVISOR_mmu_update 1u         /* struct mmu_update *, count, u32 *done, domain */
+#define HYPERVISOR_mmu_update 1u         /* struct mmu_update *, count, u32 *done or 0, domain */
 #define HYPERVISOR_set_gdt 2u            /* u32 *mfns, how many descriptors; the frames are read-only by then */
 #define HYPERVISOR_stack_switch 3u       /* SS, ESP of ring 1 */
 #define HYPERVISOR_set_callbacks 4u      /* selector and address for events, the same for failures */
@@ -52,7 +54,7 @@
 #define HYPERVISOR_set_timer_op 15u      /* nanoseconds of system_time, low and high word; then VIRQ_TIMER comes once */
 #define HYPERVISOR_console_io 18u        /* CONSOLEIO_write, length, text */
 #define HYPERVISOR_iret 23u
-#define HYPERVISOR_mmuext_op 26u         /* struct mmuext_op *, count, u32 *done, domain */
+#define HYPERVISOR_mmuext_op 26u         /* struct mmuext_op *, count, u32 *done or 0, domain */
 #define HYPERVISOR_sched_op 29u          /* SCHEDOP_, argument */
 #define HYPERVISOR_event_channel_op 32u  /* EVTCHNOP_, argument */
 
@@ -142,10 +144,10 @@ struct start_info {
 /*
  * --- the block device: not Xen's, whose blkfront finds rings and grants by the store ---
  *
- * One page that guest and hypervisor both have mapped. The guest fills request[asked % BLOCK_REQUESTS], adds 1 to asked,
- * and sends on the port. The hypervisor does all up to asked in order: moves count sectors between disk and the start of
- * the guest's frame mfn, sets status, adds 1 to done; then it sets the port pending. A frame that is not the guest's, or
- * sectors that are not the disk's, are refused by status.
+ * One page that guest and hypervisor both have mapped. The guest fills request[asked % BLOCK_REQUESTS], adds 1 to
+ * asked, and sends on the port. The hypervisor does all up to asked in order: moves count sectors between disk and the
+ * start of the guest's frame mfn, sets status, adds 1 to done; then it sets the port pending. A frame that is not the
+ * guest's, or sectors that are not the disk's, are refused by status.
  */
 #define BLOCK_REQUESTS 16u
 #define BLOCK_READ 0u

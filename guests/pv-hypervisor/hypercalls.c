@@ -130,7 +130,8 @@ static u32 sched_op(struct frame *frame) {
 }
 
 static u32 move_sectors(volatile struct block_request *request) {
-  if (request->count == 0 || request->count > 8 || request->sector + request->count > DISK_SECTORS) return BLOCK_REFUSED;
+  if (request->count == 0 || request->count > 8) return BLOCK_REFUSED;
+  if (request->sector >= DISK_SECTORS || request->sector + request->count > DISK_SECTORS) return BLOCK_REFUSED;
   if (request->mfn < DOMAIN_FIRST || request->mfn >= DOMAIN_FIRST + DOMAIN_PAGES) return BLOCK_REFUSED;
   for (u32 i = 0; i < request->count; i++) {
     u8 *page = (u8 *)at_machine(request->mfn << 12) + 512 * i;

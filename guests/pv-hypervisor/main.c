@@ -1,9 +1,10 @@
 /*
- * A hypervisor for one guest that knows of it: what kernel/xen-interface.h promises, and no more. It runs kernel-xen.elf,
- * its first module, where there is no other that could; "disk" on the command line gives it a disk, in memory.
+ * A hypervisor for one guest that knows of it: what kernel/xen-interface.h promises, and no more. It runs
+ * kernel-xen.elf, its first module, where there is no other that could; "disk" on the command line gives it a disk, in
+ * memory.
  *
- * The guest's kernel is in ring 1, its programs in ring 3, we are in ring 0. Its frames are in an order of their own, so
- * that a mistaken address shows, and the arguments of hypercalls come back spoilt.
+ * The guest's kernel is in ring 1, its programs in ring 3, we are in ring 0. Its frames are in an order of their own,
+ * so that a mistaken address shows, and the arguments of hypercalls come back spoilt.
  */
 #include "hypervisor.h"
 

@@ -1,6 +1,6 @@
 /*
- * What a frame of the guest's is used for: nothing special, a table, a directory. What is a table is mapped read-only, so
- * the guest cannot write an entry that we have not looked at.
+ * What a frame of the guest's is used for: nothing special, a table, a directory. What is a table is mapped read-only,
+ * so the guest cannot write an entry that we have not looked at.
  *
  * Left out on purpose: types that follow from use; a table is what was pinned as one.
  */

@@ -4,8 +4,8 @@
  * cannot step in, and what is printed is not what it should be.
  *
  * The list is that of Robin and Irvine, "Analysis of the Intel Pentium's Ability to Support a Secure Virtual Machine
- * Monitor", 2000: SGDT, SIDT, SLDT, SMSW, PUSHF, POPF; LAR, LSL, VERR, VERW, POP, PUSH, CALL, JMP, INT n, RET, STR, MOV.
- * They count seventeen, with VERR and VERW as one.
+ * Monitor", 2000: SGDT, SIDT, SLDT, SMSW, PUSHF, POPF; LAR, LSL, VERR, VERW, POP, PUSH, CALL, JMP, INT n, RET, STR,
+ * MOV. They count seventeen, with VERR and VERW as one.
  */
 #include "../lib/guest.h"
 

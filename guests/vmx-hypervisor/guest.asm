@@ -1,5 +1,6 @@
-; The guest: a program that does one thing after the other which leads to an exit, and its handler of interrupt 0x21; once
-; for 16 and once for 32 bits. They are copied to 0x1000 of the guest's memory; the first 0x100 bytes are for the program.
+; The guest: a program that does one thing after the other which leads to an exit, and its handler of interrupt 0x21;
+; once for 16 and once for 32 bits. They are copied to 0x1000 of the guest's memory; the first 0x100 bytes are for the
+; program.
 
 global guest16_start
 global guest16_end

@@ -1,6 +1,6 @@
 /*
- * A hypervisor for VT-x, as small as can be: enters VMX operation, makes a VMCS from what the capability registers allow,
- * runs a guest of a few instructions, and says for each exit what it was. Then, where the processor has EPT and
+ * A hypervisor for VT-x, as small as can be: enters VMX operation, makes a VMCS from what the capability registers
+ * allow, runs a guest of a few instructions, and says for each exit what it was. Then, where the processor has EPT and
  * unrestricted guests, once more with these: a guest in real mode whose physical memory is another than ours. Without
  * them the guest is in protected mode and its linear addresses are mapped by a table that is not its own.
  *
@@ -82,7 +82,8 @@ static void try_errors(u32 revision) {
   say_status("VMCLEAR", vmclear(vmcs_address));
   say_status("VMPTRLD", vmptrld(vmcs_address));
   vmptrst(pointer);
-  say_status(pointer[0] == vmcs_address[0] && pointer[1] == 0 ? "VMPTRST gives it" : "VMPTRST GIVES ANOTHER", VM_SUCCEED);
+  int is_it = pointer[0] == vmcs_address[0] && pointer[1] == 0;
+  say_status(is_it ? "VMPTRST gives it" : "VMPTRST GIVES ANOTHER", VM_SUCCEED);
   say_status("VMXON once more", vmxon(vmxon_address));
   say_status("VMCLEAR of a misaligned region", vmclear(misaligned));
   say_status("VMCLEAR of the VMXON region", vmclear(vmxon_address));
