@@ -40,8 +40,13 @@ const DROP_NAMES = ["--strip-all"];
 const BASE = ["entry.asm", "gdt.asm", "exit.asm", "print.c", "multiboot.c", "memory.c"];
 const INTERRUPTS = ["traps.asm", "interrupts.c", "pic-pit.c"];
 const RING3 = ["ring3.asm", "paging.c"];
+/** The kernel has its own entry and tables. */
+const KERNEL = ["exit.asm", "memory.c", "pic-pit.c"];
 
-/** Each guest: the file it becomes, and how. `flat` is one assembly file that is the whole image. */
+/**
+ * Each guest: the file it becomes, and how. `flat` is one assembly file that is the whole image; `script` is for the linker
+ * where `lib/link.ld` will not do; with `defines` one source makes several images.
+ */
 const GUESTS = [
   { name: "hello", image: "hello.elf", lib: BASE },
   { name: "rings", image: "rings.elf", lib: [...BASE, ...INTERRUPTS, ...RING3] },
@@ -52,10 +57,22 @@ const GUESTS = [
   { name: "halt", image: "halt.elf", lib: BASE },
   { name: "flat", image: "flat.bin", flat: "main.asm" },
   { name: "address-fields", image: "address-fields.bin", flat: "main.asm" },
+  { name: "sensitive", image: "sensitive.elf", lib: [...BASE, ...INTERRUPTS, "ring3.asm"] },
+  { name: "vmx-hypervisor", image: "vmx-hypervisor.elf", lib: [...BASE, "paging.c", "pic-pit.c"] },
+  {
+    name: "pv-hypervisor",
+    image: "pv-hypervisor.elf",
+    lib: ["exit.asm", "memory.c", "multiboot.c", "pic-pit.c", "print.c"],
+    script: "pv-hypervisor/link.ld",
+  },
+  { name: "boot-sector", image: "boot-sector.bin", flat: "main.asm" },
   { name: "bench-loop", image: "bench-loop.elf", lib: BASE },
   { name: "bench-sieve", image: "bench-sieve.elf", lib: BASE },
   { name: "bench-fib", image: "bench-fib.elf", lib: BASE },
   { name: "bench-mix", image: "bench-mix.elf", lib: BASE, generated: { "workload.asm": generateMix } },
+  { name: "kernel", image: "kernel.elf", lib: KERNEL, script: "kernel/link.ld" },
+  { name: "kernel", image: "kernel-long.elf", lib: KERNEL, script: "kernel/link.ld", defines: ["LONG"] },
+  { name: "kernel", image: "kernel-xen.elf", lib: ["memory.c"], script: "kernel/link.ld", defines: ["XEN"] },
   { name: "bench-traps", image: "bench-traps.elf", lib: [...BASE, ...RING3, "pic-pit.c"] },
 ];
 
@@ -67,9 +84,11 @@ function run(tool, args) {
   }
 }
 
-function compile(source, object) {
-  if (source.endsWith(".asm")) run("nasm", ["-f", "elf32", "-I", `${dirname(source)}/`, "-o", object, source]);
-  else run("gcc", [...CFLAGS, "-c", "-o", object, source]);
+function compile(source, object, defines) {
+  const options = defines.map((name) => `-D${name}`);
+  if (source.endsWith(".asm"))
+    run("nasm", ["-f", "elf32", ...options, "-I", `${dirname(source)}/`, "-o", object, source]);
+  else run("gcc", [...CFLAGS, ...options, "-c", "-o", object, source]);
 }
 
 function build(guest, outDir, workDir) {
@@ -81,7 +100,7 @@ function build(guest, outDir, workDir) {
   const objects = [];
   const add = (source, prefix) => {
     const object = join(workDir, `${prefix}-${basename(source).replace(/\.(c|asm)$/, "")}.o`);
-    compile(source, object);
+    compile(source, object, guest.defines ?? []);
     objects.push(object);
   };
   for (const part of guest.lib) add(join("lib", part), "lib");
@@ -94,7 +113,7 @@ function build(guest, outDir, workDir) {
     add(source, guest.name);
   }
   const names = guest.name.startsWith("bench-") ? DROP_NAMES : KEEP_NAMES;
-  run("ld", [...LDFLAGS, ...names, "-T", join("lib", "link.ld"), "-o", image, ...objects]);
+  run("ld", [...LDFLAGS, ...names, "-T", guest.script ?? join("lib", "link.ld"), "-o", image, ...objects]);
   return image;
 }
 

@@ -64,5 +64,5 @@ describe("guests/build.mjs", () => {
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }
-  });
+  }, 180_000);
 });

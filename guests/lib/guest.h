@@ -40,6 +40,12 @@ void put_decimal(u32 value);
 /* "name: value" lines, which is what most of the output is. */
 void put_line_hex(const char *name, u32 value);
 
+/* Waits until the last byte has gone, which some machines would lose at a debug exit. */
+static inline void serial_end(void) {
+  while ((in8(0x3fd) & 0x40) == 0) {
+  }
+}
+
 /* --- exit.asm --- */
 /* Writes `value` to port 0xF4 and, where nothing listens there, halts for ever. */
 void debug_exit(u32 value) __attribute__((noreturn));

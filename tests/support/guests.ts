@@ -12,6 +12,8 @@ export const images = join(packageRoot, "guests", "images");
 
 /** Status of a guest that wrote 0x10 to the debug-exit port. */
 const GOOD = (0x10 << 1) | 1;
+/** And of one that wrote 0x11. */
+const BAD = (0x11 << 1) | 1;
 
 export interface Guest {
   readonly name: string;
@@ -61,6 +63,9 @@ export const guests: readonly Guest[] = [
   { name: "triple", image: "triple.elf", status: 4, qemu: "reset" },
   { name: "halt", image: "halt.elf", status: 4, qemu: "waits" },
   { name: "flat", image: "flat.bin", status: GOOD, qemu: "cannot", console: "flat: the debug console\n" },
+  { name: "kernel", image: "kernel.elf", status: GOOD, qemu: "debug-exit" },
+  { name: "sensitive", image: "sensitive.elf", status: GOOD, qemu: "debug-exit" },
+  { name: "vmx-hypervisor-none", image: "vmx-hypervisor.elf", status: BAD, qemu: "debug-exit" },
   { name: "bench-loop", image: "bench-loop.elf", append: "rounds=3", status: GOOD, qemu: "debug-exit" },
   { name: "bench-sieve", image: "bench-sieve.elf", append: "rounds=1", status: GOOD, qemu: "debug-exit" },
   { name: "bench-fib", image: "bench-fib.elf", append: "rounds=1", status: GOOD, qemu: "debug-exit" },

@@ -1,0 +1,6 @@
+/* What is below the kernel: one of two. */
+#ifdef XEN
+#include "xen.h"
+#else
+#include "bare.h"
+#endif

@@ -1,0 +1,31 @@
+/** Guests that are about virtualization, in Bochs: it has VT-x, which QEMU has not. And the kernel's longer build. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { Machine } from "../../src/index.js";
+import { bochsOutput } from "../support/bochs.js";
+import { images } from "../support/guests.js";
+import { peer } from "../support/peers.js";
+import { packageRoot } from "../support/virtlab.js";
+
+const expected = (name: string): string => readFileSync(join(packageRoot, "guests", "expected", `${name}.txt`), "utf8");
+
+for (const [image, cpu, output] of [
+  ["kernel.elf", "corei5_lynnfield_750", "kernel-disk"],
+  ["sensitive.elf", "corei5_lynnfield_750", "sensitive"],
+  ["vmx-hypervisor.elf", "corei5_lynnfield_750", "vmx-hypervisor-shadow"],
+  ["vmx-hypervisor.elf", "corei5_arrandale_m520", "vmx-hypervisor"],
+  ["vmx-hypervisor.elf", "corei7_haswell_4770", "vmx-hypervisor"],
+  ["vmx-hypervisor.elf", "p4_willamette", "vmx-hypervisor-none"],
+] as const) {
+  it(`${image} prints in Bochs on ${cpu} what is expected`, async (context) => {
+    expect(await bochsOutput(peer(context, "bochs"), image, cpu)).toBe(expected(output));
+  }, 150_000);
+}
+
+it("kernel-long.elf computes fifty times as much as kernel.elf and is done after the same ticks", () => {
+  const image = readFileSync(join(images, "kernel-long.elf"));
+  const end = Machine.boot({ image, memory: "16M" }).run({ maxInstructions: 100_000_000 });
+  expect(end.serial).toBe(expected("kernel-long"));
+  expect(end.stop).toMatchObject({ reason: "debug-exit", value: 0x10 });
+}, 60_000);
