@@ -176,6 +176,11 @@ export interface GuestOperation {
   hostTakesInterrupts(port: ProcessorPort): boolean;
   /** Whether they are let in, by the host's flag or the guest's. */
   letsInterruptsIn(port: ProcessorPort): boolean;
+  /**
+   * Whose blocking by NMI is: the processor's as ever, "virtual" where it is the guest's own and holds no NMI of the host's back,
+   * or "host" where the guest has none and its IRET ends nothing.
+   */
+  nmiBlocking(port: ProcessorPort): "processor" | "virtual" | "host";
   /** What leaves the guest between two instructions, above debug traps, NMIs or external interrupts in priority. */
   boundary(port: ProcessorPort, above: "traps" | "nmi" | "interrupts"): ExitCause | undefined;
   /** A virtual interrupt that the guest takes now; it is taken. Undefined: none. */

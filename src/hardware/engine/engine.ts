@@ -437,6 +437,7 @@ export class Engine {
     processor.attention = undefined;
     processor.budget = processor.left = budget;
     const { shadow } = processor;
+    processor.guestMode.shadowBefore = shadow;
     processor.shadow = "none";
     processor.devicePort.limitPorts();
     this.#begun = true;
@@ -448,6 +449,7 @@ export class Engine {
     const used = processor.budget - processor.left;
     // Nothing was done, so interrupts go on waiting.
     if (used === 0) processor.shadow = shadow;
+    processor.guestMode.shadowBefore = "none";
     processor.budget = processor.left = 0;
     processor.steps += used;
     processor.ticks += used;

@@ -4,6 +4,7 @@
  */
 import { type DeliveredEvent, type ExitCause, type GuestOperation, VmExit } from "../cpu/guest-operation.js";
 import { VECTOR } from "../cpu/processor.js";
+import type { Shadow } from "../cpu/state.js";
 import { svmGuest } from "../svm/guest.js";
 import { vmxGuest } from "../vmx/guest.js";
 import { LOOK_AROUND } from "./attention.js";
@@ -13,6 +14,8 @@ export class GuestMode {
   readonly #processor: Processor;
   /** Delivered behind the instruction that enters the guest, as a part of it. */
   #injected: DeliveredEvent | undefined;
+  /** What held interrupts back when the instruction began that is being executed. */
+  shadowBefore: Shadow = "none";
   /** CR2 before the last page fault: one that leaves the guest does not change it. */
   #cr2Before = 0;
 
@@ -42,6 +45,16 @@ export class GuestMode {
     return virtualization?.kind !== "svm" || virtualization.gif;
   }
 
+  /** Whether what the processor has as blocking by NMI holds none back: it is a guest's own. */
+  get nmiBlockingIsVirtual(): boolean {
+    return this.operation?.nmiBlocking(this.#processor) === "virtual";
+  }
+
+  /** Whether IRET ends blocking by NMI. */
+  get iretUnblocksNmi(): boolean {
+    return this.operation?.nmiBlocking(this.#processor) !== "host";
+  }
+
   /** The tick at which the guest is left unless something else does so before; infinity without a guest. */
   get deadline(): number {
     return this.operation?.deadline(this.#processor) ?? Number.POSITIVE_INFINITY;
@@ -63,6 +76,8 @@ export class GuestMode {
     const { cause } = exit;
     if (cause.kind === "exception" && cause.event.vector === VECTOR.PF)
       processor.systemRegisters.setCr2(this.#cr2Before);
+    // It is in force until that instruction has been executed, which it has not.
+    if (this.shadowBefore !== "none") processor.shadow = this.shadowBefore;
     processor.nextEip = processor.eip;
     this.operation!.leave(processor, exit, exit.vectoring, length);
     processor.eip = processor.nextEip;

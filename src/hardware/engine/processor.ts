@@ -233,7 +233,8 @@ export class Processor implements ProcessorPort {
 
   /** An NMI waits that is let in. */
   get nmiWaits(): boolean {
-    return this.waiting.nmiWaits && this.guestMode.letsEventsIn;
+    const { nmi, nmiBlocked } = this.pending;
+    return nmi && (!nmiBlocked || this.guestMode.nmiBlockingIsVirtual) && this.guestMode.letsEventsIn;
   }
 
   pageFaultAt(linear: number): void {
@@ -278,7 +279,7 @@ export class Processor implements ProcessorPort {
   }
 
   unblockNmi(): void {
-    if (!this.pending.nmiBlocked) return;
+    if (!this.pending.nmiBlocked || !this.guestMode.iretUnblocksNmi) return;
     this.waiting.change({ nmiBlocked: false });
     if (this.pending.nmi) this.attention ??= LOOK_AROUND;
   }

@@ -144,11 +144,21 @@ export class Turns {
     for (let number = 0; number < apic.local.length; number++) {
       const { nmi, init, startUp, waits } = apic.local[number]!;
       if (!nmi && !init && startUp < 0) continue;
+      if (init && this.#holdsInit(number)) continue;
       processor.devices = ownApic.signalsTaken(processor.devices, number);
+      if (init && number === processor.apicId && processor.guestMode.isLeftFor({ kind: "init" })) continue;
       if (init) this.#become(number, initialized(this.#valueOf(number)));
       if (startUp >= 0 && (waits || init)) this.#become(number, started(this.#valueOf(number), startUp));
       else if (nmi && !waits) this.#nmi(number);
     }
+  }
+
+  /** INIT waits in VMX root operation and while GIF is clear; what it is to a guest is seen when that is its processor's turn. */
+  #holdsInit(number: number): boolean {
+    const { virtualization } = this.#valueOf(number).system;
+    if (virtualization === undefined) return false;
+    if (number !== this.#processor.apicId) return true;
+    return virtualization.guest === undefined && (virtualization.kind === "vmx" || !virtualization.gif);
   }
 
   #valueOf(number: number): CpuState {

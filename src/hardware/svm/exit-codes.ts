@@ -130,10 +130,6 @@ const valuesOf = (fields: readonly InfoField[], value: bigint): readonly (readon
  * What an exit of AMD-V says: its name, and EXITINFO1 and EXITINFO2 by the names of their parts. A code that no exit here
  * has is told as it is.
  * Spec: AMD64 Architecture Programmer's Manual Vol. 2, Appendix C "SVM Intercept Exit Codes".
- *
- * @example
- * explainExit(0x72n, 0n, 0n).name // => "VMEXIT_CPUID"
- * explainExit(0x7bn, 0xe90110n, 0x1002n).info.port // => 0xe9n
  */
 export function explainExit(code: bigint, info1: bigint, info2: bigint): ExplainedExit {
   const unsigned = BigInt.asUintN(64, code);

@@ -42,6 +42,7 @@ export const svmGuest: GuestOperation = Object.freeze({
     if (vector !== undefined) acknowledgeVirtualInterrupt(port);
     return vector;
   },
+  nmiBlocking: () => "processor",
   // Any instruction may let in a virtual interrupt that waits.
   oneByOne: (port) => runningGuest(port)?.virtualInterrupt !== undefined,
   stepped: () => {},

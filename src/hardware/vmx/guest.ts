@@ -75,6 +75,13 @@ export const vmxGuest: GuestOperation = Object.freeze<GuestOperation>({
   letsInterruptsIn: (port) =>
     has(guestOf(port).pin, PIN["external-interrupt exiting"]) || (port.getEflags() & FLAG.IF) !== 0,
 
+  /** Spec: SDM Vol. 3C, "Virtual NMIs" under "Changes in Instruction Behavior in VMX Non-Root Operation", IRET. */
+  nmiBlocking(port) {
+    const { pin } = guestOf(port);
+    if (has(pin, PIN["virtual NMIs"])) return "virtual";
+    return has(pin, PIN["NMI exiting"]) ? "host" : "processor";
+  },
+
   boundary,
 
   takeVirtualInterrupt: () => undefined,
