@@ -92,6 +92,7 @@ export {
 } from "./hardware/machine.js";
 export type { BytesReader, DiskDifference, DiskReader, MemoryReader } from "./hardware/machine-content.js";
 export type { EventKind, MachineEvent, Stop, Turn } from "./hardware/state.js";
+export type { SvmGuest, SvmState } from "./hardware/svm/state.js";
 export { type AssembleToyOptions, assembleToy } from "./hardware/toy/assembler.js";
 export { disassembleToy, type ToyInstruction } from "./hardware/toy/disassembler.js";
 export {
@@ -104,6 +105,7 @@ export {
   type ToyUntil,
 } from "./hardware/toy/machine.js";
 export type { ToyRegisterName, ToyStop } from "./hardware/toy/state.js";
+export type { VmxGuest, VmxState } from "./hardware/vmx/state.js";
 export { type ProgressBar, type ProgressOptions, type ProgressWord, progress } from "./notebook/progress/progress.js";
 export type { BytesDifference, StateDifference } from "./state/diff.js";
 export { type Divergence, type DivergenceOptions, firstDivergence } from "./state/divergence.js";

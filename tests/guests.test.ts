@@ -1,15 +1,9 @@
-/**
- * Every guest of `guests/`: what the committed image does under virtlab, that QEMU sees the same, and that an image built
- * anew from the sources behaves like the committed one.
- */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+/** Every guest of `guests/`: what the committed image does under virtlab, and that QEMU sees the same. */
 import { describe, expect, it } from "vitest";
 import { expectedOutput, guests, inputOf, qemuArguments, virtlabArguments } from "./support/guests.js";
 import { peer } from "./support/peers.js";
-import { runProcess, runProcessToFile } from "./support/processes.js";
-import { packageRoot, virtlab } from "./support/virtlab.js";
+import { runProcessToFile } from "./support/processes.js";
+import { virtlab } from "./support/virtlab.js";
 
 describe("virtlab boot", () => {
   for (const guest of guests) {
@@ -43,26 +37,4 @@ describe("QEMU", () => {
       expect(ended.status, ended.stderr).toBe(status);
     });
   }
-});
-
-describe("guests/build.mjs", () => {
-  it("builds images that behave like the committed ones", async (context) => {
-    peer(context, "nasm");
-    peer(context, "ld", ["-m", "elf_i386", "--version"]);
-    peer(context, "gcc", ["-m32", "-march=i386", "-x", "c", "-c", "-o", "/dev/null", "-"]);
-    const directory = mkdtempSync(join(tmpdir(), "virtlab-guests-"));
-    try {
-      const builder = join(packageRoot, "guests", "build.mjs");
-      const built = await runProcess(process.execPath, [builder, "--out", directory]);
-      expect(built.status, built.stderr).toBe(0);
-      for (const guest of guests) {
-        const ended = await virtlab(virtlabArguments(guest, directory), inputOf(guest));
-        expect(`${guest.name}: ${ended.status}\n${ended.stdout}`, ended.stderr).toBe(
-          `${guest.name}: ${guest.status}\n${expectedOutput(guest)}`,
-        );
-      }
-    } finally {
-      rmSync(directory, { recursive: true, force: true });
-    }
-  }, 180_000);
 });

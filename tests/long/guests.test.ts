@@ -1,12 +1,17 @@
-/** Guests that are about virtualization, in Bochs: it has VT-x, which QEMU has not. And the kernel's longer build. */
-import { readFileSync } from "node:fs";
+/**
+ * Guests that are about virtualization, in Bochs: it has VT-x, which QEMU has not. The kernel's longer build. And that images
+ * built anew from the sources behave like the committed ones.
+ */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { Machine } from "../../src/index.js";
 import { bochsOutput } from "../support/bochs.js";
-import { images } from "../support/guests.js";
+import { expectedOutput, guests, images, inputOf, virtlabArguments } from "../support/guests.js";
 import { peer } from "../support/peers.js";
-import { packageRoot } from "../support/virtlab.js";
+import { runProcess } from "../support/processes.js";
+import { packageRoot, virtlab } from "../support/virtlab.js";
 
 const expected = (name: string): string => readFileSync(join(packageRoot, "guests", "expected", `${name}.txt`), "utf8");
 
@@ -29,3 +34,25 @@ it("kernel-long.elf computes fifty times as much as kernel.elf and is done after
   expect(end.serial).toBe(expected("kernel-long"));
   expect(end.stop).toMatchObject({ reason: "debug-exit", value: 0x10 });
 }, 60_000);
+
+describe("guests/build.mjs", () => {
+  it("builds images that behave like the committed ones", async (context) => {
+    peer(context, "nasm");
+    peer(context, "ld", ["-m", "elf_i386", "--version"]);
+    peer(context, "gcc", ["-m32", "-march=i386", "-x", "c", "-c", "-o", "/dev/null", "-"]);
+    const directory = mkdtempSync(join(tmpdir(), "virtlab-guests-"));
+    try {
+      const builder = join(packageRoot, "guests", "build.mjs");
+      const built = await runProcess(process.execPath, [builder, "--out", directory]);
+      expect(built.status, built.stderr).toBe(0);
+      for (const guest of guests) {
+        const ended = await virtlab(virtlabArguments(guest, directory), inputOf(guest));
+        expect(`${guest.name}: ${ended.status}\n${ended.stdout}`, ended.stderr).toBe(
+          `${guest.name}: ${guest.status}\n${expectedOutput(guest)}`,
+        );
+      }
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  }, 180_000);
+});

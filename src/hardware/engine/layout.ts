@@ -75,7 +75,7 @@ export const INTERRUPT_WAITS = 444;
 export const EVENTS_WAIT = 448;
 /** A port may be read again in generated code while more steps than this are left. */
 export const PORT_LIMIT = 452;
-/** Current privilege level. */
+/** Current privilege level; of a guest with bit 1 set, so that generated code repeats nothing that CPL 0 alone may do. */
 export const CPL = 476;
 /** Where the processor is, as `ways.ts` numbers places; 0: nowhere that is known. */
 export const PLACE = 456;
@@ -113,8 +113,6 @@ export const FDS = 940;
 export const FLOAT_FAULT = 944;
 export const SSE_FAULT = 948;
 export const MMX_FAULT = 952;
-/** Not 0: what only a supervisor may do is not repeated by generated code, at another privilege than 0 and in a guest. */
-export const RESTRAINED = 956;
 
 /** Records of the end of a run: copies of the last few, then a stop record. */
 export const SCRATCH = 1024;

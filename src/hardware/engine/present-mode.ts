@@ -11,7 +11,7 @@ import type { X86CodeMode } from "../isa/x86.js";
 import type { AddressSpace } from "./address-space.js";
 import type { Blocks } from "./blocks.js";
 import { CodeModes } from "./code-modes.js";
-import { CODE_LIMIT, CPL, FLOAT_FAULT, MMX_FAULT, RESTRAINED, SSE_FAULT, STACK_MASK } from "./layout.js";
+import { CODE_LIMIT, CPL, FLOAT_FAULT, MMX_FAULT, SSE_FAULT, STACK_MASK } from "./layout.js";
 import type { Processor } from "./processor.js";
 import { Ways } from "./ways.js";
 
@@ -87,8 +87,7 @@ export class PresentMode {
     const mode = this.#modes.of(system.model, isLong(system), segments.cs, this.#flatSegments, checked);
     const long = mode.kind === "long";
     space.select(user, long, long && checked);
-    this.#i32[CPL >> 2] = cpl;
-    this.#i32[RESTRAINED >> 2] = cpl | (processor.guest === undefined ? 0 : 4);
+    this.#i32[CPL >> 2] = processor.guest === undefined ? cpl : cpl | 2;
     this.#i32[FLOAT_FAULT >> 2] = x87Fault(system);
     this.#i32[MMX_FAULT >> 2] = mmxFault(system);
     this.#i32[SSE_FAULT >> 2] = sseFault(system);

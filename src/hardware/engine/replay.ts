@@ -37,7 +37,6 @@ import {
   REGISTER_SIZE,
   REGISTERS,
   RESERVE,
-  RESTRAINED,
   RESUME,
   RESUME_LEFT,
   RETURN_WAY_COUNT,
@@ -284,7 +283,7 @@ export class Replayer extends Handler implements Replay {
   }
 
   asSupervisor(): void {
-    this.frame.body.brIf(this.#otherwise, word(RESTRAINED));
+    this.frame.body.brIf(this.#otherwise, word(CPL));
   }
 
   require(condition: Expr): void {
