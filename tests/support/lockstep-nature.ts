@@ -9,6 +9,8 @@
  *   reads before it finds that it may not write, and virtlab asks for both at once;
  * - EXT in the error code of a fault in the delivery of another exception: the manual sets it for "an interrupt or an
  *   earlier exception" (SDM Vol. 3A, "Error Code"), QEMU 7.2 for interrupts alone;
+ * - the upper half of a selector's place on the stack: the Pentium II leaves it as it is (SDM Vol. 3B, "Selector Pushes and
+ *   Pops"), QEMU writes zeros;
  * - RF in the flags that a fault pushes: the manual sets it (SDM Vol. 3B, "Instruction-Breakpoint Exception Condition"),
  *   QEMU 7.2 does not.
  *
@@ -41,7 +43,13 @@ const adoptions: Readonly<Record<string, Adoption>> = {
   SIDT: { registers: [], memory: true },
 };
 
-export const adoptionOf = ({ row }: DecodedInstruction): Adoption => adoptions[row.mnemonic] ?? NOTHING;
+const pushesSelector = ({ row, operands }: DecodedInstruction): boolean =>
+  row.mnemonic === "PUSH" && operands[0]?.kind === "segment";
+
+export const adoptionOf = (instruction: DecodedInstruction): Adoption =>
+  pushesSelector(instruction)
+    ? { registers: [], memory: instruction.size === 32 }
+    : (adoptions[instruction.row.mnemonic] ?? NOTHING);
 
 const flagBits: Readonly<Record<string, number>> = { O: 0x800, S: 0x80, Z: 0x40, A: 0x10, P: 4, C: 1 };
 const shifts = ["SHL", "SHR", "SAR", "ROL", "ROR", "RCL", "RCR", "SHLD", "SHRD"];
@@ -58,9 +66,14 @@ export function undefinedFlags(instruction: DecodedInstruction, { ecx }: Registe
   return (row.mnemonic === "SHL" || row.mnemonic === "SHR") && count >= size ? mask | flagBits["C"]! : mask;
 }
 
-/** Linear addresses of the bytes that INS, SGDT or SIDT writes, from the machine in front of it. */
-export function bytesWritten({ row, size, memory }: DecodedInstruction, machine: Machine): readonly number[] {
+/** Linear addresses of the bytes of what is written that are taken over, from the machine in front of the instruction. */
+export function bytesWritten(instruction: DecodedInstruction, machine: Machine): readonly number[] {
+  const { row, size, memory } = instruction;
   const { segments } = machine.cpu.system;
+  if (pushesSelector(instruction)) {
+    const top = segments.ss.base + machine.registers.esp;
+    return [(top - 2) >>> 0, (top - 1) >>> 0];
+  }
   const register = (number: number): number => (number < 0 ? 0 : machine.registers[generalNames[number]!]);
   const [start, length] =
     memory === undefined || row.mnemonic === "INS"
