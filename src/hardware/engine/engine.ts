@@ -124,14 +124,15 @@ export class Engine {
   seal(): MachineState {
     const { devices, devicePort, deliveries, counts, steps, ticks } = this.#processor;
     const { disks } = devicePort;
+    // Written out, with what there is not: a step makes one, and spreading costs more than all the rest.
     this.#value ??= {
       cpu: this.#processor.seal(),
-      ...this.#sealTurn(),
+      turn: this.#turns.seal(),
       memorySize: this.#memorySize,
       rom: this.#rom,
-      ...(this.#supervisors === undefined ? {} : { supervisors: this.#supervisors }),
+      supervisors: this.#supervisors,
       memory: this.#space.seal(),
-      ...(disks === undefined ? {} : { disks }),
+      disks,
       devices,
       steps,
       ticks,
@@ -140,11 +141,6 @@ export class Engine {
       lastException: deliveries.last,
     };
     return this.#value;
-  }
-
-  #sealTurn(): Pick<MachineState, "turn"> {
-    const turn = this.#turns.seal();
-    return turn === undefined ? {} : { turn };
   }
 
   /** The open machine is no longer the value it was. */

@@ -56,6 +56,7 @@ export class Exchange {
       return;
     }
     from.restore(this.#i32);
+    processor.registers.wideChanges = true;
     processor.systemRegisters = fields.system;
     processor.floating.last = fields.floating;
     processor.eip = fields.eip;

@@ -11,7 +11,7 @@ export const frameOf = (physical: number): number =>
 export const pageOf = (linear: number): number => Math.floor(linear / PAGE_SIZE);
 
 /** Upper word of a linear address: 0 but in long mode. */
-export const highOf = (linear: number): number => (linear - (linear >>> 0)) / WORD;
+export const highOf = (linear: number): number => (linear === linear >>> 0 ? 0 : (linear - (linear >>> 0)) / WORD);
 
 /** Whether an access reaches over the end of a page. */
 export const crosses = (linear: number, size: number): boolean => (linear & 0xfff) + size > PAGE_SIZE;

@@ -6,6 +6,7 @@ import { PAGE_SIZE } from "../../state/pages.js";
 import { Fault, VECTOR } from "../cpu/processor.js";
 import { CR4, isLong } from "../cpu/state.js";
 import type { BusMemory } from "./bus-memory.js";
+import { TABLE_OF_MANY } from "./layout.js";
 import { crosses, frameOf, nextPage } from "./linear-address.js";
 import type { PageTables } from "./page-tables.js";
 import type { Tlb } from "./tlb.js";
@@ -123,7 +124,7 @@ export class LinearMemory {
     const { tables } = this;
     // Generated code does not look at EFLAGS.AC.
     if (!user && tables.translation.userPage && (tables.system.cr4 & CR4.SMAP) !== 0) return;
-    this.tlb.fill(entry, linear, slot, write, tables.simpleTableOf(slot));
+    this.tlb.fill(entry, linear, slot, write, write ? tables.simpleTableOf(slot) : TABLE_OF_MANY);
   }
 
   /**

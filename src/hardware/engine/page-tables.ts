@@ -7,13 +7,14 @@ import { NestedMemory } from "../cpu/nested-memory.js";
 import { nestedPagingOf } from "../cpu/nested-paging.js";
 import {
   newTranslation,
+  PF,
   type PhysicalMemory,
   pageFaultRule,
   readsThrough,
   type Translation,
   translate,
 } from "../cpu/paging.js";
-import { pagingMode } from "../cpu/paging-levels.js";
+import { type PagingMode, PTE, pagingMode } from "../cpu/paging-levels.js";
 import { Fault, VECTOR } from "../cpu/processor.js";
 import { CR4, FLAG, type SystemState } from "../cpu/state.js";
 import type { SvmGuest } from "../svm/state.js";
@@ -25,6 +26,10 @@ import { SPECIAL, type Tlb } from "./tlb.js";
 
 /** As many ranges as 4 GiB have of 2 MiB. */
 const DIRECTORY_SIZE = 2048;
+/** Which of the ranges a linear address is in; those that are 4 GiB apart share one. */
+const rangeOf = (linear: number, { rangeShift }: PagingMode): number => (linear >>> rangeShift) & (DIRECTORY_SIZE - 1);
+/** A page that may not be read because there is none. */
+export const NOT_PRESENT = -2;
 /** Stands for no page: a number that none has. */
 export const NO_PAGE = Number.NEGATIVE_INFINITY;
 
@@ -57,6 +62,8 @@ export class PageTables {
   readonly #directory = new Int32Array(DIRECTORY_SIZE);
   /** The upper words of those addresses. */
   readonly #directoryHigh = new Int32Array(DIRECTORY_SIZE);
+  /** The slots of the page tables they lead to, or -1. */
+  readonly #directorySlots = new Int32Array(DIRECTORY_SIZE);
   /** Linear page number that the first entry of the page table in a slot is for; see TABLE_OF_MANY. */
   readonly #tableOf = new Float64Array(SLOT_COUNT);
   /** Slots the walker has read since the last `forget`. */
@@ -197,39 +204,55 @@ export class PageTables {
       undefined,
       known,
     );
-    if (known === 0 && out.directoryEntry !== 0 && !this.#bus.stale) {
-      const range = (linear >>> pagingMode(this.system).rangeShift) & (DIRECTORY_SIZE - 1);
-      this.#directory[range] = out.directoryEntry;
-      this.#directoryHigh[range] = highOf(linear);
-    }
+    if (known === 0 && out.directoryEntry !== 0 && !this.#bus.stale) this.#remember(linear, out.directoryEntry);
     return out;
+  }
+
+  #remember(linear: number, directoryEntry: number): void {
+    const bus = this.#bus;
+    const range = rangeOf(linear, pagingMode(this.system));
+    const table = bus.frameOfEntry(directoryEntry);
+    this.#directory[range] = directoryEntry;
+    this.#directoryHigh[range] = highOf(linear);
+    this.#directorySlots[range] = bus.isMemory(table) ? bus.slot(table) : -1;
   }
 
   /** How the page table of an address was reached the last time; 0 if that is not known. */
   #knownDirectory(linear: number): number {
-    if (this.#bus.stale || this.#guestMemory !== undefined) return 0;
-    const range = (linear >>> pagingMode(this.system).rangeShift) & (DIRECTORY_SIZE - 1);
+    if (this.#bus.stale) return 0;
+    const range = rangeOf(linear, pagingMode(this.system));
     return this.#directoryHigh[range] === highOf(linear) ? this.#directory[range]! : 0;
   }
 
-  /** The slot of a page that may be read, if the way to its page table is known and nothing is to be set or refused; else -1. */
+  /**
+   * The slot of a page that may be read, if the way to its page table is known and nothing is to be set or refused. Else -1, or
+   * NOT_PRESENT where the entry says so.
+   */
   slotToRead(linear: number, size: number, user: boolean): number {
     const bus = this.#bus;
     const mode = pagingMode(this.system);
-    const directoryEntry = this.#knownDirectory(linear);
-    if (directoryEntry === 0 || bus.slots.full || crosses(linear, size)) return -1;
-    const table = bus.frameOfEntry(directoryEntry);
-    if (!bus.isMemory(table)) return -1;
+    const range = rangeOf(linear, mode);
+    const directoryEntry = this.#directory[range]!;
+    const slot = this.#directorySlots[range]!;
+    if (directoryEntry === 0 || slot < 0 || this.#directoryHigh[range] !== highOf(linear)) return -1;
+    if (bus.stale || bus.slots.full || crosses(linear, size)) return -1;
     const { shift, mask } = mode.last;
-    const slot = bus.slot(table);
     const at = (linear >>> shift) & mask;
     const entry = bus.readSlot(slot, at, 4);
+    if ((entry & PTE.P) === 0) return NOT_PRESENT;
     const frame = bus.frameOfEntry(entry);
     const smap = (this.system.cr4 & CR4.SMAP) !== 0;
     const high = mode.wide ? bus.readSlot(slot, at + 4, 4) : 0;
     const plain = readsThrough(mode, directoryEntry, entry, high, user, smap);
     this.translation.userPage = user;
     return plain && bus.isMemory(frame) ? bus.slot(frame) : -1;
+  }
+
+  /** The #PF of a read for which `slotToRead` has given NOT_PRESENT. */
+  refuseRead(linear: number, user: boolean): void {
+    this.translation.physical = -1;
+    this.translation.errorCode = user ? PF.U : 0;
+    this.#pageFault(linear);
   }
 
   // ---- entries ----------------------------------------------------------------------------------------------------

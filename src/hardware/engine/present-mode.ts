@@ -86,6 +86,7 @@ export class PresentMode {
     this.#load(5, segments.gs);
     const mode = this.#modes.of(system.model, isLong(system), segments.cs, this.#flatSegments, checked);
     const long = mode.kind === "long";
+    if (long) processor.registers.wideChanges = true;
     space.select(user, long, long && checked);
     this.#i32[CPL >> 2] = processor.guest === undefined ? cpl : cpl | 2;
     this.#i32[FLOAT_FAULT >> 2] = x87Fault(system);

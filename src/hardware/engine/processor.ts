@@ -125,6 +125,7 @@ export class Processor implements ProcessorPort {
     else this.#ways.forget();
     this.#system.open(cpu.system);
     this.registers.load(cpu);
+    this.registers.wideChanges = isLong(cpu.system);
     this.registers.eflags = cpu.eflags;
     this.floating.open(cpu.floating);
     this.eip = codeBitsOf(cpu.system) === 64 ? cpu.eip : cpu.eip >>> 0;

@@ -23,6 +23,8 @@ export class RegisterFile {
   readonly #words: Int32Array;
   /** What the 64-bit parts were when they were last loaded or looked at. */
   #lastWide: readonly number[] = noWide;
+  /** They may be others by now, as they are in long mode at any time: to be looked at for each value. */
+  wideChanges = false;
 
   constructor(buffer: ArrayBuffer) {
     this.#words = new Int32Array(buffer);
@@ -34,8 +36,10 @@ export class RegisterFile {
   }
 
   set(number: number, value: number, high = 0): void {
-    this.#words[FIRST + 2 * number] = value;
-    this.#words[FIRST + 2 * number + 1] = high;
+    const at = FIRST + 2 * number;
+    if (this.#words[at + 1] !== high) this.wideChanges = true;
+    this.#words[at] = value;
+    this.#words[at + 1] = high;
   }
 
   /** Bits 32 to 63 of it, unsigned. */
@@ -90,12 +94,14 @@ export class RegisterFile {
     words[FIRST + 12] = registers.esi;
     words[FIRST + 14] = registers.edi;
     this.#lastWide = wide;
+    this.wideChanges = false;
     for (let index = 0; index < WIDE_WORDS; index++) words[WIDE_PLACES[index]!] = wide[index]!;
   }
 
   /** The 64-bit parts: the same list as before if they are what they were. */
   #wide(): readonly number[] {
     const last = this.#lastWide;
+    if (!this.wideChanges) return last;
     const words = this.#words;
     let same = true;
     for (let index = 0; index < WIDE_WORDS; index++) {

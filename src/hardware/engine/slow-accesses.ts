@@ -11,7 +11,7 @@ import { EXIT, EXIT_ERROR_CODE, EXIT_VECTOR, NO_VECTOR, SLOW_EXIT } from "./layo
 import { crosses, frameOf } from "./linear-address.js";
 import type { LinearMemory } from "./linear-memory.js";
 import { SLOT } from "./page-slots.js";
-import { NO_PAGE, type PageTables } from "./page-tables.js";
+import { NO_PAGE, NOT_PRESENT, type PageTables } from "./page-tables.js";
 import { SPECIAL, type Tlb } from "./tlb.js";
 import type { WatchedData } from "./watched-data.js";
 
@@ -101,6 +101,10 @@ export class SlowAccesses {
     if (plain >= 0) {
       this.#letIn(linear, plain, false, user);
       return bus.readSlot(plain, linear & 0xfff, size);
+    }
+    if (plain === NOT_PRESENT) {
+      this.#tables.refuseRead(linear, user);
+      return this.leave(this.pageFault());
     }
     try {
       bus.inBlock = !this.single;
