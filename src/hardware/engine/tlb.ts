@@ -30,6 +30,7 @@ const MOST_LISTED = 512;
 /** The parts of the TLB. In IA-32e mode TypeScript uses those with whole tags, whatever the code is. */
 const PARTS = [TLB_SUPERVISOR, TLB_USER, TLB_LONG_SUPERVISOR, TLB_LONG_USER] as const;
 const PART_SIZE = TLB_ENTRIES * TLB_ENTRY_SIZE;
+const PART_SHIFT = Math.log2(PART_SIZE);
 const partOf = (user: boolean, long: boolean): number =>
   long ? (user ? TLB_LONG_USER : TLB_LONG_SUPERVISOR) : user ? TLB_USER : TLB_SUPERVISOR;
 
@@ -117,7 +118,6 @@ export class Tlb {
    * for where the page is a page table.
    */
   fill(at: number, linear: number, slot: number, write: boolean, tableOf: number): void {
-    const entry = at << 2;
     const page = linear & 0xfffff000;
     const high = highOf(linear);
     let stores = write;
@@ -130,23 +130,26 @@ export class Tlb {
       this.#i32[at + (TLB_WRITE_TAG >> 2)] = TLB_INVALID;
       this.#i32[at + (TLB_CARE_TAG >> 2)] = TLB_INVALID;
     }
-    const special = this.#slots.flags[slot]! & SPECIAL;
-    if (stores && (special === 0 || special === SLOT.TABLE)) {
-      this.#i32[at + ((special === 0 ? TLB_WRITE_TAG : TLB_CARE_TAG) >> 2)] = page;
-      if (special === 0) this.#i32[at + (TLB_WRITE_TAG >> 2) + 1] = high;
-      this.#i32[at + (TLB_TABLE_OF >> 2)] = tableOf;
-      this.#writeTags.push(entry);
-      this.#slots.markDirty(slot);
-    }
-    if (this.#i32[at] === TLB_INVALID) this.#list(entry);
+    if (stores) this.#letStoresIn(at, page, high, slot, tableOf);
+    if (this.#i32[at] === TLB_INVALID) this.#list(at << 2);
     this.#i32[at] = page;
     this.#i32[at + 1] = high;
     this.#i32[at + (TLB_DELTA >> 2)] = (SLOTS + slot * PAGE_SIZE - page) | 0;
   }
 
+  #letStoresIn(at: number, page: number, high: number, slot: number, tableOf: number): void {
+    const special = this.#slots.flags[slot]! & SPECIAL;
+    if (special !== 0 && special !== SLOT.TABLE) return;
+    this.#i32[at + ((special === 0 ? TLB_WRITE_TAG : TLB_CARE_TAG) >> 2)] = page;
+    if (special === 0) this.#i32[at + (TLB_WRITE_TAG >> 2) + 1] = high;
+    this.#i32[at + (TLB_TABLE_OF >> 2)] = tableOf;
+    this.#writeTags.push(at << 2);
+    this.#slots.markDirty(slot);
+  }
+
   /** An entry comes into use. */
   #list(entry: number): void {
-    this.#usedParts |= 1 << Math.floor((entry - TLB_SUPERVISOR) / PART_SIZE);
+    this.#usedParts |= 1 << ((entry - TLB_SUPERVISOR) >> PART_SHIFT);
     if (this.#filled && this.#filled.push(entry) > MOST_LISTED) this.#filled = undefined;
   }
 
