@@ -7,7 +7,7 @@ import { expect, it } from "vitest";
 import { openHost } from "./support/native-host.js";
 import { compareWith } from "./support/native-test.js";
 
-const CASES = 8_000;
+const CASES = 24_000;
 
 it(`${CASES} random cases of user-mode instructions do what the host's processor does`, (context) => {
   const { ends, skipped } = compareWith(context, openHost, CASES, 0x5eed);

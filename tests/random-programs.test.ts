@@ -51,7 +51,7 @@ it("the programs get somewhere: most go on to the end, with exceptions on the wa
     exceptions += end.counts.exceptions;
     interrupts += end.counts.interrupts;
   }
-  expect(steps).toBeGreaterThan(60 * STEPS * 0.65);
+  expect(steps).toBeGreaterThan(60 * STEPS * 0.7);
   expect(exceptions).toBeGreaterThan(steps / 20);
   expect(exceptions).toBeLessThan(steps / 3);
   expect(interrupts).toBeGreaterThan(10);

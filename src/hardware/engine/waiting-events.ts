@@ -28,8 +28,4 @@ export class WaitingEvents {
   set debug(bits: number) {
     if (bits !== this.#value.debug) this.change({ debug: bits });
   }
-
-  get nmiWaits(): boolean {
-    return this.#value.nmi && !this.#value.nmiBlocked;
-  }
 }
