@@ -6,7 +6,7 @@ import { anyBreakpoint, portBreakpoints } from "../cpu/debug.js";
 import type { AccessSize, LocalApicPort } from "../cpu/processor.js";
 import * as ownApic from "../devices/apic-bus.js";
 import * as bus from "../devices/bus.js";
-import type { DiskAccess, Reach } from "../devices/guest-memory.js";
+import type { Reach } from "../devices/guest-memory.js";
 import { type Disk, readDisk, writeDisk } from "../disk.js";
 import type { MachineState } from "../state.js";
 import type { AddressSpace } from "./address-space.js";
@@ -64,12 +64,12 @@ export class DevicePort {
     this.nextEvent = bus.nextEvent(devices, ticks - 1);
   }
 
-  get diskAccess(): DiskAccess {
-    return this.#reach.disks;
-  }
-
   get disks(): readonly Disk[] | undefined {
     return this.#disks;
+  }
+
+  set disks(disks: readonly Disk[] | undefined) {
+    this.#disks = disks;
   }
 
   get devices(): bus.DeviceSet {
