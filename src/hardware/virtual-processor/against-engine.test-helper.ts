@@ -94,6 +94,20 @@ function sameMemory(before: MachineState, after: MachineState, { written }: Page
   }
 }
 
+/** Whether plain data is the same. */
+function areSame(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  const [names, others] = [Object.keys(a), Object.keys(b)];
+  if (names.length !== others.length) return false;
+  return names.every((name) => areSame((a as Record<string, unknown>)[name], (b as Record<string, unknown>)[name]));
+}
+
+/** The same as `toEqual`, which takes ten times as long where nothing differs. */
+function same(own: unknown, expected: unknown): void {
+  if (!areSame(own, expected)) expect(own).toEqual(expected);
+}
+
 const stopped = (outcome: Made["outcome"]): Partial<Stop> =>
   outcome.kind === "halted"
     ? { reason: "halted" }
@@ -125,11 +139,11 @@ export function compareStep(
     compared = "raised";
   }
   const { board } = processor;
-  expect({ ...stopped(outcome), ...board.stop }).toEqual(stop.reason === "halted" ? { reason: "halted" } : stop);
-  expect(processor.cpu).toEqual(after.cpu);
-  expect(board.devices).toEqual(after.devices);
-  expect(board.disks).toEqual(after.disks);
-  expect(board.now).toBe(after.ticks);
+  same({ ...stopped(outcome), ...board.stop }, stop.reason === "halted" ? { reason: "halted" } : stop);
+  same(processor.cpu, after.cpu);
+  same(board.devices, after.devices);
+  same(board.disks, after.disks);
+  same(board.now, after.ticks);
   // An instruction that faulted in generated code has set accessed flags by then.
   sameMemory(before, after, memory, compared !== "raised");
   return { after, stop, compared };
