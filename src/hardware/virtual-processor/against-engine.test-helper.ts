@@ -64,7 +64,7 @@ export class PageMemory implements VirtualMemory {
 }
 
 /** Kinds of cases, for counting. */
-export type Compared = Outcome["kind"] | "halted" | "raised";
+export type Compared = Outcome["kind"] | "halted" | "raised" | "delivered" | "woken";
 
 interface Made {
   readonly outcome: Outcome | { readonly kind: "halted" };
@@ -117,6 +117,12 @@ const stopped = (outcome: Made["outcome"]): Partial<Stop> =>
         ? { reason: "unsupported", detail: outcome.detail }
         : { reason: "limit" };
 
+function kindOf({ cpu }: MachineState, outcome: Made["outcome"]): Compared {
+  if (outcome.kind !== "done") return outcome.kind;
+  if (cpu.halted) return "woken";
+  return outcome.delivered === undefined ? "done" : "delivered";
+}
+
 /** Makes the step with both, and expects the same of them. Gives what the engine made of it, and what was compared, if anything. */
 export function compareStep(
   engine: Engine,
@@ -128,7 +134,7 @@ export function compareStep(
   const made = virtualStep(before);
   const { processor, memory } = made;
   let { outcome } = made;
-  let compared: Compared = outcome.kind;
+  let compared = kindOf(before, outcome);
   if (outcome.kind === "not-here") {
     // An instruction of generated code that faulted: its fault is delivered as a hypervisor does.
     const last = after.lastException;

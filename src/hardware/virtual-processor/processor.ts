@@ -30,11 +30,20 @@ const REPEATS: Outcome = Object.freeze({ kind: "repeats" });
 const TRIPLE_FAULT: Outcome = Object.freeze({ kind: "triple-fault" });
 
 export class VirtualProcessor extends VirtualPort {
+  /** What `execute` or `fetch` had to do with last; undefined where it could not be fetched. */
+  instruction: DecodedInstruction | InvalidInstruction | undefined;
+
   // ---- instructions -----------------------------------------------------------------------------------------------
 
   /** The instruction at CS:EIP. Throws what fetching it raises. */
   fetch(): DecodedInstruction | InvalidInstruction {
     this.begin();
+    this.instruction = undefined;
+    this.instruction = this.#fetched();
+    return this.instruction;
+  }
+
+  #fetched(): DecodedInstruction | InvalidInstruction {
     const { system, codeBits, eip } = this;
     const limit = codeBits === 64 ? Number.POSITIVE_INFINITY : system.segments.cs.limit;
     if (eip > limit) throw new Fault(VECTOR.GP, 0);
@@ -55,7 +64,10 @@ export class VirtualProcessor extends VirtualPort {
   execute(known?: DecodedInstruction | InvalidInstruction): Outcome {
     const { shadow } = this;
     try {
-      if (known !== undefined) this.begin();
+      if (known !== undefined) {
+        this.begin();
+        this.instruction = known;
+      }
       return this.#execute(known ?? this.fetch());
     } catch (thrown) {
       this.takeBack();
