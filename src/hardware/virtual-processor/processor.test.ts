@@ -122,6 +122,18 @@ describe("an instruction", () => {
     expect(processor.cpu).toEqual(state.cpu);
   });
 
+  it("of a guest of a guest is not there, and nothing is done", () => {
+    const state = protectedState([0xe6, 0x80]);
+    const virtualization = { kind: "svm", gif: true, guest: {} } as unknown as SystemState["virtualization"];
+    const cpu = { ...state.cpu, system: { ...state.cpu.system, virtualization } };
+    const processor = virtual({ ...state, cpu }, new PageMemory(state));
+    const detail = "a virtual machine inside of a virtual machine at EIP 0x4000";
+    expect(processor.execute()).toEqual({ kind: "unsupported", detail });
+    expect(processor.deliver({ vector: 0x20, type: "interrupt" })).toEqual({ kind: "unsupported", detail });
+    expect(processor.cpu).toEqual(cpu);
+    expect(processor.board.portWrites).toBe(0);
+  });
+
   it("PUSHF of virtual-8086 mode is #GP(0) below IOPL 3, and pushes 16 bits else", () => {
     for (const iopl of [0, FLAG.IOPL]) {
       const state = protectedState([0x9c], { eflags: 2 | FLAG.VM | iopl });

@@ -89,8 +89,8 @@ export class VirtualProcessor extends VirtualPort {
     this.setEflags(eflags & ~FLAG.RF);
     this.shadow = "none";
     system(this, instruction);
-    if (this.system.virtualization?.guest !== undefined)
-      throw new Unsupported("a virtual machine inside of a virtual machine");
+    // An entry into one is taken back.
+    this.refuseGuest();
     if (debugged) this.#wasDebugged(row.mnemonic, (eflags & FLAG.TF) !== 0);
     this.board.count();
     if (this.repeating) return REPEATS;
@@ -148,11 +148,11 @@ export class VirtualProcessor extends VirtualPort {
   #deliver(event: DeliveredEvent, dr6: number): Outcome {
     const { vector, errorCode, type, length = 0 } = event;
     this.nextEip = this.eip + length;
-    this.begin();
     this.dr6 = dr6;
-    // Spec: SDM Vol. 3B, "General-Detect Exception Condition": the handler finds BD set and GD clear.
-    if (dr6 !== 0) this.setSystem({ debug: recorded(this.system, dr6) });
     try {
+      this.begin();
+      // Spec: SDM Vol. 3B, "General-Detect Exception Condition": the handler finds BD set and GD clear.
+      if (dr6 !== 0) this.setSystem({ debug: recorded(this.system, dr6) });
       deliver(this, vector, errorCode, type, this.nextEip, this.eip);
     } catch (thrown) {
       this.takeBack();
