@@ -54,6 +54,7 @@ describe("the board", () => {
 
   it("tells when the timer interrupts next, and advances to it", () => {
     const one = board();
+    expect(one.nextEvent).toBe(Number.POSITIVE_INFINITY);
     for (const [port, value] of [
       ...[
         [0x20, 0x11],

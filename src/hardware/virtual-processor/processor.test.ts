@@ -6,7 +6,7 @@ import { bootState, stateWith } from "../../../tests/support/engine-states.js";
 import { images } from "../../../tests/support/guests.js";
 import { Random } from "../../../tests/support/random.js";
 import { randomProgram } from "../../../tests/support/random-programs.js";
-import { type CpuState, CR0, CR4, EFER, FLAG } from "../cpu/state.js";
+import { type CpuState, CR0, CR4, EFER, FLAG, type SystemState } from "../cpu/state.js";
 import { Engine } from "../engine/engine.js";
 import type { MachineState } from "../state.js";
 import { type Counts, compareAlong, compareStep, PageMemory } from "./against-engine.test-helper.js";
@@ -120,6 +120,12 @@ describe("an instruction", () => {
     const processor = virtual(state, new PageMemory(state));
     expect(processor.execute()).toMatchObject({ kind: "fault", fault: { vector: 13, errorCode: 0 } });
     expect(processor.cpu).toEqual(state.cpu);
+  });
+
+  it("ends what RF and a MOV to SS hold back", () => {
+    const state = protectedState([0xfa], { eflags: 2 | FLAG.RF, shadow: "mov-ss" });
+    const { after } = compareStep(engine, state);
+    expect([after.cpu.eflags & FLAG.RF, after.cpu.shadow]).toEqual([0, "none"]);
   });
 
   it("of a guest of a guest is not there, and nothing is done", () => {
