@@ -7,7 +7,7 @@
  */
 import { VirtlabError } from "../state/error.js";
 import type { ProcessorPort } from "./cpu/processor.js";
-import type { DiskAccess } from "./devices/guest-memory.js";
+import type { Disk } from "./disk.js";
 import { biosHandlers } from "./firmware/bios/services.js";
 
 /** 0F 3F: the SDM's opcode map (Vol. 2D, Appendix A, "Two-byte Opcode Map") has no instruction there. */
@@ -18,7 +18,7 @@ export interface HostAccess {
   /** What the supervisor remembers: an immutable record, replaced as a whole. A handler that faults has not replaced it. */
   state: object;
   /** The machine's store of disks: those that no drive of the machine shows are the supervisor's to give to others. */
-  readonly disks: DiskAccess;
+  disks: readonly Disk[];
 }
 
 /** Draws nothing from outside of its arguments, never blocks, and may ask to be entered again. Throws a `Fault` as instructions do. */

@@ -8,6 +8,7 @@ import { Fault, Unsupported, VECTOR } from "../cpu/processor.js";
 import { FLAG, noEvents } from "../cpu/state.js";
 import * as bus from "../devices/bus.js";
 import { textFrom } from "../devices/sent-text.js";
+import type { Disk } from "../disk.js";
 import { decode } from "../isa/decoder.js";
 import type { DecodedInstruction } from "../isa/instruction.js";
 import { type X86CodeMode, x86 } from "../isa/x86.js";
@@ -29,6 +30,7 @@ import { Turns } from "./turns.js";
 const SLICE = 1_000_000;
 
 const NO_EVENTS: readonly MachineEvent[] = Object.freeze([]);
+const NO_DISKS: readonly Disk[] = Object.freeze([]);
 /** Of a supervisor that remembers nothing. */
 const NO_STATE: object = Object.freeze({});
 
@@ -580,7 +582,8 @@ export class Engine {
     if (call === undefined) return false;
     const before = this.#supervisors!;
     const supervisor = before[call.supervisor]!;
-    const access = { state: supervisor.state ?? NO_STATE, disks: processor.devicePort.diskAccess };
+    const disks = processor.devicePort.disks ?? NO_DISKS;
+    const access = { state: supervisor.state ?? NO_STATE, disks };
     processor.nextEip = processor.eip + HOST_CALL.length;
     processor.repeating = false;
     processor.faultMet = false;
@@ -594,6 +597,7 @@ export class Engine {
     }
     if (access.state !== (supervisor.state ?? NO_STATE))
       this.#supervisors = { ...before, [call.supervisor]: { ...supervisor, state: access.state } };
+    if (access.disks !== disks) processor.devicePort.disks = access.disks;
     this.#lastSystem = undefined;
     processor.left--;
     this.#begun = false;
