@@ -11,7 +11,14 @@ export {
   costTable,
   scaled,
 } from "./hardware/cost/cost-table.js";
-export { type CountedRun, type CountOptions, combined, countRun, countsBetween } from "./hardware/cost/counts.js";
+export {
+  type CountedRun,
+  type CountOptions,
+  combined,
+  countRun,
+  countsBetween,
+  exitCounts,
+} from "./hardware/cost/counts.js";
 export { type CostPart, cycles, explainCycles } from "./hardware/cost/cycles.js";
 export {
   adamsAgesen2006,

@@ -49,7 +49,12 @@ describe("countRun", () => {
     const whole = countRun(start, { maxInstructions: 150_000 });
     const half = countRun(start, { maxInstructions: 70_001 });
     const other = countRun(half.machine, { maxInstructions: 79_999 });
-    expect(combined([half.counts, 1], [other.counts, 1])).toEqual(whole.counts);
+    expect(
+      combined([
+        [half.counts, 1],
+        [other.counts, 1],
+      ]),
+    ).toEqual(whole.counts);
     expect(() => countsBetween(half.machine, start)).toThrow("not a later value");
   });
 });
@@ -62,8 +67,15 @@ function repetition(name: string): CostCounts {
     const begun = start.run({ until: { serial: `${benchmark} ${rounds}\n` }, maxInstructions: 1_000_000 });
     return countRun(begun, { until: { serial: "done\n" }, maxInstructions: 1_000_000 }).counts;
   };
-  const own = (benchmark: string) => combined([loop(benchmark, ROUNDS), 1], [loop(benchmark, 0), -1]);
-  return combined([own(name), 1 / ROUNDS], [own("empty"), -1 / ROUNDS]);
+  const own = (benchmark: string) =>
+    combined([
+      [loop(benchmark, ROUNDS), 1],
+      [loop(benchmark, 0), -1],
+    ]);
+  return combined([
+    [own(name), 1 / ROUNDS],
+    [own("empty"), -1 / ROUNDS],
+  ]);
 }
 
 const native: Readonly<Record<Nanobenchmark, CostCounts>> = {
@@ -88,7 +100,7 @@ const unseen: Partial<Record<Nanobenchmark, CostCounts>> = {
   pgfault: { "page-walk reference": 2 },
 };
 const sum = (...all: readonly (CostCounts | undefined)[]): CostCounts =>
-  combined(...all.map((counts) => [counts ?? {}, 1] as const));
+  combined(all.map((counts) => [counts ?? {}, 1] as const));
 const inGuest = (name: Nanobenchmark): CostCounts => sum(native[name], unseen[name]);
 
 /** A few of what every emulation in a handler takes. */

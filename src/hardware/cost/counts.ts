@@ -4,7 +4,13 @@ import type { OnProgress } from "../../state/progress.js";
 import type { Machine } from "../machine.js";
 import type { Until } from "../run-options.js";
 import type { MachineEvent } from "../state.js";
-import { type CostCounts, type CostPrimitive, primitiveNames, primitiveOfInstruction } from "./primitives.js";
+import {
+  type CostCounts,
+  type CostPrimitive,
+  primitiveNames,
+  primitiveOfExit,
+  primitiveOfInstruction,
+} from "./primitives.js";
 
 export interface CountOptions {
   /** Steps at the most. Default: no limit. */
@@ -125,11 +131,29 @@ function inOrder(tally: Tally): CostCounts {
  * Sum of counts, each times a factor: `[[long, 1], [empty, -1]]` is what a loop does beyond an empty one.
  *
  * @example
- * combined([{ logic: 5, string: 1 }, 2], [{ logic: 10 }, -1]) // => { string: 2 }
+ * combined([[{ logic: 5, string: 1 }, 2], [{ logic: 10 }, -1]]) // => { string: 2 }
  */
-export function combined(...terms: readonly (readonly [counts: CostCounts, factor: number])[]): CostCounts {
+export function combined(terms: readonly (readonly [counts: CostCounts, factor: number])[]): CostCounts {
   const tally: Tally = {};
   for (const [counts, factor] of terms)
     for (const name of primitiveNames) add(tally, name, (counts[name] ?? 0) * factor);
+  return inOrder(tally);
+}
+
+/**
+ * Counts of VM exits of VT-x: each is an exit by what led to it, a handler entered, and a VM entry. What the handler does
+ * beyond that is its own to count.
+ *
+ * @param exits basic exit reasons (SDM Vol. 3D, Appendix C) with how often each came: the entries of a ledger, for one.
+ * @example
+ * const ledger = [{ number: 30, count: 5 }, { number: 0, count: 1 }];
+ * cycles(exitCounts(ledger), costTables["pentium4-672"]) // => 26640
+ * ledger.map((exit) => cycles(exitCounts([exit]), costTables["pentium4-672"])) // => [ 22200, 4440 ]
+ */
+export function exitCounts(exits: readonly { readonly number: number; readonly count: number }[]): CostCounts {
+  const tally: Tally = {};
+  for (const { number, count } of exits)
+    for (const primitive of [primitiveOfExit(number), "VM entry", "handler entry"] as const)
+      add(tally, primitive, count);
   return inOrder(tally);
 }

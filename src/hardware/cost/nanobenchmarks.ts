@@ -108,16 +108,21 @@ export function compareNanobenchmarks(
     if (ways === undefined) throw new VirtlabError(`nanobenchmarks: there are no counts of "${name}"`);
     const { native, translation, vmx } = ways;
     const row = { name, ways: { translation, vmx } };
-    const [result] = winners<VmmWay>([row], [table, ...changed.map((change) => change.table)]);
-    const { winner, cycles: own, flips } = result!;
-    const turning = new Set(flips.map(({ hash }) => hash));
+    const [result] = winners([row], [table, ...changed.map((change) => change.table)]);
+    const winner: VmmWay = result!.winner === "vmx" ? "vmx" : "translation";
+    const turning = new Set(result!.flips.map(({ hash }) => hash));
+    const predicted = {
+      native: cycles(native, table),
+      translation: cycles(translation, table),
+      vmx: cycles(vmx, table),
+    };
     const worst = worstFor(ways[winner], ways[other(winner)], table, options);
     const worstMargin = cycles(ways[other(winner)], worst) - cycles(ways[winner], worst);
     const published = adamsAgesen2006[name];
     const publishedWinner = published.vmx.cycles < published.translation.cycles ? "vmx" : "translation";
     return {
       name,
-      predicted: { native: cycles(native, table), ...own },
+      predicted,
       published,
       winner,
       publishedWinner,
@@ -126,7 +131,7 @@ export function compareNanobenchmarks(
         .filter((change) => turning.has(change.table.hash))
         .map(({ primitive, factor }) => ({ primitive, factor })),
       holds: worstMargin >= 0,
-      margin: own[other(winner)] - own[winner],
+      margin: predicted[other(winner)] - predicted[winner],
       worstMargin,
     };
   });

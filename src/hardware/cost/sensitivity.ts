@@ -43,23 +43,24 @@ export function perturbed(table: CostTable, options: PerturbOptions = {}): reado
 }
 
 /** Something that is done in several ways: how often each primitive comes in each way. */
-export interface CostRow<Way extends string = string> {
+export interface CostRow {
   readonly name: string;
-  readonly ways: Readonly<Record<Way, CostCounts>>;
+  readonly ways: Readonly<Record<string, CostCounts>>;
 }
 
-export interface RowWinner<Way extends string = string> {
+export interface RowWinner {
   readonly row: string;
   /** The way that costs least by the first table; of equal ones the first. */
-  readonly winner: Way;
+  readonly winner: string;
   /** Cycles of each way by the first table. */
-  readonly cycles: Readonly<Record<Way, number>>;
+  readonly cycles: Readonly<Record<string, number>>;
   /** Tables by which another way costs less, with that way. */
-  readonly flips: readonly { readonly table: string; readonly hash: string; readonly winner: Way }[];
+  readonly flips: readonly { readonly table: string; readonly hash: string; readonly winner: string }[];
 }
 
-const lowest = <Way extends string>(costs: Readonly<Record<Way, number>>): Way =>
-  (Object.keys(costs) as Way[]).reduce((best, way) => (costs[way] < costs[best] ? way : best));
+type Costs = readonly (readonly [way: string, cycles: number])[];
+
+const lowest = (costs: Costs): string => costs.reduce((best, way) => (way[1] < best[1] ? way : best))[0];
 
 /**
  * Which way of each row costs least by the first table, and by which of the others another one does.
@@ -71,26 +72,20 @@ const lowest = <Way extends string>(costs: Readonly<Record<Way, number>>): Way =
  * leave?.winner // => 'fast'
  * leave?.flips.map(({ table, winner }) => [table, winner]) // => [ [ 'pentium4-672, software interrupt x 0.5', 'gate' ] ]
  */
-export function winners<Way extends string>(
-  rows: readonly CostRow<Way>[],
-  tables: readonly CostTable[],
-): readonly RowWinner<Way>[] {
+export function winners(rows: readonly CostRow[], tables: readonly CostTable[]): readonly RowWinner[] {
   const [first, ...others] = tables;
   if (first === undefined) throw new VirtlabError("winners: there is no cost table");
-  return rows.map((row) => {
-    const costs = (table: CostTable) => {
-      const ways = Object.entries(row.ways) as [Way, CostCounts][];
-      if (ways.length === 0) throw new VirtlabError(`winners: "${row.name}" has no ways to compare`);
-      return Object.fromEntries(ways.map(([way, counts]) => [way, cycles(counts, table)])) as Record<Way, number>;
-    };
-    const own = costs(first);
-    const winner = lowest(own);
+  return rows.map(({ name, ways }) => {
+    if (Object.keys(ways).length === 0) throw new VirtlabError(`winners: "${name}" has no ways to compare`);
+    const costs = (table: CostTable): Costs =>
+      Object.entries(ways).map(([way, counts]) => [way, cycles(counts, table)] as const);
+    const winner = lowest(costs(first));
     const flips = others.flatMap((table) => {
-      const other = costs(table);
-      const way = lowest(other);
-      return other[way] < other[winner] ? [{ table: table.name, hash: table.hash, winner: way }] : [];
+      const other = lowest(costs(table));
+      const overtaken = cycles(ways[other]!, table) < cycles(ways[winner]!, table);
+      return overtaken ? [{ table: table.name, hash: table.hash, winner: other }] : [];
     });
-    return { row: row.name, winner, cycles: own, flips };
+    return { row: name, winner, cycles: Object.fromEntries(costs(first)), flips };
   });
 }
 
