@@ -109,6 +109,7 @@ describe("primitives", () => {
     expect(primitiveOfInstruction("IDIV", "arithmetic")).toBe("division");
     expect(primitiveOfInstruction("SYSEXIT", "system")).toBe("fast ring crossing");
     expect(primitiveOfInstruction("ADDPS", "SSE2")).toBe("SSE");
+    expect(primitiveOfInstruction("(bad)", "miscellaneous")).toBe("handler entry");
   });
 
   it("tell exits by what led to them", () => {
