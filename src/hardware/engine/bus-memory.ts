@@ -11,6 +11,7 @@ import type { RomRange } from "../state.js";
 import { SLOTS } from "./layout.js";
 import { frameOf } from "./linear-address.js";
 import { PageSlots, SLOT } from "./page-slots.js";
+import type { Side } from "./tlb.js";
 
 /** Reads of physical addresses where there is nothing give all ones, as an open bus does. */
 export const OPEN_BUS = -1;
@@ -25,8 +26,8 @@ export interface DecodedCode {
   hits(slot: number, offset: number, size: number): boolean;
   /** The slot's bytes changed: forget its blocks. */
   drop(slot: number): void;
-  /** All translations changed: forget where code was found. */
-  forget(): void;
+  /** All translations of a side changed: forget where code was found by them. */
+  forget(side: Side): void;
   /** Whether code was found on a linear page, by its number, since all was forgotten. */
   isFoundOn(page: number): boolean;
   /** All slots were emptied. */

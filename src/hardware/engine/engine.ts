@@ -19,7 +19,6 @@ import type { Blocks } from "./blocks.js";
 import { Core } from "./core.js";
 import type { CodeKind } from "./dispatch.js";
 import { EXIT, REPEATS } from "./layout.js";
-import { samePdptes } from "./page-tables.js";
 import { Processor } from "./processor.js";
 import { NEXT_RECORD } from "./slow-paths.js";
 import { codeAddress, noStops, type RunStops, stopsAt } from "./stops.js";
@@ -94,18 +93,10 @@ export class Engine {
   open(state: MachineState): void {
     if (this.#value === state) return;
     if (this.#running) this.#recover();
-    const { system } = state.cpu;
-    const old = this.#processor.system;
-    const sameTables =
-      old.cr3 === system.cr3 &&
-      old.cr0 === system.cr0 &&
-      old.cr4 === system.cr4 &&
-      old.efer === system.efer &&
-      samePdptes(old.pdptes, system.pdptes);
     // The registers first: translations are dropped in the name of the ones that are to come.
     this.#processor.open(state);
     this.#turns.open(state);
-    this.#space.open(state.memory, state.memorySize, state.rom, sameTables);
+    this.#space.open(state.memory, state.memorySize, state.rom);
     this.#memorySize = state.memorySize;
     this.#rom = state.rom;
     this.#supervisors = state.supervisors;

@@ -359,15 +359,17 @@ export class Processor implements ProcessorPort {
   }
 
   setSystem(change: Partial<SystemState>): void {
+    const { virtualization } = this.#system.live;
     this.#system.change(change);
     if (change.segments || change.cr0 !== undefined || change.debug) this.present.forget();
     if (change.debug || "virtualization" in change) this.devicePort.forgetPorts();
     if ("virtualization" in change) {
-      this.invalidate();
+      // Who enters or leaves a guest changes more, and invalidates behind that.
+      if ((virtualization?.guest === undefined) === (change.virtualization?.guest === undefined)) this.invalidate();
       this.attention ??= LOOK_AROUND;
     }
     // No way depends on where pages are.
-    if (change.cr3 === undefined && change.cr2 === undefined) {
+    if ("virtualization" in change || (change.cr3 === undefined && change.cr2 === undefined)) {
       this.#ways.forget();
       this.present.forget();
     }

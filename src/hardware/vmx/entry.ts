@@ -106,6 +106,7 @@ export function enterGuest(port: ProcessorPort, root: VmxState, launch: boolean)
   }
   if (launch) setLaunched(port, vmcs, true);
   port.setSystem({ virtualization: Object.freeze({ ...root, guest: guestOf(port, context) }) });
+  port.invalidate();
   inject(port, context);
   return undefined;
 }

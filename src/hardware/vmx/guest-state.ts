@@ -126,7 +126,7 @@ function loadSystem(port: ProcessorPort, context: EntryContext): void {
   });
 }
 
-/** Loads the guest-state area, checked before. */
+/** Loads the guest-state area, checked before. Translations are for the caller to invalidate, once the guest runs. */
 export function loadGuestState(port: ProcessorPort, context: EntryContext): void {
   const { image } = context;
   loadSystem(port, context);
@@ -145,7 +145,6 @@ export function loadGuestState(port: ProcessorPort, context: EntryContext): void
       nmiBlocked: (blocking & INTERRUPTIBILITY.NMI) !== 0,
     },
   });
-  port.invalidate();
 }
 
 const RATE = 2 ** TIMER_SHIFT;
