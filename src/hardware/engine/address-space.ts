@@ -138,6 +138,11 @@ export class AddressSpace {
     return this.#bus.load(physical);
   }
 
+  /** The dwords from there on, all of one page. */
+  readPhysicalWords(physical: number, words: Uint32Array): void {
+    this.#bus.loadWords(physical, words);
+  }
+
   writePhysical(physical: number, value: number): void {
     this.#bus.store(physical, 4, value);
   }

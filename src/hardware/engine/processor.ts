@@ -416,6 +416,10 @@ export class Processor implements ProcessorPort {
     return this.#space.readPhysical(physical) >>> 0;
   }
 
+  readPhysicalWords(physical: number, words: Uint32Array): void {
+    this.#space.readPhysicalWords(physical, words);
+  }
+
   writePhysical(physical: number, value: number): void {
     this.#space.writePhysical(physical, value);
   }
