@@ -98,8 +98,10 @@ export class PresentMode {
       this.#i32[STACK_MASK >> 2] = stackMask(segments.ss);
       this.#i32[CODE_LIMIT >> 2] = mode.csLimit;
     }
-    if (this.#mayRepeat(mode)) this.ways.arrive(segments, mode, user);
-    else this.ways.nowhere();
+    if (this.#mayRepeat(mode)) {
+      this.ways.use(system);
+      this.ways.arrive(segments, mode, user);
+    } else this.ways.nowhere();
     this.#place = this.ways.place;
     return mode;
   }

@@ -46,7 +46,7 @@ import { PresentMode } from "./present-mode.js";
 import { RegisterFile, SAVED_WORDS } from "./register-file.js";
 import { SystemRegisters } from "./system-registers.js";
 import { WaitingEvents } from "./waiting-events.js";
-import { sameTables, type Ways } from "./ways.js";
+import type { Ways } from "./ways.js";
 
 export class Processor implements ProcessorPort {
   readonly registers: RegisterFile;
@@ -121,8 +121,7 @@ export class Processor implements ProcessorPort {
   openCpu(cpu: CpuState): void {
     if (this.#system.value !== cpu.system || ((cpu.eflags ^ this.registers.eflags) & (FLAG.VM | FLAG.AC)) !== 0)
       this.present.forget();
-    if (sameTables(this.#system.live, cpu.system)) this.#ways.abandon();
-    else this.#ways.forget();
+    this.#ways.abandon();
     this.#system.open(cpu.system);
     this.registers.load(cpu);
     this.registers.wideChanges = isLong(cpu.system);
@@ -370,7 +369,7 @@ export class Processor implements ProcessorPort {
     }
     // No way depends on where pages are.
     if ("virtualization" in change || (change.cr3 === undefined && change.cr2 === undefined)) {
-      this.#ways.forget();
+      this.#ways.nowhere();
       this.present.forget();
     }
     if (change.debug && anyBreakpoint(this.#system.live)) this.attention ??= LOOK_AROUND;
