@@ -188,10 +188,10 @@ export class PageTables {
     return this.#bus.onBus(physical);
   }
 
-  /** The same of what is looked at beside the program, which raises nothing. */
+  /** The same of what is looked at beside the program, which raises nothing and marks nothing as accessed. */
   lookedAt(linear: number, user: boolean): number {
     this.#setAccess(linear, false, user, false);
-    const { physical } = this.#walk(linear, true);
+    const { physical } = this.#walk(linear, false);
     return physical < 0 ? -1 : this.#bus.onBus(physical);
   }
 
