@@ -396,7 +396,7 @@ export class Engine {
         return space.seal();
       },
       set memory(memory) {
-        space.open(memory, size, rom, true);
+        space.open(memory, size, rom);
       },
     };
   }
