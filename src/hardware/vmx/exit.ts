@@ -3,7 +3,7 @@
  * Spec: SDM Vol. 3C, "VM Exits".
  */
 import type { DeliveredEvent, ExitCause } from "../cpu/guest-operation.js";
-import type { ProcessorPort } from "../cpu/processor.js";
+import { type ProcessorPort, VECTOR } from "../cpu/processor.js";
 import { isLong } from "../cpu/state.js";
 import { EXIT, has, PIN } from "./controls.js";
 import { INTERRUPTION, informationOf } from "./events.js";
@@ -11,10 +11,15 @@ import { informationFor } from "./exit-information.js";
 import { saveGuestState } from "./guest-state.js";
 import { ABORT, abort, loadHostState } from "./host-state.js";
 import { storeMsrs } from "./msr-areas.js";
+import { settleGuest } from "./settled-guest.js";
 import type { VmxGuest, VmxState } from "./state.js";
 import { physicalOf, readImage, readWord, wordOf, writeAddress, writeField, writeWord } from "./vmcs.js";
 
-/** The event that was on its way; a triple fault ends that. */
+/** What ends the delivery of an event instead of interrupting it. */
+const endsDelivery = (cause: ExitCause): boolean =>
+  cause.kind === "triple-fault" || (cause.kind === "exception" && cause.event.vector === VECTOR.DF);
+
+/** The event that was on its way. */
 function recordVectoring(port: ProcessorPort, vmcs: number, vectoring: DeliveredEvent | undefined): void {
   writeWord(port, vmcs, "IDT-vectoring information field", vectoring === undefined ? 0 : informationOf(vectoring));
   if (vectoring?.errorCode !== undefined) writeWord(port, vmcs, "IDT-vectoring error code", vectoring.errorCode);
@@ -34,7 +39,7 @@ function record(
   writeField(port, vmcs, "Exit qualification", BigInt.asUintN(64, told.qualification ?? 0n));
   writeWord(port, vmcs, "VM-exit interruption information", told.interruption ?? 0);
   if (told.errorCode !== undefined) writeWord(port, vmcs, "VM-exit interruption error code", told.errorCode);
-  recordVectoring(port, vmcs, cause.kind === "triple-fault" ? undefined : vectoring);
+  recordVectoring(port, vmcs, endsDelivery(cause) ? undefined : vectoring);
   const bytes = cause.kind === "exception" ? (cause.event.length ?? vectoring?.length) : vectoring?.length;
   writeWord(port, vmcs, "VM-exit instruction length", bytes ?? length);
   if (told.instruction !== undefined) writeWord(port, vmcs, "VM-exit instruction information", told.instruction);
@@ -65,6 +70,7 @@ export function leaveGuest(
   const { current, guest } = state;
   if (current === undefined || guest === undefined) throw new TypeError("there is no guest to leave");
   record(port, current, guest, cause, vectoring, length);
+  settleGuest(port, cause, vectoring);
   saveGuestState(port, current, readWord(port, current, "VM-exit controls"), guest, rip);
   const nmiBlocked = blocksNmis(port, guest, cause);
   if (cause.kind === "nmi") port.setBetween({ pending: { ...port.between.pending, nmi: false } });
