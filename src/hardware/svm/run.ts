@@ -54,7 +54,6 @@ export function readControls(port: ProcessorPort, vmcb: number): SvmGuest {
     virtualInterrupt: interruptControls(port, vmcb),
     hostInterrupts: masking ? (port.getEflags() & FLAG.IF) !== 0 : undefined,
     nested: nestedControls(port, vmcb),
-    shadow: readNumber(port, vmcb, "INTERRUPT_SHADOW") !== 0,
   });
 }
 
@@ -98,7 +97,7 @@ export function run(port: ProcessorPort, vmcb: number): void {
   if (nested) loadPat(port, vmcb);
   port.setBetween({
     halted: false,
-    shadow: guest.shadow ? "sti" : "none",
+    shadow: readNumber(port, vmcb, "INTERRUPT_SHADOW") !== 0 ? "sti" : "none",
     pending: { ...port.between.pending, debug: 0 },
   });
   try {
