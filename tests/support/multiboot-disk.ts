@@ -10,8 +10,10 @@ const COUNT_OFFSET = 508;
 export const CYLINDERS = 2;
 const SECTORS = CYLINDERS * 16 * 63;
 
-export function multibootDisk(image: string): Uint8Array {
-  const kernel = readFileSync(join(images, image));
+export const multibootDisk = (image: string): Uint8Array => multibootDiskOf(readFileSync(join(images, image)));
+
+/** The same of an ELF image that is in no file. */
+export function multibootDiskOf(kernel: Uint8Array): Uint8Array {
   const disk = new Uint8Array(SECTORS * SECTOR);
   disk.set(readFileSync(join(images, "boot-sector.bin")));
   new DataView(disk.buffer).setUint16(COUNT_OFFSET, Math.ceil(kernel.length / SECTOR), true);
