@@ -54,6 +54,14 @@ export { diff } from "./hardware/diff.js";
 export type { DiskImage } from "./hardware/disk.js";
 export type { Watchpoint } from "./hardware/engine/stops.js";
 export type { DescriptorEntry, DescriptorKind, DescriptorTableName } from "./hardware/inspect/descriptor.js";
+export {
+  type DiskMap,
+  type DiskMapOptions,
+  type DiskRange,
+  diskMap,
+  type SectorState,
+} from "./hardware/inspect/disk-map.js";
+export { type DiskTransfer, diskTransfers } from "./hardware/inspect/disk-transfers.js";
 export type { SelectorErrorCode } from "./hardware/inspect/error-code.js";
 export type { DeliveredException, MetFault } from "./hardware/inspect/exception.js";
 export type { ExplainedOperand, Explanation } from "./hardware/inspect/explain.js";

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { bootDisk, guest, Machine } from "../src/index.js";
+import { bootDisk, diskMap, diskTransfers, guest, Machine } from "../src/index.js";
 import { images } from "./support/guests.js";
 import { peer } from "./support/peers.js";
 import { runProcessToFile } from "./support/processes.js";
@@ -51,6 +51,25 @@ describe("the installer", () => {
     const alone = Machine.boot({ disks: [end.disks[1]!.read(0, SIZE)], memory: "16M" }).run({ maxInstructions: LIMIT });
     expect(alone.serial).toBe(expected("kernel-disk"));
     expect(alone.stop).toMatchObject(isGood);
+  });
+
+  it("writes the kernel from the first disk, in order, and the boot sector last, as the disk map shows", () => {
+    const start = Machine.boot({ disks: [first, empty], memory: "16M" });
+    const end = start.run({ maxInstructions: LIMIT, observe: ["port"] });
+    const alone = Machine.boot({ disks: [end.disks[1]!.read(0, SIZE)], memory: "16M" }).run({ maxInstructions: LIMIT });
+    const { ranges } = diskMap(start.disks[1]!, end.disks[1]!, {
+      now: alone.disks[0]!,
+      transfers: diskTransfers(end.events),
+      drive: 1,
+      source: end.disks[0]!,
+    });
+    const count = Math.ceil(kernel.length / 512);
+    const from = 2 + Math.ceil(guest("installer").length / 512);
+    expect(ranges.filter(({ state }) => state !== "never written")).toEqual([
+      { first: 0, count: 1, state: "boot sector", order: count + 1 },
+      { first: 1, count, state: "kernel", order: 1, from },
+      { first: 1024, count: 4, state: "changed since" },
+    ]);
   });
 
   it("writes the same disk in QEMU, and there that disk starts alone, too", async (context) => {
