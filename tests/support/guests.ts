@@ -67,6 +67,8 @@ export const guests: readonly Guest[] = [
   { name: "sensitive", image: "sensitive.elf", status: GOOD, qemu: "debug-exit" },
   { name: "vmx-hypervisor-none", image: "vmx-hypervisor.elf", status: BAD, qemu: "debug-exit" },
   { name: "installer-none", image: "installer.elf", status: BAD, qemu: "debug-exit" },
+  { name: "attacker-none", image: "attacker.elf", status: BAD, qemu: "debug-exit" },
+  { name: "attacker-hypercalls", image: "attacker.elf", append: "hypercalls", status: GOOD, qemu: "debug-exit" },
   { name: "bench-loop", image: "bench-loop.elf", append: "rounds=3", status: GOOD, qemu: "debug-exit" },
   { name: "bench-sieve", image: "bench-sieve.elf", append: "rounds=1", status: GOOD, qemu: "debug-exit" },
   { name: "bench-fib", image: "bench-fib.elf", append: "rounds=1", status: GOOD, qemu: "debug-exit" },
