@@ -14,9 +14,9 @@ import { comparedX87Rows } from "./support/x87-cases.js";
 
 const source = path.join(packageRoot, "src");
 /** Lower ones never import higher ones. */
-const levels = ["state", "hardware", "systems", "gdb", "view", "notebook", "cli"];
+const levels = ["state", "hardware", "hypervisor", "systems", "gdb", "view", "notebook", "cli"];
 /** These run in a browser, too. */
-const browserLevels = ["state", "hardware", "systems", "gdb", "view"];
+const browserLevels = ["state", "hardware", "hypervisor", "systems", "gdb", "view"];
 
 /** Files of those levels that only Node runs, and why. */
 const nodeOnly: Readonly<Record<string, string>> = {

@@ -65,14 +65,23 @@ const asBytes = (text: string): string => String.fromCharCode(...new TextEncoder
 const latin1 = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0));
 
 let engine: Engine | undefined;
-/** The engine all machines share; made at the first step. */
-const sharedEngine = (): Engine => (engine ??= new Engine());
+/** The engine all machines share; made at the first step. For levels above that run machines in ways of their own. */
+export const sharedEngine = (): Engine => (engine ??= new Engine());
+
+/** For levels above, which make machines and take them apart: no part of the package's surface. */
+export let machineOf: (state: MachineState, stop?: Stop, events?: readonly MachineEvent[]) => Machine;
+export let stateOf: (machine: Machine) => MachineState;
 
 export class Machine {
   readonly #state: MachineState;
   readonly #stop: Stop | undefined;
   readonly #events: readonly MachineEvent[];
   #hash: string | undefined;
+
+  static {
+    machineOf = (state, stop, events) => new Machine(state, stop, events);
+    stateOf = (machine) => machine.#state;
+  }
 
   private constructor(state: MachineState, stop?: Stop, events: readonly MachineEvent[] = NO_EVENTS) {
     this.#state = state;

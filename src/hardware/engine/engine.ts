@@ -8,11 +8,12 @@ import { Fault, Unsupported, VECTOR } from "../cpu/processor.js";
 import { FLAG, noEvents } from "../cpu/state.js";
 import * as bus from "../devices/bus.js";
 import { textFrom } from "../devices/sent-text.js";
+import type { Disk } from "../disk.js";
 import { decode } from "../isa/decoder.js";
 import type { DecodedInstruction } from "../isa/instruction.js";
 import { type X86CodeMode, x86 } from "../isa/x86.js";
 import type { EventKind, MachineEvent, MachineState, RomRange, Stop } from "../state.js";
-import { HOST_CALL, type HostCalls, hostCallsOf, type Supervisors } from "../supervisors.js";
+import { HOST_CALL, type HostCalls, hostCallsOf, type Supervisors, sameEntries } from "../supervisors.js";
 import type { AddressSpace } from "./address-space.js";
 import { type Attention, LOOK_AROUND } from "./attention.js";
 import type { Blocks } from "./blocks.js";
@@ -29,6 +30,9 @@ import { Turns } from "./turns.js";
 const SLICE = 1_000_000;
 
 const NO_EVENTS: readonly MachineEvent[] = Object.freeze([]);
+const NO_DISKS: readonly Disk[] = Object.freeze([]);
+/** Of a supervisor that remembers nothing. */
+const NO_STATE: object = Object.freeze({});
 
 export interface EngineRunOptions {
   /** Steps at the most. */
@@ -39,6 +43,8 @@ export interface EngineRunOptions {
   readonly untilSerial?: string | undefined;
   /** The place in the output from which that text counts: where it ends now unless given. */
   readonly serialFrom?: number | undefined;
+  /** Stop once privileged software in TypeScript remembers what this is true of: asked whenever it remembers something else. */
+  readonly untilSupervisors?: ((supervisors: Supervisors) => boolean) | undefined;
   readonly observe?: ReadonlySet<EventKind> | undefined;
 }
 
@@ -62,6 +68,8 @@ export class Engine {
   #rom: readonly RomRange[] = [];
   #supervisors: Supervisors | undefined;
   #hostCalls: HostCalls = hostCallsOf(undefined);
+  /** The run looks at what supervisors remember whenever one of them has run. */
+  #tellsCalls = false;
   /** A run is under way: if it was left by an error, nothing remembered can be trusted. */
   #running = false;
   /** The last instruction that was executed in TypeScript. */
@@ -108,8 +116,8 @@ export class Engine {
     this.#space.open(state.memory, state.memorySize, state.rom, sameTables);
     this.#memorySize = state.memorySize;
     this.#rom = state.rom;
+    if (!sameEntries(this.#supervisors, state.supervisors)) this.#hostCalls = hostCallsOf(state.supervisors);
     this.#supervisors = state.supervisors;
-    this.#hostCalls = hostCallsOf(state.supervisors);
     this.#shutdown = state.shutdown;
     this.#value = state;
   }
@@ -151,7 +159,8 @@ export class Engine {
   // ---- running ----------------------------------------------------------------------------------------------------
 
   /** Runs the open value. */
-  run({ limit, stops = noStops, untilSerial, serialFrom, observe }: EngineRunOptions): EngineRunResult {
+  run(options: EngineRunOptions): EngineRunResult {
+    const { limit, stops = noStops, observe } = options;
     const processor = this.#processor;
     this.#running = true;
     processor.observe = observe;
@@ -166,7 +175,7 @@ export class Engine {
     processor.debugging.repeats = stops.watchpoints.length === 0;
     // One step ends by itself where it is to stop.
     if (limit > 1) this.#blocks.stopAt(stops);
-    const stop = this.#runUntil(processor.steps + limit, untilSerial, serialFrom);
+    const stop = this.#runUntil(processor.steps + limit, options);
     if (observe) {
       processor.debugging.notePrivilege();
       processor.debugging.watched();
@@ -178,8 +187,10 @@ export class Engine {
     return { stop, events };
   }
 
-  #runUntil(end: number, untilSerial: string | undefined, serialFrom: number | undefined): Stop {
+  #runUntil(end: number, { untilSerial, serialFrom, untilSupervisors }: EngineRunOptions): Stop {
     const processor = this.#processor;
+    let supervisors = this.#supervisors;
+    this.#tellsCalls = untilSupervisors !== undefined;
     const oneByOne = processor.observe?.has("instruction") ?? false;
     let seen = processor.devices.uart.output.length;
     const start = serialFrom ?? seen;
@@ -187,6 +198,10 @@ export class Engine {
       this.#begun = false;
       const stop = this.#advance(oneByOne ? 1 : end - processor.steps) ?? this.#arrival();
       if (stop) return stop;
+      if (untilSupervisors !== undefined && this.#supervisors !== supervisors) {
+        supervisors = this.#supervisors;
+        if (untilSupervisors(supervisors!)) return { reason: "until" };
+      }
       const { output } = processor.devices.uart;
       if (untilSerial !== undefined && output.length > seen) {
         // Only what is new, and as much before it as a text that ends in it may begin in.
@@ -563,22 +578,30 @@ export class Engine {
   #hostCall(): boolean {
     if (this.#hostCalls.size === 0) return false;
     const processor = this.#processor;
-    const handler = this.#hostCalls.get(this.#space.codeAddress(processor.linearEip));
-    if (handler === undefined) return false;
+    const call = this.#hostCalls.get(this.#space.codeAddress(processor.linearEip));
+    if (call === undefined) return false;
+    const before = this.#supervisors!;
+    const supervisor = before[call.supervisor]!;
+    const disks = processor.devicePort.disks ?? NO_DISKS;
+    const access = { state: supervisor.state ?? NO_STATE, disks };
     processor.nextEip = processor.eip + HOST_CALL.length;
     processor.repeating = false;
     processor.faultMet = false;
     processor.checkpoint();
     try {
-      handler(processor);
+      call.handler(processor, access);
     } catch (thrown) {
       processor.restore();
       this.#thrown(thrown, HOST_CALL.length);
       return true;
     }
+    if (access.state !== (supervisor.state ?? NO_STATE))
+      this.#supervisors = { ...before, [call.supervisor]: { ...supervisor, state: access.state } };
+    if (access.disks !== disks) processor.devicePort.disks = access.disks;
     this.#lastSystem = undefined;
     processor.left--;
     this.#begun = false;
+    if (this.#tellsCalls) processor.attention ??= LOOK_AROUND;
     if (this.#space.hit !== undefined) processor.attention ??= LOOK_AROUND;
     processor.eip = processor.nextEip;
     this.#deliverInjected();
