@@ -71,7 +71,7 @@ void attack_dma(void) {
     transfer(master, (u32)table, READ_DMA);
     transfer(master, *target & ~3u, READ_DMA);
   }
-  /* Two places, of which the first crosses the end of memory. */
+  /* Two places: the last bytes of memory, and some behind it. */
   table[0] = memory_end - 256;
   table[1] = 256;
   table[2] = memory_end + 0x1000;
