@@ -141,8 +141,15 @@ describe("bootDisk", () => {
       () => bootDisk(Uint8Array.from({ ...kernel, length: 500_000 })),
       "500000 bytes",
     ],
+    ["a command line that is too long", () => bootDisk(kernel, { append: "x".repeat(128) }), "has room for 127"],
     ["too few sectors", () => bootDisk(kernel, { sectors: 3 }), "3 sectors are too few"],
   ])("refuses %s", (_, make, message) => {
     expect(make).toThrow(message);
+  });
+
+  it("hands over a command line", () => {
+    const disk = bootDisk(guest("attacker"), { append: "hypercalls seed=2" });
+    const end = Machine.boot({ disks: [disk], memory: "16M" }).run({ maxInstructions: LIMIT });
+    expect(end.serial).toBe("attack hypercalls: begins\nattack hypercalls: faults 900\n");
   });
 });

@@ -116,6 +116,8 @@ static void swallow(const struct probe *probe, u32 ring) {
 u32 guest_main(u32 magic, const struct multiboot_info *info) {
   (void)magic;
   (void)info;
+  /* Caching is on behind some boot loaders and off behind others. */
+  __asm__ volatile("movl %%cr0, %%eax\n\tandl $0x9fffffff, %%eax\n\tmovl %%eax, %%cr0" : : : "eax", "cc");
   serial_start();
   interrupts_start();
   for (u32 vector = 0; vector < 20; vector++)

@@ -7,5 +7,5 @@ import { images } from "./guests.js";
 /** In all: whole cylinders of 16 heads and 63 sectors, as Bochs wants it. */
 export const CYLINDERS = 2;
 
-export const multibootDisk = (image: string): Uint8Array =>
-  bootDisk(readFileSync(join(images, image)), { sectors: CYLINDERS * 16 * 63 });
+export const multibootDisk = (image: string, append = ""): Uint8Array =>
+  bootDisk(readFileSync(join(images, image)), { append, sectors: CYLINDERS * 16 * 63 });
