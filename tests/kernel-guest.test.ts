@@ -58,7 +58,7 @@ it("the kernel leaves the same memory and registers on another machine and anoth
     createHash("sha256").update(machine.memory.read(0x100000, 0x300000)).digest("hex"),
   ];
   const usual = content(end({}));
-  for (const options of [{ machine: "pc" }, { cpu: "nehalem" }, { cpu: "phenom", machine: "pc" }] as const) {
+  for (const options of [{ machine: "pc" }, { model: "nehalem" }, { model: "phenom", machine: "pc" }] as const) {
     expect(content(end(options))).toEqual(usual);
   }
 });

@@ -1,4 +1,4 @@
-/** Instructions of a guest that show the ring they run in or the processor's model, found in its text. */
+/** The instructions of a guest's image that tell the ring it runs in, or the processor's model: those a monitor cannot hide from. */
 import { Code, Decoder, DecoderOptions, Mnemonic, OpKind, Register } from "iced-x86";
 
 /** What the sections say that are for code. */
