@@ -92,6 +92,14 @@ export { diff } from "./hardware/diff.js";
 export type { DiskImage } from "./hardware/disk.js";
 export type { Watchpoint } from "./hardware/engine/stops.js";
 export type { DescriptorEntry, DescriptorKind, DescriptorTableName } from "./hardware/inspect/descriptor.js";
+export {
+  type DiskMap,
+  type DiskMapOptions,
+  type DiskRange,
+  diskMap,
+  type SectorState,
+} from "./hardware/inspect/disk-map.js";
+export { type DiskTransfer, diskTransfers } from "./hardware/inspect/disk-transfers.js";
 export type { SelectorErrorCode } from "./hardware/inspect/error-code.js";
 export type { DeliveredException, MetFault } from "./hardware/inspect/exception.js";
 export type { ExplainedOperand, Explanation } from "./hardware/inspect/explain.js";
@@ -152,6 +160,7 @@ export type { PlainData } from "./state/plain-data.js";
 export type { OnProgress, Progress } from "./state/progress.js";
 export type { Steppable } from "./state/steppable.js";
 export { type Change, type FindOptions, type LastChangeOptions, type MoveOptions, Timeline } from "./state/timeline.js";
+export { type BootDiskOptions, bootDisk } from "./systems/boot-disk.js";
 export { type BootSample, type BuiltBoot, builtState, builtStateBoot } from "./systems/built-state.js";
 export { guest } from "./systems/packaged-guest.js";
 export { DISPLAY, type Display, type Displayable, type MimeBundle } from "./view/display.js";

@@ -153,7 +153,7 @@ describe("guests of VT-x", () => {
   it("are entered and left in Bochs so, too, and with the same state", async (context) => {
     const cells = vmxCells.filter(({ differs }) => differs?.["all"] === undefined);
     const { elf, end } = vmxImage(cells);
-    const text = await bochsOutputOf(peer(context, "bochs"), elf, end, "corei7_haswell_4770", 1_000_000);
+    const text = await bochsOutputOf(peer(context, "bochs"), elf, end, "corei7_haswell_4770", { perSecond: 1_000_000 });
     const theirs = text.trim().split("\n").map(readLine);
     const ours = here(cells);
     const expected = linesOf(cells);
