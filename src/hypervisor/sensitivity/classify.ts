@@ -32,6 +32,8 @@ export interface Finding<T extends Trial = Trial> {
   readonly property: Property;
   /** The state, or the two of them. */
   readonly trials: readonly T[];
+  /** Names of what changed of the monitor's, or of what differs for the guest. Empty if the difference is a trap. */
+  readonly differs: readonly string[];
 }
 
 export interface Findings<T extends Trial = Trial> {
@@ -51,7 +53,7 @@ const isMemoryTrap = ({ outcome }: Trial): boolean => outcome.trap?.vector === P
 const traps = ({ outcome }: Trial): boolean => outcome.trap !== undefined;
 
 /** Names of what differs for the guest between two executions from states that were the same to it. */
-export function guestDifferences(a: Outcome, b: Outcome): readonly string[] {
+function guestDifferences(a: Outcome, b: Outcome): readonly string[] {
   const values = (outcome: Outcome) => new Map(outcome.guest.map(({ name, after }) => [name, after]));
   const [inA, inB] = [values(a), values(b)];
   return [...new Set([...inA.keys(), ...inB.keys()])].filter((name) => inA.get(name) !== inB.get(name));
@@ -75,6 +77,12 @@ function ofPair<T extends Trial>(a: T, b: T): Property | undefined {
   return sameForGuest(a, b) ? undefined : "depends on mode";
 }
 
+/** What a finding is about. */
+function differing([a, b]: readonly Trial[]): readonly string[] {
+  if (b === undefined) return a!.outcome.monitor.map(({ name }) => name);
+  return traps(a!) || traps(b) ? [] : guestDifferences(a!.outcome, b.outcome);
+}
+
 const changes = (trial: Trial): boolean => !traps(trial) && trial.outcome.monitor.length > 0;
 
 /**
@@ -89,7 +97,7 @@ export function classify<T extends Trial>(trials: readonly (readonly T[])[]): Fi
   const found = new Map<string, Finding<T>>();
   const note = (property: Property, ...of: readonly T[]): void => {
     const key = `${property} ${of.map(({ mode }) => mode).join()}`;
-    if (!found.has(key)) found.set(key, { property, trials: of });
+    if (!found.has(key)) found.set(key, Object.freeze({ property, trials: Object.freeze(of), differs: differing(of) }));
   };
   let supervisorOnly = false;
   let userToo = false;

@@ -36,7 +36,7 @@ export const SELECTORS = {
   otherUserData: 0x43,
   /** Code of ring 0 that any ring may jump to, and stays in its ring. */
   conforming: 0x4b,
-  /** There in one location, absent in the other. */
+  /** Data of ring 3 in one location, nothing in the other. */
   sometimes: 0x53,
   monitorCode: 0x58,
   monitorData: 0x60,

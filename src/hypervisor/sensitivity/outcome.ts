@@ -5,6 +5,7 @@
  * bytes of its window. Everything else is the monitor's, but for time, counts and where the random numbers stand; and for
  * the selectors x87 instructions leave in FCS and FDS, which decide nothing (reading them is another matter).
  */
+import { FLAG } from "../../hardware/cpu/state.js";
 import type { MetFault } from "../../hardware/inspect/exception.js";
 import { Machine, type MachineDifference } from "../../hardware/machine.js";
 import { GUEST_FRAMES, WINDOW, WINDOW_BYTES } from "./layout.js";
@@ -26,18 +27,26 @@ export interface Outcome {
   readonly monitor: readonly Effect[];
 }
 
-/** CF PF AF ZF SF TF DF OF NT AC ID. */
-const GUEST_FLAGS = 0x24_4dd5;
+const { CF, PF, AF, ZF, SF, TF, DF, OF, NT, AC, ID, IF, IOPL, RF, VM, VIF, VIP } = FLAG;
+const GUEST_FLAGS = CF | PF | AF | ZF | SF | TF | DF | OF | NT | AC | ID;
+const MONITOR_FLAGS = IF | IOPL | RF | VM | VIF | VIP;
 const guestParts = /^cpu\.(e[a-ds][xpi]|eip|wide|floating)/;
 const nobodysParts = /^(steps|ticks|counts|cpu\.system\.random)\b|^cpu\.floating\.(instruction|data)Selector$/;
 
-const hexadecimal = (_key: string, value: unknown): unknown => {
-  if (typeof value === "bigint") return `0x${value.toString(16)}`;
-  if (typeof value !== "number") return value;
-  // Registers are signed words, addresses of 64-bit code may be more.
-  return `0x${(value < 0 && value >= -0x8000_0000 ? value >>> 0 : value).toString(16)}`;
-};
-const textOf = (value: unknown): string => (JSON.stringify(value, hexadecimal) ?? "absent").replaceAll('"', "");
+/** Registers are signed words; addresses of 64-bit code may be more. */
+function numberText(value: number | bigint): string {
+  const isWord = typeof value === "number" && value < 0 && value >= -0x8000_0000;
+  return `0x${(isWord ? value >>> 0 : value).toString(16)}`;
+}
+
+const textOfPart = (_key: string, value: unknown): unknown =>
+  typeof value === "number" || typeof value === "bigint" ? numberText(value) : value;
+
+function textOf(value: unknown): string {
+  if (typeof value === "number" || typeof value === "bigint") return numberText(value);
+  if (typeof value === "string") return value;
+  return (JSON.stringify(value, textOfPart) ?? "absent").replaceAll('"', "");
+}
 const hexOf = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
 
 function flagEffects(before: number, after: number): { guest: Effect[]; monitor: Effect[] } {
@@ -45,7 +54,7 @@ function flagEffects(before: number, after: number): { guest: Effect[]; monitor:
     ((before ^ after) & mask) === 0
       ? []
       : [{ name: "cpu.eflags", before: textOf(before & mask), after: textOf(after & mask) }];
-  return { guest: part(GUEST_FLAGS), monitor: part(~GUEST_FLAGS) };
+  return { guest: part(GUEST_FLAGS), monitor: part(MONITOR_FLAGS) };
 }
 
 const inWindow = (address: number, location: Location): boolean =>

@@ -26,7 +26,10 @@ export interface SensitivityOptions {
 }
 
 /** An instruction form, its class, and the states that show it. */
-export interface FormReport extends Findings<MachineTrial>, Omit<InstructionForm, "encodings"> {}
+export interface FormReport extends Findings<MachineTrial>, Omit<InstructionForm, "encodings"> {
+  /** All that was tried: for each choice of operands a trial in each of the four worlds, in their order. */
+  readonly trials: readonly (readonly MachineTrial[])[];
+}
 
 /** All forms of a mnemonic. */
 export interface MnemonicReport {
@@ -118,7 +121,7 @@ export function sensitivity(options: SensitivityOptions = {}): SensitivityReport
   const { worlds, forms: tried } = tryAll(asked);
   const forms = tried.map(
     ({ form: { encodings: _encodings, ...form }, trials }): FormReport =>
-      Object.freeze({ ...form, ...classify(trials) }),
+      Object.freeze({ ...form, ...classify(trials), trials }),
   );
   const names = [...new Set(forms.map(({ mnemonic }) => mnemonic))].sort();
   const mnemonics = names.map((name) =>

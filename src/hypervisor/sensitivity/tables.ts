@@ -25,7 +25,6 @@ const CODE = 0x9b;
 const DATA = 0x93;
 const CONFORMING = 0x9f;
 const RING_3 = 0x60;
-const PRESENT = 0x80;
 const TSS = 0x89;
 const LDT = 0x82;
 const CALL_GATE = 0xec;
@@ -75,7 +74,7 @@ export function descriptorTables(address: number, handler: number, location: Loc
     guest(data, DATA | RING_3, "data");
   }
   guest(SELECTORS.conforming, CONFORMING, "code");
-  guest(SELECTORS.sometimes, (DATA | RING_3) & ~(location === 1 ? PRESENT : 0), "data");
+  if (location === 0) guest(SELECTORS.sometimes, DATA | RING_3, "data");
   put(SELECTORS.monitorCode, descriptor(0, 0xf_ffff, CODE, flags.code));
   put(SELECTORS.monitorData, descriptor(0, 0xf_ffff, DATA, flags.data));
   put(SELECTORS.callGate & ~7, gate(handler, CALL_GATE));

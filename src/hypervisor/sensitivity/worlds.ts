@@ -41,10 +41,11 @@ import {
   TABLES,
 } from "./tables.js";
 
-export type Mode = "supervisor" | "user";
+/** One of the four states that instructions are tried in. */
 export interface WorldName {
-  readonly mode: Mode;
-  readonly location: Location;
+  /** CPL 0 or CPL 3. */
+  readonly mode: "supervisor" | "user";
+  readonly location: 0 | 1;
 }
 export interface WorldOptions {
   readonly model: ModelName;
