@@ -19,8 +19,8 @@ export const TARGET = STACK + 0x30;
 /** String instructions write here, and XLAT reads. */
 export const STRINGS = WINDOW + 0x1_f800;
 
-/** An I/O port that only keeps what is written (the POST code), and the vector of a gate that a program may use. */
-export const PORT_AND_VECTOR = 0x80;
+/** An I/O port that keeps what is written (the mask of the interrupt controller), and the vector of a gate that is open. */
+export const PORT_AND_VECTOR = 0x21;
 /** IA32_TIME_STAMP_COUNTER: every processor that has RDMSR has it. */
 export const MSR = 0x10;
 

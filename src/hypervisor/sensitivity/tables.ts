@@ -9,6 +9,7 @@ import {
   MEMORY_BYTES,
   MONITOR_STACK,
   PAGE_TABLES,
+  PORT_AND_VECTOR,
   SELECTORS,
   WINDOW,
   WINDOW_BYTES,
@@ -31,8 +32,8 @@ const CALL_GATE = 0xec;
 const GATE_FOR_RING_0 = 0x8e;
 const GATE_FOR_RING_3 = 0xee;
 /** Vectors whose gates a program may use: INT3, INTO, and a system call. */
-const OPEN_VECTORS = [3, 4, 0x80];
-const VECTORS = 0x81;
+const OPEN_VECTORS = [3, 4, PORT_AND_VECTOR];
+const VECTORS = 0x40;
 const TASK_BYTES = 0x68;
 
 function descriptor(base: number, limit: number, access: number, flags: number): readonly [number, number] {

@@ -69,6 +69,8 @@ const IF = 0x200;
 const DEFINED = 2;
 /** CF, PF, AF, ZF, SF, OF. */
 const STATUS_FLAGS = 0x8d5;
+/** No line that anything asks with is let through. */
+const interruptMasks = [0xff, 0x7f] as const;
 /** Where the monitor's tables are behind its code, by location. */
 const TABLES_AT = [0x2000, 0x4000] as const;
 
@@ -161,8 +163,9 @@ function monitorText(options: WorldOptions, name: WorldName): string {
         lidt [idtr]
         jmp ${SELECTORS.monitorCode}:there
         bits ${bits}
-there:  mov eax, ${location + 1}
+there:  mov al, ${interruptMasks[location]}
         out ${PORT_AND_VECTOR}, al
+        mov eax, ${location + 1}
         ${bits === 64 ? "mov dr0, rax" : "mov dr0, eax"}
         ${includes(model, "VMX") ? "vmxon [region]" : ""}
         mov ax, ${table}
