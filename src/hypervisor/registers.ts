@@ -52,6 +52,6 @@ export function savedFloating(floating: FloatingRegisters): FloatingState {
 
 export function loadFloating(floating: FloatingRegisters, state: FloatingState): void {
   for (const name of floatingWords) floating[name] = state[name];
-  state.registers.forEach((bits, number) => floating.setRegister(number, bits));
-  state.xmm.forEach((bits, number) => floating.setXmm(number, bits));
+  for (const [number, bits] of state.registers.entries()) floating.setRegister(number, bits);
+  for (const [number, bits] of state.xmm.entries()) floating.setXmm(number, bits);
 }

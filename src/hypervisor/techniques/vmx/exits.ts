@@ -5,22 +5,22 @@
 
 import type { AccessSize } from "../../../hardware/cpu/processor.js";
 import { vectorNames } from "../../../hardware/cpu/processor.js";
+import { entryContext } from "../../../hardware/vmx/check-context.js";
+import { firstFailed } from "../../../hardware/vmx/entry-checks.js";
 import { INTERRUPTION } from "../../../hardware/vmx/events.js";
 import { ENTRY_FAILURE, exitReasons, REASON } from "../../../hardware/vmx/exit-reasons.js";
 import { countStep, halt, stop } from "../../control.js";
-import { emulated } from "../../emulate.js";
 import type { Host } from "../../host.js";
-import { noted } from "../../ledger.js";
-import { readCpu, writeCpu } from "./state-access.js";
+import {
+  type Answer,
+  type Answered,
+  countException,
+  emulate as emulateBy,
+  note,
+  type VirtualAccess,
+} from "../emulation.js";
+import { ownOf, readCpu, readWhole, writeCpu, writeWhole } from "./state-access.js";
 import { readQuad, readWord, write } from "./vmcs.js";
-
-/** What was done about an exit. */
-interface Answer {
-  readonly effect: string;
-  readonly instruction?: string;
-}
-
-type Answered = (host: Host, number: number) => Answer;
 
 const RAX = 0;
 const BLOCKED = 3;
@@ -43,39 +43,11 @@ export function inject(host: Host, number: number, vector: number, errorCode: nu
   const withCode = errorCode === undefined ? 0 : ERROR_CODE;
   write(host.port, "VM-entry interruption-information field", (VALID | type | withCode | vector) >>> 0);
   if (errorCode !== undefined) write(host.port, "VM-entry exception error code", errorCode);
-  countStep(host, number);
-  const { counts } = host.vm(number);
-  host.change(number, { counts: { ...counts, exceptions: counts.exceptions + 1 } });
+  countException(host, number);
 }
 
-/** The instruction is executed on the virtual processor, by its own row of the instruction table. */
-function emulate(host: Host, number: number): Answer {
-  const before = readCpu(host, number);
-  const { outcome, cpu, instruction } = emulated(host, number, before);
-  switch (outcome.kind) {
-    case "done":
-    case "repeats":
-      writeCpu(host, number, cpu);
-      host.change(number, { steps: host.vm(number).steps + 1 });
-      return { effect: "emulated", instruction };
-    case "fault": {
-      const { vector, errorCode } = outcome.fault;
-      if (cpu.system.cr2 !== before.system.cr2)
-        writeCpu(host, number, { ...before, system: { ...before.system, cr2: cpu.system.cr2 } });
-      inject(host, number, vector, errorCode);
-      return { effect: `${vectorNames[vector]} injected`, instruction };
-    }
-    case "triple-fault":
-      stop(host, number, { reason: "triple-fault" });
-      return { effect: "stopped", instruction };
-    case "unsupported":
-      stop(host, number, { reason: "unsupported", detail: outcome.detail });
-      return { effect: "stopped", instruction };
-    case "not-here":
-      stop(host, number, { reason: "unsupported", detail: `${instruction} cannot be emulated yet` });
-      return { effect: "stopped", instruction };
-  }
-}
+const access: VirtualAccess = { read: readCpu, write: writeCpu, readWhole, writeWhole, inject };
+const emulate: Answered = (host, number) => emulateBy(host, number, access);
 
 /** IN and OUT without strings need nothing but the qualification. */
 function portAccess(host: Host, number: number): Answer {
@@ -164,6 +136,14 @@ const answers: Readonly<Record<number, Answered>> = {
   ),
 };
 
+/** What is said of an exit that has no answer; of an entry that failed, the check that did. */
+function unanswered(host: Host, number: number, told: number, name: string): string {
+  const qualification = readQuad(host.port, "Exit qualification").toString(16);
+  const failed =
+    (told & ENTRY_FAILURE) !== 0 ? firstFailed("guest", entryContext(host.port, ownOf(host, number).vmcs)) : undefined;
+  return `VM exit "${name}" (0x${told.toString(16)}, qualification 0x${qualification})${failed === undefined ? "" : `: ${failed.sentence}`}`;
+}
+
 /** Answers the exit that the current VMCS tells of, and writes it into the VM's ledger. */
 export function answer(host: Host, number: number): void {
   const told = readWord(host.port, "Exit reason");
@@ -172,13 +152,8 @@ export function answer(host: Host, number: number): void {
   const answered = (told & ENTRY_FAILURE) === 0 ? answers[reason] : undefined;
   let what: Answer;
   if (answered === undefined) {
-    const qualification = readQuad(host.port, "Exit qualification").toString(16);
-    stop(host, number, {
-      reason: "unsupported",
-      detail: `VM exit "${name}" (0x${told.toString(16)}, qualification 0x${qualification})`,
-    });
+    stop(host, number, { reason: "unsupported", detail: unanswered(host, number, told, name) });
     what = { effect: "stopped" };
   } else what = answered(host, number);
-  const { ledger } = host.vm(number);
-  host.change(number, { ledger: noted(ledger, { reason: name, number: reason, ...what }) });
+  note(host, number, name, reason, what);
 }
