@@ -28,7 +28,7 @@ export type Property =
   /** In two locations the same mode gets different results. */
   | "depends on location";
 
-export interface Finding<T extends Trial = Trial> {
+export interface Finding<T = Trial> {
   readonly property: Property;
   /** The state, or the two of them. */
   readonly trials: readonly T[];
@@ -36,7 +36,7 @@ export interface Finding<T extends Trial = Trial> {
   readonly differs: readonly string[];
 }
 
-export interface Findings<T extends Trial = Trial> {
+export interface Findings<T = Trial> {
   readonly class: InstructionClass;
   /** Control-sensitive or behaviour-sensitive, in whatever mode. A privileged instruction is sensitive unless it does nothing. */
   readonly sensitive: boolean;

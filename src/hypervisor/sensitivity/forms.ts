@@ -1,6 +1,5 @@
 /** Every instruction form of a processor model: each row of the instruction table with its sizes and kinds of operands. */
 import { includes, type ModelName, models } from "../../hardware/cpu/model.js";
-import type { OperandSize } from "../../hardware/isa/code.js";
 import { disassemble } from "../../hardware/isa/disassembler.js";
 import { type InstructionGroup, operandSizes, type Row } from "../../hardware/isa/instruction.js";
 import { rows } from "../../hardware/isa/table/index.js";
@@ -16,7 +15,7 @@ export interface InstructionForm {
   /** The instruction that stands for the form: "smsw eax". */
   readonly text: string;
   /** Operand size in bits. */
-  readonly size: OperandSize;
+  readonly size: 8 | 16 | 32 | 64;
   /** Its bytes; more than once where a far pointer is part of the instruction, with a selector each. */
   readonly encodings: readonly Uint8Array[];
   /** Section of the manual that describes it. */
