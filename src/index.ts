@@ -152,6 +152,19 @@ export {
 } from "./hardware/toy/machine.js";
 export type { ToyRegisterName, ToyStop } from "./hardware/toy/state.js";
 export type { VmxGuest, VmxState } from "./hardware/vmx/state.js";
+export type { Finding, Findings, InstructionClass, Property, Trial } from "./hypervisor/sensitivity/classify.js";
+export type { InstructionForm } from "./hypervisor/sensitivity/forms.js";
+export type { Effect, Outcome } from "./hypervisor/sensitivity/outcome.js";
+export {
+  type FormReport,
+  type MnemonicReport,
+  type SensitivityOptions,
+  type SensitivityReport,
+  sensitivity,
+  type TheoremReport,
+} from "./hypervisor/sensitivity/report.js";
+export type { MachineTrial } from "./hypervisor/sensitivity/trials.js";
+export type { World, WorldName } from "./hypervisor/sensitivity/worlds.js";
 export { type ProgressBar, type ProgressOptions, type ProgressWord, progress } from "./notebook/progress/progress.js";
 export type { BytesDifference, StateDifference } from "./state/diff.js";
 export { type Divergence, type DivergenceOptions, firstDivergence } from "./state/divergence.js";
