@@ -5,6 +5,7 @@ export type { DiskChoice } from "./hardware/boot/disks.js";
 export type { BootModule } from "./hardware/boot/multiboot-info.js";
 export type { BootOptions, CreateOptions } from "./hardware/boot/start.js";
 export type { FloatingState } from "./hardware/cpu/floating.js";
+export type { DeliveredEvent } from "./hardware/cpu/guest-operation.js";
 export { type ModelName, modelNames } from "./hardware/cpu/model.js";
 export type { PageTableEntry, PageTableName, PageWalk } from "./hardware/cpu/page-walk.js";
 export type { RuleName } from "./hardware/cpu/rules.js";
@@ -91,7 +92,7 @@ export {
   type WalkAccess,
 } from "./hardware/machine.js";
 export type { BytesReader, DiskDifference, DiskReader, MemoryReader } from "./hardware/machine-content.js";
-export type { EventKind, MachineEvent, Stop, Turn } from "./hardware/state.js";
+export type { EventKind, MachineEvent, Stop, Turn, VmExitEvent } from "./hardware/state.js";
 export type { SvmGuest, SvmState } from "./hardware/svm/state.js";
 export { type AssembleToyOptions, assembleToy } from "./hardware/toy/assembler.js";
 export { disassembleToy, type ToyInstruction } from "./hardware/toy/disassembler.js";

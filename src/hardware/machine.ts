@@ -55,6 +55,9 @@ export interface Counters {
   readonly interrupts: number;
   readonly portReads: number;
   readonly portWrites: number;
+  /** Entries into guests of VT-x or AMD-V; those among them that were refused behind their first checks count as exits too. */
+  readonly vmEntries: number;
+  readonly vmExits: number;
 }
 
 const NO_EVENTS: readonly MachineEvent[] = Object.freeze([]);
@@ -353,7 +356,8 @@ export class Machine {
   get counters(): Counters {
     const { steps, counts } = this.#state;
     const { repeats, exceptions, interrupts } = counts;
-    return Object.freeze({ instructions: steps - repeats - exceptions - interrupts, ...counts });
+    const instructions = steps - repeats - exceptions - interrupts;
+    return Object.freeze({ instructions, vmEntries: 0, vmExits: 0, ...counts });
   }
 
   /** Everything the serial port has put out, decoded as UTF-8. */

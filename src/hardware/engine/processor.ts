@@ -275,7 +275,7 @@ export class Processor implements ProcessorPort {
     return this.guestMode.operation;
   }
 
-  inject(event: DeliveredEvent): void {
+  inject(event: DeliveredEvent | undefined): void {
     this.guestMode.inject(event);
   }
 

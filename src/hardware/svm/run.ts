@@ -90,6 +90,7 @@ export function run(port: ProcessorPort, vmcb: number): void {
   if (nested) savePat(port, area);
   if (refusedState(port, vmcb) !== undefined) {
     leaveInvalid(port, vmcb, nested);
+    port.inject(undefined);
     return;
   }
   const event = readField(port, vmcb, "EVENTINJ");
@@ -102,10 +103,12 @@ export function run(port: ProcessorPort, vmcb: number): void {
     pending: { ...port.between.pending, debug: 0 },
   });
   try {
-    if (!loadPdptes(port)) leaveInvalid(port, vmcb, nested);
-    else if (isEvent(event)) port.inject(decodeEvent(event, injectedLength(port, vmcb)));
+    const refused = !loadPdptes(port);
+    if (refused) leaveInvalid(port, vmcb, nested);
+    port.inject(isEvent(event) && !refused ? decodeEvent(event, injectedLength(port, vmcb)) : undefined);
   } catch (thrown) {
     if (!(thrown instanceof VmExit)) throw thrown;
     leave(port, thrown, undefined, 0);
+    port.inject(undefined);
   }
 }
