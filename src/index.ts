@@ -5,8 +5,9 @@ export type { DiskChoice } from "./hardware/boot/disks.js";
 export type { BootModule } from "./hardware/boot/multiboot-info.js";
 export type { BootOptions, CreateOptions } from "./hardware/boot/start.js";
 export type { FloatingState } from "./hardware/cpu/floating.js";
-export type { DeliveredEvent } from "./hardware/cpu/guest-operation.js";
+export type { DeliveredEvent, NestedFault } from "./hardware/cpu/guest-operation.js";
 export { type ModelName, modelNames } from "./hardware/cpu/model.js";
+export type { ExtendedEntry, NestedReference, NestedWalk } from "./hardware/cpu/nested-walk.js";
 export type { PageTableEntry, PageTableName, PageWalk } from "./hardware/cpu/page-walk.js";
 export type { RuleName } from "./hardware/cpu/rules.js";
 export type {

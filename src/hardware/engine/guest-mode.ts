@@ -119,26 +119,27 @@ export class GuestMode {
     this.#entered = false;
     this.#injected = undefined;
     const processor = this.#processor;
-    const { counts, observe, events } = processor;
+    const { counts, observe } = processor;
     const refused = this.operation === undefined;
     counts.vmEntries++;
     if (refused) counts.vmExits++;
-    if (observe === undefined) return this.#deliver(event);
+    if (observe !== undefined) this.#observeEntry(event, refused);
+    if (event === undefined) return;
+    const { vector, errorCode, type, length = 0 } = event;
+    processor.deliveries.deliver(vector, errorCode, type, { length });
+  }
+
+  #observeEntry(event: DeliveredEvent | undefined, refused: boolean): void {
+    const processor = this.#processor;
+    const { observe, events } = processor;
     const control = controlBlock(processor);
     const eip = refused ? guestAddress(processor, control) : processor.eip;
     // The instruction has been counted already.
     const tick = processor.now - 1;
-    if (observe.has("vm-entry")) {
+    if (observe?.has("vm-entry")) {
       const injected = event === undefined ? {} : { injected: event };
       events.push({ kind: "vm-entry", tick, eip, technology: control.technology, ...injected });
     }
-    if (refused && observe.has("vm-exit")) events.push(exitEvent(processor, control, { tick, eip }));
-    this.#deliver(event);
-  }
-
-  #deliver(event: DeliveredEvent | undefined): void {
-    if (event === undefined) return;
-    const { vector, errorCode, type, length = 0 } = event;
-    this.#processor.deliveries.deliver(vector, errorCode, type, { length });
+    if (refused && observe?.has("vm-exit")) events.push(exitEvent(processor, control, { tick, eip }));
   }
 }
