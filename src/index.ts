@@ -56,6 +56,7 @@ export { diff } from "./hardware/diff.js";
 export type { DiskImage } from "./hardware/disk.js";
 export type { Watchpoint } from "./hardware/engine/stops.js";
 export type { DescriptorEntry, DescriptorKind, DescriptorTableName } from "./hardware/inspect/descriptor.js";
+export type { VmEntryCheck, WhyEntryFails } from "./hardware/inspect/entry-failures.js";
 export type { SelectorErrorCode } from "./hardware/inspect/error-code.js";
 export type { DeliveredException, MetFault } from "./hardware/inspect/exception.js";
 export type { ExplainedOperand, Explanation } from "./hardware/inspect/explain.js";
@@ -72,6 +73,10 @@ export type { Screen, ScreenCell } from "./hardware/inspect/screen.js";
 export type { LoadCheck, Selector } from "./hardware/inspect/selector.js";
 export type { AllowedPorts, IoPermissions, TaskState } from "./hardware/inspect/task-state.js";
 export { type VectorClass, type VectorMeaning, vectorMeaning, vectors } from "./hardware/inspect/vectors.js";
+export type { ExitReasonEntry, ExitSource, ExplainedExit, VmTechnology } from "./hardware/inspect/vm-exits.js";
+export type { FindTransitionOptions, FoundTransition, VmMove, VmTransition } from "./hardware/inspect/vm-transition.js";
+export type { Vmcb } from "./hardware/inspect/vmcb.js";
+export type { Vmcs, VmcsState } from "./hardware/inspect/vmcs.js";
 export type { ExplainedFault, Why } from "./hardware/inspect/why.js";
 export {
   type Assembled,
@@ -95,6 +100,7 @@ export {
 export type { BytesReader, DiskDifference, DiskReader, MemoryReader } from "./hardware/machine-content.js";
 export type { EventKind, MachineEvent, Stop, Turn, VmExitEvent } from "./hardware/state.js";
 export type { SvmGuest, SvmState } from "./hardware/svm/state.js";
+export { type VmcbField, vmcbFields } from "./hardware/svm/vmcb.js";
 export { type AssembleToyOptions, assembleToy } from "./hardware/toy/assembler.js";
 export { disassembleToy, type ToyInstruction } from "./hardware/toy/disassembler.js";
 export {
@@ -107,6 +113,12 @@ export {
   type ToyUntil,
 } from "./hardware/toy/machine.js";
 export type { ToyRegisterName, ToyStop } from "./hardware/toy/state.js";
+export type { SecondaryControl } from "./hardware/vmx/controls.js";
+export {
+  type Field as VmcsField,
+  type FieldName as VmcsFieldName,
+  fields as vmcsFields,
+} from "./hardware/vmx/fields.js";
 export type { VmxGuest, VmxState } from "./hardware/vmx/state.js";
 export { type ProgressBar, type ProgressOptions, type ProgressWord, progress } from "./notebook/progress/progress.js";
 export type { BytesDifference, StateDifference } from "./state/diff.js";
@@ -123,14 +135,22 @@ export type { MachineDisplayOptions } from "./view/displays/machine-display.js";
 export type { ToyDisplayOptions } from "./view/displays/toy-display.js";
 export {
   descriptorTable,
+  entryChecks,
+  exitReasons,
   explain,
+  explainExit,
+  findVmTransition,
   flagsOf,
   interruptControllers,
   registersOf,
   screen,
   selector,
   taskState,
+  vmcb,
+  vmcs,
+  vmTransition,
   why,
+  whyEntryFails,
 } from "./view/inspections.js";
 export type { Axis, AxisLike } from "./view/plot/axis.js";
 export { Figure, type FigureWords, type PlotlyFigure } from "./view/plot/figure.js";

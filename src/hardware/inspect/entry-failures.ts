@@ -18,7 +18,7 @@ import { vmcsAddress } from "./vmcs.js";
 /** A check of VM entry: what must hold. AMD's are told by what must not. */
 export interface VmEntryCheck {
   /** "control", "host" and "guest" are the areas of the VMCS that are looked at, in this order. */
-  readonly group: CheckGroup | "VMRUN";
+  readonly group: "control" | "host" | "guest" | "VMRUN";
   /** Section of the manual, by its title. */
   readonly section: string;
   readonly sentence: string;
