@@ -117,6 +117,8 @@ export class GuestMode {
     if (!this.#entered) return;
     const event = this.#injected;
     this.#entered = false;
+    // What held interrupts back was the host's.
+    this.shadowBefore = "none";
     this.#injected = undefined;
     const processor = this.#processor;
     const { counts, observe } = processor;

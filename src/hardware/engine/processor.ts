@@ -260,7 +260,9 @@ export class Processor implements ProcessorPort {
   }
 
   get between(): Between {
-    const { halted, shadow, pending } = this;
+    const { halted, pending } = this;
+    // An instruction that is being executed began in the shadow of the one before.
+    const shadow = this.shadow === "none" ? this.guestMode.shadowBefore : this.shadow;
     return { halted, shadow, pending };
   }
 

@@ -1,5 +1,6 @@
 // VM entries and exits as values: every field and register that differs between the two machines is one that the table has.
 import { describe, expect, it } from "vitest";
+import { assemble } from "../isa/assembler/assembler.js";
 import { Machine } from "../machine.js";
 import { whyEntryFails } from "./entry-failures.js";
 import { AT, hostOf, type VmcbValues, type VmcsValues } from "./virtual-machine.test-helper.js";
@@ -148,6 +149,17 @@ describe("an entry that fails", () => {
       exit: { number: -1, name: "VMEXIT_INVALID", entryFailed: true },
     });
     expect(after.counters.vmExits).toBe(before.counters.vmExits + 1);
+  });
+
+  it("behind MOV to SS is refused with error 26, in one run as in single steps", () => {
+    const start = hostOf("vmx", GUEST);
+    const { bytes } = assemble("mov ecx, 0x10\nmov ss, ecx\nvmlaunch\nnop", { bits: 64 });
+    const ready = start.write(Number(start.registers.rip), bytes);
+    for (const end of [ready.run({ maxInstructions: 3 }), ready.step().step().step()]) {
+      expect(vmcs(end).fields["VM-instruction error"]).toBe(26n);
+      expect(end.counters.vmEntries).toBe(0);
+    }
+    expect(ready.run({ maxInstructions: 3 }).hash).toBe(ready.step().step().step().hash);
   });
 
   it("that would not fail says so", () => {
