@@ -95,6 +95,15 @@ export const explain = (machine: Machine, address?: LinearAddress): explanations
  */
 export const screen = (machine: Machine): screens.Screen => displayable(screens.screen(machine), screenDisplay);
 
+/** A transition and the exit in it, each with a display. */
+function shownTransition(transition: transitions.VmTransition): transitions.VmTransition {
+  const { exit } = transition;
+  return displayable(
+    exit === undefined ? transition : { ...transition, exit: displayable(exit, exitDisplay) },
+    transitionDisplay,
+  );
+}
+
 /**
  * What the step between two machines loaded, saved and wrote on its way into a guest of VT-x or AMD-V, or out of one: every field
  * of the VMCS or the VMCB, and the register it went to or came from.
@@ -103,7 +112,7 @@ export const screen = (machine: Machine): screens.Screen => displayable(screens.
  * @throws VirtlabError for machines that are not one step apart, and for a step that enters and leaves no guest.
  */
 export const vmTransition = (before: Machine, after: Machine): transitions.VmTransition =>
-  displayable(transitions.vmTransition(before, after), transitionDisplay);
+  shownTransition(transitions.vmTransition(before, after));
 
 /**
  * Runs a machine to its next VM entry or exit: the machines on both sides of it, and what it did. On a timeline the counters
@@ -117,7 +126,7 @@ export const findVmTransition = (
   options: transitions.FindTransitionOptions = {},
 ): transitions.FoundTransition | undefined => {
   const found = transitions.findVmTransition(machine, options);
-  return found && Object.freeze({ ...found, transition: displayable(found.transition, transitionDisplay) });
+  return found && Object.freeze({ ...found, transition: shownTransition(found.transition) });
 };
 
 /**

@@ -9,7 +9,7 @@ import { arrow, box, cross, label, type Markup } from "./svg.js";
 
 /** Room for what each row looks for. */
 const LEFT = 176;
-const TOP = 46;
+const TOP = 66;
 const CELL = 116;
 const HEIGHT = 58;
 const GAP = 18;
@@ -129,7 +129,7 @@ export function nestedWalkDiagram(walk: NestedWalk, options: DiagramOptions = {}
   const height = TOP + rows.length * (HEIGHT + ROW_GAP) + 26;
   const failed = walk.physical === undefined;
   const heads = Array.from({ length: columns }, (_, index) =>
-    label(LEFT + index * (CELL + GAP) + CELL / 2, 36, `level ${columns - index}`, {
+    label(LEFT + index * (CELL + GAP) + CELL / 2, 56, `level ${columns - index}`, {
       anchor: "middle",
       size: 11.5,
       dim: true,
@@ -142,13 +142,13 @@ export function nestedWalkDiagram(walk: NestedWalk, options: DiagramOptions = {}
       height,
       parts: [
         label(0, 14, `linear ${address(walk.linear)}: ${counted}`, { bold: true }),
-        label(0, 36, "guest-physical address", { size: 11.5, dim: true }),
+        label(0, 56, "guest-physical address", { size: 11.5, dim: true }),
         ...(columns === 0
           ? []
-          : [label(LEFT, 14, `found by ${dimensionNames[walk.kind]}`, { size: 12, fill: colours.blue })]),
+          : [label(LEFT, 38, `found by ${dimensionNames[walk.kind]}`, { size: 12, fill: colours.blue })]),
         ...(columns === 0
           ? []
-          : [label(LEFT + columns * (CELL + GAP), 14, "the guest's own entry", { size: 12, fill: colours.green })]),
+          : [label(LEFT + columns * (CELL + GAP), 38, "the guest's own entry", { size: 12, fill: colours.green })]),
         ...heads,
         ...rows.flatMap((row, index) =>
           rowParts(

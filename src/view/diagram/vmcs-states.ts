@@ -4,9 +4,12 @@ import { stateText } from "../displays/virtualization-display.js";
 import { colours } from "../palette.js";
 import { address } from "../text.js";
 import { Diagram, type DiagramOptions } from "./diagram.js";
-import { arrow, box, label, type Markup, type Point } from "./svg.js";
+import { arrow, box, group, label, type Markup, type Point } from "./svg.js";
 
 const BOX = { width: 168, height: 62 } as const;
+
+/** Room for what leads to and fro between the boxes at the edges. */
+const ASIDE = 126;
 
 type StateName = "inactive" | "clear" | "clear, another" | "launched" | "launched, another";
 
@@ -198,15 +201,17 @@ export function vmcsStatesDiagram(vmcs?: Pick<Vmcs, "address" | "state">, option
   return new Diagram(
     {
       kind: "states of a VMCS",
-      width: 480 + width + 112,
-      height: vmcs === undefined ? 300 : 326,
+      width: ASIDE + 480 + width + ASIDE,
+      height: vmcs === undefined ? 276 : 304,
       parts: [
-        ...ways.map(({ points }) => arrow(points, { stroke: colours.grey, width: 1.4 })),
-        ...ways.map(({ by, at: [x, y], anchor }) =>
-          label(x, y, by, { size: 11.5, ...(anchor === undefined ? {} : { anchor }) }),
-        ),
-        ...(Object.keys(places) as StateName[]).flatMap((name) => boxParts(name, here)),
-        ...stands.map((text) => label(0, 318, text, { size: 12.5, bold: true })),
+        group({ transform: `translate(${ASIDE},-24)` }, [
+          ...ways.map(({ points }) => arrow(points, { stroke: colours.grey, width: 1.4 })),
+          ...ways.map(({ by, at: [x, y], anchor }) =>
+            label(x, y, by, { size: 11.5, ...(anchor === undefined ? {} : { anchor }) }),
+          ),
+          ...(Object.keys(places) as StateName[]).flatMap((name) => boxParts(name, here)),
+        ]),
+        ...stands.map((text) => label(0, 298, text, { size: 12.5, bold: true })),
       ],
       words: [...ways.map(({ from, to, by }) => `${textOf(from)}: ${by} → ${textOf(to)}`), ...stands],
       data: [{ vmcs: vmcs === undefined ? null : { address: vmcs.address, ...vmcs.state } }],

@@ -31,7 +31,7 @@ const moveRow = ({ way, area, field = "", register = "", before, after }: VmMove
 const kinds: Readonly<Record<VmTransition["kind"], string>> = {
   entry: "VM entry",
   exit: "VM exit",
-  refused: "VM entry that is refused",
+  refused: "refused VM entry",
   "entry and exit": "VM entry whose event leaves the guest at once",
 };
 
@@ -46,7 +46,7 @@ export function transitionDisplay({
 }: VmTransition): Display {
   const changed = moves.filter(({ before, after }) => before !== after).length;
   const facts = [
-    `${kinds[kind]} of ${names[technology]} at step ${grouped(step)}`,
+    `${names[technology]}: ${kinds[kind]} at step ${grouped(step)}`,
     `${blocks[technology]} at ${address(at)}`,
     ...(exit === undefined ? [] : [`${exit.name}${toldText(exit) === "" ? "" : ` (${toldText(exit)})`}`]),
     ...(injected === undefined ? [] : [`injects ${injected.type} ${injected.vector}`]),
