@@ -73,6 +73,11 @@ const GUESTS = [
   { name: "kernel", image: "kernel.elf", lib: KERNEL, script: "kernel/link.ld" },
   { name: "kernel", image: "kernel-long.elf", lib: KERNEL, script: "kernel/link.ld", defines: ["LONG"] },
   { name: "kernel", image: "kernel-xen.elf", lib: ["memory.c"], script: "kernel/link.ld", defines: ["XEN"] },
+  {
+    name: "nanobench",
+    image: "nanobench.elf",
+    lib: ["exit.asm", "memory.c", "multiboot.c", "paging.c", "pic-pit.c", "print.c", "ring3.asm"],
+  },
   { name: "bench-traps", image: "bench-traps.elf", lib: [...BASE, ...RING3, "pic-pit.c"] },
 ];
 

@@ -4,6 +4,44 @@ import { installDisplays } from "./view/install.js";
 export type { DiskChoice } from "./hardware/boot/disks.js";
 export type { BootModule } from "./hardware/boot/multiboot-info.js";
 export type { BootOptions, CreateOptions } from "./hardware/boot/start.js";
+export {
+  type CostEntry,
+  type CostMark,
+  type CostTable,
+  costTable,
+  scaled,
+} from "./hardware/cost/cost-table.js";
+export {
+  type CountedRun,
+  type CountOptions,
+  combined,
+  countRun,
+  countsBetween,
+  exitCounts,
+} from "./hardware/cost/counts.js";
+export { type CostPart, cycles, explainCycles } from "./hardware/cost/cycles.js";
+export {
+  adamsAgesen2006,
+  compareNanobenchmarks,
+  type Nanobenchmark,
+  type NanobenchmarkCounts,
+  type NanobenchmarkFlip,
+  type NanobenchmarkResult,
+  type NanobenchmarkWay,
+  type PublishedCycles,
+  type VmmWay,
+} from "./hardware/cost/nanobenchmarks.js";
+export { type CostCounts, type CostPrimitive, costPrimitives, primitiveOfExit } from "./hardware/cost/primitives.js";
+export {
+  type CostRow,
+  type PerturbedTable,
+  type PerturbOptions,
+  perturbed,
+  type RowWinner,
+  winners,
+  worstFor,
+} from "./hardware/cost/sensitivity.js";
+export { type CostTableName, costTables } from "./hardware/cost/tables.js";
 export type { FloatingState } from "./hardware/cpu/floating.js";
 export type { DeliveredEvent, NestedFault } from "./hardware/cpu/guest-operation.js";
 export { type ModelName, modelNames } from "./hardware/cpu/model.js";

@@ -185,6 +185,11 @@ function withImage(state: MachineState, options: BootOptions, image: Uint8Array)
     ...(initrd === undefined ? {} : { initrd }),
     ...(entry === undefined ? {} : { entry }),
   });
+  return withPlan(state, plan);
+}
+
+/** The machine with what a plan loads, in front of its first instruction. */
+export function withPlan(state: MachineState, plan: LoadPlan): MachineState {
   let { memory } = state;
   for (const { address, bytes } of plan.segments) memory = writeBytes(memory, address, bytes);
   const registers = Object.fromEntries(generalNames.map((name) => [name, plan.registers[name] | 0]));

@@ -4,16 +4,16 @@
  */
 import { anyBreakpoint, portBreakpoints } from "../cpu/debug.js";
 import type { AccessSize, LocalApicPort } from "../cpu/processor.js";
-import * as ownApic from "../devices/apic-bus.js";
+import { diskAccess, readMapped, stopBehindWrite, writeMapped } from "../devices/board.js";
 import * as bus from "../devices/bus.js";
 import type { Reach } from "../devices/guest-memory.js";
-import { type Disk, readDisk, writeDisk } from "../disk.js";
+import { localApicPort } from "../devices/local-apic-port.js";
+import type { Disk } from "../disk.js";
 import type { MachineState } from "../state.js";
 import type { AddressSpace } from "./address-space.js";
 import { LOOK_AROUND } from "./attention.js";
 import { KnownPorts } from "./known-ports.js";
 import { INTERRUPT_WAITS } from "./layout.js";
-import { localApicPort } from "./local-apic-port.js";
 import type { Processor } from "./processor.js";
 
 export class DevicePort {
@@ -25,7 +25,7 @@ export class DevicePort {
   readonly #reach: Reach;
   readonly #ownApic: LocalApicPort;
   #devices!: bus.DeviceSet;
-  #disks: readonly Disk[] | undefined;
+  disks: readonly Disk[] | undefined;
   /** Tick of the next thing a device does by itself. */
   nextEvent = 0;
 
@@ -39,33 +39,17 @@ export class DevicePort {
       read: (physical, size) => this.#memoryRead(physical, size),
       write: (physical, size, value) => this.#memoryWrite(physical, size, value),
     };
-    this.#reach = {
-      memory: space.guestMemory,
-      disks: {
-        read: (number, offset, length) => {
-          const disk = this.#disks?.[number];
-          return disk === undefined ? new Uint8Array(length) : readDisk(disk, offset, length);
-        },
-        write: (number, offset, bytes) => {
-          const disk = this.#disks?.[number];
-          if (disk !== undefined) this.#disks = this.#disks!.with(number, writeDisk(disk, offset, bytes));
-        },
-      },
-    };
+    this.#reach = { memory: space.guestMemory, disks: diskAccess(this) };
   }
 
   // ---- values -----------------------------------------------------------------------------------------------------
 
   open({ devices, disks, ticks }: MachineState): void {
     this.devices = devices;
-    this.#disks = disks;
+    this.disks = disks;
     this.#space.setA20(bus.a20Enabled(devices));
     // An event of this very tick has not been dealt with yet: that is done when execution goes on.
     this.nextEvent = bus.nextEvent(devices, ticks - 1);
-  }
-
-  get disks(): readonly Disk[] | undefined {
-    return this.#disks;
   }
 
   get devices(): bus.DeviceSet {
@@ -152,21 +136,17 @@ export class DevicePort {
 
   #memoryRead(physical: number, size: number): number {
     const before = this.#devices;
-    const { apicId: number, now } = this.#processor;
-    const { devices, value } = ownApic.isOwnRegister(before, number, physical)
-      ? ownApic.readOwnRegister(before, number, physical, size, now)
-      : bus.memoryRead(before, physical, size, now, this.#reach);
+    const { apicId, now } = this.#processor;
+    const { devices, value } = readMapped(before, apicId, physical, size, now, this.#reach);
     this.#accessed(devices);
     return size === 4 ? value | 0 : (value << (32 - 8 * size)) >> (32 - 8 * size);
   }
 
   #memoryWrite(physical: number, size: number, value: number): void {
     const before = this.#devices;
-    const { apicId: number, now } = this.#processor;
+    const { apicId, now } = this.#processor;
     const unsigned = size === 4 ? value >>> 0 : value & (2 ** (8 * size) - 1);
-    const devices = ownApic.isOwnRegister(before, number, physical)
-      ? ownApic.writeOwnRegister(before, number, physical, size, unsigned, now)
-      : bus.memoryWrite(before, physical, size, unsigned, now, this.#reach);
+    const devices = writeMapped(before, apicId, physical, size, unsigned, now, this.#reach);
     this.#accessed(devices);
     if (devices !== before) this.#written(before, devices);
   }
@@ -183,14 +163,8 @@ export class DevicePort {
 
   /** What a write to a device can do beyond the device. */
   #written(before: bus.DeviceSet, devices: bus.DeviceSet): void {
-    const processor = this.#processor;
-    const exit = devices.debugExit?.exitValue;
-    if (devices.debugExit !== before.debugExit && exit !== undefined) {
-      processor.attention = { stop: { reason: "debug-exit", value: exit, status: ((exit << 1) | 1) & 0xff } };
-    }
-    if (bus.resetRequested(devices) && !bus.resetRequested(before)) processor.attention = { stop: { reason: "reset" } };
-    if (bus.powerOffRequested(devices) && !bus.powerOffRequested(before))
-      processor.attention = { stop: { reason: "power-off" } };
+    const stop = stopBehindWrite(before, devices);
+    if (stop !== undefined) this.#processor.attention = { stop };
     this.#space.setA20(bus.a20Enabled(devices));
   }
 }

@@ -1,11 +1,18 @@
 /** What instructions reach of the local APIC of their processor otherwise than through memory: MSRs and CR8. */
 import type { LocalApicPort } from "../cpu/processor.js";
-import * as ownApic from "../devices/apic-bus.js";
-import type { DeviceSet } from "../devices/bus.js";
-import type { Processor } from "./processor.js";
+import * as ownApic from "./apic-bus.js";
+import type { DeviceSet } from "./bus.js";
+
+/** A processor, as far as its local APIC sees it, and the devices of its machine as they are now. */
+export interface ApicOwner {
+  readonly devices: DeviceSet;
+  readonly apicId: number;
+  /** The present tick. */
+  readonly now: number;
+}
 
 /** The local APIC of a processor; `accessed` is told of the devices behind each access. */
-export const localApicPort = (processor: Processor, accessed: (devices: DeviceSet) => void): LocalApicPort => ({
+export const localApicPort = (processor: ApicOwner, accessed: (devices: DeviceSet) => void): LocalApicPort => ({
   get base() {
     return ownApic.readBase(processor.devices, processor.apicId);
   },

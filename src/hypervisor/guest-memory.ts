@@ -1,0 +1,62 @@
+/** A guest's physical memory as the hypervisor reaches it: pieces of the host's frames. */
+import type { AccessSize, ProcessorPort } from "../hardware/cpu/processor.js";
+import type { VirtualMemory } from "../hardware/virtual-processor/memory.js";
+import type { Extent } from "./state.js";
+
+/** The piece an address lies in. */
+export function extentAt(extents: readonly Extent[], physical: number): Extent | undefined {
+  for (const extent of extents) if (physical >= extent.guest && physical < extent.guest + extent.bytes) return extent;
+  return undefined;
+}
+
+/** Where a guest's byte is in the host; undefined where the guest has no memory. */
+export function hostPhysical(extents: readonly Extent[], physical: number): number | undefined {
+  const extent = extentAt(extents, physical);
+  return extent === undefined ? undefined : physical - extent.guest + extent.host;
+}
+
+type Words = Pick<ProcessorPort, "readPhysical" | "writePhysical">;
+
+/** `size` bytes within a page, unsigned. */
+export function readFrame(port: Words, at: number, size: AccessSize): number {
+  const shift = (at & 3) * 8;
+  const low = port.readPhysical(at - (at & 3)) >>> shift;
+  const left = 32 - shift;
+  if (8 * size <= left) return size === 4 ? low : low & (2 ** (8 * size) - 1);
+  return (low + port.readPhysical(at - (at & 3) + 4) * 2 ** left) % 2 ** (8 * size);
+}
+
+/** Writes `size` bytes within a page. */
+export function writeFrame(port: Words, at: number, size: AccessSize, value: number): void {
+  if (size === 4 && (at & 3) === 0) {
+    port.writePhysical(at, value >>> 0);
+    return;
+  }
+  for (let index = 0; index < size; index++) {
+    const word = at + index - ((at + index) & 3);
+    const shift = ((at + index) & 3) * 8;
+    const byte = (value >>> (8 * index)) & 0xff;
+    port.writePhysical(word, ((port.readPhysical(word) & ~(0xff << shift)) | (byte << shift)) >>> 0);
+  }
+}
+
+/** The memory of a VM: nothing beyond its own pieces is reached, by its processor's instructions or by its devices. */
+export function guestMemory(port: Words, extents: readonly Extent[]): VirtualMemory {
+  let last: Extent | undefined;
+  const at = (physical: number): Extent | undefined => {
+    if (last === undefined || physical < last.guest || physical >= last.guest + last.bytes)
+      last = extentAt(extents, physical);
+    return last;
+  };
+  return {
+    has: (physical) => at(physical) !== undefined,
+    read(physical, size) {
+      const { guest, host } = at(physical)!;
+      return readFrame(port, physical - guest + host, size);
+    },
+    write(physical, size, value) {
+      const { guest, host, readOnly } = at(physical)!;
+      if (!readOnly) writeFrame(port, physical - guest + host, size, value);
+    },
+  };
+}

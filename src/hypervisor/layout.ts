@@ -1,0 +1,35 @@
+/**
+ * Where the hypervisor has what in the host's memory.
+ *
+ * Host-physical addresses are below 4 GiB for everything that is the hypervisor's own. On a 32-bit host it lives, as hypervisors
+ * of that time did, at the top of the linear space, above what guests may reach through their truncated segments; on a 64-bit host its
+ * linear addresses are the physical ones.
+ */
+
+/** Linear address that physical 0 has for the hypervisor on a 32-bit host. Guests' segments end below it. */
+export const TOP = 0xfc00_0000;
+
+/** Host-physical addresses. */
+export const PLACE = {
+  code: 0x10_0000,
+  gdt: 0x10_2000,
+  idt: 0x10_3000,
+  tss: 0x10_4000,
+  /** Where the stack begins: it grows down. */
+  stack: 0x10_c000,
+  /** Page tables of the hypervisor itself. */
+  tables: 0x11_0000,
+  /** What VMXON, or VM_HSAVE_PA, is given. */
+  vmxon: 0x11_8000,
+  /** From here on frames are given away. */
+  pool: 0x20_0000,
+} as const;
+
+/** Selectors of the hypervisor's GDT. */
+export const SELECTOR = { code: 0x08, data: 0x10, tss: 0x18 } as const;
+
+/** Bytes from the entry of one vector to that of the next. */
+export const GATE_STRIDE = 8;
+
+/** Vectors of the host's interrupt controllers. */
+export const FIRST_IRQ = 0x20;

@@ -1,0 +1,14 @@
+/** The techniques by name. */
+import { VirtlabError } from "../../state/error.js";
+import type { VmState } from "../state.js";
+import type { TechniqueName } from "./names.js";
+import type { Technique } from "./technique.js";
+import { vmxEpt } from "./vmx/vmx.js";
+
+const table: Partial<Record<TechniqueName, Technique>> = { "vmx-ept": vmxEpt };
+
+export function techniqueOf({ technique, name }: VmState): Technique {
+  const found = table[technique];
+  if (found === undefined) throw new VirtlabError(`${name}: there is no technique "${technique}"`);
+  return found;
+}

@@ -1,0 +1,25 @@
+/** What a technique is: how a guest is given the processor, and what is done when it is taken back. */
+import type { CpuState } from "../../hardware/cpu/state.js";
+import type { MachineState } from "../../hardware/state.js";
+import type { Host } from "../host.js";
+import type { VmState } from "../state.js";
+
+export interface Technique {
+  /** What it keeps for a VM, made in the host's memory before the VM first runs. */
+  prepare(host: Host, number: number): object;
+  /** Gives the processor's registers to a VM, whose `cpu` they have been in. */
+  load(host: Host, number: number): void;
+  /** Takes them back: what `cpu` of the VM is from now on. */
+  unload(host: Host, number: number): CpuState;
+  /** Whether the guest would take an interrupt now. */
+  interruptible(host: Host, number: number): boolean;
+  /**
+   * Lets the guest go on: the handler ends in it. `vector` is an interrupt it takes first; `window` asks for the processor back as
+   * soon as it would take one.
+   */
+  enter(host: Host, number: number, how: { readonly vector: number | undefined; readonly window: boolean }): void;
+  /** The guest was left: does what there is to do, and accounts for it. */
+  exited(host: Host, number: number): void;
+  /** The virtual processor of a machine at rest. `isCurrent`: the real one holds its registers. */
+  view(machine: MachineState, vm: VmState, isCurrent: boolean): CpuState;
+}

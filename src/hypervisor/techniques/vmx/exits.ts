@@ -1,0 +1,159 @@
+/**
+ * What a VM exit is answered with, by its reason.
+ * Spec: SDM Vol. 3C, "VM Exits", and Appendix C "VMX Basic Exit Reasons".
+ */
+
+import type { AccessSize } from "../../../hardware/cpu/processor.js";
+import { vectorNames } from "../../../hardware/cpu/processor.js";
+import { entryContext } from "../../../hardware/vmx/check-context.js";
+import { firstFailed } from "../../../hardware/vmx/entry-checks.js";
+import { INTERRUPTION } from "../../../hardware/vmx/events.js";
+import { ENTRY_FAILURE, exitReasons, REASON } from "../../../hardware/vmx/exit-reasons.js";
+import { countStep, halt, stop } from "../../control.js";
+import type { Host } from "../../host.js";
+import {
+  type Answer,
+  type Answered,
+  countException,
+  emulate as emulateBy,
+  note,
+  type VirtualAccess,
+} from "../emulation.js";
+import { ownOf, readCpu, readWhole, writeCpu, writeWhole } from "./state-access.js";
+import { readQuad, readWord, write } from "./vmcs.js";
+
+const RAX = 0;
+const BLOCKED = 3;
+const TRAP_FLAG = 1 << 8;
+
+/** The guest goes on behind the instruction that left it, which was executed for it. */
+function skip({ port }: Host): void {
+  const rip = readQuad(port, "Guest RIP") + readQuad(port, "VM-exit instruction length");
+  const long = (readWord(port, "Guest IA32_EFER") & 0x400) !== 0;
+  write(port, "Guest RIP", long ? rip : rip & 0xffff_ffffn);
+  const blocking = readWord(port, "Guest interruptibility state");
+  if ((blocking & BLOCKED) !== 0) write(port, "Guest interruptibility state", blocking & ~BLOCKED);
+  if ((readWord(port, "Guest RFLAGS") & TRAP_FLAG) !== 0) write(port, "Guest pending debug exceptions", 0x4000);
+}
+
+/** An exception for the guest, which the entry delivers. */
+export function inject(host: Host, number: number, vector: number, errorCode: number | undefined): void {
+  const { VALID, TYPE, TYPE_SHIFT, ERROR_CODE } = INTERRUPTION;
+  const type = TYPE.HARDWARE_EXCEPTION << TYPE_SHIFT;
+  const withCode = errorCode === undefined ? 0 : ERROR_CODE;
+  write(host.port, "VM-entry interruption-information field", (VALID | type | withCode | vector) >>> 0);
+  if (errorCode !== undefined) write(host.port, "VM-entry exception error code", errorCode);
+  countException(host, number);
+}
+
+const access: VirtualAccess = { read: readCpu, write: writeCpu, readWhole, writeWhole, inject };
+const emulate: Answered = (host, number) => emulateBy(host, number, access);
+
+/** IN and OUT without strings need nothing but the qualification. */
+function portAccess(host: Host, number: number): Answer {
+  const qualification = readWord(host.port, "Exit qualification");
+  if ((qualification & (1 << 4)) !== 0) return emulate(host, number);
+  const size = ((qualification & 7) + 1) as AccessSize;
+  const port = qualification >>> 16;
+  const board = host.board(number);
+  if ((qualification & (1 << 3)) !== 0) {
+    const value = board.portRead(port, size);
+    const old = host.port.getRegister(RAX);
+    const kept = size === 4 ? 0 : old - (old % 2 ** (8 * size));
+    // A write of 32 bits clears the upper half in 64-bit code; where there is none it is clear.
+    if (size === 4) host.port.setRegister(RAX, value);
+    else host.port.setRegister(RAX, kept + value, host.port.getRegisterHigh(RAX));
+  } else {
+    const value = host.port.getRegister(RAX);
+    board.portWrite(port, size, size === 4 ? value : value % 2 ** (8 * size));
+  }
+  skip(host);
+  countStep(host, number);
+  return { effect: "device access", instruction: (qualification & (1 << 3)) !== 0 ? "IN" : "OUT" };
+}
+
+/** VMX instructions of a guest: it has no VT-x of its own. */
+function undefinedInstruction(host: Host, number: number): Answer {
+  inject(host, number, 6, undefined);
+  return { effect: "#UD injected" };
+}
+
+const answers: Readonly<Record<number, Answered>> = {
+  [REASON.EXCEPTION_OR_NMI]: (host, number) => {
+    const vector = readWord(host.port, "VM-exit interruption information") & 0xff;
+    if (vector === 6 && host.vm(number).supervisors !== undefined) return emulate(host, number);
+    inject(host, number, vector, undefined);
+    return { effect: `${vectorNames[vector]} injected` };
+  },
+  [REASON.EXTERNAL_INTERRUPT]: (host) => {
+    host.endOfInterrupt();
+    return { effect: "host interrupt" };
+  },
+  [REASON.TRIPLE_FAULT]: (host, number) => {
+    // The step that was not made is the guest's last.
+    countStep(host, number);
+    stop(host, number, { reason: "triple-fault" });
+    return { effect: "stopped" };
+  },
+  [REASON.INTERRUPT_WINDOW]: () => ({ effect: "interrupt due" }),
+  [REASON.HLT]: (host, number) => {
+    skip(host);
+    countStep(host, number);
+    halt(host, number);
+    return { effect: "halted", instruction: "HLT" };
+  },
+  [REASON.IO_INSTRUCTION]: portAccess,
+  [REASON.CPUID]: emulate,
+  [REASON.RDPMC]: emulate,
+  [REASON.CONTROL_REGISTER]: emulate,
+  [REASON.RDMSR]: emulate,
+  [REASON.WRMSR]: emulate,
+  [REASON.MWAIT]: emulate,
+  [REASON.MONITOR]: emulate,
+  [REASON.INVD]: emulate,
+  [REASON.WBINVD]: emulate,
+  [REASON.RDRAND]: emulate,
+  [REASON.RDSEED]: emulate,
+  [REASON.TASK_SWITCH]: emulate,
+  [REASON.EPT_VIOLATION]: emulate,
+  ...Object.fromEntries(
+    (
+      [
+        ...([
+          "VMCALL",
+          "VMCLEAR",
+          "VMLAUNCH",
+          "VMPTRLD",
+          "VMPTRST",
+          "VMREAD",
+          "VMRESUME",
+          "VMWRITE",
+          "VMXOFF",
+        ] as const),
+        ...(["VMXON", "INVEPT", "INVVPID", "VMFUNC"] as const),
+      ] as const
+    ).map((name) => [REASON[name], undefinedInstruction]),
+  ),
+};
+
+/** What is said of an exit that has no answer; of an entry that failed, the check that did. */
+function unanswered(host: Host, number: number, told: number, name: string): string {
+  const qualification = readQuad(host.port, "Exit qualification").toString(16);
+  const failed =
+    (told & ENTRY_FAILURE) !== 0 ? firstFailed("guest", entryContext(host.port, ownOf(host, number).vmcs)) : undefined;
+  return `VM exit "${name}" (0x${told.toString(16)}, qualification 0x${qualification})${failed === undefined ? "" : `: ${failed.sentence}`}`;
+}
+
+/** Answers the exit that the current VMCS tells of, and writes it into the VM's ledger. */
+export function answer(host: Host, number: number): void {
+  const told = readWord(host.port, "Exit reason");
+  const reason = told & 0xffff;
+  const name = exitReasons.get(reason)?.name ?? `reason ${reason}`;
+  const answered = (told & ENTRY_FAILURE) === 0 ? answers[reason] : undefined;
+  let what: Answer;
+  if (answered === undefined) {
+    stop(host, number, { reason: "unsupported", detail: unanswered(host, number, told, name) });
+    what = { effect: "stopped" };
+  } else what = answered(host, number);
+  note(host, number, name, reason, what);
+}

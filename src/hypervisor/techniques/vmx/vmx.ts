@@ -1,0 +1,126 @@
+/** Hardware-assisted virtualization by VT-x, its guests' memory behind EPT. */
+
+import { models } from "../../../hardware/cpu/model.js";
+import { eptPointer, mapNested } from "../../../hardware/cpu/nested-tables.js";
+import { PTE } from "../../../hardware/cpu/paging-levels.js";
+import { FLAG, NULL_SEGMENT } from "../../../hardware/cpu/state.js";
+import type { MachineState } from "../../../hardware/state.js";
+import { PRIMARY } from "../../../hardware/vmx/controls.js";
+import { INTERRUPTION } from "../../../hardware/vmx/events.js";
+import { type FieldName, fields } from "../../../hardware/vmx/fields.js";
+import { vmlaunch, vmptrld, vmresume } from "../../../hardware/vmx/instructions.js";
+import { readField } from "../../../hardware/vmx/vmcs.js";
+import { readPages } from "../../../state/page-map.js";
+import { type Host, PAGE } from "../../host.js";
+import type { VmState } from "../../state.js";
+import type { Technique } from "../technique.js";
+import { answer } from "./exits.js";
+import { readState, runningSystem, sharedSystem, type VmcsReader, type VmxOwn } from "./guest-state.js";
+import { setUp } from "./setup.js";
+import { ownOf, readWhole, writeWhole } from "./state-access.js";
+import { readWord, write } from "./vmcs.js";
+
+/** Guest-physical, above everything a machine has below 4 GiB but ROM. */
+const IDENTITY = 0xfeff_c000;
+const LARGE = 0x40_0000;
+
+/** Page directory of large pages, each at its own address. Spec: SDM Vol. 3A, "32-Bit Paging". */
+function identityDirectory(host: Host, at: number): void {
+  for (let index = 0; index < 1024; index++)
+    host.port.writePhysical(at + 4 * index, (index * LARGE + (PTE.P | PTE.W | PTE.U | PTE.PS)) >>> 0);
+}
+
+const isUnrestricted = (host: Host): boolean =>
+  models[host.port.system.model].secondaryControls.includes("unrestricted guest");
+
+/** A VM's memory as nested tables. Gives the address of the first. */
+function nestedTables(host: Host, { name, extents }: VmState): number {
+  const { port } = host;
+  const memory = {
+    read32: (at: number) => port.readPhysical(at),
+    write32: (at: number, value: number) => port.writePhysical(at, value >>> 0),
+  };
+  const allocate = (): number => host.allocate(1, `${name}: its nested tables`);
+  const tables = { kind: "ept", memory, root: allocate(), allocate } as const;
+  for (const { guest, host: at, bytes, readOnly } of extents)
+    mapNested(tables, {
+      guestPhysical: guest,
+      hostPhysical: at,
+      bytes,
+      rights: readOnly ? "rx" : "rwx",
+      pageBytes: 0x20_0000,
+    });
+  if (!isUnrestricted(host)) {
+    const page = host.allocate(1, `${name}: its identity table`);
+    identityDirectory(host, page);
+    mapNested(tables, { guestPhysical: IDENTITY, hostPhysical: page, bytes: PAGE, rights: "rwx" });
+  }
+  return tables.root;
+}
+
+/** A VMCS of a machine at rest. */
+function vmcsAtRest({ memory }: MachineState, vmcs: number): VmcsReader {
+  const view = new DataView(readPages(memory, vmcs, PAGE).buffer);
+  const words = { readPhysical: (at: number) => view.getUint32(at - vmcs, true) };
+  const quad = (name: FieldName): bigint => readField(words, vmcs, name);
+  return {
+    word: (name) => words.readPhysical(vmcs + fields[name].offset),
+    quad,
+    address: (name) => Number(BigInt.asIntN(64, quad(name))),
+  };
+}
+
+export const vmxEpt: Technique = {
+  prepare(host, number) {
+    const vm = host.vm(number);
+    const root = nestedTables(host, vm);
+    const vmcs = setUp(host, vm.name, true);
+    write(host.port, "EPT pointer", eptPointer(root));
+    const identity = isUnrestricted(host) ? undefined : IDENTITY;
+    return { vmcs, identity, launched: false, cr3: 0, tr: NULL_SEGMENT } satisfies VmxOwn;
+  },
+
+  load(host, number) {
+    vmptrld(host.port, ownOf(host, number).vmcs);
+    writeWhole(host, number, host.vm(number).cpu);
+  },
+
+  unload: readWhole,
+
+  interruptible: ({ port }) =>
+    (readWord(port, "Guest RFLAGS") & FLAG.IF) !== 0 &&
+    readWord(port, "Guest interruptibility state") === 0 &&
+    (readWord(port, "VM-entry interruption-information field") & INTERRUPTION.VALID) === 0,
+
+  enter(host, number, { vector, window }) {
+    const { port } = host;
+    if (vector !== undefined)
+      write(port, "VM-entry interruption-information field", (INTERRUPTION.VALID | vector) >>> 0);
+    const primary = readWord(port, "Primary processor-based VM-execution controls");
+    const wanted =
+      (primary & ~PRIMARY["interrupt-window exiting"]) | (window ? PRIMARY["interrupt-window exiting"] : 0);
+    if (wanted !== primary) write(port, "Primary processor-based VM-execution controls", wanted >>> 0);
+    // The guest's first instruction is at the next tick of the host's.
+    write(port, "TSC offset", BigInt(host.board(number).now) - BigInt(host.now + 1));
+    const own = ownOf(host, number);
+    if (own.launched) vmresume(port);
+    else {
+      host.change(number, { own: { ...own, launched: true } });
+      vmlaunch(port);
+    }
+  },
+
+  exited: answer,
+
+  view(machine, { cpu, own }, isCurrent) {
+    if (own === undefined) return cpu;
+    const technique = own as VmxOwn;
+    const real = machine.cpu;
+    if (!isCurrent) return cpu;
+    const { virtualization } = real.system;
+    if (virtualization?.kind === "vmx" && virtualization.guest !== undefined)
+      return { ...real, system: runningSystem(real.system, technique, cpu.system) };
+    const held = { ...real, system: sharedSystem(real.system, cpu.system) };
+    return readState(vmcsAtRest(machine, technique.vmcs), technique, held);
+  },
+};

@@ -1,0 +1,114 @@
+/** A VM is a machine that was taken apart: its memory in the host's frames, its disks in the host's store, the rest a record. */
+
+import type { CpuState } from "../hardware/cpu/state.js";
+import type { Disk } from "../hardware/disk.js";
+import { type Machine, machineOf } from "../hardware/machine.js";
+import type { MachineState } from "../hardware/state.js";
+import { VirtlabError } from "../state/error.js";
+import type { PageMap } from "../state/page-map.js";
+import { PAGE_SIZE, type Page } from "../state/pages.js";
+import { PersistentMap } from "../state/persistent-map.js";
+import { take } from "./frames.js";
+import { guestPages, withGuestPages } from "./guest-pages.js";
+import { emptyLedger } from "./ledger.js";
+import type { Extent, Frames, VmState } from "./state.js";
+import type { TechniqueName } from "./techniques/names.js";
+
+/** Large pages of nested tables and of 4-level paging. */
+const LARGE = 0x20_0000;
+
+/** The host with a VM more. */
+export interface Carved {
+  readonly frames: Frames;
+  readonly memory: PageMap;
+  readonly disks: readonly Disk[];
+  readonly vm: VmState;
+}
+
+interface VmSetup {
+  readonly name: string;
+  readonly technique: TechniqueName;
+  readonly weight: number;
+  readonly cap: number;
+}
+
+/** Guest-physical memory as pieces: RAM with what ROM takes out of it, then ROM. */
+function pieces({ memorySize, rom }: MachineState, base: number): Extent[] {
+  const extents: Extent[] = [];
+  let host = base;
+  const add = (guest: number, end: number, readOnly: boolean): void => {
+    if (end > guest) extents.push({ guest, host: readOnly ? host : base + guest, bytes: end - guest, readOnly });
+    if (readOnly) host += end - guest;
+  };
+  const roms = [...rom].sort((a, b) => a.base - b.base);
+  let from = 0;
+  for (const range of roms.filter((range) => range.base < memorySize)) {
+    add(from, range.base, false);
+    from = range.base + range.size;
+  }
+  add(from, memorySize, false);
+  host = base + memorySize;
+  for (const range of roms) add(range.base, range.base + range.size, true);
+  return extents;
+}
+
+/**
+ * Carves a machine into a host's frames: pages are shared, not copied.
+ *
+ * @throws VirtlabError where the host has not as much memory left.
+ */
+export function carve(
+  guest: MachineState,
+  host: { readonly frames: Frames; readonly memory: PageMap; readonly disks: readonly Disk[] },
+  setup: VmSetup,
+): Carved {
+  const { memorySize, rom, disks = [], devices, cpu, supervisors, steps, ticks, counts, turn } = guest;
+  if (turn !== undefined) throw new VirtlabError(`${setup.name}: a VM has one processor; this machine has several`);
+  const romBytes = rom.reduce((sum, { size }) => sum + size, 0);
+  const alignment = memorySize >= LARGE ? LARGE : PAGE_SIZE;
+  const [frames, base] = take(host.frames, memorySize + romBytes, alignment, `${setup.name}: memory of the VM`);
+  const extents = pieces(guest, base);
+  return {
+    frames,
+    memory: withGuestPages(host.memory, extents, PersistentMap.empty<Page>(), guest.memory),
+    disks: [...host.disks, ...disks],
+    vm: {
+      ...setup,
+      memorySize,
+      rom,
+      extents,
+      devices,
+      firstDisk: host.disks.length,
+      diskCount: disks.length,
+      supervisors,
+      cpu,
+      steps,
+      ticks,
+      counts,
+      status: { kind: "paused" },
+      ledger: emptyLedger,
+      ran: 0,
+      own: undefined,
+    },
+  };
+}
+
+/** The VM as its guest sees it: a machine that could go on by itself. */
+export function machineOfVm(host: MachineState, vm: VmState, cpu: CpuState): Machine {
+  const { memorySize, rom, devices, firstDisk, diskCount, supervisors, steps, ticks, counts, status } = vm;
+  const stopped = status.kind === "stopped" ? status.stop : undefined;
+  const state: MachineState = {
+    cpu,
+    memorySize,
+    rom,
+    memory: guestPages(host.memory, vm.extents),
+    devices,
+    steps,
+    ticks,
+    counts,
+    shutdown: stopped?.reason === "triple-fault",
+    ...(supervisors === undefined ? {} : { supervisors }),
+    ...(diskCount === 0 ? {} : { disks: host.disks!.slice(firstDisk, firstDisk + diskCount) }),
+  };
+  return machineOf(state, stopped);
+}
