@@ -123,13 +123,14 @@ function wordsOf(rows: readonly Row[]): readonly string[] {
 export function nestedWalkDiagram(walk: NestedWalk, options: DiagramOptions = {}): Diagram {
   const rows = rowsOf(walk);
   const columns = Math.max(0, ...rows.map(({ host }) => host.length));
+  const longest = rows.find(({ host }) => host.length === columns)?.host ?? [];
   const result = `→ ${nestedResult(walk)}`;
   const counted = `${walk.count} references`;
   const width = Math.max(LEFT + (columns + 1) * (CELL + GAP) + 10, textWidth(result, 15) + 20);
   const height = TOP + rows.length * (HEIGHT + ROW_GAP) + 26;
   const failed = walk.physical === undefined;
   const heads = Array.from({ length: columns }, (_, index) =>
-    label(LEFT + index * (CELL + GAP) + CELL / 2, 56, `level ${columns - index}`, {
+    label(LEFT + index * (CELL + GAP) + CELL / 2, 56, `level ${longest[index]?.reference.level}`, {
       anchor: "middle",
       size: 11.5,
       dim: true,
