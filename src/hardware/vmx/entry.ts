@@ -73,6 +73,7 @@ function failEntry(port: ProcessorPort, { vmcs, image }: EntryContext, reason: n
   writeWord(port, vmcs, "Exit reason", (reason | ENTRY_FAILURE) >>> 0);
   writeWord(port, vmcs, "Exit qualification", qualification);
   loadHostState(port, vmcs, image, port.between.pending.nmiBlocked);
+  port.inject(undefined);
 }
 
 const injectedEvent = ({ image }: EntryContext): ReturnType<typeof eventOf> =>
@@ -84,7 +85,10 @@ const injectedEvent = ({ image }: EntryContext): ReturnType<typeof eventOf> =>
 
 function inject(port: ProcessorPort, context: EntryContext): void {
   const event = injectedEvent(context);
-  if (event === undefined || event === "mtf") return;
+  if (event === undefined || event === "mtf") {
+    port.inject(undefined);
+    return;
+  }
   const { pending } = port.between;
   const nmi = event.type === "nmi";
   port.setBetween({
