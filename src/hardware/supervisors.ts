@@ -6,6 +6,7 @@
  * same bytes anywhere else are #UD.
  */
 import { VirtlabError } from "../state/error.js";
+import type { PageMap } from "../state/page-map.js";
 import type { ProcessorPort } from "./cpu/processor.js";
 import type { Disk } from "./disk.js";
 import { biosHandlers } from "./firmware/bios/services.js";
@@ -19,6 +20,11 @@ export interface HostAccess {
   state: object;
   /** The machine's store of disks: those that no drive of the machine shows are the supervisor's to give to others. */
   disks: readonly Disk[];
+  /**
+   * All of memory as a value, for work on whole pages: reading it costs as much as was written since it was last read, replacing it
+   * as much as differs.
+   */
+  memory: PageMap;
 }
 
 /** Draws nothing from outside of its arguments, never blocks, and may ask to be entered again. Throws a `Fault` as instructions do. */

@@ -9,6 +9,7 @@ import type { PageMap } from "../state/page-map.js";
 import { PAGE_SIZE, type Page } from "../state/pages.js";
 import { PersistentMap } from "../state/persistent-map.js";
 import { take } from "./frames.js";
+import { guestPages, withGuestPages } from "./guest-pages.js";
 import { emptyLedger } from "./ledger.js";
 import type { Extent, Frames, VmState } from "./state.js";
 import type { TechniqueName } from "./techniques/names.js";
@@ -67,18 +68,9 @@ export function carve(
   const alignment = memorySize >= LARGE ? LARGE : PAGE_SIZE;
   const [frames, base] = take(host.frames, memorySize + romBytes, alignment, `${setup.name}: memory of the VM`);
   const extents = pieces(guest, base);
-  const numbers: number[] = [];
-  const pages: Page[] = [];
-  for (const [frame, page] of guest.memory.entries()) {
-    const at = frame * PAGE_SIZE;
-    const extent = extents.find(({ guest: from, bytes }) => at >= from && at < from + bytes);
-    if (extent === undefined) continue;
-    numbers.push((at - extent.guest + extent.host) / PAGE_SIZE);
-    pages.push(page);
-  }
   return {
     frames,
-    memory: host.memory.setAll(numbers, pages),
+    memory: withGuestPages(host.memory, extents, PersistentMap.empty<Page>(), guest.memory),
     disks: [...host.disks, ...disks],
     vm: {
       ...setup,
@@ -101,35 +93,15 @@ export function carve(
   };
 }
 
-/** Memory of a guest, from the host's. */
-function memoryOf(extents: readonly Extent[], host: PageMap): PageMap {
-  const numbers: number[] = [];
-  const pages: Page[] = [];
-  for (const [frame, page] of host.entries()) {
-    const at = frame * PAGE_SIZE;
-    const extent = extents.find(({ host: from, bytes }) => at >= from && at < from + bytes);
-    if (extent === undefined) continue;
-    numbers.push((at - extent.host + extent.guest) / PAGE_SIZE);
-    pages.push(page);
-  }
-  return PersistentMap.empty<Page>().setAll(numbers, pages);
-}
-
-const memories = new WeakMap<PageMap, Map<readonly Extent[], PageMap>>();
-
 /** The VM as its guest sees it: a machine that could go on by itself. */
 export function machineOfVm(host: MachineState, vm: VmState, cpu: CpuState): Machine {
-  const known = memories.get(host.memory) ?? new Map<readonly Extent[], PageMap>();
-  memories.set(host.memory, known);
-  const memory = known.get(vm.extents) ?? memoryOf(vm.extents, host.memory);
-  known.set(vm.extents, memory);
   const { memorySize, rom, devices, firstDisk, diskCount, supervisors, steps, ticks, counts, status } = vm;
   const stopped = status.kind === "stopped" ? status.stop : undefined;
   const state: MachineState = {
     cpu,
     memorySize,
     rom,
-    memory,
+    memory: guestPages(host.memory, vm.extents),
     devices,
     steps,
     ticks,

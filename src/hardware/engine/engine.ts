@@ -13,7 +13,14 @@ import { decode } from "../isa/decoder.js";
 import type { DecodedInstruction } from "../isa/instruction.js";
 import { type X86CodeMode, x86 } from "../isa/x86.js";
 import type { EventKind, MachineEvent, MachineState, RomRange, Stop } from "../state.js";
-import { HOST_CALL, type HostCalls, hostCallsOf, type Supervisors, sameEntries } from "../supervisors.js";
+import {
+  HOST_CALL,
+  type HostAccess,
+  type HostCalls,
+  hostCallsOf,
+  type Supervisors,
+  sameEntries,
+} from "../supervisors.js";
 import type { AddressSpace } from "./address-space.js";
 import { type Attention, LOOK_AROUND } from "./attention.js";
 import type { Blocks } from "./blocks.js";
@@ -583,7 +590,7 @@ export class Engine {
     const before = this.#supervisors!;
     const supervisor = before[call.supervisor]!;
     const disks = processor.devicePort.disks ?? NO_DISKS;
-    const access = { state: supervisor.state ?? NO_STATE, disks };
+    const access = this.#hostAccess(supervisor.state ?? NO_STATE, disks);
     processor.nextEip = processor.eip + HOST_CALL.length;
     processor.repeating = false;
     processor.faultMet = false;
@@ -606,6 +613,21 @@ export class Engine {
     processor.eip = processor.nextEip;
     this.#deliverInjected();
     return true;
+  }
+
+  #hostAccess(state: object, disks: readonly Disk[]): HostAccess {
+    const space = this.#space;
+    const [size, rom] = [this.#memorySize, this.#rom];
+    return {
+      state,
+      disks,
+      get memory() {
+        return space.seal();
+      },
+      set memory(memory) {
+        space.open(memory, size, rom, true);
+      },
+    };
   }
 
   /** What VM entry delivers is a part of it. */

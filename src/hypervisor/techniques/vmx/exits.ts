@@ -5,13 +5,16 @@
 
 import type { AccessSize } from "../../../hardware/cpu/processor.js";
 import { vectorNames } from "../../../hardware/cpu/processor.js";
+import { entryContext } from "../../../hardware/vmx/check-context.js";
+import { firstFailed } from "../../../hardware/vmx/entry-checks.js";
 import { INTERRUPTION } from "../../../hardware/vmx/events.js";
 import { ENTRY_FAILURE, exitReasons, REASON } from "../../../hardware/vmx/exit-reasons.js";
 import { countStep, halt, stop } from "../../control.js";
 import { emulated } from "../../emulate.js";
 import type { Host } from "../../host.js";
 import { noted } from "../../ledger.js";
-import { readCpu, writeCpu } from "./state-access.js";
+import { runNested } from "../../nested.js";
+import { ownOf, readCpu, readWhole, writeCpu, writeWhole } from "./state-access.js";
 import { readQuad, readWord, write } from "./vmcs.js";
 
 /** What was done about an exit. */
@@ -71,9 +74,12 @@ function emulate(host: Host, number: number): Answer {
     case "unsupported":
       stop(host, number, { reason: "unsupported", detail: outcome.detail });
       return { effect: "stopped", instruction };
-    case "not-here":
-      stop(host, number, { reason: "unsupported", detail: `${instruction} cannot be emulated yet` });
-      return { effect: "stopped", instruction };
+    case "not-here": {
+      const run = runNested(host, number, readWhole(host, number), 1);
+      writeWhole(host, number, run.cpu);
+      if (run.stop.reason !== "limit") stop(host, number, run.stop);
+      return { effect: "simulated", instruction };
+    }
   }
 }
 
@@ -164,6 +170,14 @@ const answers: Readonly<Record<number, Answered>> = {
   ),
 };
 
+/** What is said of an exit that has no answer; of an entry that failed, the check that did. */
+function unanswered(host: Host, number: number, told: number, name: string): string {
+  const qualification = readQuad(host.port, "Exit qualification").toString(16);
+  const failed =
+    (told & ENTRY_FAILURE) !== 0 ? firstFailed("guest", entryContext(host.port, ownOf(host, number).vmcs)) : undefined;
+  return `VM exit "${name}" (0x${told.toString(16)}, qualification 0x${qualification})${failed === undefined ? "" : `: ${failed.sentence}`}`;
+}
+
 /** Answers the exit that the current VMCS tells of, and writes it into the VM's ledger. */
 export function answer(host: Host, number: number): void {
   const told = readWord(host.port, "Exit reason");
@@ -172,11 +186,7 @@ export function answer(host: Host, number: number): void {
   const answered = (told & ENTRY_FAILURE) === 0 ? answers[reason] : undefined;
   let what: Answer;
   if (answered === undefined) {
-    const qualification = readQuad(host.port, "Exit qualification").toString(16);
-    stop(host, number, {
-      reason: "unsupported",
-      detail: `VM exit "${name}" (0x${told.toString(16)}, qualification 0x${qualification})`,
-    });
+    stop(host, number, { reason: "unsupported", detail: unanswered(host, number, told, name) });
     what = { effect: "stopped" };
   } else what = answered(host, number);
   const { ledger } = host.vm(number);

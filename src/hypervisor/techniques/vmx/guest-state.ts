@@ -110,7 +110,7 @@ export function writeState(port: ProcessorPort, own: VmxOwn, cpu: CpuState): Vmx
     write(port, `Guest PDPTE${index}`, BigInt(low >>> 0) | (BigInt(high >>> 0) << 32n));
   }
   write(port, "Guest RSP", BigInt(esp >>> 0) | (BigInt(wide[4]! >>> 0) << 32n));
-  write(port, "Guest RIP", eip);
+  write(port, "Guest RIP", (system.efer & EFER.LMA) !== 0 ? eip : eip >>> 0);
   write(port, "Guest RFLAGS", eflags >>> 0);
   write(
     port,
