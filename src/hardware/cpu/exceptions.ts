@@ -64,7 +64,8 @@ const isFaultClass = (vector: number): boolean => vector < 20 && ((FAULT_CLASS >
  * Delivers an event: pushes the frame and goes to the handler. A fault on the way is delivered in its place, as #DF
  * where the rules say so; a fault while delivering #DF throws TripleFault. `returnEip` is what the frame says, and
  * `faultEip` what the frame of a fault on the way says. Registers change only when nothing can fault any more.
- * Spec: SDM Vol. 3A, "Exception- and Interrupt-Handler Procedures"; Vol. 2A, INT n/INTO/INT3/INT1—Call to Interrupt
+ * `injected`: a VM entry delivers it, which no exception bitmap holds back.
+ * Spec: SDM Vol. 3C, "Vectored-Event Injection"; Vol. 3A, "Exception- and Interrupt-Handler Procedures"; Vol. 2A, INT n/INTO/INT3/INT1—Call to Interrupt
  * Procedure.
  */
 export function deliver(
@@ -74,6 +75,7 @@ export function deliver(
   source: EventSource,
   returnEip: number,
   faultEip = port.eip,
+  injected = false,
 ): void {
   let resume = false;
   /** What a guest was being delivered when something else came in its way. */
@@ -85,7 +87,8 @@ export function deliver(
     try {
       if (guest !== undefined) {
         const event = eventOf(port, vector, errorCode, source);
-        if (isException(source)) guest.check(port, { kind: "exception", event, payload: port.payloadOf(vector) });
+        if (isException(source) && !injected)
+          guest.check(port, { kind: "exception", event, payload: port.payloadOf(vector) });
         vectoring = event;
       }
       deliverOnce(port, vector, errorCode, isOfInstruction(source), returnEip, resume);
@@ -93,6 +96,7 @@ export function deliver(
     } catch (thrown) {
       if (thrown instanceof VmExit) throw new VmExit(thrown.cause, vectoring);
       if (!(thrown instanceof Fault)) throw thrown;
+      injected = false;
       const failed = source === "exception" ? vector : -1;
       if (failed === VECTOR.DF) {
         port.faulted(thrown);
