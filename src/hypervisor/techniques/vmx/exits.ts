@@ -18,12 +18,12 @@ import { ownOf, readCpu, readWhole, writeCpu, writeWhole } from "./state-access.
 import { readQuad, readWord, write } from "./vmcs.js";
 
 /** What was done about an exit. */
-interface Answer {
+export interface Answer {
   readonly effect: string;
   readonly instruction?: string;
 }
 
-type Answered = (host: Host, number: number) => Answer;
+export type Answered = (host: Host, number: number) => Answer;
 
 const RAX = 0;
 const BLOCKED = 3;
@@ -52,7 +52,7 @@ export function inject(host: Host, number: number, vector: number, errorCode: nu
 }
 
 /** The instruction is executed on the virtual processor, by its own row of the instruction table. */
-function emulate(host: Host, number: number): Answer {
+export function emulate(host: Host, number: number): Answer {
   const before = readCpu(host, number);
   const { outcome, cpu, instruction } = emulated(host, number, before);
   switch (outcome.kind) {
@@ -76,6 +76,7 @@ function emulate(host: Host, number: number): Answer {
       return { effect: "stopped", instruction };
     case "not-here": {
       const run = runNested(host, number, readWhole(host, number), 1);
+      host.wroteAnything = true;
       writeWhole(host, number, run.cpu);
       if (run.stop.reason !== "limit") stop(host, number, run.stop);
       return { effect: "simulated", instruction };
@@ -144,6 +145,7 @@ const answers: Readonly<Record<number, Answered>> = {
   [REASON.WRMSR]: emulate,
   [REASON.MWAIT]: emulate,
   [REASON.MONITOR]: emulate,
+  [REASON.INVLPG]: emulate,
   [REASON.INVD]: emulate,
   [REASON.WBINVD]: emulate,
   [REASON.RDRAND]: emulate,
@@ -179,11 +181,11 @@ function unanswered(host: Host, number: number, told: number, name: string): str
 }
 
 /** Answers the exit that the current VMCS tells of, and writes it into the VM's ledger. */
-export function answer(host: Host, number: number): void {
+export function answer(host: Host, number: number, first: Readonly<Record<number, Answered>> = {}): void {
   const told = readWord(host.port, "Exit reason");
   const reason = told & 0xffff;
   const name = exitReasons.get(reason)?.name ?? `reason ${reason}`;
-  const answered = (told & ENTRY_FAILURE) === 0 ? answers[reason] : undefined;
+  const answered = (told & ENTRY_FAILURE) === 0 ? (first[reason] ?? answers[reason]) : undefined;
   let what: Answer;
   if (answered === undefined) {
     stop(host, number, { reason: "unsupported", detail: unanswered(host, number, told, name) });
