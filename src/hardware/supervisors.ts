@@ -25,6 +25,8 @@ export interface HostAccess {
    * as much as differs.
    */
   memory: PageMap;
+  /** Time goes by while the handler is at work, beyond the tick that it is: devices do what they do by themselves. */
+  elapse(ticks: number): void;
 }
 
 /** Draws nothing from outside of its arguments, never blocks, and may ask to be entered again. Throws a `Fault` as instructions do. */

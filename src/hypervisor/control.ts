@@ -18,8 +18,12 @@ export function stop(host: Host, number: number, why: Stop): void {
   host.change(number, { status: { kind: "stopped", stop: why } });
 }
 
-/** HLT of a guest: it waits for an interrupt, in the host's time as long as it would in its own. */
-export function halt(host: Host, number: number): void {
+/** HLT of a guest: it waits for an interrupt, in the host's time as long as it would in its own. `enabled`: it would take one. */
+export function halt(host: Host, number: number, enabled: boolean): void {
+  if (!enabled) {
+    stop(host, number, { reason: "halted", waitsForInput: false });
+    return;
+  }
   const board = host.board(number);
   const until = board.nextInterrupt;
   if (until === board.now) return;
@@ -40,7 +44,7 @@ function awaken(host: Host): void {
 }
 
 /** The host's tick at which the first of the halted VMs goes on. */
-function nextWake(host: Host): number {
+export function nextWake(host: Host): number {
   let next = Number.POSITIVE_INFINITY;
   for (const { status } of host.state.vms)
     if (status.kind === "halted" && status.wake !== undefined && status.wake < next) next = status.wake;
@@ -78,14 +82,17 @@ function enter(host: Host, number: number): void {
     const { counts } = host.vm(number);
     host.change(number, { counts: { ...counts, interrupts: counts.interrupts + 1 } });
   }
-  const due = host.now + (board.nextEvent - board.now);
-  armFor(host, Math.min(due, host.state.sliceEnd, nextWake(host)));
+  if (technique.returns !== true) {
+    const due = host.now + (board.nextEvent - board.now);
+    armFor(host, Math.min(due, host.state.sliceEnd, nextWake(host)));
+  }
   host.state = { ...host.state, running: { vm: number, since: host.now + 1 } };
   technique.enter(host, number, { vector, window: waits && vector === undefined });
 }
 
 /** Goes on with whichever VM is next; without one the host idles. */
 export function proceed(host: Host): void {
+  host.takeStops();
   awaken(host);
   const { current, sliceEnd } = host.state;
   const goesOn = current !== undefined && host.vm(current).status.kind === "ready" && host.now < sliceEnd;

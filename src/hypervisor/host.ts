@@ -56,6 +56,13 @@ export class Host {
     return board;
   }
 
+  /** VMs whose devices have ended them go no further. */
+  takeStops(): void {
+    for (const [number, { stop }] of this.#boards)
+      if (stop !== undefined && this.vm(number).status.kind !== "stopped")
+        this.change(number, { status: { kind: "stopped", stop } });
+  }
+
   /** What the handler has done becomes what the hypervisor remembers. */
   commit(): void {
     for (const [number, board] of this.#boards) this.#keep(number, board);
@@ -63,14 +70,13 @@ export class Host {
   }
 
   #keep(number: number, board: VirtualBoard): void {
-    const { counts, firstDisk, diskCount, status } = this.vm(number);
-    const { devices, now: ticks, portReads, portWrites, disks, stop } = board;
-    this.change(number, {
-      devices,
-      ticks,
-      counts: { ...counts, portReads: counts.portReads + portReads, portWrites: counts.portWrites + portWrites },
-      status: stop === undefined || status.kind === "stopped" ? status : { kind: "stopped", stop },
-    });
+    const { counts: before, firstDisk, diskCount } = this.vm(number);
+    const { devices, now: ticks, portReads, portWrites, disks } = board;
+    const counts =
+      portReads + portWrites === 0
+        ? before
+        : { ...before, portReads: before.portReads + portReads, portWrites: before.portWrites + portWrites };
+    this.change(number, { devices, ticks, counts });
     const changed = disks?.some((disk, index) => disk !== this.access.disks[firstDisk + index]) ?? false;
     if (changed) this.access.disks = this.access.disks.toSpliced(firstDisk, diskCount, ...disks!);
   }

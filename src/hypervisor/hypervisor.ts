@@ -10,6 +10,7 @@ import { sharedEngine } from "../hardware/engine/shared-engine.js";
 import { Machine, machineOf, stateOf } from "../hardware/machine.js";
 import { deepFreeze, type MachineDifference } from "../hardware/machine-content.js";
 import { asOutput, textOf } from "../hardware/output-text.js";
+import { checkRun } from "../hardware/run-options.js";
 import type { EventKind, MachineEvent, MachineState, Stop } from "../hardware/state.js";
 import { VirtlabError } from "../state/error.js";
 import { framesOf, freeBytes } from "./frames.js";
@@ -39,6 +40,8 @@ export interface VmOptions {
   readonly weight?: number;
   /** Most per cent of one processor: 0, which is the default, is no limit. */
   readonly cap?: number;
+  /** Under simulation: steps of the guest that one step of the hypervisor makes. Default 16384. */
+  readonly quantum?: number;
 }
 
 export interface HypervisorRunOptions {
@@ -66,6 +69,8 @@ export interface Vm {
   readonly cap: number;
 }
 
+/** What a quantum is beside its steps costs little then, and another VM waits for a fraction of a turn. */
+const QUANTUM = 16_384;
 const RUN_ON = Number.POSITIVE_INFINITY;
 
 const assisted = (model: ModelName): boolean => models[model].features.has("VMX") || models[model].features.has("SVM");
@@ -83,7 +88,10 @@ const withState = (machine: MachineState, state: HypervisorState): MachineState 
 });
 
 /** Why a VM cannot be made; undefined where it can. */
-function refusal(host: MachineState, { name, technique, weight = 256, cap = 0 }: VmOptions): string | undefined {
+function refusal(
+  host: MachineState,
+  { name, technique, weight = 256, cap = 0, quantum = QUANTUM }: VmOptions,
+): string | undefined {
   const { bits, vms } = hypervisorOf(host);
   const { model } = host.cpu.system;
   if (typeof name !== "string" || name === "") return "a VM needs a name";
@@ -96,6 +104,7 @@ function refusal(host: MachineState, { name, technique, weight = 256, cap = 0 }:
   if (!modes.includes(bits)) return `${title} needs a host in ${modes.join(" or ")}-bit mode, not in ${bits}-bit mode`;
   if (!Number.isInteger(weight) || weight < 1 || weight > 65535) return `weight ${weight} is not 1 to 65535`;
   if (!Number.isInteger(cap) || cap < 0) return `cap ${cap} is no per cent of a processor`;
+  if (!Number.isInteger(quantum) || quantum < 1) return `quantum ${quantum} is no number of steps`;
   return undefined;
 }
 
@@ -163,10 +172,14 @@ export class Hypervisor {
   addVm(options: VmOptions): Hypervisor {
     const refused = refusal(this.#host, options);
     if (refused !== undefined) throw new VirtlabError(`${options.name}: ${refused}`);
-    const { name, guest, technique, weight = 256, cap = 0 } = options;
+    const { name, guest, technique, weight = 256, cap = 0, quantum = QUANTUM } = options;
     const { memory, disks = [] } = this.#host;
     const state = this.#state;
-    const carved = carve(stateOf(guest), { frames: state.frames, memory, disks }, { name, technique, weight, cap });
+    const carved = carve(
+      stateOf(guest),
+      { frames: state.frames, memory, disks },
+      { name, technique, weight, cap, quantum },
+    );
     const vm: VmState = { ...carved.vm, status: { kind: "ready" } };
     const host: MachineState = {
       ...this.#host,
@@ -245,6 +258,7 @@ export class Hypervisor {
 
   /** Goes on until a limit, a condition, or until no VM goes on by itself. */
   run({ maxInstructions = RUN_ON, until, observe }: HypervisorRunOptions = {}): Hypervisor {
+    checkRun(maxInstructions, observe);
     const engine = sharedEngine();
     engine.open(this.#host);
     const { stop, events } = engine.run({

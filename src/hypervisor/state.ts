@@ -45,6 +45,8 @@ export interface VmState {
   readonly weight: number;
   /** Most per cent of one processor; 0: no limit. */
   readonly cap: number;
+  /** Under simulation: its steps at a time. */
+  readonly quantum: number;
   readonly memorySize: number;
   readonly rom: readonly RomRange[];
   readonly extents: readonly Extent[];
@@ -78,7 +80,13 @@ export interface Running {
 export interface HypervisorState {
   readonly bits: 32 | 64;
   /** Linear addresses of the places the startup code has. */
-  readonly places: { readonly exit: number; readonly idle: number; readonly gates: number };
+  readonly places: {
+    readonly exit: number;
+    readonly idle: number;
+    /** Lets interrupts in, then simulates on. */
+    readonly again: number;
+    readonly gates: number;
+  };
   readonly frames: Frames;
   readonly vms: readonly VmState[];
   /** The VM whose registers the processor holds, be it in the guest or in the hypervisor on its behalf. */

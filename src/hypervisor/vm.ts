@@ -30,6 +30,7 @@ interface VmSetup {
   readonly technique: TechniqueName;
   readonly weight: number;
   readonly cap: number;
+  readonly quantum: number;
 }
 
 /** Guest-physical memory as pieces: RAM with what ROM takes out of it, then ROM. */
@@ -97,8 +98,9 @@ export function carve(
 export function machineOfVm(host: MachineState, vm: VmState, cpu: CpuState): Machine {
   const { memorySize, rom, devices, firstDisk, diskCount, supervisors, steps, ticks, counts, status } = vm;
   const stopped = status.kind === "stopped" ? status.stop : undefined;
+  const halted = status.kind === "halted" || stopped?.reason === "halted";
   const state: MachineState = {
-    cpu,
+    cpu: halted && !cpu.halted ? { ...cpu, halted } : cpu,
     memorySize,
     rom,
     memory: guestPages(host.memory, vm.extents),

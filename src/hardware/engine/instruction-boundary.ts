@@ -20,6 +20,8 @@ export interface OpenMachine {
   shutdown: boolean;
   /** The last instruction that was executed in TypeScript. */
   lastSystem: string | undefined;
+  /** The run ends where time would go on by itself. */
+  stopsAtHalt: boolean;
 }
 
 /** What of the engine is asked for here. */
@@ -245,12 +247,12 @@ export class InstructionBoundary {
       if (processor.ticks >= processor.guestMode.deadline) return undefined;
       const enabled = turns.several ? turns.waitsForInterrupt : processor.registers.interruptFlag;
       const waits = processor.nextEvent !== Number.POSITIVE_INFINITY && this.#wakes();
-      if (!enabled || !waits) {
+      if (!enabled || !waits || this.#open.stopsAtHalt) {
         this.#open.value = value;
         processor.devices = devices;
         processor.ticks = ticks;
         processor.devicePort.nextEvent = bus.nextEvent(devices, ticks - 1);
-        return { reason: "halted", waitsForInput: enabled };
+        return enabled && waits ? { reason: "until" } : { reason: "halted", waitsForInput: enabled };
       }
       this.#open.value = undefined;
       processor.ticks = processor.nextEvent;

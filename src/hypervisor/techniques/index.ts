@@ -2,10 +2,11 @@
 import { VirtlabError } from "../../state/error.js";
 import type { VmState } from "../state.js";
 import type { TechniqueName } from "./names.js";
+import { sim } from "./sim/sim.js";
 import type { Technique } from "./technique.js";
 import { vmxEpt } from "./vmx/vmx.js";
 
-const table: Partial<Record<TechniqueName, Technique>> = { "vmx-ept": vmxEpt };
+const table: Partial<Record<TechniqueName, Technique>> = { sim, "vmx-ept": vmxEpt };
 
 export function techniqueOf({ technique, name }: VmState): Technique {
   const found = table[technique];

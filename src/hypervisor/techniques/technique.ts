@@ -5,6 +5,8 @@ import type { Host } from "../host.js";
 import type { VmState } from "../state.js";
 
 export interface Technique {
+  /** It gives the processor back in time by itself: no timer is set for it. */
+  readonly returns?: true;
   /** What it keeps for a VM, made in the host's memory before the VM first runs. */
   prepare(host: Host, number: number): object;
   /** Gives the processor's registers to a VM, whose `cpu` they have been in. */
