@@ -92,6 +92,14 @@ export { diff } from "./hardware/diff.js";
 export type { DiskImage } from "./hardware/disk.js";
 export type { Watchpoint } from "./hardware/engine/stops.js";
 export type { DescriptorEntry, DescriptorKind, DescriptorTableName } from "./hardware/inspect/descriptor.js";
+export {
+  type DiskMap,
+  type DiskMapOptions,
+  type DiskRange,
+  diskMap,
+  type SectorState,
+} from "./hardware/inspect/disk-map.js";
+export { type DiskTransfer, diskTransfers } from "./hardware/inspect/disk-transfers.js";
 export type { SelectorErrorCode } from "./hardware/inspect/error-code.js";
 export type { DeliveredException, MetFault } from "./hardware/inspect/exception.js";
 export type { ExplainedOperand, Explanation } from "./hardware/inspect/explain.js";
@@ -144,6 +152,19 @@ export {
 } from "./hardware/toy/machine.js";
 export type { ToyRegisterName, ToyStop } from "./hardware/toy/state.js";
 export type { VmxGuest, VmxState } from "./hardware/vmx/state.js";
+export type { Finding, Findings, InstructionClass, Property, Trial } from "./hypervisor/sensitivity/classify.js";
+export type { InstructionForm } from "./hypervisor/sensitivity/forms.js";
+export type { Effect, Outcome } from "./hypervisor/sensitivity/outcome.js";
+export {
+  type FormReport,
+  type MnemonicReport,
+  type SensitivityOptions,
+  type SensitivityReport,
+  sensitivity,
+  type TheoremReport,
+} from "./hypervisor/sensitivity/report.js";
+export type { MachineTrial } from "./hypervisor/sensitivity/trials.js";
+export type { World, WorldName } from "./hypervisor/sensitivity/worlds.js";
 export { type ProgressBar, type ProgressOptions, type ProgressWord, progress } from "./notebook/progress/progress.js";
 export type { BytesDifference, StateDifference } from "./state/diff.js";
 export { type Divergence, type DivergenceOptions, firstDivergence } from "./state/divergence.js";
@@ -152,6 +173,7 @@ export type { PlainData } from "./state/plain-data.js";
 export type { OnProgress, Progress } from "./state/progress.js";
 export type { Steppable } from "./state/steppable.js";
 export { type Change, type FindOptions, type LastChangeOptions, type MoveOptions, Timeline } from "./state/timeline.js";
+export { type BootDiskOptions, bootDisk } from "./systems/boot-disk.js";
 export { type BootSample, type BuiltBoot, builtState, builtStateBoot } from "./systems/built-state.js";
 export { guest } from "./systems/packaged-guest.js";
 export { DISPLAY, type Display, type Displayable, type MimeBundle } from "./view/display.js";

@@ -169,3 +169,38 @@ describe("13-boot", () => {
     expect(text("back-step")).toMatch(/eip \w+→\w+\n/);
   }, 180_000);
 });
+
+describe("21-popek-goldberg", () => {
+  it("shows two wrong answers, the classes, the theorems evaluated, and what UMIP takes off the list", async () => {
+    const { text, errors, expectFigure } = await run("21-popek-goldberg.ipynb");
+    expect(errors).toEqual([]);
+    const rows = (id: string) => text(id).split("\n").slice(1).map(cells);
+    expect(rows("popf")).toEqual([
+      ["0", "1", "0", "0"],
+      ["3", "1", "1", "0"],
+    ]);
+    expect(rows("smsw").map(([machine, cr0, eax]) => [machine, cr0 === eax])).toEqual(
+      ["supervisor 0", "user 0", "supervisor 1", "user 1"].map((machine) => [machine, true]),
+    );
+    expect(rows("counts").map(([one, count]) => [one, count])).toEqual([
+      ["privileged", "19"],
+      ["control-sensitive", "17"],
+      ["behaviour-sensitive", "14"],
+      ["innocuous", "267"],
+    ]);
+    expect(rows("evidence").map(([instruction]) => instruction)).toEqual([
+      "hlt",
+      "popf",
+      "str eax",
+      "lar ecx, ax",
+      "mov ds, ax",
+    ]);
+    expect(text("evidence")).toContain("#GP (cpl-not-0)");
+    expect(text("theorem1")).toContain("31 instructions are sensitive and not privileged");
+    expect(rows("list").map((row) => row.slice(1))).toEqual([["18", "17"], ["0"], ["13", "6"]]);
+    expect(text("theorem3")).toContain("[ 'POPF' ]");
+    expect(text("umip-on")).toBe("[ 'SGDT', 'SIDT', 'SLDT', 'SMSW', 'STR' ]");
+    expectFigure("figure", "instructions (number)", "class");
+    expect(text("toy")).toBe("[ '', 'A', undefined ]");
+  }, 180_000);
+});

@@ -1,5 +1,6 @@
 /** `virtlab/view`: values for readers: displays, tables and diagrams. Figures are in `virtlab/plot`. */
 export type { Diagram, DiagramOptions } from "./diagram/diagram.js";
+export { type DiskDiagramOptions, diskDiagram } from "./diagram/disk.js";
 export { type GanttDiagramOptions, ganttDiagram } from "./diagram/gantt-diagram.js";
 export { type Layer, type LayerBoundary, type LayerBox, layersDiagram } from "./diagram/layers.js";
 export { type RingsOptions, type RingTransition, type RingWay, ringsDiagram } from "./diagram/rings.js";

@@ -108,6 +108,6 @@ export class GuestMode {
     if (this.#injected === undefined) return;
     const { vector, errorCode, type, length = 0 } = this.#injected;
     this.#injected = undefined;
-    this.#processor.deliveries.deliver(vector, errorCode, type, { length });
+    this.#processor.deliveries.deliver(vector, errorCode, type, { length, injected: true });
   }
 }

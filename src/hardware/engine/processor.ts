@@ -281,7 +281,7 @@ export class Processor implements ProcessorPort {
   unblockNmi(): void {
     if (!this.pending.nmiBlocked || !this.guestMode.iretUnblocksNmi) return;
     this.waiting.change({ nmiBlocked: false });
-    if (this.pending.nmi) this.attention ??= LOOK_AROUND;
+    if (this.pending.nmi || this.guest !== undefined) this.attention ??= LOOK_AROUND;
   }
 
   halt(): void {

@@ -55,7 +55,6 @@ function controlsOf(port: ProcessorPort, vmcb: number, image: VmcbImage, nested:
     virtualInterrupt: interruptControls(image),
     hostInterrupts: masking ? (port.getEflags() & FLAG.IF) !== 0 : undefined,
     nested,
-    shadow: numberOf(image, "INTERRUPT_SHADOW") !== 0,
   });
 }
 
@@ -137,7 +136,7 @@ export function run(port: ProcessorPort, vmcb: number): void {
   if (nested) loadPat(port, image);
   port.setBetween({
     halted: false,
-    shadow: guest.shadow ? "sti" : "none",
+    shadow: numberOf(image, "INTERRUPT_SHADOW") !== 0 ? "sti" : "none",
     pending: { ...port.between.pending, debug: 0 },
   });
   try {
