@@ -120,7 +120,22 @@ export type MachineEvent =
       readonly cpl: number;
       readonly mnemonic: string;
       readonly group: string;
+    }
+  /** A hypervisor gives a processor to a VM, from `tick` on; without `vm` the processor idles. */
+  | {
+      readonly kind: "schedule";
+      readonly tick: number;
+      readonly eip: number;
+      readonly processor: number;
+      readonly vm?: string;
     };
 
 export type EventKind = MachineEvent["kind"];
-export const eventKinds: readonly EventKind[] = ["exception", "interrupt", "port", "privilege", "instruction"];
+export const eventKinds: readonly EventKind[] = [
+  "exception",
+  "interrupt",
+  "port",
+  "privilege",
+  "instruction",
+  "schedule",
+];

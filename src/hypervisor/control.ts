@@ -4,7 +4,7 @@
  */
 import type { Stop } from "../hardware/state.js";
 import type { Host } from "./host.js";
-import { pick, SLICE } from "./schedule.js";
+import { accounted, begun, charged, isParked, moved, pick, preempts, slept, woken } from "./schedule.js";
 import { techniqueOf } from "./techniques/index.js";
 
 /** A guest's instruction was executed for it, or an event delivered to it: a step of its own, and a tick. */
@@ -36,36 +36,51 @@ export function halt(host: Host, number: number, enabled: boolean): void {
 
 /** The time of a halted VM goes on to the event it waits for, once the host's has. */
 function awaken(host: Host): void {
-  host.state.vms.forEach(({ status }, number) => {
-    if (status.kind !== "halted" || status.wake === undefined || status.wake > host.now) return;
+  host.state.vms.forEach(({ status, paused }, number) => {
+    if (paused || status.kind !== "halted" || status.wake === undefined || status.wake > host.now) return;
     host.board(number).advance(status.until!);
     host.change(number, { status: { kind: "ready" } });
+    host.schedule = woken(host.schedule, number);
   });
 }
 
 /** The host's tick at which the first of the halted VMs goes on. */
 export function nextWake(host: Host): number {
   let next = Number.POSITIVE_INFINITY;
-  for (const { status } of host.state.vms)
-    if (status.kind === "halted" && status.wake !== undefined && status.wake < next) next = status.wake;
+  for (const { status, paused } of host.state.vms)
+    if (!paused && status.kind === "halted" && status.wake !== undefined && status.wake < next) next = status.wake;
   return next;
 }
 
+/** Whether a VM waits for nothing but a processor. */
+const isReady =
+  ({ state }: Host) =>
+  (number: number): boolean => {
+    const { status, paused } = state.vms[number]!;
+    return status.kind === "ready" && !paused;
+  };
+
+/** The same of those that have none. */
+const wants =
+  (host: Host) =>
+  (number: number): boolean =>
+    isReady(host)(number) && host.state.processors.every(({ turn }) => turn?.vm !== number);
+
 /** Sets the timer, unless it fires soon enough anyway. */
 function armFor(host: Host, tick: number): void {
-  const { alarm } = host.state;
+  const { alarm } = host.own;
   if (tick === Number.POSITIVE_INFINITY || (alarm !== undefined && alarm <= tick && alarm > host.now)) return;
   host.setAlarm(tick);
 }
 
 /** Gives the processor's registers from one VM to another. */
 function switchTo(host: Host, number: number): void {
-  const { current } = host.state;
+  const { current } = host.own;
   if (current === number) return;
   if (current !== undefined) host.change(current, { cpu: techniqueOf(host.vm(current)).unload(host, current) });
   const technique = techniqueOf(host.vm(number));
   if (host.vm(number).own === undefined) host.change(number, { own: technique.prepare(host, number) });
-  host.state = { ...host.state, current: number };
+  host.own = { ...host.own, current: number };
   technique.load(host, number);
 }
 
@@ -84,32 +99,73 @@ function enter(host: Host, number: number): void {
   }
   if (technique.returns !== true) {
     const due = host.now + (board.nextEvent - board.now);
-    armFor(host, Math.min(due, host.state.sliceEnd, nextWake(host)));
+    armFor(host, Math.min(due, host.own.turn!.end, nextWake(host)));
   }
-  host.state = { ...host.state, running: { vm: number, since: host.now + 1 } };
+  host.own = { ...host.own, running: { vm: number, since: host.now + 1 } };
   technique.enter(host, number, { vector, window: waits && vector === undefined });
+}
+
+/** The VM whose turn it is pays for the time since it last did, and the periods that are over are accounted for. */
+function settle(host: Host): void {
+  const { turn } = host.own;
+  if (turn !== undefined) {
+    host.schedule = charged(host.schedule, turn.vm, host.now - turn.paid);
+    host.own = { ...host.own, turn: { ...turn, paid: host.now } };
+  }
+  if (host.now >= host.schedule.due) host.schedule = accounted(host.schedule, host.now, isReady(host));
+}
+
+/** Whether the VM whose turn it is keeps the processor. A turn that is over is taken from it. */
+function keepsTurn(host: Host): boolean {
+  const { turn } = host.own;
+  if (turn === undefined) return false;
+  const { vm, end } = turn;
+  const ready = isReady(host)(vm);
+  if (ready && host.now < end && !preempts(host.schedule, wants(host))) return true;
+  if (!ready) host.schedule = slept(host.schedule, vm);
+  else if (host.now >= end) host.schedule = moved(host.schedule, vm);
+  host.own = { ...host.own, turn: undefined };
+  return false;
+}
+
+/** Tells who observes it which VM has the processor from now on, if any. */
+function tell({ access, port, processor, now: tick }: Host, vm?: string): void {
+  access.note({ kind: "schedule", tick, eip: port.eip, processor, ...(vm === undefined ? {} : { vm }) });
+}
+
+/** The processor has nothing to do before a VM wakes, or one is let go on that has had all its cap allows. */
+function idle(host: Host): void {
+  const { schedule, port } = host;
+  tell(host);
+  const parked = schedule.shares.some((share, number) => isParked(share) && wants(host)(number));
+  armFor(host, Math.min(nextWake(host), parked ? schedule.due : Number.POSITIVE_INFINITY));
+  port.nextEip = host.state.places.idle;
 }
 
 /** Goes on with whichever VM is next; without one the host idles. */
 export function proceed(host: Host): void {
   host.takeStops();
   awaken(host);
-  const { current, sliceEnd } = host.state;
-  const goesOn = current !== undefined && host.vm(current).status.kind === "ready" && host.now < sliceEnd;
-  const next = goesOn ? current : pick(host.state);
-  if (next === undefined) {
-    armFor(host, nextWake(host));
-    host.port.nextEip = host.state.places.idle;
-    return;
+  settle(host);
+  if (!keepsTurn(host)) {
+    const next = pick(host.schedule, wants(host));
+    if (next === undefined) {
+      idle(host);
+      return;
+    }
+    const [schedule, ticks] = begun(host.schedule, next);
+    host.schedule = schedule;
+    host.own = { ...host.own, turn: { vm: next, end: host.now + ticks, paid: host.now } };
+    tell(host, host.vm(next).name);
   }
-  if (!goesOn) host.state = { ...host.state, sliceEnd: host.now + SLICE };
-  switchTo(host, next);
-  enter(host, next);
+  const { vm } = host.own.turn!;
+  switchTo(host, vm);
+  enter(host, vm);
 }
 
 /** The guest was left: accounts for the time it had. Gives its number; undefined where none ran. */
 export function left(host: Host): number | undefined {
-  const { running } = host.state;
+  const { running } = host.own;
   if (running === undefined) return undefined;
   const { vm: number, since } = running;
   // The exit itself took a step of the host's.
@@ -117,6 +173,6 @@ export function left(host: Host): number | undefined {
   const { steps, ran } = host.vm(number);
   host.change(number, { steps: steps + had, ran: ran + had });
   host.board(number).advance(host.board(number).now + had);
-  host.state = { ...host.state, running: undefined };
+  host.own = { ...host.own, running: undefined };
   return number;
 }

@@ -35,7 +35,7 @@ export const handlers: Readonly<Record<string, HostHandler>> = Object.freeze({
 
   /** A simulated guest goes on for a while. */
   quantum: handler((host) => {
-    const number = host.state.current!;
+    const number = host.own.current!;
     techniqueOf(host.vm(number)).exited(host, number);
     proceed(host);
   }),

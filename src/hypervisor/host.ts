@@ -11,13 +11,16 @@ import { VirtualBoard } from "../hardware/virtual-processor/board.js";
 import { take } from "./frames.js";
 import { guestMemory } from "./guest-memory.js";
 import { FIRST_IRQ } from "./layout.js";
-import { type HypervisorState, type VmState, withVm } from "./state.js";
+import type { Schedule } from "./schedule.js";
+import { type HostProcessor, type HypervisorState, type VmState, withVm } from "./state.js";
 
 export const PAGE = 4096;
 
 export class Host {
   readonly port: ProcessorPort;
   readonly access: HostAccess;
+  /** Number of the processor. */
+  readonly processor = 0;
   state: HypervisorState;
   /** Devices and clocks of the VMs that this handler has to do with. */
   readonly #boards = new Map<number, VirtualBoard>();
@@ -35,6 +38,23 @@ export class Host {
 
   vm(number: number): VmState {
     return this.state.vms[number]!;
+  }
+
+  get schedule(): Schedule {
+    return this.state.schedule;
+  }
+
+  set schedule(schedule: Schedule) {
+    this.state = { ...this.state, schedule };
+  }
+
+  /** What this processor is at. */
+  get own(): HostProcessor {
+    return this.state.processors[this.processor]!;
+  }
+
+  set own(own: HostProcessor) {
+    this.state = { ...this.state, processors: this.state.processors.with(this.processor, own) };
   }
 
   /** Replaces parts of a VM. */
@@ -114,7 +134,7 @@ export class Host {
     this.portWrite(0x43, 0x30);
     this.portWrite(0x40, clocks & 0xff);
     this.portWrite(0x40, clocks >> 8);
-    this.state = { ...this.state, alarm: this.now + clocks * TICKS_A_CLOCK };
+    this.own = { ...this.own, alarm: this.now + clocks * TICKS_A_CLOCK };
   }
 }
 

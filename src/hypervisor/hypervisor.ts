@@ -16,8 +16,9 @@ import { VirtlabError } from "../state/error.js";
 import { framesOf, freeBytes } from "./frames.js";
 import { KIND, VERSION } from "./handlers.js";
 import { exitsOf, type Ledger, type LedgerEntry } from "./ledger.js";
+import { newSchedule, PERIOD, withShare } from "./schedule.js";
 import { startup } from "./startup.js";
-import type { HypervisorState, VmState, VmStatus } from "./state.js";
+import type { HypervisorState, VmStatus } from "./state.js";
 import { techniqueOf } from "./techniques/index.js";
 import { type TechniqueName, techniqueNames, techniques } from "./techniques/names.js";
 import { carve, machineOfVm } from "./vm.js";
@@ -29,6 +30,8 @@ export interface HostOptions extends CreateOptions {
    * model has VT-x or AMD-V.
    */
   readonly bits?: 32 | 64;
+  /** Ticks of a VM's turn: 1000 to 3006818, which are 30 ms and the default. */
+  readonly slice?: number;
 }
 
 export interface VmOptions {
@@ -57,6 +60,8 @@ export interface Vm {
   readonly name: string;
   readonly technique: TechniqueName;
   readonly status: VmStatus;
+  /** Its operator wants it to go no further for now. */
+  readonly paused: boolean;
   /** What the guest sees, as a machine that could go on by itself: registers, memory, devices, disks, its own time. */
   readonly machine: Machine;
   readonly serial: string;
@@ -65,6 +70,8 @@ export interface Vm {
   readonly exits: number;
   /** Host ticks during which it had a processor. */
   readonly ran: number;
+  /** Host ticks it has been charged for: those, and what the hypervisor did for it. */
+  readonly charged: number;
   readonly weight: number;
   readonly cap: number;
 }
@@ -74,6 +81,11 @@ const QUANTUM = 16_384;
 const RUN_ON = Number.POSITIVE_INFINITY;
 
 const assisted = (model: ModelName): boolean => models[model].features.has("VMX") || models[model].features.has("SVM");
+
+function checkSlice(slice: number): void {
+  if (!Number.isInteger(slice) || slice < 1000 || slice > PERIOD)
+    throw new VirtlabError(`hypervisor: a turn of ${slice} ticks is not 1000 to ${PERIOD}`);
+}
 
 /** What a host's machine has of it. */
 function hypervisorOf(machine: MachineState): HypervisorState {
@@ -103,7 +115,7 @@ function refusal(
   if (lacking !== undefined) return `${title} needs ${lacking}, which a ${model} has not`;
   if (!modes.includes(bits)) return `${title} needs a host in ${modes.join(" or ")}-bit mode, not in ${bits}-bit mode`;
   if (!Number.isInteger(weight) || weight < 1 || weight > 65535) return `weight ${weight} is not 1 to 65535`;
-  if (!Number.isInteger(cap) || cap < 0) return `cap ${cap} is no per cent of a processor`;
+  if (!Number.isInteger(cap) || cap < 0 || cap > 100) return `cap ${cap} is not 0 to 100 per cent of a processor`;
   if (!Number.isInteger(quantum) || quantum < 1) return `quantum ${quantum} is no number of steps`;
   return undefined;
 }
@@ -120,7 +132,8 @@ export class Hypervisor {
    *
    * @throws VirtlabError for a machine that cannot be, or a mode its model has not.
    */
-  static create({ bits, ...options }: HostOptions = {}): Hypervisor {
+  static create({ bits, slice = PERIOD, ...options }: HostOptions = {}): Hypervisor {
+    checkSlice(slice);
     const model = options.model ?? "nehalem";
     const mode = bits ?? (assisted(model) ? 64 : 32);
     const machine = createState({ memory: "256M", ...options, model });
@@ -132,10 +145,8 @@ export class Hypervisor {
       places,
       frames: framesOf(machine.memorySize),
       vms: [],
-      current: undefined,
-      running: undefined,
-      alarm: undefined,
-      sliceEnd: 0,
+      schedule: newSchedule(1, slice),
+      processors: [{ current: undefined, running: undefined, alarm: undefined, turn: undefined }],
     };
     const supervisors = { [KIND]: { kind: KIND, version: VERSION, entries, state } };
     return new Hypervisor(machineOf({ ...withPlan(machine, plan), supervisors }));
@@ -175,18 +186,16 @@ export class Hypervisor {
     const { name, guest, technique, weight = 256, cap = 0, quantum = QUANTUM } = options;
     const { memory, disks = [] } = this.#host;
     const state = this.#state;
-    const carved = carve(
-      stateOf(guest),
-      { frames: state.frames, memory, disks },
-      { name, technique, weight, cap, quantum },
-    );
-    const vm: VmState = { ...carved.vm, status: { kind: "ready" } };
+    const carved = carve(stateOf(guest), { frames: state.frames, memory, disks }, { name, technique, quantum });
+    const schedule = withShare(state.schedule, weight, cap);
     const host: MachineState = {
       ...this.#host,
       memory: carved.memory,
       ...(carved.disks.length === 0 ? {} : { disks: carved.disks }),
     };
-    return new Hypervisor(machineOf(withState(host, { ...state, frames: carved.frames, vms: [...state.vms, vm] })));
+    return new Hypervisor(
+      machineOf(withState(host, { ...state, frames: carved.frames, vms: [...state.vms, carved.vm], schedule })),
+    );
   }
 
   #number(name: string): number {
@@ -210,18 +219,23 @@ export class Hypervisor {
 
   #vm(number: number): Vm {
     const host = this.#host;
-    const { vms, current, running } = this.#state;
+    const { vms, schedule, processors } = this.#state;
+    const isCurrent = processors.some(({ current }) => current === number);
+    const running = processors.find((one) => one.running?.vm === number)?.running;
     const vm = vms[number]!;
-    const { name, technique, status, devices, ledger, ran, weight, cap } = vm;
-    const had = running?.vm === number ? Math.max(0, host.ticks - running.since) : 0;
+    const { name, technique, status, paused, devices, ledger, ran } = vm;
+    const { weight, cap, total } = schedule.shares[number]!;
+    const turn = processors.find((one) => one.turn?.vm === number)?.turn;
+    const had = running === undefined ? 0 : Math.max(0, host.ticks - running.since);
     const now = { ...vm, steps: vm.steps + had, ticks: vm.ticks + had };
     let machine: Machine | undefined;
     return Object.freeze({
       name,
       technique,
       status: deepFreeze(status),
+      paused,
       get machine(): Machine {
-        machine ??= machineOfVm(host, now, techniqueOf(vm).view(host, vm, current === number));
+        machine ??= machineOfVm(host, now, techniqueOf(vm).view(host, vm, isCurrent));
         return machine;
       },
       get serial(): string {
@@ -230,6 +244,7 @@ export class Hypervisor {
       ledger: deepFreeze(Object.values(ledger)),
       exits: exitsOf(ledger),
       ran: ran + had,
+      charged: total + (turn === undefined ? 0 : Math.max(0, host.ticks - turn.paid)),
       weight,
       cap,
     });

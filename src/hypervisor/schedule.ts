@@ -47,7 +47,7 @@ export type Wants = (vm: number) => boolean;
 export const newSchedule = (processors: number, slice: number): Schedule => ({
   processors,
   slice,
-  due: PERIOD,
+  due: 0,
   queue: [],
   shares: [],
 });
@@ -94,7 +94,8 @@ export function charged(schedule: Schedule, vm: number, ticks: number): Schedule
 }
 
 /** A VM waits for something. */
-export const slept = (schedule: Schedule, vm: number): Schedule => change(schedule, vm, { slept: true, boosted: false });
+export const slept = (schedule: Schedule, vm: number): Schedule =>
+  change(schedule, vm, { slept: true, boosted: false });
 
 /** What it waited for has come: it goes to the end of its queue, and before all others if it has credit left. */
 export function woken(schedule: Schedule, vm: number): Schedule {

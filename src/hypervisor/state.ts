@@ -7,6 +7,7 @@ import type { DeviceSet } from "../hardware/devices/bus.js";
 import type { Counts, RomRange, Stop } from "../hardware/state.js";
 import type { Supervisors } from "../hardware/supervisors.js";
 import type { Ledger } from "./ledger.js";
+import type { Schedule } from "./schedule.js";
 import type { TechniqueName } from "./techniques/names.js";
 
 /** A piece of a guest's physical memory and the host's frames it lies in; whole pages. */
@@ -26,8 +27,6 @@ export interface Frames {
 
 /** What becomes of a VM, as far as its processor is concerned. */
 export type VmStatus =
-  /** Not started, or stopped by its operator. */
-  | { readonly kind: "paused" }
   | { readonly kind: "ready" }
   /**
    * HLT. A device of the VM ends that at the host's tick `wake`, which is `until` in the VM's own time; undefined: nothing but input
@@ -41,10 +40,6 @@ export type VmStatus =
 export interface VmState {
   readonly name: string;
   readonly technique: TechniqueName;
-  /** Share of the processors' time, beside the other VMs'. */
-  readonly weight: number;
-  /** Most per cent of one processor; 0: no limit. */
-  readonly cap: number;
   /** Under simulation: its steps at a time. */
   readonly quantum: number;
   readonly memorySize: number;
@@ -63,6 +58,8 @@ export interface VmState {
   readonly ticks: number;
   readonly counts: Counts;
   readonly status: VmStatus;
+  /** Its operator wants it to go no further for now; its time stands still. */
+  readonly paused: boolean;
   readonly ledger: Ledger;
   /** Host ticks during which it had a processor. */
   readonly ran: number;
@@ -77,6 +74,27 @@ export interface Running {
   readonly since: number;
 }
 
+/** What a processor of the host is at. */
+export interface HostProcessor {
+  /** The VM whose registers it holds, be it in the guest or in the hypervisor on its behalf. */
+  readonly current: number | undefined;
+  /** A guest is running. */
+  readonly running: Running | undefined;
+  /** The host's tick at which its timer was last set to fire; undefined: it is not set. */
+  readonly alarm: number | undefined;
+  /** The VM whose turn it is; undefined: it idles. */
+  readonly turn: Turn | undefined;
+}
+
+/** A VM has a processor. */
+export interface Turn {
+  readonly vm: number;
+  /** The host's tick at which it ends. */
+  readonly end: number;
+  /** The host's tick up to which it is paid for. */
+  readonly paid: number;
+}
+
 export interface HypervisorState {
   readonly bits: 32 | 64;
   /** Linear addresses of the places the startup code has. */
@@ -89,14 +107,9 @@ export interface HypervisorState {
   };
   readonly frames: Frames;
   readonly vms: readonly VmState[];
-  /** The VM whose registers the processor holds, be it in the guest or in the hypervisor on its behalf. */
-  readonly current: number | undefined;
-  /** A guest is running. */
-  readonly running: Running | undefined;
-  /** The host's tick at which the timer was last set to fire; undefined: it is not set. */
-  readonly alarm: number | undefined;
-  /** The host's tick at which the turn of the current VM ends. */
-  readonly sliceEnd: number;
+  readonly schedule: Schedule;
+  /** By number. */
+  readonly processors: readonly HostProcessor[];
 }
 
 /** The state with one VM replaced. */

@@ -28,8 +28,6 @@ export interface Carved {
 interface VmSetup {
   readonly name: string;
   readonly technique: TechniqueName;
-  readonly weight: number;
-  readonly cap: number;
   readonly quantum: number;
 }
 
@@ -86,7 +84,8 @@ export function carve(
       steps,
       ticks,
       counts,
-      status: { kind: "paused" },
+      status: { kind: "ready" },
+      paused: false,
       ledger: emptyLedger,
       ran: 0,
       own: undefined,

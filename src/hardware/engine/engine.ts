@@ -403,6 +403,9 @@ export class Engine {
         space.open(memory, size, rom);
       },
       elapse: (ticks) => this.#elapse(ticks),
+      note: (event) => {
+        if (this.#processor.observe?.has(event.kind)) this.#processor.events.push(event);
+      },
     };
   }
 

@@ -11,7 +11,7 @@ import type { Technique } from "../technique.js";
 
 /** Steps that can be made before the host has something else to do. */
 function quantumOf(host: Host, most: number): number {
-  return Math.max(1, Math.min(most, host.state.sliceEnd - host.now, nextWake(host) - host.now));
+  return Math.max(1, Math.min(most, host.own.turn!.end - host.now, nextWake(host) - host.now));
 }
 
 /** Makes steps of the guest, as long as its turn lasts. */
@@ -39,7 +39,7 @@ export const sim: Technique = {
   interruptible: () => false,
 
   enter(host) {
-    host.state = { ...host.state, running: undefined };
+    host.own = { ...host.own, running: undefined };
     host.port.nextEip = host.state.places.again;
   },
 
