@@ -3,8 +3,8 @@
  * host's idle loop.
  */
 import type { Stop } from "../hardware/state.js";
-import type { Host } from "./host.js";
-import { accounted, begun, charged, isParked, moved, pick, preempts, slept, woken } from "./schedule.js";
+import { type Host, TICKS_A_CLOCK } from "./host.js";
+import { accounted, begun, charged, isParked, moved, pick, preempts, slept, type Wants, woken } from "./schedule.js";
 import { techniqueOf } from "./techniques/index.js";
 
 /** A guest's instruction was executed for it, or an event delivered to it: a step of its own, and a tick. */
@@ -52,24 +52,29 @@ export function nextWake(host: Host): number {
   return next;
 }
 
-/** Whether a VM waits for nothing but a processor. */
+/** VMs that wait for nothing but a processor. */
 const isReady =
-  ({ state }: Host) =>
-  (number: number): boolean => {
+  ({ state }: Host): Wants =>
+  (number) => {
     const { status, paused } = state.vms[number]!;
     return status.kind === "ready" && !paused;
   };
 
-/** The same of those that have none. */
-const wants =
-  (host: Host) =>
-  (number: number): boolean =>
-    isReady(host)(number) && host.state.processors.every(({ turn }) => turn?.vm !== number);
+/** Those among them that have none. */
+const wants = (host: Host): Wants => {
+  const { state, own, processor } = host;
+  const ready = isReady(host);
+  return (number) =>
+    number !== own.turn?.vm &&
+    ready(number) &&
+    state.processors.every(({ turn }, other) => other === processor || turn?.vm !== number);
+};
 
 /** Sets the timer, unless it fires soon enough anyway. */
 function armFor(host: Host, tick: number): void {
   const { alarm } = host.own;
-  if (tick === Number.POSITIVE_INFINITY || (alarm !== undefined && alarm <= tick && alarm > host.now)) return;
+  if (tick === Number.POSITIVE_INFINITY) return;
+  if (alarm !== undefined && alarm < tick + TICKS_A_CLOCK && alarm > host.now) return;
   host.setAlarm(tick);
 }
 
@@ -105,14 +110,19 @@ function enter(host: Host, number: number): void {
   technique.enter(host, number, { vector, window: waits && vector === undefined });
 }
 
-/** The VM whose turn it is pays for the time since it last did, and the periods that are over are accounted for. */
-function settle(host: Host): void {
+/** The VM whose turn it is pays for the time since it last did. */
+function pay(host: Host): void {
   const { turn } = host.own;
-  if (turn !== undefined) {
-    host.schedule = charged(host.schedule, turn.vm, host.now - turn.paid);
-    host.own = { ...host.own, turn: { ...turn, paid: host.now } };
-  }
-  if (host.now >= host.schedule.due) host.schedule = accounted(host.schedule, host.now, isReady(host));
+  if (turn === undefined) return;
+  host.schedule = charged(host.schedule, turn.vm, host.now - turn.paid);
+  host.own = { ...host.own, turn: { ...turn, paid: host.now } };
+}
+
+/** Periods that are over are accounted for. */
+function account(host: Host): void {
+  if (host.now < host.schedule.due) return;
+  pay(host);
+  host.schedule = accounted(host.schedule, host.now, isReady(host));
 }
 
 /** Whether the VM whose turn it is keeps the processor. A turn that is over is taken from it. */
@@ -122,6 +132,7 @@ function keepsTurn(host: Host): boolean {
   const { vm, end } = turn;
   const ready = isReady(host)(vm);
   if (ready && host.now < end && !preempts(host.schedule, wants(host))) return true;
+  pay(host);
   if (!ready) host.schedule = slept(host.schedule, vm);
   else if (host.now >= end) host.schedule = moved(host.schedule, vm);
   host.own = { ...host.own, turn: undefined };
@@ -146,7 +157,7 @@ function idle(host: Host): void {
 export function proceed(host: Host): void {
   host.takeStops();
   awaken(host);
-  settle(host);
+  account(host);
   if (!keepsTurn(host)) {
     const next = pick(host.schedule, wants(host));
     if (next === undefined) {

@@ -21,7 +21,11 @@ export class Host {
   readonly access: HostAccess;
   /** Number of the processor. */
   readonly processor = 0;
+  /** What it is at. */
+  own: HostProcessor;
   state: HypervisorState;
+  /** VMs that this handler has changed. */
+  readonly #changed = new Map<number, VmState>();
   /** Devices and clocks of the VMs that this handler has to do with. */
   readonly #boards = new Map<number, VirtualBoard>();
 
@@ -29,6 +33,7 @@ export class Host {
     this.port = port;
     this.access = access;
     this.state = access.state as HypervisorState;
+    this.own = this.state.processors[this.processor]!;
   }
 
   /** Time, in the host's ticks. */
@@ -48,20 +53,15 @@ export class Host {
     this.state = { ...this.state, schedule };
   }
 
-  /** What this processor is at. */
-  get own(): HostProcessor {
-    return this.state.processors[this.processor]!;
-  }
-
-  set own(own: HostProcessor) {
-    this.state = { ...this.state, processors: this.state.processors.with(this.processor, own) };
-  }
-
-  /** Replaces parts of a VM. */
+  /** Replaces parts of a VM. The first change of a handler makes a record that is its own until the handler is done. */
   change(number: number, change: Partial<VmState>): VmState {
-    const vm = { ...this.vm(number), ...change };
-    this.state = withVm(this.state, number, vm);
-    return vm;
+    let vm = this.#changed.get(number);
+    if (vm === undefined) {
+      vm = { ...this.vm(number) };
+      this.#changed.set(number, vm);
+      this.state = withVm(this.state, number, vm);
+    }
+    return Object.assign(vm, change);
   }
 
   /** The devices and the clock of a VM: what becomes of them is the VM's when the handler is done. */
@@ -86,7 +86,10 @@ export class Host {
   /** What the handler has done becomes what the hypervisor remembers. */
   commit(): void {
     for (const [number, board] of this.#boards) this.#keep(number, board);
-    this.access.state = this.state;
+    const { state, own, processor } = this;
+    const { processors } = state;
+    this.access.state =
+      own === processors[processor] ? state : { ...state, processors: processors.with(processor, own) };
   }
 
   #keep(number: number, board: VirtualBoard): void {
@@ -138,5 +141,5 @@ export class Host {
   }
 }
 
-/** Of the 8254; see `hardware/devices/pit8254.ts`. */
-const TICKS_A_CLOCK = 84;
+/** Of the 8254, so that an alarm is late by less than that; see `hardware/devices/pit8254.ts`. */
+export const TICKS_A_CLOCK = 84;
