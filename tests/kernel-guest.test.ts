@@ -4,13 +4,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { Code, Decoder, DecoderOptions, Mnemonic, OpKind, Register } from "iced-x86";
 import { afterAll, describe, expect, it } from "vitest";
 import { Machine } from "../src/index.js";
 import { images } from "./support/guests.js";
 import { multibootDisk } from "./support/multiboot-disk.js";
 import { peer } from "./support/peers.js";
 import { runProcessToFile } from "./support/processes.js";
+import { tellingInstructions } from "./support/telling-instructions.js";
 import { packageRoot } from "./support/virtlab.js";
 
 const expected = (name: string): string => readFileSync(join(packageRoot, "guests", "expected", `${name}.txt`), "utf8");
@@ -58,7 +58,7 @@ it("the kernel leaves the same memory and registers on another machine and anoth
     createHash("sha256").update(machine.memory.read(0x100000, 0x300000)).digest("hex"),
   ];
   const usual = content(end({}));
-  for (const options of [{ machine: "pc" }, { cpu: "nehalem" }, { cpu: "phenom", machine: "pc" }] as const) {
+  for (const options of [{ machine: "pc" }, { model: "nehalem" }, { model: "phenom", machine: "pc" }] as const) {
     expect(content(end(options))).toEqual(usual);
   }
 });
@@ -95,59 +95,6 @@ describe("the kernel built for a hypervisor", () => {
     expect(end.stop).toMatchObject({ reason: "debug-exit", value: 0x11 });
   });
 });
-
-/** What the sections say that are for code. */
-function* instructionsOf(elf: Buffer) {
-  const at = elf.readUInt32LE(32);
-  for (let header = at; header < at + 40 * elf.readUInt16LE(48); header += 40) {
-    const executable = (elf.readUInt32LE(header + 8) & 4) !== 0;
-    if (!executable) continue;
-    const start = elf.readUInt32LE(header + 16);
-    const decoder = new Decoder(32, elf.subarray(start, start + elf.readUInt32LE(header + 20)), DecoderOptions.None);
-    while (decoder.canDecode) yield decoder.decode();
-  }
-}
-
-const { Sgdt, Sidt, Sldt, Smsw, Pushf, Pushfd, Popf, Popfd, Lar, Lsl, Verr, Verw, Str, Retf, Cpuid, Rdtsc } = Mnemonic;
-const TELLING = new Set([
-  Sgdt,
-  Sidt,
-  Sldt,
-  Smsw,
-  Pushf,
-  Pushfd,
-  Popf,
-  Popfd,
-  Lar,
-  Lsl,
-  Verr,
-  Verw,
-  Str,
-  Retf,
-  Cpuid,
-  Rdtsc,
-]);
-const FAR = new Set([Code.Call_ptr1632, Code.Call_m1632, Code.Jmp_ptr1632, Code.Jmp_m1632]);
-
-/** Where there is one that shows the ring it runs in or the processor's model, of all that were looked at. */
-function tellingInstructions(elf: Buffer): { readonly found: readonly string[]; readonly count: number } {
-  const found: string[] = [];
-  let count = 0;
-  for (const instruction of instructionsOf(elf)) {
-    count++;
-    const showsRing = [0, 1].some(
-      (operand) =>
-        operand < instruction.opCount &&
-        instruction.opKind(operand) === OpKind.Register &&
-        [Register.CS, Register.SS].includes(instruction.opRegister(operand)),
-    );
-    if (showsRing || TELLING.has(instruction.mnemonic) || FAR.has(instruction.code)) {
-      found.push(Mnemonic[instruction.mnemonic]!.toUpperCase());
-    }
-    instruction.free();
-  }
-  return { found, count };
-}
 
 it("the kernel has no instruction that tells the ring or the processor's model, where the guest `sensitive` has them all", () => {
   const { found, count } = tellingInstructions(kernel);

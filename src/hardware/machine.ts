@@ -7,13 +7,14 @@
 import type { OnProgress } from "../state/progress.js";
 import { type BootOptions, bootState, type CreateOptions, createState } from "./boot/start.js";
 import { checkTurn } from "./check-turn.js";
+import { type Counters, countersOf } from "./counters.js";
 import { checkedModel } from "./cpu/model.js";
 import type { PageWalk } from "./cpu/page-walk.js";
 import { type CpuState, cplOf } from "./cpu/state.js";
 import { type DeviceSet, typeInput, typeKeys } from "./devices/bus.js";
 import { checkDevices } from "./devices/check-devices.js";
 import { type MachineName, machineKind } from "./devices/machines.js";
-import { Engine } from "./engine/engine.js";
+import { sharedEngine } from "./engine/shared-engine.js";
 import type { RunStops } from "./engine/stops.js";
 import type { DeliveredException } from "./inspect/exception.js";
 import { type Explanation, explain } from "./inspect/explain.js";
@@ -34,39 +35,21 @@ import {
 } from "./machine-content.js";
 import { type EditableMachine, editedState } from "./machine-edit.js";
 import { typedAtConsole } from "./machine-input.js";
+import { asOutput, bytesOf, textOf } from "./output-text.js";
 import { type Registers, registersOf } from "./registers.js";
 import { pieceOf, runInPieces } from "./run-in-pieces.js";
 import { checkRun, type RunOptions, type RunTask, runStops } from "./run-options.js";
 import type { EventKind, MachineEvent, MachineState, Stop, Turn } from "./state.js";
 import { checkSupervisors } from "./supervisors.js";
 
+export type { Counters } from "./counters.js";
 export type { LinearAddress, WalkAccess } from "./linear-memory.js";
 export type { MachineDifference } from "./machine-content.js";
 export type { EditableMachine } from "./machine-edit.js";
 export type { LongRegisters, NumberRegisterName, Registers } from "./registers.js";
 export type { RunOptions, Until } from "./run-options.js";
 
-export interface Counters {
-  /** Instructions retired. */
-  readonly instructions: number;
-  /** REP iterations beyond the instruction they belong to. */
-  readonly repeats: number;
-  readonly exceptions: number;
-  readonly interrupts: number;
-  readonly portReads: number;
-  readonly portWrites: number;
-}
-
 const NO_EVENTS: readonly MachineEvent[] = Object.freeze([]);
-const utf8 = new TextDecoder();
-
-/** Text as the serial port puts it out: a character a byte of its UTF-8. */
-const asBytes = (text: string): string => String.fromCharCode(...new TextEncoder().encode(text));
-const latin1 = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0));
-
-let engine: Engine | undefined;
-/** The engine all machines share; made at the first step. For levels above that run machines in ways of their own. */
-export const sharedEngine = (): Engine => (engine ??= new Engine());
 
 /** For levels above, which make machines and take them apart: no part of the package's surface. */
 export let machineOf: (state: MachineState, stop?: Stop, events?: readonly MachineEvent[]) => Machine;
@@ -171,7 +154,7 @@ export class Machine {
     const { stop, events } = shared.run({
       limit,
       stops,
-      untilSerial: typeof until === "object" ? asBytes(until.serial) : undefined,
+      untilSerial: typeof until === "object" ? asOutput(until.serial) : undefined,
       serialFrom,
       observe: observe && observe.length > 0 ? new Set(observe) : undefined,
     });
@@ -317,7 +300,7 @@ export class Machine {
   /**
    * The page walk of a linear address, every entry as it stands; a read by the supervisor unless said otherwise. With
    * 4-level paging addresses are canonical: negative numbers are those of the upper half, and so is a bigint like
-   * 0xffffffff81000000n.
+   * 0xffffffff81000000n. In a guest with nested paging `nested` has the walk in both dimensions.
    *
    * @throws VirtlabError for a number that is no exact address.
    */
@@ -360,23 +343,21 @@ export class Machine {
   }
 
   get counters(): Counters {
-    const { steps, counts } = this.#state;
-    const { repeats, exceptions, interrupts } = counts;
-    return Object.freeze({ instructions: steps - repeats - exceptions - interrupts, ...counts });
+    return countersOf(this.#state);
   }
 
   /** Everything the serial port has put out, decoded as UTF-8. */
   get serial(): string {
-    return utf8.decode(this.serialBytes);
+    return textOf(this.#state.devices.uart.output);
   }
 
   /** Everything the virtio console has put out, decoded as UTF-8. */
   get console(): string {
-    return utf8.decode(latin1(this.#state.devices.virtioConsole?.output ?? ""));
+    return textOf(this.#state.devices.virtioConsole?.output ?? "");
   }
 
   get serialBytes(): Uint8Array {
-    return latin1(this.#state.devices.uart.output);
+    return bytesOf(this.#state.devices.uart.output);
   }
 
   /** The text screen, as the VGA shows it; undefined for a machine without one. */

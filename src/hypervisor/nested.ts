@@ -19,6 +19,7 @@ export function runNested(host: Host, number: number, cpu: CpuState, limit: numb
   engine ??= new Engine();
   const { extents, memorySize, rom, supervisors, steps, counts } = host.vm(number);
   const board = host.board(number);
+  host.wroteAnything = true;
   const hostMemory = host.access.memory;
   const memory = guestPages(hostMemory, extents);
   const { devices, disks, now: ticks } = board;

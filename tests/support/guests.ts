@@ -25,6 +25,8 @@ export interface Guest {
   readonly modules?: readonly { readonly file: string; readonly text: string }[];
   /** Typed at the serial port. */
   readonly input?: string;
+  /** Kind of machine, where it is not the default one; QEMU's is always a PC. */
+  readonly machine?: string;
   /** Exit status of `virtlab boot`. */
   readonly status: number;
   /**
@@ -66,6 +68,10 @@ export const guests: readonly Guest[] = [
   { name: "kernel", image: "kernel.elf", status: GOOD, qemu: "debug-exit" },
   { name: "sensitive", image: "sensitive.elf", status: GOOD, qemu: "debug-exit" },
   { name: "vmx-hypervisor-none", image: "vmx-hypervisor.elf", status: BAD, qemu: "debug-exit" },
+  { name: "installer-none", image: "installer.elf", status: BAD, qemu: "debug-exit" },
+  { name: "attacker-none", image: "attacker.elf", status: BAD, qemu: "debug-exit" },
+  { name: "attacker-hypercalls", image: "attacker.elf", append: "hypercalls", status: GOOD, qemu: "debug-exit" },
+  { name: "nanobench", image: "nanobench.elf", machine: "pc", status: GOOD, qemu: "debug-exit" },
   { name: "bench-loop", image: "bench-loop.elf", append: "rounds=3", status: GOOD, qemu: "debug-exit" },
   { name: "bench-sieve", image: "bench-sieve.elf", append: "rounds=1", status: GOOD, qemu: "debug-exit" },
   { name: "bench-fib", image: "bench-fib.elf", append: "rounds=1", status: GOOD, qemu: "debug-exit" },
@@ -90,6 +96,7 @@ export function virtlabArguments(guest: Guest, imageDirectory = images): string[
   return [
     ...["boot", join(imageDirectory, guest.image), "--memory", "64M", "--debug-exit", "0xf4"],
     ...(guest.append === undefined ? [] : ["--append", guest.append]),
+    ...(guest.machine === undefined ? [] : ["--machine", guest.machine]),
     // As with QEMU, the module's string is the file's name and the text; the guest drops the name.
     ...moduleFiles(guest).flatMap(({ path, text }) => ["--module", text === "" ? path : `${path},${text}`]),
     ...(guest.console === undefined ? [] : ["--port-log", "0xe9"]),

@@ -180,14 +180,19 @@ export interface ProcessorPort {
    * nested tables): the guest's translations have no part in it.
    */
   readPhysical(physical: number): number;
+  /** Fills `words` with the dwords from there on, all of one page, where that costs less than reading them one by one. */
+  readPhysicalWords?(physical: number, words: Uint32Array): void;
   writePhysical(physical: number, value: number): void;
   /** Where the processor stands between instructions, for VM entries and exits to save and load. */
   readonly between: Between;
   setBetween(change: Partial<Between>): void;
   /** What an exception that is being raised tells beside its error code: the address of a #PF, DR6 bits of a #DB; 0 else. */
   payloadOf(vector: number): number;
-  /** An event that VM entry delivers, in the name of the guest that was just loaded, before its first instruction. */
-  inject(event: DeliveredEvent): void;
+  /**
+   * VM entry is done: it delivers the event, if any, in the name of the guest that was just loaded, before its first
+   * instruction. Told too of an entry that was refused behind its first checks, when the host is to go on.
+   */
+  inject(event: DeliveredEvent | undefined): void;
   /** IRET: NMIs are let in again. */
   unblockNmi(): void;
   /** A repeated instruction executed in TypeScript has iterations left: the step ends, EIP stays. */

@@ -20,7 +20,7 @@ interface About {
   readonly dr6?: number;
   /** Bytes of the instruction behind which an injected event returns. */
   readonly length?: number;
-  /** A VM entry delivers it. */
+  /** An entry into a guest delivers it. */
   readonly injected?: boolean;
 }
 

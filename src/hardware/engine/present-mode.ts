@@ -11,7 +11,7 @@ import type { X86CodeMode } from "../isa/x86.js";
 import type { AddressSpace } from "./address-space.js";
 import type { Blocks } from "./blocks.js";
 import { CodeModes } from "./code-modes.js";
-import { CODE_LIMIT, CPL, FLOAT_FAULT, MMX_FAULT, SSE_FAULT, STACK_MASK } from "./layout.js";
+import { CODE_LIMIT, CPL, FLOAT_FAULT, MMX_FAULT, PUSHF_LEAVES, SSE_FAULT, STACK_MASK } from "./layout.js";
 import type { Processor } from "./processor.js";
 import { Ways } from "./ways.js";
 
@@ -89,17 +89,20 @@ export class PresentMode {
     if (long) processor.registers.wideChanges = true;
     space.select(user, long, long && checked);
     this.#i32[CPL >> 2] = processor.guest === undefined ? cpl : cpl | 2;
+    this.#i32[PUSHF_LEAVES >> 2] = processor.guest?.asksForPushFlags(processor) === true ? 1 : 0;
     this.#i32[FLOAT_FAULT >> 2] = x87Fault(system);
     this.#i32[MMX_FAULT >> 2] = mmxFault(system);
     this.#i32[SSE_FAULT >> 2] = sseFault(system);
     // Ways lead to jump caches.
-    if (this.#blocks.select(mode, user)) this.ways.forget();
+    if (this.#blocks.select(mode, user, space.side)) this.ways.forget();
     if (mode.kind === "segmented") {
       this.#i32[STACK_MASK >> 2] = stackMask(segments.ss);
       this.#i32[CODE_LIMIT >> 2] = mode.csLimit;
     }
-    if (this.#mayRepeat(mode)) this.ways.arrive(segments, mode, user);
-    else this.ways.nowhere();
+    if (this.#mayRepeat(mode)) {
+      this.ways.use(system);
+      this.ways.arrive(segments, mode, user);
+    } else this.ways.nowhere();
     this.#place = this.ways.place;
     return mode;
   }
@@ -145,6 +148,6 @@ export class PresentMode {
     this.#loaded[1] = cs;
     this.#loaded[2] = ss;
     this.#mode = mode;
-    this.#blocks.select(mode, user);
+    this.#blocks.select(mode, user, this.#space.side);
   }
 }

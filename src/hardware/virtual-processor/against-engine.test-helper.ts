@@ -64,7 +64,7 @@ export class PageMemory implements VirtualMemory {
 }
 
 /** Kinds of cases, for counting. */
-export type Compared = Outcome["kind"] | "halted" | "raised";
+export type Compared = Outcome["kind"] | "halted" | "raised" | "delivered" | "woken";
 
 interface Made {
   readonly outcome: Outcome | { readonly kind: "halted" };
@@ -94,6 +94,20 @@ function sameMemory(before: MachineState, after: MachineState, { written }: Page
   }
 }
 
+/** Whether plain data is the same. */
+function areSame(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  const [names, others] = [Object.keys(a), Object.keys(b)];
+  if (names.length !== others.length) return false;
+  return names.every((name) => areSame((a as Record<string, unknown>)[name], (b as Record<string, unknown>)[name]));
+}
+
+/** The same as `toEqual`, which takes ten times as long where nothing differs. */
+function same(own: unknown, expected: unknown): void {
+  if (!areSame(own, expected)) expect(own).toEqual(expected);
+}
+
 const stopped = (outcome: Made["outcome"]): Partial<Stop> =>
   outcome.kind === "halted"
     ? { reason: "halted" }
@@ -102,6 +116,12 @@ const stopped = (outcome: Made["outcome"]): Partial<Stop> =>
       : outcome.kind === "unsupported"
         ? { reason: "unsupported", detail: outcome.detail }
         : { reason: "limit" };
+
+function kindOf({ cpu }: MachineState, outcome: Made["outcome"]): Compared {
+  if (outcome.kind !== "done") return outcome.kind;
+  if (cpu.halted) return "woken";
+  return outcome.delivered === undefined ? "done" : "delivered";
+}
 
 /** Makes the step with both, and expects the same of them. Gives what the engine made of it, and what was compared, if anything. */
 export function compareStep(
@@ -114,7 +134,7 @@ export function compareStep(
   const made = virtualStep(before);
   const { processor, memory } = made;
   let { outcome } = made;
-  let compared: Compared = outcome.kind;
+  let compared = kindOf(before, outcome);
   if (outcome.kind === "not-here") {
     // An instruction of generated code that faulted: its fault is delivered as a hypervisor does.
     const last = after.lastException;
@@ -125,11 +145,11 @@ export function compareStep(
     compared = "raised";
   }
   const { board } = processor;
-  expect({ ...stopped(outcome), ...board.stop }).toEqual(stop.reason === "halted" ? { reason: "halted" } : stop);
-  expect(processor.cpu).toEqual(after.cpu);
-  expect(board.devices).toEqual(after.devices);
-  expect(board.disks).toEqual(after.disks);
-  expect(board.now).toBe(after.ticks);
+  same({ ...stopped(outcome), ...board.stop }, stop.reason === "halted" ? { reason: "halted" } : stop);
+  same(processor.cpu, after.cpu);
+  same(board.devices, after.devices);
+  same(board.disks, after.disks);
+  same(board.now, after.ticks);
   // An instruction that faulted in generated code has set accessed flags by then.
   sameMemory(before, after, memory, compared !== "raised");
   return { after, stop, compared };

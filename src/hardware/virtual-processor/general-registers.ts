@@ -6,13 +6,15 @@ const placeOf = (number: number): number => 8 + 2 * (number - 8);
 
 /** What `restore` brings back. */
 export interface SavedRegisters {
-  readonly low: readonly number[];
+  readonly low: number[];
   readonly wide: readonly number[];
 }
 
 export class GeneralRegisters {
   /** EAX to EDI, signed. */
   #low: number[];
+  /** `save` gave them out: to be copied before they are changed. */
+  #saved = false;
   /** As `CpuState.wide`; never changed in place. */
   #wide: readonly number[];
 
@@ -32,6 +34,8 @@ export class GeneralRegisters {
 
   set(number: number, value: number, high: number): void {
     if (number < 8) {
+      if (this.#saved) this.#low = this.#low.slice();
+      this.#saved = false;
       this.#low[number] = value | 0;
       this.#setWide(number, high | 0);
     } else {
@@ -45,11 +49,13 @@ export class GeneralRegisters {
   }
 
   save(): SavedRegisters {
-    return { low: this.#low.slice(), wide: this.#wide };
+    this.#saved = true;
+    return { low: this.#low, wide: this.#wide };
   }
 
   restore({ low, wide }: SavedRegisters): void {
-    this.#low = low.slice();
+    this.#low = low;
+    this.#saved = true;
     this.#wide = wide;
   }
 

@@ -20,7 +20,7 @@
  * iterations left), "fault" (nothing was done but CR2; deliver it with `raise`, or do what a hypervisor does), "not-here"
  * (generated code executes it: nothing was done, `instruction` is what stands there), "triple-fault" (the processor shuts
  * down), "unsupported". A step that was made counts a tick (`board.now`); the hypervisor sets `advance` after what the guest
- * executed directly. `execute(instruction)` takes what was decoded already and fetches nothing.
+ * executed directly. `execute(instruction)` takes what was decoded already and fetches nothing; `processor.instruction` is what was fetched.
  *
  * Nothing given is changed: `cpu`, `devices` and `disks` are replaced, only `memory.write` has an effect, and it is called
  * for accessed and dirty flags of the guest's page tables, too. Each access walks these tables; `invalidate` has nothing to

@@ -39,6 +39,8 @@ const [SS, FS] = [2, 4];
 /** What `readPair` reads, on its way. */
 const pair = new Int32Array(2);
 
+const GUEST_OF_GUEST = "a virtual machine inside of a virtual machine";
+
 /** What a fault takes back. */
 interface Checkpoint {
   readonly registers: SavedRegisters;
@@ -112,6 +114,12 @@ export class VirtualPort implements ProcessorPort, Accessor {
     this.begunAsUser = this.cpl === 3;
     this.#aligned = this.begunAsUser && (system.cr0 & CR0.AM) !== 0 && (this.#eflags & FLAG.AC) !== 0;
     this.#watched = anyDataBreakpoint(system);
+    this.refuseGuest();
+  }
+
+  /** A guest of a guest would have to be left for its own host, which nobody here knows how to do. */
+  protected refuseGuest(): void {
+    if (this.#system.virtualization?.guest !== undefined) throw new Unsupported(GUEST_OF_GUEST);
   }
 
   /** Takes back what it did to the registers before it faulted. */
@@ -313,7 +321,7 @@ export class VirtualPort implements ProcessorPort, Accessor {
 
   wentBack(): void {}
 
-  /** There is none: an entry into a guest of its own is taken back, visibly. */
+  /** There is none, see `refuseGuest`. */
   get guest(): undefined {
     return undefined;
   }
@@ -336,7 +344,7 @@ export class VirtualPort implements ProcessorPort, Accessor {
   }
 
   inject(): void {
-    throw new Unsupported("a virtual machine inside of a virtual machine");
+    throw new Unsupported(GUEST_OF_GUEST);
   }
 
   unblockNmi(): void {

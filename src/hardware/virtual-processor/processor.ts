@@ -30,12 +30,21 @@ const REPEATS: Outcome = Object.freeze({ kind: "repeats" });
 const TRIPLE_FAULT: Outcome = Object.freeze({ kind: "triple-fault" });
 
 export class VirtualProcessor extends VirtualPort {
+  /** What `execute` or `fetch` had to do with last; undefined where it could not be fetched. */
+  instruction: DecodedInstruction | InvalidInstruction | undefined;
+
   // ---- instructions -----------------------------------------------------------------------------------------------
 
   /** The instruction at CS:EIP. Throws what fetching it raises. */
   fetch(): DecodedInstruction | InvalidInstruction {
-    const { system, codeBits, eip } = this;
     this.begin();
+    this.instruction = undefined;
+    this.instruction = this.#fetched();
+    return this.instruction;
+  }
+
+  #fetched(): DecodedInstruction | InvalidInstruction {
+    const { system, codeBits, eip } = this;
     const limit = codeBits === 64 ? Number.POSITIVE_INFINITY : system.segments.cs.limit;
     if (eip > limit) throw new Fault(VECTOR.GP, 0);
     const instruction = decode(this.codeHere, eip, codeBits);
@@ -54,40 +63,36 @@ export class VirtualProcessor extends VirtualPort {
    */
   execute(known?: DecodedInstruction | InvalidInstruction): Outcome {
     const { shadow } = this;
-    const eflags = this.getEflags();
-    let outcome: Outcome;
     try {
-      outcome = this.#execute(known ?? this.fetch());
+      if (known !== undefined) {
+        this.begin();
+        this.instruction = known;
+      }
+      return this.#execute(known ?? this.fetch());
     } catch (thrown) {
       this.takeBack();
-      outcome = outcomeOf(thrown, this.eip);
+      this.shadow = shadow;
+      return outcomeOf(thrown, this.eip);
     }
-    if (outcome.kind === "done" || outcome.kind === "repeats") {
-      this.board.count();
-      return outcome;
-    }
-    // RF and what keeps interrupts waiting last until an instruction has been executed, which this was not.
-    this.shadow = shadow;
-    if ((eflags & FLAG.RF) !== 0) this.setEflags(this.getEflags() | FLAG.RF);
-    return outcome;
   }
 
   #execute(instruction: DecodedInstruction | InvalidInstruction): Outcome {
-    const eflags = this.getEflags();
-    const debugged = this.isDebugged;
-    this.setEflags(eflags & ~FLAG.RF);
-    this.begin();
     const { row, length } = instruction;
     if (row === undefined) throw new Fault(instruction.vector, instruction.vector === VECTOR.GP ? 0 : undefined);
     const system = systemOf(row);
     if (system === undefined) return { kind: "not-here", instruction };
     const next = this.eip + length;
     this.nextEip = this.codeBits === 64 ? next : next >>> 0;
+    const eflags = this.getEflags();
+    const debugged = this.isDebugged;
+    // RF and what keeps interrupts waiting last until an instruction has been executed.
+    this.setEflags(eflags & ~FLAG.RF);
     this.shadow = "none";
     system(this, instruction);
-    if (this.system.virtualization?.guest !== undefined)
-      throw new Unsupported("a virtual machine inside of a virtual machine");
+    // An entry into one is taken back.
+    this.refuseGuest();
     if (debugged) this.#wasDebugged(row.mnemonic, (eflags & FLAG.TF) !== 0);
+    this.board.count();
     if (this.repeating) return REPEATS;
     this.eip = this.nextEip;
     return DONE;
@@ -143,11 +148,11 @@ export class VirtualProcessor extends VirtualPort {
   #deliver(event: DeliveredEvent, dr6: number): Outcome {
     const { vector, errorCode, type, length = 0 } = event;
     this.nextEip = this.eip + length;
-    this.begin();
     this.dr6 = dr6;
-    // Spec: SDM Vol. 3B, "General-Detect Exception Condition": the handler finds BD set and GD clear.
-    if (dr6 !== 0) this.setSystem({ debug: recorded(this.system, dr6) });
     try {
+      this.begin();
+      // Spec: SDM Vol. 3B, "General-Detect Exception Condition": the handler finds BD set and GD clear.
+      if (dr6 !== 0) this.setSystem({ debug: recorded(this.system, dr6) });
       deliver(this, vector, errorCode, type, this.nextEip, this.eip);
     } catch (thrown) {
       this.takeBack();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Machine, plot, provenanceOf, VirtlabError } from "../../index.js";
+import { costTable, Machine, plot, provenanceOf, VirtlabError } from "../../index.js";
 import { provenance, stampText } from "./provenance.js";
 
 const machine = Machine.create({ memory: "1M" });
@@ -18,6 +18,24 @@ describe("a figure's stamp", () => {
     const many = provenance([], "", { from: Array(5).fill(machine) });
     expect(stampText(many)).toMatch(/^states (\w{12} ){3}and 2 more, data/);
     expect(many.figure).toBe("figure");
+  });
+
+  it("names a cost table and tells how many of its figures are assumed, in every form", async () => {
+    const entries = {
+      logic: { cycles: 1, mark: "assumed", source: "one each" },
+      string: { cycles: 2, mark: "found", source: "a manual" },
+    } as const;
+    const costs = costTable({ name: "mine <b>", part: "a toy", entries });
+    const figure = plot([trace], { title: "T", costs });
+    expect(figure.provenance).toMatchObject({ costs: costs.hash, costTable: "mine <b>, 1 of 2 assumed" });
+    expect(figure.caption).toContain(`costs ${costs.hash.slice(0, 12)} (mine <b>, 1 of 2 assumed), data`);
+    const { data, layout } = figure;
+    expect(provenanceOf(JSON.parse(JSON.stringify({ "application/vnd.plotly.v1+json": { data, layout } })))).toEqual(
+      figure.provenance,
+    );
+    const svg = (await figure.svg())!;
+    expect(provenanceOf({ "image/svg+xml": svg })).toEqual(figure.provenance);
+    expect(svg).not.toContain("mine <b>");
   });
 
   it("changes with numbers, names and what colours say, and not with looks", () => {

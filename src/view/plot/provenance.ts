@@ -1,10 +1,11 @@
 /**
  * What a figure was made from, as a record that travels with it: the content hashes of the machines and of the cost
- * table, and a hash of the figure's own numbers. Two runs of a notebook can so be compared figure by figure.
+ * table (with its name and how much of it is assumed), and a hash of the figure's own numbers. Two runs of a notebook can so be compared figure by figure.
  *
  * It is in `figure.provenance`; in `layout.meta.virtlab` of the Plotly JSON, which saved notebooks and pages keep; and in
  * the `<metadata>` of the drawing. Its first digits are in the caption. `provenanceOf` reads it back.
  */
+import type { CostTable } from "../../hardware/cost/cost-table.js";
 import { VirtlabError } from "../../state/error.js";
 import { contentHash } from "../../state/hash.js";
 import { isPlainRecord } from "../../state/plain-data.js";
@@ -21,6 +22,8 @@ export interface Provenance {
   readonly states: readonly string[];
   /** Content hash of the cost table, where costs were counted. */
   readonly costs?: string;
+  /** Name of the cost table, and how many of its figures have no source: "merom, 30 of 38 assumed". */
+  readonly costTable?: string;
   /** Hash of what the figure shows: the numbers and names of its traces, without colours and other looks. */
   readonly data: string;
 }
@@ -32,8 +35,8 @@ export type Hashed = string | { readonly hash: string };
 export interface FigureSources {
   /** The machine, or the machines. */
   readonly from?: Hashed | readonly Hashed[] | undefined;
-  /** The cost table. */
-  readonly costs?: Hashed | undefined;
+  /** The cost table, or its hash. Of a table the stamp has its name and how much of it is assumed, too. */
+  readonly costs?: Hashed | CostTable | undefined;
 }
 
 const SHA256 = /^[0-9a-f]{64}$/;
@@ -43,6 +46,14 @@ function hashOf(source: Hashed): string {
   const hash = typeof source === "string" ? source : source.hash;
   if (SHA256.test(hash)) return hash;
   throw new VirtlabError(`figure: ${JSON.stringify(hash)} is no content hash; it takes a machine, or its hash`);
+}
+
+/** A cost table's name and how much of it is assumed, where it is a table that was given. */
+function costTableText(costs: Hashed | CostTable | undefined): string | undefined {
+  if (typeof costs !== "object" || !("entries" in costs)) return undefined;
+  const entries = Object.values(costs.entries);
+  const assumed = entries.filter(({ mark }) => mark === "assumed").length;
+  return `${costs.name}, ${assumed} of ${entries.length} assumed`;
 }
 
 /** What traces look like, which is not what they say. Lists in these are data: a colour for each point, for one. */
@@ -75,10 +86,12 @@ export function provenance(
   const sources = Array.isArray(from) ? (from as readonly Hashed[]) : [from as Hashed];
   // Hashed as JSON has it, so that it can be checked against a saved figure.
   const saved: unknown = JSON.parse(JSON.stringify(data.map(essence)));
+  const costTable = costTableText(costs);
   return Object.freeze({
     figure: nameOf(title),
     states: Object.freeze(sources.map(hashOf)),
     ...(costs === undefined ? {} : { costs: hashOf(costs) }),
+    ...(costTable === undefined ? {} : { costTable }),
     data: contentHash(saved),
   });
 }
@@ -92,13 +105,13 @@ const nameOf = (title: string): string =>
     .replace(/^-|-$/g, "") || "figure";
 
 /** The stamp for readers, in the first digits of each hash: "state 0123456789ab, data ba9876543210". */
-export function stampText({ states, costs, data }: Provenance): string {
+export function stampText({ states, costs, costTable, data }: Provenance): string {
   const short = (hash: string): string => hash.slice(0, SHORT);
   const shown = states.slice(0, 3).map(short).join(" ");
   const more = states.length > 3 ? ` and ${states.length - 3} more` : "";
   return [
     states.length === 0 ? "" : `${states.length === 1 ? "state" : "states"} ${shown}${more}`,
-    costs === undefined ? "" : `costs ${short(costs)}`,
+    costs === undefined ? "" : `costs ${short(costs)}${costTable === undefined ? "" : ` (${costTable})`}`,
     `data ${short(data)}`,
   ]
     .filter(Boolean)
@@ -140,8 +153,9 @@ function metadataOf(svg: unknown): unknown {
 function checked(meta: unknown): Provenance | undefined {
   const stamp = isPlainRecord(meta) ? meta["virtlab"] : undefined;
   if (!isPlainRecord(stamp)) return undefined;
-  const { figure, states, costs, data } = stamp as Readonly<Record<string, unknown>>;
+  const { figure, states, costs, costTable, data } = stamp as Readonly<Record<string, unknown>>;
   const isHash = (value: unknown): value is string => typeof value === "string" && SHA256.test(value);
   if (typeof figure !== "string" || !isHash(data) || !Array.isArray(states) || !states.every(isHash)) return undefined;
-  return { figure, states, ...(isHash(costs) ? { costs } : {}), data };
+  const named = isHash(costs) && typeof costTable === "string" ? { costTable } : {};
+  return { figure, states, ...(isHash(costs) ? { costs } : {}), ...named, data };
 }

@@ -10,20 +10,17 @@ import { firstFailed } from "../../../hardware/vmx/entry-checks.js";
 import { INTERRUPTION } from "../../../hardware/vmx/events.js";
 import { ENTRY_FAILURE, exitReasons, REASON } from "../../../hardware/vmx/exit-reasons.js";
 import { countStep, halt, stop } from "../../control.js";
-import { emulated } from "../../emulate.js";
 import type { Host } from "../../host.js";
-import { noted } from "../../ledger.js";
-import { runNested } from "../../nested.js";
+import {
+  type Answer,
+  type Answered,
+  countException,
+  emulate as emulateBy,
+  note,
+  type VirtualAccess,
+} from "../emulation.js";
 import { ownOf, readCpu, readWhole, writeCpu, writeWhole } from "./state-access.js";
 import { readQuad, readWord, write } from "./vmcs.js";
-
-/** What was done about an exit. */
-export interface Answer {
-  readonly effect: string;
-  readonly instruction?: string;
-}
-
-export type Answered = (host: Host, number: number) => Answer;
 
 const RAX = 0;
 const BLOCKED = 3;
@@ -46,43 +43,11 @@ export function inject(host: Host, number: number, vector: number, errorCode: nu
   const withCode = errorCode === undefined ? 0 : ERROR_CODE;
   write(host.port, "VM-entry interruption-information field", (VALID | type | withCode | vector) >>> 0);
   if (errorCode !== undefined) write(host.port, "VM-entry exception error code", errorCode);
-  countStep(host, number);
-  const { counts } = host.vm(number);
-  host.change(number, { counts: { ...counts, exceptions: counts.exceptions + 1 } });
+  countException(host, number);
 }
 
-/** The instruction is executed on the virtual processor, by its own row of the instruction table. */
-export function emulate(host: Host, number: number): Answer {
-  const before = readCpu(host, number);
-  const { outcome, cpu, instruction } = emulated(host, number, before);
-  switch (outcome.kind) {
-    case "done":
-    case "repeats":
-      writeCpu(host, number, cpu);
-      host.change(number, { steps: host.vm(number).steps + 1 });
-      return { effect: "emulated", instruction };
-    case "fault": {
-      const { vector, errorCode } = outcome.fault;
-      if (cpu.system.cr2 !== before.system.cr2)
-        writeCpu(host, number, { ...before, system: { ...before.system, cr2: cpu.system.cr2 } });
-      inject(host, number, vector, errorCode);
-      return { effect: `${vectorNames[vector]} injected`, instruction };
-    }
-    case "triple-fault":
-      stop(host, number, { reason: "triple-fault" });
-      return { effect: "stopped", instruction };
-    case "unsupported":
-      stop(host, number, { reason: "unsupported", detail: outcome.detail });
-      return { effect: "stopped", instruction };
-    case "not-here": {
-      const run = runNested(host, number, readWhole(host, number), 1);
-      host.wroteAnything = true;
-      writeWhole(host, number, run.cpu);
-      if (run.stop.reason !== "limit") stop(host, number, run.stop);
-      return { effect: "simulated", instruction };
-    }
-  }
-}
+const access: VirtualAccess = { read: readCpu, write: writeCpu, readWhole, writeWhole, inject };
+export const emulate: Answered = (host, number) => emulateBy(host, number, access);
 
 /** IN and OUT without strings need nothing but the qualification. */
 function portAccess(host: Host, number: number): Answer {
@@ -113,7 +78,7 @@ function undefinedInstruction(host: Host, number: number): Answer {
   return { effect: "#UD injected" };
 }
 
-const answers: Readonly<Record<number, Answered>> = {
+export const answers: Readonly<Record<number, Answered>> = {
   [REASON.EXCEPTION_OR_NMI]: (host, number) => {
     const vector = readWord(host.port, "VM-exit interruption information") & 0xff;
     if (vector === 6 && host.vm(number).supervisors !== undefined) return emulate(host, number);
@@ -191,6 +156,5 @@ export function answer(host: Host, number: number, first: Readonly<Record<number
     stop(host, number, { reason: "unsupported", detail: unanswered(host, number, told, name) });
     what = { effect: "stopped" };
   } else what = answered(host, number);
-  const { ledger } = host.vm(number);
-  host.change(number, { ledger: noted(ledger, { reason: name, number: reason, ...what }) });
+  note(host, number, name, reason, what);
 }

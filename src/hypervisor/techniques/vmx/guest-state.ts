@@ -9,6 +9,7 @@ import {
   CR0,
   CR4,
   EFER,
+  FLAG,
   NULL_SEGMENT,
   noEvents,
   type Segment,
@@ -31,10 +32,15 @@ export interface VmxOwn {
   /** What is not in the VMCS, as the guest sees it: CR3 while an identity table stands for it, TR before it is loaded. */
   readonly cr3: number;
   readonly tr: Segment;
-  /** Without EPT: the shadow tables; and EFER, which paging that the guest has not would make another. */
+  /** Without EPT: the shadow tables. */
   readonly shadow?: ShadowState;
-  readonly efer?: number;
+  /** The guest's own TF, while the hypervisor's stands for it. */
+  readonly trapFlag?: number;
 }
+
+/** The guest's RFLAGS. */
+export const ownFlags = (real: number, { trapFlag }: VmxOwn): number =>
+  trapFlag === undefined ? real | 0 : (real & ~FLAG.TF) | trapFlag;
 
 /** What of it decides how the virtual control registers differ from the real ones. */
 type Paged = Pick<VmxOwn, "identity" | "shadow">;
@@ -100,7 +106,8 @@ function writeControl(port: ProcessorPort, own: VmxOwn, { cr0, cr3, cr4, efer }:
     write(port, "Guest CR3", identity === undefined || paged ? (cr3 < 0 ? cr3 >>> 0 : cr3) : identity);
     tracksCr3(port, identity !== undefined && !paged);
   }
-  write(port, "Guest IA32_EFER", shadow === undefined || paged ? efer : efer & ~EFER.LME);
+  // Behind paging that the guest has not switched on, LME would be long mode.
+  write(port, "Guest IA32_EFER", !needsPaging(own) || paged ? efer : efer & ~EFER.LME);
   const entry = ENTRY["load IA32_EFER"] | ENTRY["load debug controls"] | (long ? ENTRY["IA-32e mode guest"] : 0);
   write(port, "VM-entry controls", entry | 0x11fb);
 }
@@ -132,7 +139,7 @@ export function writeState(port: ProcessorPort, own: VmxOwn, cpu: CpuState): Vmx
     shadow === "sti" ? BLOCKED_BY_STI : shadow === "mov-ss" ? BLOCKED_BY_MOV_SS : 0,
   );
   write(port, "Guest pending debug exceptions", pending.debug & 0x400f);
-  return { ...own, cr3: system.cr3, efer: system.efer, tr: hasTask(system.tr) ? NULL_SEGMENT : system.tr };
+  return { ...own, cr3: system.cr3, tr: hasTask(system.tr) ? NULL_SEGMENT : system.tr };
 }
 
 function segment(vmcs: VmcsReader, name: GuestSegmentName): Segment {
@@ -166,7 +173,8 @@ function systemState(vmcs: VmcsReader, own: VmxOwn, old: SystemState): SystemSta
   const cr0 = seen(vmcs.word("Guest CR0"), vmcs.word("CR0 read shadow"), mask0);
   const cr4 = seen(vmcs.word("Guest CR4"), vmcs.word("CR4 read shadow"), mask4);
   const shadowed = own.shadow !== undefined;
-  const efer = shadowed ? own.efer! : vmcs.word("Guest IA32_EFER");
+  // What changes it leaves the guest.
+  const { efer } = old;
   const paged = (cr0 & CR0.PG) !== 0;
   const pae = paged && (cr4 & CR4.PAE) !== 0 && (efer & EFER.LMA) === 0;
   const tr = segment(vmcs, "TR");
@@ -177,7 +185,6 @@ function systemState(vmcs: VmcsReader, own: VmxOwn, old: SystemState): SystemSta
     cr0,
     cr3: !shadowed && (own.identity === undefined || paged) ? cr3Of(vmcs.quad("Guest CR3")) : own.cr3,
     cr4,
-    efer,
     gdtr: Object.freeze({ base: vmcs.address("Guest GDTR base"), limit: vmcs.word("Guest GDTR limit") }),
     idtr: Object.freeze({ base: vmcs.address("Guest IDTR base"), limit: vmcs.word("Guest IDTR limit") }),
     ldtr: segment(vmcs, "LDTR"),
@@ -217,7 +224,7 @@ export function readState(vmcs: VmcsReader, own: VmxOwn, old: CpuState): CpuStat
     esp: Number(rsp & 0xffff_ffffn) | 0,
     wide: high === old.wide[4] ? old.wide : Object.freeze(old.wide.with(4, high)),
     eip: (system.efer & EFER.LMA) !== 0 ? eip : eip | 0,
-    eflags: vmcs.word("Guest RFLAGS") | 0,
+    eflags: ownFlags(vmcs.word("Guest RFLAGS"), own),
     system,
     halted: false,
     shadow,
@@ -252,8 +259,8 @@ export function runningSystem(real: SystemState, own: VmxOwn, old: SystemState):
     random: old.random,
     cr0,
     cr3: !shadowed && (own.identity === undefined || paged) ? real.cr3 : own.cr3,
-    ...(shadowed ? { efer: own.efer! } : {}),
     cr4: seen(real.cr4, guest.cr4Shadow, guest.cr4Mask),
+    efer: old.efer,
     tr: real.tr.selector === 0 && !hasTask(own.tr) ? own.tr : real.tr,
     pdptes: shadowed ? old.pdptes : paged ? real.pdptes : Object.freeze([]),
     msrs: Object.freeze({ ...shared.msrs, ...written(old.msrs, (name) => real.msrs[name] ?? 0n) }),

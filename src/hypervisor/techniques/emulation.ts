@@ -1,0 +1,78 @@
+/** What every technique does about an instruction that a guest may not execute by itself, and how that is accounted for. */
+import { vectorNames } from "../../hardware/cpu/processor.js";
+import type { CpuState } from "../../hardware/cpu/state.js";
+import { countStep, halt, stop } from "../control.js";
+import { emulated } from "../emulate.js";
+import type { Host } from "../host.js";
+import { noted } from "../ledger.js";
+import { runNested } from "../nested.js";
+
+/** What was done about an exit. */
+export interface Answer {
+  readonly effect: string;
+  readonly instruction?: string;
+}
+
+export type Answered = (host: Host, number: number) => Answer;
+
+/** Where a technique has the virtual processor of the current VM. */
+export interface VirtualAccess {
+  /** Without the floating-point registers, which stay where they are. */
+  read(host: Host, number: number): CpuState;
+  write(host: Host, number: number, cpu: CpuState): void;
+  /** With them. */
+  readWhole(host: Host, number: number): CpuState;
+  writeWhole(host: Host, number: number, cpu: CpuState): void;
+  /** An exception is delivered to the guest when it goes on. */
+  inject(host: Host, number: number, vector: number, errorCode: number | undefined): void;
+}
+
+/** Counts an exception that the guest is given. */
+export function countException(host: Host, number: number): void {
+  countStep(host, number);
+  const { counts } = host.vm(number);
+  host.change(number, { counts: { ...counts, exceptions: counts.exceptions + 1 } });
+}
+
+/** The step is made by the nested engine: what stands there has no meaning on a virtual processor. */
+function simulate(host: Host, number: number, access: VirtualAccess): void {
+  const { cpu, stop: why } = runNested(host, number, access.readWhole(host, number), 1);
+  access.writeWhole(host, number, { ...cpu, halted: false });
+  if (why.reason !== "limit") stop(host, number, why);
+}
+
+/** The instruction at the guest's CS:EIP is executed on the virtual processor, by its own row of the instruction table. */
+export function emulate(host: Host, number: number, access: VirtualAccess): Answer {
+  const before = access.read(host, number);
+  const { outcome, cpu, instruction } = emulated(host, number, before);
+  switch (outcome.kind) {
+    case "done":
+    case "repeats":
+      access.write(host, number, cpu.halted ? { ...cpu, halted: false } : cpu);
+      host.change(number, { steps: host.vm(number).steps + 1 });
+      if (!cpu.halted) return { effect: "emulated", instruction };
+      halt(host, number);
+      return { effect: "halted", instruction };
+    case "fault": {
+      const { vector, errorCode } = outcome.fault;
+      const { cr2 } = cpu.system;
+      if (cr2 !== before.system.cr2) access.write(host, number, { ...before, system: { ...before.system, cr2 } });
+      access.inject(host, number, vector, errorCode);
+      return { effect: `${vectorNames[vector]} injected`, instruction };
+    }
+    case "triple-fault":
+      stop(host, number, { reason: "triple-fault" });
+      return { effect: "stopped", instruction };
+    case "unsupported":
+      stop(host, number, { reason: "unsupported", detail: outcome.detail });
+      return { effect: "stopped", instruction };
+    case "not-here":
+      simulate(host, number, access);
+      return { effect: "simulated", instruction };
+  }
+}
+
+/** Writes an exit into the VM's ledger. */
+export function note(host: Host, number: number, reason: string, code: number, answer: Answer): void {
+  host.change(number, { ledger: noted(host.vm(number).ledger, { reason, number: code, ...answer }) });
+}
