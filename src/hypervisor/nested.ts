@@ -2,6 +2,7 @@
 import type { CpuState } from "../hardware/cpu/state.js";
 import { Engine } from "../hardware/engine/engine.js";
 import type { MachineState, Stop } from "../hardware/state.js";
+import { PersistentMap } from "../state/persistent-map.js";
 import { guestPages, withGuestPages } from "./guest-pages.js";
 import type { Host } from "./host.js";
 
@@ -19,7 +20,6 @@ export function runNested(host: Host, number: number, cpu: CpuState, limit: numb
   engine ??= new Engine();
   const { extents, memorySize, rom, supervisors, steps, counts } = host.vm(number);
   const board = host.board(number);
-  host.wroteAnything = true;
   const hostMemory = host.access.memory;
   const memory = guestPages(hostMemory, extents);
   const { devices, disks, now: ticks } = board;
@@ -39,7 +39,10 @@ export function runNested(host: Host, number: number, cpu: CpuState, limit: numb
   engine.open(before);
   const { stop } = engine.run({ limit });
   const after = engine.seal();
-  if (after.memory !== memory) host.access.memory = withGuestPages(hostMemory, extents, memory, after.memory);
+  if (after.memory !== memory) {
+    host.access.memory = withGuestPages(hostMemory, extents, memory, after.memory);
+    PersistentMap.compare(memory, after.memory, (frame) => host.written.add(frame));
+  }
   board.advance(after.ticks);
   board.devices = after.devices;
   board.disks = after.disks ?? [];
