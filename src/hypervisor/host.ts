@@ -31,8 +31,6 @@ export class Host {
   readonly #boards = new Map<number, VirtualBoard>();
   /** Numbers of frames that instructions executed for a guest, or its devices, have stored to; of techniques that trace stores. */
   readonly written = new Set<number>();
-  /** They may have stored to any. */
-  wroteAnything = false;
   /** The guest was left on its way in, by the event that was delivered to it. */
   leftAtEntry = false;
 

@@ -130,7 +130,7 @@ export const trap: Technique = {
       refuse(host, number, refused);
       return;
     }
-    const stale = host.wroteAnything || ownOf(host, number).frames.some((frame) => host.written.has(frame));
+    const stale = ownOf(host, number).frames.some((frame) => host.written.has(frame));
     refreshTables(host, number, cpu, stale);
     const [table, isOpen] = withShadow(host, number, cpu.system, (shadow) => [shadow.cr3, shadow.isOpen] as const);
     showUserCode(host, number, cplOf(cpu.system, cpu.eflags) === 3);
