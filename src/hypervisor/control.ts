@@ -86,6 +86,10 @@ function enter(host: Host, number: number): void {
 
 /** Goes on with whichever VM is next; without one the host idles. */
 export function proceed(host: Host): void {
+  if (host.interruptWaits) {
+    host.port.nextEip = host.state.places.window;
+    return;
+  }
   awaken(host);
   const { current, sliceEnd } = host.state;
   const goesOn = current !== undefined && host.vm(current).status.kind === "ready" && host.now < sliceEnd;

@@ -19,6 +19,8 @@ export class Host {
   readonly port: ProcessorPort;
   readonly access: HostAccess;
   state: HypervisorState;
+  /** An interrupt of the host's waits that the processor has to take itself, before a guest goes on. */
+  interruptWaits = false;
   /** Devices and clocks of the VMs that this handler has to do with. */
   readonly #boards = new Map<number, VirtualBoard>();
 

@@ -56,6 +56,10 @@ idle:   sti
 wake:   ${HOST_CALL}
 exit:   ${HOST_CALL}
         jmp exit
+window: sti
+        nop
+        cli
+        jmp wake
         align ${GATE_STRIDE}
 gates:  ${Array.from({ length: VECTORS }, () => `${HOST_CALL}\n        ${interruptReturn}\n        align ${GATE_STRIDE}`).join("\n")}`;
 
@@ -204,6 +208,6 @@ export function startup(model: ModelName, bits: 32 | 64): Startup {
       symbols: [],
     },
     entries: [entry("begin", "start"), entry("wake", "idle"), entry("exit", "exit"), ...gates],
-    places: { exit: at("exit"), idle: at("idle"), gates: at("gates") },
+    places: { exit: at("exit"), idle: at("idle"), window: at("window"), gates: at("gates") },
   };
 }

@@ -78,7 +78,13 @@ export interface Running {
 export interface HypervisorState {
   readonly bits: 32 | 64;
   /** Linear addresses of the places the startup code has. */
-  readonly places: { readonly exit: number; readonly idle: number; readonly gates: number };
+  readonly places: {
+    readonly exit: number;
+    readonly idle: number;
+    /** Lets in an interrupt that waits, and goes on as the idle loop does. */
+    readonly window: number;
+    readonly gates: number;
+  };
   readonly frames: Frames;
   readonly vms: readonly VmState[];
   /** The VM whose registers the processor holds, be it in the guest or in the hypervisor on its behalf. */

@@ -2,10 +2,11 @@
 import { VirtlabError } from "../../state/error.js";
 import type { VmState } from "../state.js";
 import type { TechniqueName } from "./names.js";
+import { svmNpt } from "./svm/svm.js";
 import type { Technique } from "./technique.js";
 import { vmxEpt } from "./vmx/vmx.js";
 
-const table: Partial<Record<TechniqueName, Technique>> = { "vmx-ept": vmxEpt };
+const table: Partial<Record<TechniqueName, Technique>> = { "vmx-ept": vmxEpt, "svm-npt": svmNpt };
 
 export function techniqueOf({ technique, name }: VmState): Technique {
   const found = table[technique];
