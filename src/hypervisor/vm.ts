@@ -98,7 +98,7 @@ export function machineOfVm(host: MachineState, vm: VmState, cpu: CpuState): Mac
   const { memorySize, rom, devices, firstDisk, diskCount, supervisors, steps, ticks, counts, status } = vm;
   const stopped = status.kind === "stopped" ? status.stop : undefined;
   const state: MachineState = {
-    cpu,
+    cpu: status.kind === "halted" ? { ...cpu, halted: true } : cpu,
     memorySize,
     rom,
     memory: guestPages(host.memory, vm.extents),

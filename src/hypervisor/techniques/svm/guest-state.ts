@@ -92,12 +92,15 @@ const movedMsrs = {
   IA32_SYSENTER_EIP: "SYSENTER_EIP",
 } as const;
 
+/** A processor's TR is always a TSS: before a guest loads it, it is one of 32 bits, with which long mode can be entered. */
+const BUSY_TSS = 0x8b;
+
 /** What VMLOAD loads. */
 export function putRest(image: VmcbImage, { segments, ldtr, tr, msrs }: SystemState): void {
   putSegment(image, "FS", segments.fs);
   putSegment(image, "GS", segments.gs);
   putSegment(image, "LDTR", ldtr);
-  putSegment(image, "TR", tr);
+  putSegment(image, "TR", hasTask(tr) ? tr : { ...tr, access: BUSY_TSS });
   for (const [name, field] of Object.entries(movedMsrs)) putQuad(image, field, msrs[name] ?? 0n);
 }
 

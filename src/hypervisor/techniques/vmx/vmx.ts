@@ -3,6 +3,7 @@
 import { models } from "../../../hardware/cpu/model.js";
 import { eptPointer, mapNested } from "../../../hardware/cpu/nested-tables.js";
 import { PTE } from "../../../hardware/cpu/paging-levels.js";
+import { VECTOR } from "../../../hardware/cpu/processor.js";
 import { FLAG, NULL_SEGMENT } from "../../../hardware/cpu/state.js";
 import type { MachineState } from "../../../hardware/state.js";
 import { PRIMARY } from "../../../hardware/vmx/controls.js";
@@ -64,6 +65,8 @@ export const vmxEpt: Technique = {
     const root = extendedTables(host, vm);
     const vmcs = setUp(host, vm.name, true);
     write(host.port, "EPT pointer", eptPointer(root));
+    // Host calls of a guest's firmware are undefined instructions.
+    if (vm.supervisors !== undefined) write(host.port, "Exception bitmap", 1 << VECTOR.UD);
     const identity = isUnrestricted(host) ? undefined : IDENTITY;
     return { vmcs, identity, launched: false, cr3: 0, tr: NULL_SEGMENT } satisfies VmxOwn;
   },
