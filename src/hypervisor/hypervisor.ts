@@ -82,6 +82,14 @@ const withState = (machine: MachineState, state: HypervisorState): MachineState 
   supervisors: { ...machine.supervisors, [KIND]: { ...machine.supervisors![KIND]!, state } },
 });
 
+/** Ticks that a guest has had by itself since it was entered; a host that stands where exits are entered has had one for the exit. */
+function guestTicks(host: MachineState, since: number): number {
+  const { cpu, ticks } = host;
+  const { places } = hypervisorOf(host);
+  const isLeft = cpu.eip === places.exit && cpu.system.virtualization?.guest === undefined;
+  return Math.max(0, ticks - since - (isLeft ? 1 : 0));
+}
+
 /** Why a VM cannot be made; undefined where it can. */
 function refusal(host: MachineState, { name, technique, weight = 256, cap = 0 }: VmOptions): string | undefined {
   const { bits, vms } = hypervisorOf(host);
@@ -200,7 +208,7 @@ export class Hypervisor {
     const { vms, current, running } = this.#state;
     const vm = vms[number]!;
     const { name, technique, status, devices, ledger, ran, weight, cap } = vm;
-    const had = running?.vm === number ? Math.max(0, host.ticks - running.since) : 0;
+    const had = running?.vm === number ? guestTicks(host, running.since) : 0;
     const now = { ...vm, steps: vm.steps + had, ticks: vm.ticks + had };
     let machine: Machine | undefined;
     return Object.freeze({
