@@ -4,9 +4,16 @@ import type { VmState } from "../state.js";
 import type { TechniqueName } from "./names.js";
 import { svmNpt } from "./svm/svm.js";
 import type { Technique } from "./technique.js";
+import { trap } from "./trap/trap.js";
+import { vmxShadow } from "./vmx/shadow.js";
 import { vmxEpt } from "./vmx/vmx.js";
 
-const table: Partial<Record<TechniqueName, Technique>> = { "vmx-ept": vmxEpt, "svm-npt": svmNpt };
+const table: Partial<Record<TechniqueName, Technique>> = {
+  trap,
+  "vmx-shadow": vmxShadow,
+  "vmx-ept": vmxEpt,
+  "svm-npt": svmNpt,
+};
 
 export function techniqueOf({ technique, name }: VmState): Technique {
   const found = table[technique];
