@@ -91,6 +91,7 @@ export function proceed(host: Host): void {
     host.port.nextEip = host.state.places.window;
     return;
   }
+  host.takeStops();
   awaken(host);
   const { current, sliceEnd } = host.state;
   const goesOn = current !== undefined && host.vm(current).status.kind === "ready" && host.now < sliceEnd;

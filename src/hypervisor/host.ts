@@ -73,6 +73,13 @@ export class Host {
     return board;
   }
 
+  /** A device that stops the machine it is in stops its VM. */
+  takeStops(): void {
+    for (const [number, { stop }] of this.#boards)
+      if (stop !== undefined && this.vm(number).status.kind !== "stopped")
+        this.change(number, { status: { kind: "stopped", stop } });
+  }
+
   /** What the handler has done becomes what the hypervisor remembers. */
   commit(): void {
     for (const [number, board] of this.#boards) this.#keep(number, board);

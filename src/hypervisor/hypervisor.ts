@@ -243,7 +243,10 @@ export class Hypervisor {
     const devices = typeInput(vm.devices, new TextEncoder().encode(text));
     const status: VmStatus = vm.status.kind === "halted" ? { kind: "ready" } : vm.status;
     const vms = state.vms.with(number, { ...vm, devices, status });
-    return new Hypervisor(machineOf(withState(this.#host, { ...state, vms })));
+    // Input ends the HLT of the idle loop, as an interrupt does.
+    const { cpu, ...host } = this.#host;
+    const awake = state.running === undefined && cpu.halted ? { ...cpu, halted: false } : cpu;
+    return new Hypervisor(machineOf(withState({ ...host, cpu: awake }, { ...state, vms })));
   }
 
   /** One step of the host: an instruction, a delivery, an exit, or what the hypervisor does about it. */
