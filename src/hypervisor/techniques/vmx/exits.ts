@@ -110,7 +110,8 @@ const answers: Readonly<Record<number, Answered>> = {
     return { effect: "host interrupt" };
   },
   [REASON.TRIPLE_FAULT]: (host, number) => {
-    // The step that was not made is the guest's last.
+    // RF is saved for the fault; a processor that shuts down is as it was before. The step that was not made is the guest's last.
+    write(host.port, "Guest RFLAGS", (readWord(host.port, "Guest RFLAGS") & ~FLAG.RF) >>> 0);
     countStep(host, number);
     stop(host, number, { reason: "triple-fault" });
     return { effect: "stopped" };
