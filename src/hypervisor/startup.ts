@@ -60,6 +60,11 @@ window: sti
         nop
         cli
         jmp wake
+again:  sti
+        nop
+        cli
+quantum: ${HOST_CALL}
+        jmp again
         align ${GATE_STRIDE}
 gates:  ${Array.from({ length: VECTORS }, () => `${HOST_CALL}\n        ${interruptReturn}\n        align ${GATE_STRIDE}`).join("\n")}`;
 
@@ -207,7 +212,13 @@ export function startup(model: ModelName, bits: 32 | 64): Startup {
       ...(bits === 64 ? { pageMap: PLACE.tables } : {}),
       symbols: [],
     },
-    entries: [entry("begin", "start"), entry("wake", "idle"), entry("exit", "exit"), ...gates],
-    places: { exit: at("exit"), idle: at("idle"), window: at("window"), gates: at("gates") },
+    entries: [
+      entry("begin", "start"),
+      entry("wake", "idle"),
+      entry("exit", "exit"),
+      entry("quantum", "quantum"),
+      ...gates,
+    ],
+    places: { exit: at("exit"), idle: at("idle"), again: at("again"), window: at("window"), gates: at("gates") },
   };
 }

@@ -1,7 +1,7 @@
 /** What every technique does about an instruction that a guest may not execute by itself, and how that is accounted for. */
 import type { DeliveredEvent } from "../../hardware/cpu/guest-operation.js";
 import { vectorNames } from "../../hardware/cpu/processor.js";
-import type { CpuState } from "../../hardware/cpu/state.js";
+import { type CpuState, FLAG } from "../../hardware/cpu/state.js";
 import { VirtualProcessor } from "../../hardware/virtual-processor/index.js";
 import { countStep, halt, stop } from "../control.js";
 import { emulated } from "../emulate.js";
@@ -54,7 +54,7 @@ export function emulate(host: Host, number: number, access: VirtualAccess): Answ
       access.write(host, number, cpu.halted ? { ...cpu, halted: false } : cpu);
       host.change(number, { steps: host.vm(number).steps + 1 });
       if (!cpu.halted) return { effect: "emulated", instruction };
-      halt(host, number);
+      halt(host, number, (cpu.eflags & FLAG.IF) !== 0);
       return { effect: "halted", instruction };
     case "fault": {
       const { vector, errorCode } = outcome.fault;

@@ -46,7 +46,7 @@ function placeOf(words: readonly number[]): Place {
 /** The guest does not go on. */
 function refuse(host: Host, number: number, detail: string): void {
   stop(host, number, { reason: "unsupported", detail });
-  host.state = { ...host.state, running: undefined };
+  host.own = { ...host.own, running: undefined };
   host.port.nextEip = host.state.places.idle;
 }
 
@@ -76,7 +76,8 @@ function placeAtRest({ cpu, memory, supervisors }: MachineState): Place | undefi
   const { eip, eflags, esp, system } = cpu;
   const { cs, ss } = system.segments;
   if (cplOf(system, eflags) !== 0) return { eip, eflags, esp, cs: cs.selector, ss: ss.selector };
-  const { places, running } = supervisors!["hypervisor"]!.state as HypervisorState;
+  const { places, processors } = supervisors!["hypervisor"]!.state as HypervisorState;
+  const { running } = processors[0]!;
   const offset = (eip >>> 0) - places.gates;
   // In front of the host call, what the guest was is on the stack alone.
   if (running === undefined || offset < 0 || offset % GATE_STRIDE !== 0) return undefined;
@@ -148,7 +149,7 @@ export const trap: Technique = {
       return;
     }
     // The IRET is a step of the host's.
-    host.state = { ...host.state, running: { vm: number, since: host.now + 2 } };
+    host.own = { ...host.own, running: { vm: number, since: host.now + 2 } };
   },
 
   exited() {},

@@ -120,7 +120,7 @@ const answers: Readonly<Record<number, Answered>> = {
   [REASON.HLT]: (host, number) => {
     skip(host);
     countStep(host, number);
-    halt(host, number);
+    halt(host, number, (readWord(host.port, "Guest RFLAGS") & FLAG.IF) !== 0);
     return { effect: "halted", instruction: "HLT" };
   },
   [REASON.IO_INSTRUCTION]: portAccess,
