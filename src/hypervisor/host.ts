@@ -25,6 +25,8 @@ export class Host {
   /** What it is at. */
   own: HostProcessor;
   state: HypervisorState;
+  /** An interrupt of the host's waits that the processor has to take itself, before a guest goes on. */
+  interruptWaits = false;
   /** VMs that this handler has changed. */
   readonly #changed = new Map<number, VmState>();
   /** Devices and clocks of the VMs that this handler has to do with. */
