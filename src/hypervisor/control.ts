@@ -4,6 +4,7 @@
  */
 import type { Stop } from "../hardware/state.js";
 import { type Host, TICKS_A_CLOCK } from "./host.js";
+import { obey } from "./orders.js";
 import { accounted, begun, charged, isParked, moved, pick, preempts, slept, type Wants, woken } from "./schedule.js";
 import { techniqueOf } from "./techniques/index.js";
 
@@ -27,17 +28,17 @@ export function halt(host: Host, number: number, enabled: boolean): void {
   const board = host.board(number);
   const until = board.nextInterrupt;
   if (until === board.now) return;
-  const status =
-    until === Number.POSITIVE_INFINITY
-      ? ({ kind: "halted", wake: undefined, until: undefined } as const)
-      : ({ kind: "halted", wake: host.now + (until - board.now), until } as const);
-  host.change(number, { status });
+  const since = host.now;
+  const wakes = until !== Number.POSITIVE_INFINITY;
+  const [wake, tick] = wakes ? [since + (until - board.now), until] : [undefined, undefined];
+  host.change(number, { status: { kind: "halted", since, wake, until: tick } });
 }
 
 /** The time of a halted VM goes on to the event it waits for, once the host's has. */
 function awaken(host: Host): void {
-  host.state.vms.forEach(({ status, paused }, number) => {
-    if (paused || status.kind !== "halted" || status.wake === undefined || status.wake > host.now) return;
+  host.state.vms.forEach(({ status, pausedAt }, number) => {
+    if (pausedAt !== undefined || status.kind !== "halted" || status.wake === undefined || status.wake > host.now)
+      return;
     host.board(number).advance(status.until!);
     host.change(number, { status: { kind: "ready" } });
     host.schedule = woken(host.schedule, number);
@@ -47,8 +48,9 @@ function awaken(host: Host): void {
 /** The host's tick at which the first of the halted VMs goes on. */
 export function nextWake(host: Host): number {
   let next = Number.POSITIVE_INFINITY;
-  for (const { status, paused } of host.state.vms)
-    if (!paused && status.kind === "halted" && status.wake !== undefined && status.wake < next) next = status.wake;
+  for (const { status, pausedAt } of host.state.vms)
+    if (pausedAt === undefined && status.kind === "halted" && status.wake !== undefined && status.wake < next)
+      next = status.wake;
   return next;
 }
 
@@ -56,8 +58,8 @@ export function nextWake(host: Host): number {
 const isReady =
   ({ state }: Host): Wants =>
   (number) => {
-    const { status, paused } = state.vms[number]!;
-    return status.kind === "ready" && !paused;
+    const { status, pausedAt } = state.vms[number]!;
+    return status.kind === "ready" && pausedAt === undefined;
   };
 
 /** Those among them that have none. */
@@ -84,8 +86,8 @@ function switchTo(host: Host, number: number): void {
   if (current === number) return;
   if (current !== undefined) host.change(current, { cpu: techniqueOf(host.vm(current)).unload(host, current) });
   const technique = techniqueOf(host.vm(number));
-  if (host.vm(number).own === undefined) host.change(number, { own: technique.prepare(host, number) });
   host.own = { ...host.own, current: number };
+  if (host.vm(number).own === undefined) host.change(number, { own: technique.prepare(host, number) });
   technique.load(host, number);
 }
 
@@ -156,6 +158,7 @@ function idle(host: Host): void {
 /** Goes on with whichever VM is next; without one the host idles. */
 export function proceed(host: Host): void {
   host.takeStops();
+  obey(host);
   awaken(host);
   account(host);
   if (!keepsTurn(host)) {

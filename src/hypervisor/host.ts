@@ -85,11 +85,18 @@ export class Host {
 
   /** What the handler has done becomes what the hypervisor remembers. */
   commit(): void {
-    for (const [number, board] of this.#boards) this.#keep(number, board);
+    this.flush();
     const { state, own, processor } = this;
     const { processors } = state;
     this.access.state =
       own === processors[processor] ? state : { ...state, processors: processors.with(processor, own) };
+  }
+
+  /** What the handler has done with VMs is in their records. */
+  flush(): void {
+    for (const [number, board] of this.#boards) this.#keep(number, board);
+    this.#boards.clear();
+    this.#changed.clear();
   }
 
   #keep(number: number, board: VirtualBoard): void {
@@ -104,10 +111,18 @@ export class Host {
     if (changed) this.access.disks = this.access.disks.toSpliced(firstDisk, diskCount, ...disks!);
   }
 
-  /** Frames of zeros. */
+  /** Frames of zeros, for the VM whose registers the processor holds. */
   allocate(pages: number, what: string): number {
-    const [frames, at] = take(this.state.frames, pages * PAGE, PAGE, what);
+    const bytes = pages * PAGE;
+    const [frames, at] = take(this.state.frames, bytes, PAGE, what);
     this.state = { ...this.state, frames };
+    const number = this.own.current!;
+    const own = this.vm(number).frames;
+    const last = own.at(-1);
+    const follows = last !== undefined && last.at + last.bytes === at;
+    this.change(number, {
+      frames: follows ? own.with(-1, { at: last.at, bytes: last.bytes + bytes }) : [...own, { at, bytes }],
+    });
     return at;
   }
 
@@ -117,17 +132,23 @@ export class Host {
     this.port.portWrite(port, 1, value);
   }
 
-  /** Spec: Intel 8259A, "Initialization Command Words". Only the timer is let through. */
+  /** Spec: Intel 8259A, "Initialization Command Words". The timer is let through, and the serial port, which is the operator's. */
   startInterrupts(): void {
     for (const [port, value] of [
       ...[[0x20, 0x11] as const, [0x21, FIRST_IRQ] as const, [0x21, 4] as const, [0x21, 1] as const],
       ...[[0xa0, 0x11] as const, [0xa1, FIRST_IRQ + 8] as const, [0xa1, 2] as const, [0xa1, 1] as const],
-      ...[[0x21, 0xfe] as const, [0xa1, 0xff] as const],
+      ...[[0x21, 0xee] as const, [0xa1, 0xff] as const],
     ])
       this.portWrite(port, value);
+    // What the timer was at before is over: it counts nothing until an alarm is set.
+    this.portWrite(0x43, 0x30);
+    this.portWrite(UART.IER, UART.RECEIVED);
+    this.portWrite(UART.MCR, UART.OUT2);
   }
 
   endOfInterrupt(): void {
+    // What the operator wants is in the hypervisor's records; the byte only wakes it.
+    while ((this.port.portRead(UART.LSR, 1) & UART.DATA_READY) !== 0) this.port.portRead(UART.RBR, 1);
     this.portWrite(0x20, 0x20);
   }
 
@@ -140,6 +161,9 @@ export class Host {
     this.own = { ...this.own, alarm: this.now + clocks * TICKS_A_CLOCK };
   }
 }
+
+/** Registers of the first serial port and their bits. Spec: National Semiconductor PC16550D, "Registers". */
+const UART = { RBR: 0x3f8, IER: 0x3f9, MCR: 0x3fc, LSR: 0x3fd, RECEIVED: 1, OUT2: 8, DATA_READY: 1 } as const;
 
 /** Of the 8254, so that an alarm is late by less than that; see `hardware/devices/pit8254.ts`. */
 export const TICKS_A_CLOCK = 84;

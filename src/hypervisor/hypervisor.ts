@@ -16,9 +16,10 @@ import { VirtlabError } from "../state/error.js";
 import { framesOf, freeBytes } from "./frames.js";
 import { KIND, VERSION } from "./handlers.js";
 import { exitsOf, type Ledger, type LedgerEntry } from "./ledger.js";
+import { BELL, resumed, typed } from "./operator.js";
 import { newSchedule, PERIOD, withShare } from "./schedule.js";
 import { startup } from "./startup.js";
-import type { HypervisorState, VmStatus } from "./state.js";
+import { type HypervisorState, type VmState, type VmStatus, withVm } from "./state.js";
 import { techniqueOf } from "./techniques/index.js";
 import { type TechniqueName, techniqueNames, techniques } from "./techniques/names.js";
 import { carve, machineOfVm } from "./vm.js";
@@ -45,6 +46,8 @@ export interface VmOptions {
   readonly cap?: number;
   /** Under simulation: steps of the guest that one step of the hypervisor makes. Default 16384. */
   readonly quantum?: number;
+  /** It waits for `resume`. */
+  readonly paused?: boolean;
 }
 
 export interface HypervisorRunOptions {
@@ -187,14 +190,18 @@ export class Hypervisor {
     const { memory, disks = [] } = this.#host;
     const state = this.#state;
     const carved = carve(stateOf(guest), { frames: state.frames, memory, disks }, { name, technique, quantum });
+    const pausedAt = options.paused === true ? this.#host.ticks : undefined;
+    const vm = { ...carved.vm, pausedAt };
     const schedule = withShare(state.schedule, weight, cap);
     const host: MachineState = {
       ...this.#host,
+      // A host that idles is to look again.
+      ...(this.steps === 0 ? {} : { devices: typeInput(this.#host.devices, BELL) }),
       memory: carved.memory,
       ...(carved.disks.length === 0 ? {} : { disks: carved.disks }),
     };
     return new Hypervisor(
-      machineOf(withState(host, { ...state, frames: carved.frames, vms: [...state.vms, carved.vm], schedule })),
+      machineOf(withState(host, { ...state, frames: carved.frames, vms: [...state.vms, vm], schedule })),
     );
   }
 
@@ -223,7 +230,7 @@ export class Hypervisor {
     const isCurrent = processors.some(({ current }) => current === number);
     const running = processors.find((one) => one.running?.vm === number)?.running;
     const vm = vms[number]!;
-    const { name, technique, status, paused, devices, ledger, ran } = vm;
+    const { name, technique, status, pausedAt, devices, ledger, ran } = vm;
     const { weight, cap, total } = schedule.shares[number]!;
     const turn = processors.find((one) => one.turn?.vm === number)?.turn;
     const had = running === undefined ? 0 : Math.max(0, host.ticks - running.since);
@@ -233,7 +240,7 @@ export class Hypervisor {
       name,
       technique,
       status: deepFreeze(status),
-      paused,
+      paused: pausedAt !== undefined,
       get machine(): Machine {
         machine ??= machineOfVm(host, now, techniqueOf(vm).view(host, vm, isCurrent));
         return machine;
@@ -255,15 +262,89 @@ export class Hypervisor {
     return freeBytes(this.#state.frames);
   }
 
-  /** Text typed at a VM's serial port. A VM that waits for it goes on. */
-  type(name: string, text: string): Hypervisor {
+  /** The host with what its operator changes of a VM; the hypervisor hears of it by an interrupt of the serial port. */
+  #ordered(name: string, change: (vm: VmState, now: number) => Partial<VmState>): Hypervisor {
     const number = this.#number(name);
     const state = this.#state;
     const vm = state.vms[number]!;
-    const devices = typeInput(vm.devices, new TextEncoder().encode(text));
-    const status: VmStatus = vm.status.kind === "halted" ? { kind: "ready" } : vm.status;
-    const vms = state.vms.with(number, { ...vm, devices, status });
-    return new Hypervisor(machineOf(withState(this.#host, { ...state, vms })));
+    const next = withVm(state, number, { ...vm, ...change(vm, this.ticks) });
+    const host = withState(this.#host, next);
+    return new Hypervisor(machineOf({ ...host, devices: typeInput(host.devices, BELL) }));
+  }
+
+  /** Lets the host go on until the hypervisor has done what was ordered. */
+  #obeyed(isDone: (state: HypervisorState) => boolean): Hypervisor {
+    if (isDone(this.#state)) return this;
+    const engine = sharedEngine();
+    engine.open(this.#host);
+    const untilSupervisors = (all: MachineState["supervisors"]) => isDone(all![KIND]!.state as HypervisorState);
+    engine.run({ limit: RUN_ON, untilSupervisors });
+    return new Hypervisor(machineOf(engine.seal()));
+  }
+
+  /**
+   * Text typed at a VM's serial port. A VM that waits for it goes on.
+   *
+   * @throws VirtlabError for a name that no VM has.
+   */
+  type(name: string, text: string): Hypervisor {
+    return this.#ordered(name, (vm, now) => typed(vm, new TextEncoder().encode(text), now));
+  }
+
+  /**
+   * The VM goes no further from now on, and its time stands still; what it has is kept.
+   *
+   * @throws VirtlabError for a name that no VM has, or a VM that is paused.
+   */
+  pause(name: string): Hypervisor {
+    if (this.vm(name).paused) throw new VirtlabError(`${name}: is paused already`);
+    return this.#ordered(name, (_, now) => ({ pausedAt: now }));
+  }
+
+  /**
+   * A paused VM goes on.
+   *
+   * @throws VirtlabError for a name that no VM has, or a VM that is not paused.
+   */
+  resume(name: string): Hypervisor {
+    if (!this.vm(name).paused) throw new VirtlabError(`${name}: is not paused`);
+    return this.#ordered(name, resumed);
+  }
+
+  /**
+   * The VM is switched off, whatever it does; its memory and disks stay as they are. The host goes on until that is done.
+   *
+   * @throws VirtlabError for a name that no VM has.
+   */
+  shutDown(name: string): Hypervisor {
+    const number = this.#number(name);
+    const ordered = this.#ordered(name, () => ({ order: "off" }));
+    return ordered.#obeyed(({ vms }) => vms[number]!.order === undefined);
+  }
+
+  /**
+   * The host without the VM: its frames and disks are the host's again. The host goes on until that is done.
+   *
+   * @throws VirtlabError for a name that no VM has.
+   */
+  remove(name: string): Hypervisor {
+    const ordered = this.#ordered(name, () => ({ order: "leave" }));
+    return ordered.#obeyed(({ vms }) => vms.every((vm) => vm.name !== name));
+  }
+
+  /**
+   * The VM with another machine in it, such as one that boots from a disk that an installer has written: in front of its first
+   * instruction, with the technique, weight and cap it had.
+   *
+   * @throws VirtlabError for a name that no VM has, or a machine with more memory than the host has left for it.
+   */
+  boot(name: string, guest: Machine): Hypervisor {
+    const { technique, quantum, schedule } = {
+      ...this.#state.vms[this.#number(name)]!,
+      schedule: this.#state.schedule,
+    };
+    const { weight, cap } = schedule.shares[this.#number(name)]!;
+    return this.remove(name).addVm({ name, guest, technique, weight, cap, quantum });
   }
 
   /** One step of the host: an instruction, a delivery, an exit, or what the hypervisor does about it. */

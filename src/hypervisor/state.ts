@@ -19,8 +19,15 @@ export interface Extent {
   readonly readOnly: boolean;
 }
 
-/** Host frames: what lies at and above `next` has never been given away. */
+/** Host frames that lie together. */
+export interface FrameRange {
+  readonly at: number;
+  readonly bytes: number;
+}
+
+/** Host frames: what lies at and above `next` is nobody's, nor are the pieces below it in `free`, which are in order. */
 export interface Frames {
+  readonly free: readonly FrameRange[];
   readonly next: number;
   readonly end: number;
 }
@@ -32,7 +39,13 @@ export type VmStatus =
    * HLT. A device of the VM ends that at the host's tick `wake`, which is `until` in the VM's own time; undefined: nothing but input
    * does.
    */
-  | { readonly kind: "halted"; readonly wake: number | undefined; readonly until: number | undefined }
+  | {
+      readonly kind: "halted";
+      /** The host's tick at which it began. */
+      readonly since: number;
+      readonly wake: number | undefined;
+      readonly until: number | undefined;
+    }
   /** It goes no further: why. */
   | { readonly kind: "stopped"; readonly stop: Stop };
 
@@ -58,8 +71,12 @@ export interface VmState {
   readonly ticks: number;
   readonly counts: Counts;
   readonly status: VmStatus;
-  /** Its operator wants it to go no further for now; its time stands still. */
-  readonly paused: boolean;
+  /** The host's tick from which on its operator wants it to go no further; its time stands still. */
+  readonly pausedAt: number | undefined;
+  /** To be done when the hypervisor has the processor next: it is switched off, or is to be no more. */
+  readonly order: "off" | "leave" | undefined;
+  /** All frames it has: its memory, and what the technique keeps for it. */
+  readonly frames: readonly FrameRange[];
   readonly ledger: Ledger;
   /** Host ticks during which it had a processor. */
   readonly ran: number;
