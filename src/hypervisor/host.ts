@@ -149,6 +149,8 @@ export class Host {
       ...[[0x21, 0xee] as const, [0xa1, 0xff] as const],
     ])
       this.portWrite(port, value);
+    // What the timer was at before is over: it counts nothing until an alarm is set.
+    this.portWrite(0x43, 0x30);
     this.portWrite(UART.IER, UART.RECEIVED);
     this.portWrite(UART.MCR, UART.OUT2);
   }

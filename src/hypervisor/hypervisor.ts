@@ -203,6 +203,8 @@ export class Hypervisor {
     const schedule = withShare(state.schedule, weight, cap);
     const host: MachineState = {
       ...this.#host,
+      // A host that idles is to look again.
+      ...(this.steps === 0 ? {} : { devices: typeInput(this.#host.devices, BELL) }),
       memory: carved.memory,
       ...(carved.disks.length === 0 ? {} : { disks: carved.disks }),
     };

@@ -23,12 +23,13 @@ const endsAsBare = (machine: Machine): void => {
 describe.each(techniques)("a VM under %s", (technique) => {
   it("makes no step while it is paused, and ends as the bare machine does once it goes on", () => {
     const paused = host.addVm({ name: "a", guest, technique, paused: true });
-    const idle = paused.run({ maxInstructions: 10_000 });
+    const idle = paused.run({ maxInstructions: 2_000 });
     expect(idle.vm("a").machine.steps).toBe(0);
     const begun = idle.resume("a").run({ maxInstructions: 150 });
     expect(begun.vm("a").machine.steps).toBeGreaterThan(0);
-    const held = begun.pause("a").run({ maxInstructions: 100_000 });
-    const later = held.run({ maxInstructions: 1_000_000 });
+    const held = begun.pause("a").run({ maxInstructions: 2_000 });
+    const later = held.run({ maxInstructions: 2_000 });
+    expect(later.stop).toEqual({ reason: "halted", waitsForInput: true });
     expect(later.vm("a").machine.hash).toBe(held.vm("a").machine.hash);
     const done = later.resume("a").run({ until: { vm: "a" } });
     expect(done.vm("a").status).toEqual({ kind: "stopped", stop: bare.stop });
@@ -44,7 +45,7 @@ describe.each(techniques)("a VM under %s", (technique) => {
       disks: [disk],
     });
     const other = host.addVm({ name: "other", guest: withDisk, technique });
-    const two = other.addVm({ name: "a", guest: endless, technique }).run({ maxInstructions: 30_000 });
+    const two = other.addVm({ name: "a", guest: endless, technique }).run({ maxInstructions: 400 });
     expect(two.vm("a").ran).toBeGreaterThanOrEqual(0);
     const one = two.remove("a");
     expect(one.vms.map(({ name }) => name)).toEqual(["other"]);
@@ -57,19 +58,21 @@ describe.each(techniques)("a VM under %s", (technique) => {
   });
 
   it("is switched off in the midst of its work, and boots again", () => {
-    const off = host.addVm({ name: "a", guest: endless, technique }).run({ maxInstructions: 30_000 }).shutDown("a");
+    const off = host.addVm({ name: "a", guest: endless, technique }).run({ maxInstructions: 400 }).shutDown("a");
     expect(off.vm("a").status).toEqual({ kind: "stopped", stop: { reason: "power-off" } });
-    expect(off.run({ maxInstructions: 100_000 }).vm("a").machine.steps).toBe(off.vm("a").machine.steps);
+    expect(off.run({ maxInstructions: 2_000 }).vm("a").machine.steps).toBe(off.vm("a").machine.steps);
     const done = off.boot("a", guest).run({ until: { vm: "a" } });
     endsAsBare(done.vm("a").machine);
   });
 
   it("that waits for input goes on when something is typed, as the bare machine does", () => {
     const echo = Machine.boot({ image: image("echo.elf"), memory: "16M", model: "nehalem" });
-    const said = (machine: Machine): string => machine.type("abc\r").run().serial;
-    const waits = host.addVm({ name: "a", guest: echo, technique }).run();
+    const said = (machine: Machine): string => machine.type("abc\r").run({ maxInstructions: 100_000 }).serial;
+    const waits = host.addVm({ name: "a", guest: echo, technique }).run({ maxInstructions: 100_000 });
     expect(waits.vm("a").status).toMatchObject({ kind: "halted", wake: undefined });
-    expect(waits.type("a", "abc\r").run().vm("a").serial).toBe(said(echo.run()));
+    expect(waits.type("a", "abc\r").run({ maxInstructions: 100_000 }).vm("a").serial).toBe(
+      said(echo.run({ maxInstructions: 100_000 })),
+    );
   });
 });
 

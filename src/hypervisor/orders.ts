@@ -55,11 +55,14 @@ function switchOff(host: Host, number: number): void {
   host.change(number, { order: undefined, status: status.kind === "stopped" ? status : off });
 }
 
+const runsElsewhere = ({ state, processor }: Host, number: number): boolean =>
+  state.processors.some(({ running }, other) => other !== processor && running?.vm === number);
+
 /** Does what was ordered of VMs that no other processor runs. */
 export function obey(host: Host): void {
   for (let number = host.state.vms.length - 1; number >= 0; number--) {
     const { order } = host.vm(number);
-    if (order === undefined || host.state.processors.some(({ running }) => running?.vm === number)) continue;
+    if (order === undefined || runsElsewhere(host, number)) continue;
     if (order === "off") switchOff(host, number);
     else release(host, number);
   }
