@@ -13,7 +13,7 @@ import { type CpuState, cplOf } from "./cpu/state.js";
 import { type DeviceSet, typeInput, typeKeys } from "./devices/bus.js";
 import { checkDevices } from "./devices/check-devices.js";
 import { type MachineName, machineKind } from "./devices/machines.js";
-import { Engine } from "./engine/engine.js";
+import { sharedEngine } from "./engine/shared-engine.js";
 import type { RunStops } from "./engine/stops.js";
 import type { DeliveredException } from "./inspect/exception.js";
 import { type Explanation, explain } from "./inspect/explain.js";
@@ -34,6 +34,7 @@ import {
 } from "./machine-content.js";
 import { type EditableMachine, editedState } from "./machine-edit.js";
 import { typedAtConsole } from "./machine-input.js";
+import { asOutput, bytesOf, textOf } from "./output-text.js";
 import { type Registers, registersOf } from "./registers.js";
 import { pieceOf, runInPieces } from "./run-in-pieces.js";
 import { checkRun, type RunOptions, type RunTask, runStops } from "./run-options.js";
@@ -58,15 +59,6 @@ export interface Counters {
 }
 
 const NO_EVENTS: readonly MachineEvent[] = Object.freeze([]);
-const utf8 = new TextDecoder();
-
-/** Text as the serial port puts it out: a character a byte of its UTF-8. */
-const asBytes = (text: string): string => String.fromCharCode(...new TextEncoder().encode(text));
-const latin1 = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0));
-
-let engine: Engine | undefined;
-/** The engine all machines share; made at the first step. For levels above that run machines in ways of their own. */
-export const sharedEngine = (): Engine => (engine ??= new Engine());
 
 /** For levels above, which make machines and take them apart: no part of the package's surface. */
 export let machineOf: (state: MachineState, stop?: Stop, events?: readonly MachineEvent[]) => Machine;
@@ -171,7 +163,7 @@ export class Machine {
     const { stop, events } = shared.run({
       limit,
       stops,
-      untilSerial: typeof until === "object" ? asBytes(until.serial) : undefined,
+      untilSerial: typeof until === "object" ? asOutput(until.serial) : undefined,
       serialFrom,
       observe: observe && observe.length > 0 ? new Set(observe) : undefined,
     });
@@ -367,16 +359,16 @@ export class Machine {
 
   /** Everything the serial port has put out, decoded as UTF-8. */
   get serial(): string {
-    return utf8.decode(this.serialBytes);
+    return textOf(this.#state.devices.uart.output);
   }
 
   /** Everything the virtio console has put out, decoded as UTF-8. */
   get console(): string {
-    return utf8.decode(latin1(this.#state.devices.virtioConsole?.output ?? ""));
+    return textOf(this.#state.devices.virtioConsole?.output ?? "");
   }
 
   get serialBytes(): Uint8Array {
-    return latin1(this.#state.devices.uart.output);
+    return bytesOf(this.#state.devices.uart.output);
   }
 
   /** The text screen, as the VGA shows it; undefined for a machine without one. */

@@ -6,8 +6,10 @@ import { type CreateOptions, createState, withPlan } from "../hardware/boot/star
 import { type ModelName, models } from "../hardware/cpu/model.js";
 import { typeInput } from "../hardware/devices/bus.js";
 import { textFrom } from "../hardware/devices/sent-text.js";
-import { Machine, machineOf, sharedEngine, stateOf } from "../hardware/machine.js";
+import { sharedEngine } from "../hardware/engine/shared-engine.js";
+import { Machine, machineOf, stateOf } from "../hardware/machine.js";
 import { deepFreeze, type MachineDifference } from "../hardware/machine-content.js";
+import { asOutput, textOf } from "../hardware/output-text.js";
 import type { EventKind, MachineEvent, MachineState, Stop } from "../hardware/state.js";
 import { VirtlabError } from "../state/error.js";
 import { framesOf, freeBytes } from "./frames.js";
@@ -65,9 +67,6 @@ export interface Vm {
 }
 
 const RUN_ON = Number.POSITIVE_INFINITY;
-const utf8 = new TextDecoder();
-const latin1 = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0));
-const asBytes = (text: string): string => String.fromCharCode(...new TextEncoder().encode(text));
 
 const assisted = (model: ModelName): boolean => models[model].features.has("VMX") || models[model].features.has("SVM");
 
@@ -213,7 +212,7 @@ export class Hypervisor {
         return machine;
       },
       get serial(): string {
-        return utf8.decode(latin1(devices.uart.output));
+        return textOf(devices.uart.output);
       },
       ledger: deepFreeze(Object.values(ledger)),
       exits: exitsOf(ledger),
@@ -258,7 +257,7 @@ export class Hypervisor {
 
   #condition({ vm: name, serial }: NonNullable<HypervisorRunOptions["until"]>) {
     const number = this.#number(name);
-    const text = serial === undefined ? undefined : asBytes(serial);
+    const text = serial === undefined ? undefined : asOutput(serial);
     let seen = this.#state.vms[number]!.devices.uart.output.length;
     return (supervisors: MachineState["supervisors"]): boolean => {
       const { devices, status } = (supervisors![KIND]!.state as HypervisorState).vms[number]!;

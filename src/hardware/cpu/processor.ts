@@ -180,6 +180,8 @@ export interface ProcessorPort {
    * nested tables): the guest's translations have no part in it.
    */
   readPhysical(physical: number): number;
+  /** Fills `words` with the dwords from there on, all of one page, where that costs less than reading them one by one. */
+  readPhysicalWords?(physical: number, words: Uint32Array): void;
   writePhysical(physical: number, value: number): void;
   /** Where the processor stands between instructions, for VM entries and exits to save and load. */
   readonly between: Between;

@@ -21,7 +21,7 @@ import { PageTables } from "./page-tables.js";
 import { SlowAccesses } from "./slow-accesses.js";
 import { type SlowPaths, WRITE_ACCESS } from "./slow-paths.js";
 import type { WatchHit, Watchpoint } from "./stops.js";
-import { Tlb } from "./tlb.js";
+import { SIDES, type Side, Tlb } from "./tlb.js";
 import { WatchedData } from "./watched-data.js";
 import { WideAccesses } from "./wide-accesses.js";
 
@@ -123,6 +123,11 @@ export class AddressSpace {
     this.#tlb.select(user, long, watched);
   }
 
+  /** Whose translations are in use: the processor's own, or its guest's. */
+  get side(): Side {
+    return this.#tlb.side;
+  }
+
   /** Memory as a master of the bus sees it. */
   get guestMemory(): GuestMemory {
     return this.#bus.guestMemory;
@@ -131,6 +136,11 @@ export class AddressSpace {
   /** A dword at a host-physical address, as the processor reads its own structures; all ones where there is no memory. */
   readPhysical(physical: number): number {
     return this.#bus.load(physical);
+  }
+
+  /** The dwords from there on, all of one page. */
+  readPhysicalWords(physical: number, words: Uint32Array): void {
+    this.#bus.loadWords(physical, words);
   }
 
   writePhysical(physical: number, value: number): void {
@@ -162,14 +172,15 @@ export class AddressSpace {
 
   // ---- values -----------------------------------------------------------------------------------------------------
 
-  /** Opens a memory. Translations survive if no page table differs and `keepTranslations` holds. */
-  open(memory: PersistentMap<Page>, memorySize: number, roms: readonly RomRange[], keepTranslations: boolean): void {
+  /** Opens a memory, in the name of the present control registers. Translations of both sides survive if no page table differs. */
+  open(memory: PersistentMap<Page>, memorySize: number, roms: readonly RomRange[]): void {
     const bus = this.#bus;
     if (!bus.hasRoms(roms)) this.#evict();
     const sameSize = bus.setRanges(memorySize, roms);
     this.#tlb.dropWriteTags();
     const otherTables = bus.open(memory);
-    if (otherTables || !sameSize || !keepTranslations) this.flush();
+    if (otherTables || !sameSize) this.flush();
+    else this.flushIfChanged();
   }
 
   seal(): PersistentMap<Page> {
@@ -199,16 +210,28 @@ export class AddressSpace {
 
   // ---- translations -----------------------------------------------------------------------------------------------
 
-  /** Drops all translations if they are of other control registers than the present ones. */
+  /** Goes on with the side of the processor as it is, without its translations if they are of other control registers. */
   flushIfChanged(): void {
-    if (!this.#tables.areCurrent) this.flush();
+    const side = this.#selectSide();
+    if (!this.#tables.areCurrent) this.#flush(side);
+  }
+
+  #selectSide(): Side {
+    const side = this.#tables.selectSide();
+    if (side !== this.#tlb.side) this.#tlb.side = side;
+    return side;
   }
 
   /** Drops all translations. */
   flush(): void {
-    this.#tlb.flush();
-    this.#tables.forget();
-    this.#code.forget();
+    this.#selectSide();
+    for (const side of SIDES) this.#flush(side);
+  }
+
+  #flush(side: Side): void {
+    this.#tlb.flush(side);
+    this.#tables.forget(side);
+    this.#code.forget(side);
   }
 
   /** Behind an instruction: drops translations if it wrote a page table. */

@@ -36,6 +36,7 @@ import {
   ZERO_SLOT,
 } from "./layout.js";
 import { difference, noStops, type StopPlaces, stopsAt } from "./stops.js";
+import { SIDES, type Side } from "./tlb.js";
 
 /** Where the bytes of code come from: the address space. */
 export interface CodeSource {
@@ -96,10 +97,11 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
   readonly #pages = new Map<number, PageCode>();
   /** Second slot of blocks that lie on two pages, by record address. */
   readonly #second = new Map<number, number>();
-  /** Whose jump cache each one is (mode key, user or not), and which to take next. */
+  /** Whose jump cache each one is (mode key, side, user or not), and which to take next. */
   readonly #cacheOwners = new Int32Array(JUMP_CACHE_COUNT).fill(-1);
   #nextCache = 0;
   #selected = -1;
+  #side: Side = 0;
   /** The cache in use, and the one before, which is often the next. */
   #selectedCache = 0;
   #lastCache = 0;
@@ -107,10 +109,10 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
   #stops: StopPlaces = noStops;
   /** Grows whenever blocks or the way to them are forgotten: what is being executed may be among them. */
   generation = 0;
-  /** Entries of the jump caches in use, as word indices; none when there are too many to list. */
-  #filled: number[] | undefined = [];
-  /** Linear pages that code was looked up on since all was forgotten. */
-  #foundPages: number[] = [];
+  /** By side: entries of the jump caches in use, as word indices; none when there are too many to list. */
+  readonly #filled: (number[] | undefined)[] = SIDES.map(() => undefined);
+  /** By side: linear pages that code was looked up on since all was forgotten. */
+  readonly #foundPages: number[][] = SIDES.map(() => []);
   #instructions: (DecodedInstruction | InvalidInstruction)[] = [];
   #next = ARENA;
 
@@ -121,8 +123,7 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
     this.#i32 = new Int32Array(buffer);
     // Record 0 stands for every block that is not known (HANDLER.miss), and costs nothing to enter.
     this.#u8.fill(0, 0, RECORD_SIZE);
-    this.#filled = undefined;
-    this.forget();
+    for (let cache = 0; cache < JUMP_CACHE_COUNT; cache++) this.#clearCache(JUMP_CACHES + cache * JUMP_CACHE_SIZE);
   }
 
   /** The block at `eip`, out of the jump cache or decoded. Throws a Fault where code cannot be fetched. */
@@ -153,13 +154,19 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
     this.#i32[entry] = eip | 0;
     this.#i32[entry + (JUMP_CACHE_HIGH >> 2)] = this.#i32[RIP_HIGH >> 2]!;
     this.#i32[entry + (JUMP_CACHE_RECORD >> 2)] = record;
-    if (this.#filled && this.#filled.push(entry) > MOST_LISTED) this.#filled = undefined;
+    this.#list(entry);
     return record;
   }
 
-  /** Makes the jump cache of a mode and privilege the current one. Gives whether another mode had to give its own up. */
-  select(mode: Mode, user: boolean): boolean {
-    const owner = mode.key * 2 + (user ? 1 : 0);
+  #list(entry: number): void {
+    const filled = this.#filled[this.#side];
+    if (filled && filled.push(entry) > MOST_LISTED) this.#filled[this.#side] = undefined;
+  }
+
+  /** Makes the jump cache of a mode, side and privilege the current one. Gives whether another had to give its own up. */
+  select(mode: Mode, user: boolean, side: Side = 0): boolean {
+    const owner = mode.key * 4 + side * 2 + (user ? 1 : 0);
+    this.#side = side;
     if (owner === this.#selected) return false;
     let taken = false;
     this.#selected = owner;
@@ -290,27 +297,33 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
     this.#i32[entry + (JUMP_CACHE_RECORD >> 2)] = NO_BLOCK;
   }
 
-  forget(): void {
+  forget(side: Side): void {
     this.generation++;
-    if (this.#filled) {
-      for (const entry of this.#filled) this.#empty(entry);
-    } else {
-      for (let cache = 0; cache < JUMP_CACHE_COUNT; cache++) this.#clearCache(JUMP_CACHES + cache * JUMP_CACHE_SIZE);
-    }
-    this.#filled = [];
-    for (const page of this.#foundPages) this.#u8[CODE_PAGES + page] = 0;
-    if (this.#foundPages.length > 0) this.#foundPages = [];
+    const filled = this.#filled[side];
+    if (filled) for (const entry of filled) this.#empty(entry);
+    else this.#clearCachesOf(side);
+    this.#filled[side] = [];
+    const pages = this.#foundPages[side]!;
+    for (const page of pages) this.#u8[CODE_PAGES + page]! &= ~(1 << side);
+    if (pages.length > 0) this.#foundPages[side] = [];
+  }
+
+  #clearCachesOf(side: Side): void {
+    this.#cacheOwners.forEach((owner, cache) => {
+      if (owner >= 0 && ((owner >> 1) & 1) === side) this.#clearCache(JUMP_CACHES + cache * JUMP_CACHE_SIZE);
+    });
   }
 
   #found(linear: number): void {
     const page = (linear >>> 12) & CODE_PAGE_MASK;
-    if (this.isFoundOn(page)) return;
-    this.#u8[CODE_PAGES + page] = 1;
-    this.#foundPages.push(page);
+    const bit = 1 << this.#side;
+    if ((this.#u8[CODE_PAGES + page]! & bit) !== 0) return;
+    this.#u8[CODE_PAGES + page]! |= bit;
+    this.#foundPages[this.#side]!.push(page);
   }
 
   isFoundOn(page: number): boolean {
-    return this.#u8[CODE_PAGES + (page & CODE_PAGE_MASK)] === 1;
+    return this.#u8[CODE_PAGES + (page & CODE_PAGE_MASK)] !== 0;
   }
 
   dropAll(): void {
@@ -318,7 +331,7 @@ export class Blocks<Mode extends CodeMode = CodeMode> implements DecodedCode {
     this.#second.clear();
     this.#instructions = [];
     this.#next = ARENA;
-    this.forget();
+    for (const side of SIDES) this.forget(side);
   }
 
   #decodeBlock(slot: number, eip: number, mode: Mode, source: CodeSource): number {

@@ -11,6 +11,7 @@ import type { RomRange } from "../state.js";
 import { SLOTS } from "./layout.js";
 import { frameOf } from "./linear-address.js";
 import { PageSlots, SLOT } from "./page-slots.js";
+import type { Side } from "./tlb.js";
 
 /** Reads of physical addresses where there is nothing give all ones, as an open bus does. */
 export const OPEN_BUS = -1;
@@ -25,8 +26,8 @@ export interface DecodedCode {
   hits(slot: number, offset: number, size: number): boolean;
   /** The slot's bytes changed: forget its blocks. */
   drop(slot: number): void;
-  /** All translations changed: forget where code was found. */
-  forget(): void;
+  /** All translations of a side changed: forget where code was found by them. */
+  forget(side: Side): void;
   /** Whether code was found on a linear page, by its number, since all was forgotten. */
   isFoundOn(page: number): boolean;
   /** All slots were emptied. */
@@ -56,6 +57,7 @@ export class BusMemory {
   stale = false;
 
   readonly #u8: Uint8Array;
+  readonly #u32: Uint32Array;
   readonly #view: DataView;
   readonly #code: DecodedCode;
   #frames = 0;
@@ -65,6 +67,7 @@ export class BusMemory {
 
   constructor(buffer: ArrayBuffer, slotLimit: number | undefined, code: DecodedCode) {
     this.#u8 = new Uint8Array(buffer);
+    this.#u32 = new Uint32Array(buffer);
     this.#view = new DataView(buffer);
     this.slots = new PageSlots(buffer, slotLimit);
     this.#code = code;
@@ -186,6 +189,17 @@ export class BusMemory {
   load(physical: number): number {
     const frame = frameOf(physical);
     return this.isMemory(frame) ? this.readSlot(this.slot(frame), physical & 0xfff, 4) : OPEN_BUS;
+  }
+
+  /** Dwords at an aligned address and behind it, inside of a page. */
+  loadWords(physical: number, words: Uint32Array): void {
+    const frame = frameOf(physical);
+    if (!this.isMemory(frame)) {
+      words.fill(OPEN_BUS);
+      return;
+    }
+    const from = (SLOTS + this.slot(frame) * PAGE_SIZE + (physical & 0xffc)) >> 2;
+    for (let index = 0; index < words.length; index++) words[index] = this.#u32[from + index]!;
   }
 
   /** Stores inside of a page, and drops what was remembered of the bytes. */

@@ -3,10 +3,8 @@
  * the next value. What it remembers in between (page slots, TLB, decoded blocks) never shows in a value.
  */
 import { TripleFault } from "../cpu/exceptions.js";
-import { type ExitCause, type GuestOperation, VmExit } from "../cpu/guest-operation.js";
+import { VmExit } from "../cpu/guest-operation.js";
 import { Fault, Unsupported, VECTOR } from "../cpu/processor.js";
-import { FLAG, noEvents } from "../cpu/state.js";
-import * as bus from "../devices/bus.js";
 import { textFrom } from "../devices/sent-text.js";
 import type { Disk } from "../disk.js";
 import { decode } from "../isa/decoder.js";
@@ -26,15 +24,12 @@ import { type Attention, LOOK_AROUND } from "./attention.js";
 import type { Blocks } from "./blocks.js";
 import { Core } from "./core.js";
 import type { CodeKind } from "./dispatch.js";
+import { InstructionBoundary, type OpenMachine } from "./instruction-boundary.js";
 import { EXIT, REPEATS } from "./layout.js";
-import { samePdptes } from "./page-tables.js";
 import { Processor } from "./processor.js";
 import { NEXT_RECORD } from "./slow-paths.js";
 import { codeAddress, noStops, type RunStops, stopsAt } from "./stops.js";
 import { Turns } from "./turns.js";
-
-/** Steps a call into the generated code runs at the most: V8 replaces a function by its optimized form between calls. */
-const SLICE = 1_000_000;
 
 const NO_EVENTS: readonly MachineEvent[] = Object.freeze([]);
 const NO_DISKS: readonly Disk[] = Object.freeze([]);
@@ -68,9 +63,10 @@ export class Engine {
   readonly #processor: Processor;
   readonly #turns: Turns;
 
-  // The open machine. `#value` is the value it equals, if it equals one.
-  #value: MachineState | undefined;
-  #shutdown = false;
+  readonly #boundary: InstructionBoundary;
+  readonly #open: OpenMachine = { value: undefined, shutdown: false, lastSystem: undefined };
+
+  // Of the open machine.
   #memorySize = 0;
   #rom: readonly RomRange[] = [];
   #supervisors: Supervisors | undefined;
@@ -79,8 +75,6 @@ export class Engine {
   #tellsCalls = false;
   /** A run is under way: if it was left by an error, nothing remembered can be trusted. */
   #running = false;
-  /** The last instruction that was executed in TypeScript. */
-  #lastSystem: string | undefined;
   /** Which of the interpreters runs. */
   #kind: CodeKind = "flat";
   #stops: RunStops = noStops;
@@ -101,32 +95,28 @@ export class Engine {
     this.#blocks = blocks;
     this.#processor = new Processor(buffer, space, blocks);
     this.#turns = new Turns(this.#processor, buffer);
+    this.#boundary = new InstructionBoundary(this.#processor, this.#turns, this.#open, {
+      execute: (budget) => this.#execute(budget),
+      stopFor: (thrown) => this.#stopFor(thrown),
+    });
   }
 
   // ---- values -----------------------------------------------------------------------------------------------------
 
   /** Makes `state` the open value. Free when it is the one that was sealed last. */
   open(state: MachineState): void {
-    if (this.#value === state) return;
+    if (this.#open.value === state) return;
     if (this.#running) this.#recover();
-    const { system } = state.cpu;
-    const old = this.#processor.system;
-    const sameTables =
-      old.cr3 === system.cr3 &&
-      old.cr0 === system.cr0 &&
-      old.cr4 === system.cr4 &&
-      old.efer === system.efer &&
-      samePdptes(old.pdptes, system.pdptes);
     // The registers first: translations are dropped in the name of the ones that are to come.
     this.#processor.open(state);
     this.#turns.open(state);
-    this.#space.open(state.memory, state.memorySize, state.rom, sameTables);
+    this.#space.open(state.memory, state.memorySize, state.rom);
     this.#memorySize = state.memorySize;
     this.#rom = state.rom;
     if (!sameEntries(this.#supervisors, state.supervisors)) this.#hostCalls = hostCallsOf(state.supervisors);
     this.#supervisors = state.supervisors;
-    this.#shutdown = state.shutdown;
-    this.#value = state;
+    this.#open.shutdown = state.shutdown;
+    this.#open.value = state;
   }
 
   #recover(): void {
@@ -140,7 +130,7 @@ export class Engine {
     const { devices, devicePort, deliveries, counts, steps, ticks } = this.#processor;
     const { disks } = devicePort;
     // Written out, with what there is not: a step makes one, and spreading costs more than all the rest.
-    this.#value ??= {
+    this.#open.value ??= {
       cpu: this.#processor.seal(),
       turn: this.#turns.seal(),
       memorySize: this.#memorySize,
@@ -152,15 +142,10 @@ export class Engine {
       steps,
       ticks,
       counts: counts.seal(),
-      shutdown: this.#shutdown,
+      shutdown: this.#open.shutdown,
       lastException: deliveries.last,
     };
-    return this.#value;
-  }
-
-  /** The open machine is no longer the value it was. */
-  #changed(): void {
-    this.#value = undefined;
+    return this.#open.value;
   }
 
   // ---- running ----------------------------------------------------------------------------------------------------
@@ -203,7 +188,7 @@ export class Engine {
     const start = serialFrom ?? seen;
     while (processor.steps < end) {
       this.#begun = false;
-      const stop = this.#advance(oneByOne ? 1 : end - processor.steps) ?? this.#arrival();
+      const stop = this.#boundary.advance(oneByOne ? 1 : end - processor.steps) ?? this.#arrival();
       if (stop) return stop;
       if (untilSupervisors !== undefined && this.#supervisors !== supervisors) {
         supervisors = this.#supervisors;
@@ -235,223 +220,9 @@ export class Engine {
     return { reason: "breakpoint", address: codeAddress(processor.eip, base) };
   }
 
-  /** Goes on with the processor whose turn it is, and passes the turn. */
-  #advance(limit: number): Stop | undefined {
-    const turns = this.#turns;
-    const processor = this.#processor;
-    if (!turns.several || this.#shutdown) return this.#goOn(limit);
-    if (processor.ticks >= processor.devicePort.nextEvent) this.#timePasses();
-    if (!turns.canGoOn) {
-      const stop = this.#idle();
-      if (stop) return stop;
-    }
-    const { steps } = processor;
-    processor.alone = turns.alone;
-    const stop = this.#goOn(processor.alone ? limit : Math.min(limit, turns.left));
-    turns.count(processor.steps - steps);
-    return stop;
-  }
-
-  /**
-   * Goes on with a processor: the delivery of an event that waits, or instructions up to the next thing that needs attention.
-   * Spec: SDM Vol. 3A, "Priority Among Simultaneous Exceptions and Interrupts".
-   */
-  #goOn(limit: number): Stop | undefined {
-    if (this.#shutdown) return { reason: "triple-fault" };
-    const processor = this.#processor;
-    // Of several processors this one can go on, whatever it waited for.
-    if (processor.halted && processor.pending === noEvents && !this.#turns.several) {
-      const stop = this.#idle();
-      if (stop) return stop;
-    }
-    if (processor.ticks >= processor.devicePort.nextEvent) this.#timePasses();
-    if (processor.guest !== undefined) return this.#goOnAsGuest(processor.guest, limit);
-    if (processor.pending !== noEvents && processor.shadow !== "mov-ss") {
-      const { debug } = processor.pending;
-      if (debug !== 0) return this.#trapStep(() => processor.deliveries.deliverDebug(debug));
-      if (processor.nmiWaits) return this.#interruptStep(VECTOR.NMI, () => processor.deliveries.deliverNmi());
-      if (processor.halted && !processor.interruptible) {
-        const stop = this.#idle();
-        if (stop) return stop;
-      }
-    }
-    if (processor.shadow === "none" && processor.interruptible) return this.#interrupt();
-    return processor.debugging.isOn ? this.#debugged() : this.#execute(this.#pieceOf(limit));
-  }
-
-  /** How far to go without looking around. An interrupt that waits for the instruction after STI is looked at right behind it. */
-  #pieceOf(limit: number): number {
-    const processor = this.#processor;
-    const untilEvent = Math.max(1, processor.nextEvent - processor.ticks);
-    return processor.shadow === "none" ? Math.min(limit, SLICE, untilEvent) : 1;
-  }
-
-  /**
-   * The same in a guest, which its host may want to have back.
-   * Spec: SDM Vol. 3C, "Other Causes of VM Exits", and the priorities with each of them.
-   */
-  #goOnAsGuest(guest: GuestOperation, limit: number): Stop | undefined {
-    const processor = this.#processor;
-    const { deliveries } = processor;
-    const above = (what: "traps" | "nmi" | "interrupts"): ExitCause | undefined => guest.boundary(processor, what);
-    const first = above("traps");
-    if (first !== undefined) return this.#exitStep(first);
-    if (processor.shadow !== "mov-ss") {
-      const { debug } = processor.pending;
-      if (debug !== 0) return this.#trapStep(() => deliveries.deliverDebug(debug));
-      const second = above("nmi");
-      if (second !== undefined) return this.#exitStep(second);
-      if (processor.nmiWaits) return this.#interruptStep(VECTOR.NMI, () => deliveries.deliverNmi());
-    }
-    if (processor.shadow === "none") {
-      const third = above("interrupts");
-      if (third !== undefined) return this.#exitStep(third);
-      if (processor.interruptible) return this.#interrupt();
-      const vector = guest.takeVirtualInterrupt(processor);
-      if (vector !== undefined)
-        return this.#interruptStep(vector, () => void deliveries.deliver(vector, undefined, "interrupt"));
-    }
-    if (processor.halted) return this.#idle();
-    const oneByOne = guest.oneByOne(processor);
-    const { steps } = processor;
-    const piece = this.#pieceOf(oneByOne ? 1 : limit);
-    const stop = processor.debugging.isOn ? this.#debugged() : this.#execute(piece);
-    if (oneByOne && processor.steps !== steps) processor.guest?.stepped(processor);
-    return stop;
-  }
-
-  /** The guest is left between two instructions. */
-  #exitStep(cause: ExitCause): Stop | undefined {
-    return this.#boundaryStep(() => this.#processor.guestMode.leave(new VmExit(cause), 0));
-  }
-
-  /** One instruction, with TF or a breakpoint watching. */
-  #debugged(): Stop | undefined {
-    const processor = this.#processor;
-    const bits = processor.debugging.breakpointsHere;
-    if (bits !== 0) return this.#trapStep(() => processor.deliveries.deliverDebug(bits));
-    const stepping = (processor.registers.rest & FLAG.TF) !== 0;
-    const { exceptions } = processor.counts;
-    const before = processor.steps;
-    this.#lastSystem = undefined;
-    const stop = this.#execute(1);
-    if (processor.steps === before) return stop;
-    // A fault forgets what the instruction came across before it.
-    if (processor.counts.exceptions !== exceptions) processor.waiting.debug = 0;
-    else if (stepping) processor.debugging.singleStepped(this.#lastSystem);
-    return stop;
-  }
-
-  /** A delivery between instructions, as a step of its own; if it cannot be, nothing has happened. */
-  #boundaryStep(delivery: () => void): Stop | undefined {
-    const processor = this.#processor;
-    this.#changed();
-    try {
-      delivery();
-    } catch (thrown) {
-      const stop = this.#stopFor(thrown);
-      if (stop.reason === "unsupported") return stop;
-      processor.steps++;
-      processor.ticks++;
-      return stop;
-    }
-    processor.halted = false;
-    processor.shadow = "none";
-    processor.steps++;
-    processor.ticks++;
-    return undefined;
-  }
-
-  #trapStep(delivery: () => void): Stop | undefined {
-    const processor = this.#processor;
-    processor.deliveries.observe(new Fault(VECTOR.DB));
-    const stop = this.#boundaryStep(delivery);
-    if (stop?.reason !== "unsupported") processor.counts.exceptions++;
-    return stop;
-  }
-
-  #interruptStep(vector: number, delivery: () => void): Stop | undefined {
-    const processor = this.#processor;
-    if (processor.observe?.has("interrupt")) {
-      const { ticks: tick, eip, cpl } = processor;
-      processor.events.push({ kind: "interrupt", tick, eip, cpl, vector });
-    }
-    const stop = this.#boundaryStep(delivery);
-    if (stop?.reason !== "unsupported") processor.counts.interrupts++;
-    return stop;
-  }
-
-  #interrupt(): Stop | undefined {
-    const processor = this.#processor;
-    if (processor.guest?.hostTakesInterrupts(processor))
-      return this.#boundaryStep(
-        () => void processor.guestMode.isLeftFor({ kind: "interrupt", acknowledge: () => this.#acknowledge() }),
-      );
-    const { devices: before, devicePort } = processor;
-    const { nextEvent } = devicePort;
-    const vector = this.#acknowledge();
-    const stop = this.#interruptStep(vector, () => void processor.deliveries.deliver(vector, undefined, "interrupt"));
-    if (stop?.reason === "unsupported") {
-      // Nothing happened: the request is still there.
-      processor.devices = before;
-      processor.devicePort.nextEvent = nextEvent;
-    }
-    return stop;
-  }
-
-  /** The vector of the interrupt that is requested. */
-  #acknowledge(): number {
-    const processor = this.#processor;
-    const { devices, vector } = bus.acknowledge(processor.devices, processor.apicId);
-    processor.devices = devices;
-    processor.devicePort.nextEvent = bus.nextEvent(devices, processor.ticks);
-    return vector;
-  }
-
-  #timePasses(): void {
-    const processor = this.#processor;
-    const devices = bus.advance(processor.devices, processor.ticks);
-    if (devices !== processor.devices) {
-      this.#changed();
-      processor.devices = devices;
-    }
-    processor.devicePort.nextEvent = bus.nextEvent(devices, processor.ticks);
-    this.#turns.takeSignals();
-  }
-
-  /** Whether a device will end the halt. */
-  #wakes(): boolean {
-    const { devices, ticks, apicId } = this.#processor;
-    return this.#turns.several ? this.#turns.canWake() : bus.canWakeByItself(devices, ticks, apicId);
-  }
-
-  /** HLT: time goes on to the event that ends it. When nothing does, nothing has happened. */
-  #idle(): Stop | undefined {
-    const processor = this.#processor;
-    const turns = this.#turns;
-    const value = this.#value;
-    const { devices, ticks } = processor;
-    for (;;) {
-      if (processor.ticks >= processor.devicePort.nextEvent) this.#timePasses();
-      if (turns.several ? turns.pass() : processor.interruptible || processor.nmiWaits) return undefined;
-      if (processor.ticks >= processor.guestMode.deadline) return undefined;
-      const enabled = turns.several ? turns.waitsForInterrupt : processor.registers.interruptFlag;
-      const waits = processor.nextEvent !== Number.POSITIVE_INFINITY && this.#wakes();
-      if (!enabled || !waits) {
-        this.#value = value;
-        processor.devices = devices;
-        processor.ticks = ticks;
-        processor.devicePort.nextEvent = bus.nextEvent(devices, ticks - 1);
-        return { reason: "halted", waitsForInput: enabled };
-      }
-      this.#changed();
-      processor.ticks = processor.nextEvent;
-    }
-  }
-
   #execute(budget: number): Stop | undefined {
     const processor = this.#processor;
-    this.#changed();
+    this.#open.value = undefined;
     processor.attention = undefined;
     processor.budget = processor.left = budget;
     const { shadow } = processor;
@@ -570,7 +341,7 @@ export class Engine {
       this.#thrown(thrown, instruction.length);
       return -1;
     }
-    this.#lastSystem = instruction.row.mnemonic;
+    this.#open.lastSystem = instruction.row.mnemonic;
     if (processor.faultMet) processor.counts.exceptions++;
     processor.left--;
     this.#begun = processor.repeating;
@@ -605,7 +376,7 @@ export class Engine {
     if (access.state !== (supervisor.state ?? NO_STATE))
       this.#supervisors = { ...before, [call.supervisor]: { ...supervisor, state: access.state } };
     if (access.disks !== disks) processor.devicePort.disks = access.disks;
-    this.#lastSystem = undefined;
+    this.#open.lastSystem = undefined;
     processor.left--;
     this.#begun = false;
     if (this.#tellsCalls) processor.attention ??= LOOK_AROUND;
@@ -625,7 +396,7 @@ export class Engine {
         return space.seal();
       },
       set memory(memory) {
-        space.open(memory, size, rom, true);
+        space.open(memory, size, rom);
       },
     };
   }
@@ -663,7 +434,7 @@ export class Engine {
       return { reason: "unsupported", detail: `${thrown.detail} at EIP 0x${this.#processor.eip.toString(16)}` };
     }
     if (!(thrown instanceof TripleFault)) throw thrown;
-    this.#shutdown = true;
+    this.#open.shutdown = true;
     return { reason: "triple-fault" };
   }
 

@@ -15,6 +15,7 @@ import {
   TLB_ENTRIES,
   TLB_ENTRY_SIZE,
   TLB_INVALID,
+  TLB_SIDE,
   TLB_SUPERVISOR,
   TLB_TABLE_OF,
   TLB_USER,
@@ -86,7 +87,10 @@ function writeWrite(): FunctionBody {
     body.if(eq(load("i8u", page, CODE_PAGES), i32(0)), () => {
       body.store("i32", hostOf(linear, entry), value);
       for (const half of [TLB_SUPERVISOR, TLB_USER]) {
-        body.set(other, add(shl(and(page, i32(TLB_ENTRIES - 1)), i32(ENTRY_SHIFT)), i32(half)));
+        body.set(
+          other,
+          add(shl(and(page, i32(TLB_ENTRIES - 1)), i32(ENTRY_SHIFT)), add(load("i32", i32(TLB_SIDE)), i32(half))),
+        );
         body.if(eq(load("i32", other), shl(page, i32(12))), () => {
           for (const tag of [0, TLB_WRITE_TAG, TLB_CARE_TAG]) body.store("i32", other, i32(TLB_INVALID), tag);
         });

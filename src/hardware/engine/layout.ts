@@ -6,6 +6,9 @@
 /** Record 0 is the record of a block that is not known yet: an empty link leads here without a test (see `miss`). */
 export const NO_BLOCK = 0;
 
+/** Where the TLB's parts of the side in use are, behind those of the first one. */
+export const TLB_SIDE = 32;
+
 /** General registers: 16 slots of 8 bytes, in encoding order, so that Intel 64 needs no other layout. */
 export const REGISTERS = 64;
 export const REGISTER_SIZE = 8;
@@ -139,8 +142,11 @@ export const TLB_USER = TLB_SUPERVISOR + TLB_PART;
 /** The same of 64-bit code: there tags are 8 bytes wide. */
 export const TLB_LONG_SUPERVISOR = TLB_USER + TLB_PART;
 export const TLB_LONG_USER = TLB_LONG_SUPERVISOR + TLB_PART;
+/** Sides: the four parts of a processor's own, then those of a guest of VT-x or AMD-V, which outlive its exits as the others its entries. */
+export const TLB_SIDE_SIZE = 4 * TLB_PART;
+export const TLB_SIDE_COUNT = 2;
 /** Never filled: for 64-bit code each of whose accesses has to be looked at. */
-export const TLB_EMPTY = TLB_LONG_USER + TLB_PART;
+export const TLB_EMPTY = TLB_SUPERVISOR + TLB_SIDE_COUNT * TLB_SIDE_SIZE;
 const TLB_END = TLB_EMPTY + TLB_PART;
 
 export const JUMP_CACHE_ENTRIES = 16384;
@@ -201,7 +207,7 @@ export const PORTS = RETURN_WAYS + RETURN_WAY_COUNT * WAY_SIZE;
 export const PORT_COUNT = 256;
 export const PORT_SIZE = 8;
 
-/** A byte for each linear page: whether code was looked up there since all was forgotten. */
+/** A byte for each linear page: a bit for each side on which code was looked up there since all was forgotten. */
 export const CODE_PAGES = PORTS + PORT_COUNT * PORT_SIZE;
 
 /** Decoded instructions. */

@@ -22,7 +22,7 @@ import { BAIL, type BusMemory, type DecodedCode, OPEN_BUS } from "./bus-memory.j
 import { EFLAGS_REST, SLOT_COUNT, TABLE_OF_MANY } from "./layout.js";
 import { crosses, frameOf, highOf, pageOf } from "./linear-address.js";
 import { SLOT } from "./page-slots.js";
-import { SPECIAL, type Tlb } from "./tlb.js";
+import { SIDES, type Side, SPECIAL, type Tlb } from "./tlb.js";
 
 /** As many ranges as 4 GiB have of 2 MiB. */
 const DIRECTORY_SIZE = 2048;
@@ -42,6 +42,43 @@ type NestedRoot = bigint | NonNullable<SvmGuest["nested"]> | undefined;
 const nestedRoot = ({ virtualization }: SystemState): NestedRoot =>
   virtualization?.kind === "vmx" ? virtualization.guest?.eptp : virtualization?.guest?.nested;
 
+/** What is remembered of the walks of a side. */
+interface Walks {
+  readonly side: Side;
+  /** The page-directory entries that walks have used, by the range of linear addresses they are for; 0: none is known. */
+  readonly directory: Int32Array;
+  /** The upper words of those addresses. */
+  readonly directoryHigh: Int32Array;
+  /** The slots of the page tables they lead to, or -1. */
+  readonly directorySlots: Int32Array;
+  /** Slots the walker has read since the last `forget`. */
+  tableSlots: number[];
+  /** The guest's memory where nested translation is between it and the machine's; undefined where nothing is. */
+  guestMemory: NestedMemory | undefined;
+  /** What the translations follow from, beside memory. */
+  cr0: number;
+  cr3: number;
+  cr4: number;
+  efer: number;
+  pdptes: readonly number[];
+  nested: NestedRoot;
+}
+
+const newWalks = (side: Side): Walks => ({
+  side,
+  directory: new Int32Array(DIRECTORY_SIZE),
+  directoryHigh: new Int32Array(DIRECTORY_SIZE),
+  directorySlots: new Int32Array(DIRECTORY_SIZE),
+  tableSlots: [],
+  guestMemory: undefined,
+  cr0: 0,
+  cr3: 0,
+  cr4: 0,
+  efer: 0,
+  pdptes: [],
+  nested: undefined,
+});
+
 export class PageTables {
   /** Of the open value; the engine keeps it true. */
   system!: SystemState;
@@ -58,27 +95,14 @@ export class PageTables {
   readonly #access = { write: false, user: false, fetch: false, ac: false };
   /** Linear page number of the present walk. */
   #walked = 0;
-  /** The page-directory entries that walks have used, by the range of linear addresses they are for; 0: none is known. */
-  readonly #directory = new Int32Array(DIRECTORY_SIZE);
-  /** The upper words of those addresses. */
-  readonly #directoryHigh = new Int32Array(DIRECTORY_SIZE);
-  /** The slots of the page tables they lead to, or -1. */
-  readonly #directorySlots = new Int32Array(DIRECTORY_SIZE);
+  readonly #sides: readonly Walks[] = SIDES.map(newWalks);
+  /** Of the side in use. */
+  #walks = this.#sides[0]!;
   /** Linear page number that the first entry of the page table in a slot is for; see TABLE_OF_MANY. */
   readonly #tableOf = new Float64Array(SLOT_COUNT);
-  /** Slots the walker has read since the last `forget`. */
-  #tableSlots: number[] = [];
-  /** The guest's memory where nested translation is between it and the machine's; undefined where nothing is. */
-  #guestMemory: NestedMemory | undefined;
-  /** What the translations follow from, beside memory. */
-  readonly #translationsOf = {
-    cr0: 0,
-    cr3: 0,
-    cr4: 0,
-    efer: 0,
-    pdptes: [] as readonly number[],
-    nested: undefined as NestedRoot,
-  };
+  /** How many bits the size of its entries has, and a bit for each side whose walks have read it. */
+  readonly #entryShiftOf = new Uint8Array(SLOT_COUNT);
+  readonly #readBy = new Uint8Array(SLOT_COUNT);
 
   constructor(buffer: ArrayBuffer, bus: BusMemory, tlb: Tlb, code: DecodedCode, pageFault: (linear: number) => void) {
     this.#i32 = new Int32Array(buffer);
@@ -97,10 +121,19 @@ export class PageTables {
 
   // ---- what is remembered -----------------------------------------------------------------------------------------
 
-  /** Whether what is remembered follows from the present control registers. */
+  /** Goes on with the side of the processor as it is: its own, or its guest's. Gives which one that is. */
+  selectSide(): Side {
+    // Before the first value there are no control registers yet.
+    const system = this.system as SystemState | undefined;
+    const side = system?.virtualization?.guest === undefined ? 0 : 1;
+    this.#walks = this.#sides[side]!;
+    return side;
+  }
+
+  /** Whether what is remembered of the side in use follows from the present control registers. */
   get areCurrent(): boolean {
     const { cr0, cr3, cr4, efer, pdptes } = this.system;
-    const of = this.#translationsOf;
+    const of = this.#walks;
     return (
       of.cr0 === cr0 &&
       of.cr3 === cr3 &&
@@ -111,33 +144,35 @@ export class PageTables {
     );
   }
 
-  /** Forgets all tables, and begins in the name of the present control registers. */
-  forget(): void {
-    // Before the first value there are no control registers yet.
+  /** Forgets all tables of a side; the one in use begins in the name of the present control registers. */
+  forget(side: Side): void {
+    const walks = this.#sides[side]!;
     const system = this.system as SystemState | undefined;
-    if (system !== undefined) {
-      this.#translationsOf.cr0 = system.cr0;
-      this.#translationsOf.cr3 = system.cr3;
-      this.#translationsOf.cr4 = system.cr4;
-      this.#translationsOf.efer = system.efer;
-      this.#translationsOf.pdptes = system.pdptes;
-      this.#forgetGuest(system);
+    if (system !== undefined && walks === this.#walks) {
+      walks.cr0 = system.cr0;
+      walks.cr3 = system.cr3;
+      walks.cr4 = system.cr4;
+      walks.efer = system.efer;
+      walks.pdptes = system.pdptes;
+      this.#findGuest(walks, system);
     }
-    this.#directory.fill(0);
-    for (const slot of this.#tableSlots) this.#bus.slots.flags[slot]! &= ~SLOT.TABLE;
-    if (this.#tableSlots.length > 0) this.#tableSlots = [];
+    walks.guestMemory?.flush();
+    walks.directory.fill(0);
+    for (const slot of walks.tableSlots) {
+      this.#readBy[slot]! &= ~(1 << side);
+      if (this.#readBy[slot] === 0) this.#bus.slots.flags[slot]! &= ~SLOT.TABLE;
+    }
+    if (walks.tableSlots.length > 0) walks.tableSlots = [];
   }
 
-  #forgetGuest(system: SystemState): void {
+  #findGuest(walks: Walks, system: SystemState): void {
     const root = nestedRoot(system);
-    if (root === this.#translationsOf.nested) {
-      this.#guestMemory?.flush();
-      return;
-    }
-    this.#translationsOf.nested = root;
+    if (root === walks.nested) return;
+    walks.nested = root;
     const nested = nestedPagingOf(system);
-    if (nested === undefined) this.#guestMemory = undefined;
-    else this.#guestMemory = new NestedMemory(this.#walker, nested);
+    if (nested === undefined) walks.guestMemory = undefined;
+    else if (walks.guestMemory === undefined) walks.guestMemory = new NestedMemory(this.#walker, nested);
+    else walks.guestMemory.use(nested);
   }
 
   // ---- walks ------------------------------------------------------------------------------------------------------
@@ -191,8 +226,9 @@ export class PageTables {
 
   /** The walk for `#access`, from the page table on if the way there is known. */
   #walk(linear: number, setFlags: boolean): Translation {
-    if (this.#guestMemory !== undefined)
-      return this.#guestMemory.translate(this.system, linear, this.#access, setFlags, this.translation);
+    const { guestMemory } = this.#walks;
+    if (guestMemory !== undefined)
+      return guestMemory.translate(this.system, linear, this.#access, setFlags, this.translation);
     const known = this.#knownDirectory(linear);
     const out = translate(
       this.#walker,
@@ -212,16 +248,18 @@ export class PageTables {
     const bus = this.#bus;
     const range = rangeOf(linear, pagingMode(this.system));
     const table = bus.frameOfEntry(directoryEntry);
-    this.#directory[range] = directoryEntry;
-    this.#directoryHigh[range] = highOf(linear);
-    this.#directorySlots[range] = bus.isMemory(table) ? bus.slot(table) : -1;
+    const { directory, directoryHigh, directorySlots } = this.#walks;
+    directory[range] = directoryEntry;
+    directoryHigh[range] = highOf(linear);
+    directorySlots[range] = bus.isMemory(table) ? bus.slot(table) : -1;
   }
 
   /** How the page table of an address was reached the last time; 0 if that is not known. */
   #knownDirectory(linear: number): number {
     if (this.#bus.stale) return 0;
     const range = rangeOf(linear, pagingMode(this.system));
-    return this.#directoryHigh[range] === highOf(linear) ? this.#directory[range]! : 0;
+    const { directory, directoryHigh } = this.#walks;
+    return directoryHigh[range] === highOf(linear) ? directory[range]! : 0;
   }
 
   /**
@@ -232,9 +270,10 @@ export class PageTables {
     const bus = this.#bus;
     const mode = pagingMode(this.system);
     const range = rangeOf(linear, mode);
-    const directoryEntry = this.#directory[range]!;
-    const slot = this.#directorySlots[range]!;
-    if (directoryEntry === 0 || slot < 0 || this.#directoryHigh[range] !== highOf(linear)) return -1;
+    const { directory, directoryHigh, directorySlots } = this.#walks;
+    const directoryEntry = directory[range]!;
+    const slot = directorySlots[range]!;
+    if (directoryEntry === 0 || slot < 0 || directoryHigh[range] !== highOf(linear)) return -1;
     if (bus.stale || bus.slots.full || crosses(linear, size)) return -1;
     const { shift, mask } = mode.last;
     const at = (linear >>> shift) & mask;
@@ -264,16 +303,27 @@ export class PageTables {
     if (!bus.isMemory(frame)) return OPEN_BUS;
     const slot = bus.slot(frame);
     const offset = physical & 0xfff;
-    const base = level === 1 ? this.#walked - (offset >> this.#entryShift) : TABLE_OF_MANY;
+    const shift = this.#entryShift;
+    const base = level === 1 ? this.#walked - (offset >> shift) : TABLE_OF_MANY;
     if ((bus.slots.flags[slot]! & SLOT.TABLE) === 0) {
       this.#tlb.keepOut(slot, SLOT.TABLE);
-      this.#tableSlots.push(slot);
       this.#tableOf[slot] = base;
-    } else if (this.#tableOf[slot] !== base && this.#tableOf[slot] !== TABLE_OF_MANY) {
-      this.#tableOf[slot] = TABLE_OF_MANY;
-      this.#tlb.dropWriteTags();
+      this.#entryShiftOf[slot] = shift;
     }
+    const { side, tableSlots } = this.#walks;
+    const isNew = (this.#readBy[slot]! & (1 << side)) === 0;
+    if (isNew) tableSlots.push(slot);
+    if (isNew && this.#readBy[slot] !== 0) this.#serveMany(slot);
+    else if (this.#tableOf[slot] !== base) this.#serveMany(slot);
+    this.#readBy[slot]! |= 1 << side;
     return bus.readSlot(slot, offset, 4);
+  }
+
+  /** More depends on the page table in a slot than one page for each entry. */
+  #serveMany(slot: number): void {
+    if (this.#tableOf[slot] === TABLE_OF_MANY) return;
+    this.#tableOf[slot] = TABLE_OF_MANY;
+    this.#tlb.dropWriteTags();
   }
 
   /** Entries of 4 bytes, or of 8 with PAE. */
@@ -281,15 +331,16 @@ export class PageTables {
     return (this.system.cr4 & CR4.PAE) !== 0 ? 3 : 2;
   }
 
-  /** The linear page that generated code may take the first entry of a page table in a slot to be for. */
+  /** The linear page that generated code, which knows the side in use alone, may take the first entry of a page table to be for. */
   simpleTableOf(slot: number): number {
-    return this.#entryShift === 2 ? this.#tableOf[slot]! : TABLE_OF_MANY;
+    const own = this.#entryShiftOf[slot] === 2 && this.#readBy[slot] === 1 << this.#walks.side;
+    return own ? this.#tableOf[slot]! : TABLE_OF_MANY;
   }
 
   /** Number of the one page that depends on these bytes of a page table; NO_PAGE if more does, or code in use lies there. */
   pageOfEntry(slot: number, offset: number, size: number): number {
     const base = this.#tableOf[slot]!;
-    const shift = this.#entryShift;
+    const shift = this.#entryShiftOf[slot]!;
     if ((this.#bus.slots.flags[slot]! & SPECIAL) !== SLOT.TABLE || base === TABLE_OF_MANY) return NO_PAGE;
     const page = base + (offset >> shift);
     return offset >> shift !== (offset + size - 1) >> shift || this.#code.isFoundOn(page) ? NO_PAGE : page;

@@ -93,13 +93,15 @@ export class PresentMode {
     this.#i32[MMX_FAULT >> 2] = mmxFault(system);
     this.#i32[SSE_FAULT >> 2] = sseFault(system);
     // Ways lead to jump caches.
-    if (this.#blocks.select(mode, user)) this.ways.forget();
+    if (this.#blocks.select(mode, user, space.side)) this.ways.forget();
     if (mode.kind === "segmented") {
       this.#i32[STACK_MASK >> 2] = stackMask(segments.ss);
       this.#i32[CODE_LIMIT >> 2] = mode.csLimit;
     }
-    if (this.#mayRepeat(mode)) this.ways.arrive(segments, mode, user);
-    else this.ways.nowhere();
+    if (this.#mayRepeat(mode)) {
+      this.ways.use(system);
+      this.ways.arrive(segments, mode, user);
+    } else this.ways.nowhere();
     this.#place = this.ways.place;
     return mode;
   }
@@ -145,6 +147,6 @@ export class PresentMode {
     this.#loaded[1] = cs;
     this.#loaded[2] = ss;
     this.#mode = mode;
-    this.#blocks.select(mode, user);
+    this.#blocks.select(mode, user, this.#space.side);
   }
 }

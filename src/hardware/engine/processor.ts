@@ -46,7 +46,7 @@ import { PresentMode } from "./present-mode.js";
 import { RegisterFile, SAVED_WORDS } from "./register-file.js";
 import { SystemRegisters } from "./system-registers.js";
 import { WaitingEvents } from "./waiting-events.js";
-import { sameTables, type Ways } from "./ways.js";
+import type { Ways } from "./ways.js";
 
 export class Processor implements ProcessorPort {
   readonly registers: RegisterFile;
@@ -121,8 +121,7 @@ export class Processor implements ProcessorPort {
   openCpu(cpu: CpuState): void {
     if (this.#system.value !== cpu.system || ((cpu.eflags ^ this.registers.eflags) & (FLAG.VM | FLAG.AC)) !== 0)
       this.present.forget();
-    if (sameTables(this.#system.live, cpu.system)) this.#ways.abandon();
-    else this.#ways.forget();
+    this.#ways.abandon();
     this.#system.open(cpu.system);
     this.registers.load(cpu);
     this.registers.wideChanges = isLong(cpu.system);
@@ -359,16 +358,18 @@ export class Processor implements ProcessorPort {
   }
 
   setSystem(change: Partial<SystemState>): void {
+    const { virtualization } = this.#system.live;
     this.#system.change(change);
     if (change.segments || change.cr0 !== undefined || change.debug) this.present.forget();
     if (change.debug || "virtualization" in change) this.devicePort.forgetPorts();
     if ("virtualization" in change) {
-      this.invalidate();
+      // Who enters or leaves a guest changes more, and invalidates behind that.
+      if ((virtualization?.guest === undefined) === (change.virtualization?.guest === undefined)) this.invalidate();
       this.attention ??= LOOK_AROUND;
     }
     // No way depends on where pages are.
-    if (change.cr3 === undefined && change.cr2 === undefined) {
-      this.#ways.forget();
+    if ("virtualization" in change || (change.cr3 === undefined && change.cr2 === undefined)) {
+      this.#ways.nowhere();
       this.present.forget();
     }
     if (change.debug && anyBreakpoint(this.#system.live)) this.attention ??= LOOK_AROUND;
@@ -412,6 +413,10 @@ export class Processor implements ProcessorPort {
 
   readPhysical(physical: number): number {
     return this.#space.readPhysical(physical) >>> 0;
+  }
+
+  readPhysicalWords(physical: number, words: Uint32Array): void {
+    this.#space.readPhysicalWords(physical, words);
   }
 
   writePhysical(physical: number, value: number): void {

@@ -2,15 +2,16 @@
  * The open machine's system registers: changed in place while it runs, because system software changes them all the
  * time, and a frozen record again when the machine is sealed.
  */
-import { type Segment, type SegmentName, type SystemState, segmentNames } from "../cpu/state.js";
+import type { Segment, SegmentName, SystemState } from "../cpu/state.js";
 
-type Live = { -readonly [K in keyof Omit<SystemState, "segments">]: SystemState[K] } & {
-  readonly segments: Record<SegmentName, Segment>;
-};
+/** All but segment registers. */
+type Others = { -readonly [K in keyof Omit<SystemState, "segments">]: SystemState[K] };
+type Live = Others & { readonly segments: Record<SegmentName, Segment> };
 
 const emptyOf = (state: SystemState): Live => ({ ...state, segments: { ...state.segments } });
 
-function copy(from: SystemState, to: Live): void {
+/** Written out: computed names are slow. */
+function copy(from: Others, to: Others): void {
   to.cr0 = from.cr0;
   to.cr2 = from.cr2;
   to.cr3 = from.cr3;
@@ -26,7 +27,6 @@ function copy(from: SystemState, to: Live): void {
   to.random = from.random;
   to.model = from.model;
   to.virtualization = from.virtualization;
-  copySegments(from.segments, to.segments);
 }
 
 function copySegments(from: SystemState["segments"], to: Live["segments"]): void {
@@ -38,7 +38,54 @@ function copySegments(from: SystemState["segments"], to: Live["segments"]): void
   to.gs = from.gs;
 }
 
-/** Puts a segment in its place and gives the one before. Written out: computed names are slow. */
+/** Puts a register other than a segment register in its place; likewise written out. */
+function replaceOther(to: Others, name: string, from: Partial<Others>): void {
+  switch (name) {
+    case "cr0":
+      to.cr0 = from.cr0!;
+      break;
+    case "cr2":
+      to.cr2 = from.cr2!;
+      break;
+    case "cr3":
+      to.cr3 = from.cr3!;
+      break;
+    case "cr4":
+      to.cr4 = from.cr4!;
+      break;
+    case "efer":
+      to.efer = from.efer!;
+      break;
+    case "gdtr":
+      to.gdtr = from.gdtr!;
+      break;
+    case "idtr":
+      to.idtr = from.idtr!;
+      break;
+    case "ldtr":
+      to.ldtr = from.ldtr!;
+      break;
+    case "tr":
+      to.tr = from.tr!;
+      break;
+    case "debug":
+      to.debug = from.debug!;
+      break;
+    case "pdptes":
+      to.pdptes = from.pdptes!;
+      break;
+    case "msrs":
+      to.msrs = from.msrs!;
+      break;
+    case "virtualization":
+      to.virtualization = from.virtualization;
+      break;
+    default:
+      (to as Record<string, unknown>)[name] = (from as Record<string, unknown>)[name];
+  }
+}
+
+/** Puts a segment in its place and gives the one before. */
 function replace(segments: Live["segments"], name: SegmentName, segment: Segment): Segment {
   let old: Segment;
   switch (name) {
@@ -74,15 +121,17 @@ export class SystemRegisters {
   readonly #live: Live;
   /** The value these registers are, if nothing has changed since. */
   #value: SystemState | undefined;
-  /** What was replaced since `mark`, last first: a segment register by name, or others by their names. */
+  /** Segment registers that were replaced since `mark`, last first. */
   readonly #undoNames: SegmentName[] = [];
   readonly #undoSegments: Segment[] = [];
-  readonly #undoOthers: Partial<SystemState>[] = [];
   #segmentCount = 0;
-  #otherCount = 0;
+  /** The other registers as they were at `mark`, if any of them was replaced. */
+  readonly #marked: Others;
+  #isMarked = false;
 
   constructor(state: SystemState) {
     this.#live = emptyOf(state);
+    this.#marked = emptyOf(state);
     this.#value = state;
   }
 
@@ -99,6 +148,7 @@ export class SystemRegisters {
   open(state: SystemState): void {
     if (state === this.#value) return;
     copy(state, this.#live);
+    copySegments(state.segments, this.#live.segments);
     this.#value = state;
     this.mark();
   }
@@ -109,18 +159,22 @@ export class SystemRegisters {
   }
 
   change(change: Partial<SystemState>): void {
-    const old: Record<string, unknown> = {};
-    for (const name in change) {
-      if (name === "segments") {
-        for (const segment of segmentNames) this.setSegment(segment, change.segments![segment]);
-        continue;
-      }
-      const key = name as Exclude<keyof SystemState, "segments">;
-      old[key] = this.#live[key];
-      (this.#live as Record<string, unknown>)[key] = change[key];
+    if (!this.#isMarked) {
+      copy(this.#live, this.#marked);
+      this.#isMarked = true;
     }
-    this.#undoOthers[this.#otherCount++] = old;
+    for (const name in change) if (name !== "segments") replaceOther(this.#live, name, change);
+    if (change.segments !== undefined) this.#changeSegments(change.segments);
     this.#value = undefined;
+  }
+
+  #changeSegments({ es, cs, ss, ds, fs, gs }: SystemState["segments"]): void {
+    this.setSegment("es", es);
+    this.setSegment("cs", cs);
+    this.setSegment("ss", ss);
+    this.setSegment("ds", ds);
+    this.setSegment("fs", fs);
+    this.setSegment("gs", gs);
   }
 
   /** Gives whether anything is new. */
@@ -136,12 +190,14 @@ export class SystemRegisters {
   /** What a page fault leaves behind, whatever else is taken back. */
   setCr2(linear: number): void {
     this.#live.cr2 = linear;
+    if (this.#isMarked) this.#marked.cr2 = linear;
     this.#value = undefined;
   }
 
   /** Remembers this point, for `restore`. */
   mark(): void {
-    this.#segmentCount = this.#otherCount = 0;
+    this.#segmentCount = 0;
+    this.#isMarked = false;
   }
 
   /** Takes back what came after `mark`. */
@@ -150,6 +206,7 @@ export class SystemRegisters {
       this.#segmentCount--;
       replace(this.#live.segments, this.#undoNames[this.#segmentCount]!, this.#undoSegments[this.#segmentCount]!);
     }
-    while (this.#otherCount > 0) Object.assign(this.#live, this.#undoOthers[--this.#otherCount]);
+    if (this.#isMarked) copy(this.#marked, this.#live);
+    this.#isMarked = false;
   }
 }

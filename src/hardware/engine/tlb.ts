@@ -14,6 +14,8 @@ import {
   TLB_INVALID,
   TLB_LONG_SUPERVISOR,
   TLB_LONG_USER,
+  TLB_SIDE,
+  TLB_SIDE_SIZE,
   TLB_SUPERVISOR,
   TLB_TABLE_OF,
   TLB_USER,
@@ -27,12 +29,25 @@ import type { WatchedData } from "./watched-data.js";
 export const SPECIAL = SLOT.CODE | SLOT.TABLE | SLOT.ROM;
 /** TLB entries that are listed one by one, to be dropped one by one. */
 const MOST_LISTED = 512;
-/** The parts of the TLB. In IA-32e mode TypeScript uses those with whole tags, whatever the code is. */
+/** Whose translations: the processor's own, or those of a guest of VT-x or AMD-V. Both are kept while the other is in use. */
+export type Side = 0 | 1;
+export const SIDES = [0, 1] as const;
+/** The parts of the TLB on each side. In IA-32e mode TypeScript uses those with whole tags, whatever the code is. */
 const PARTS = [TLB_SUPERVISOR, TLB_USER, TLB_LONG_SUPERVISOR, TLB_LONG_USER] as const;
 const PART_SIZE = TLB_ENTRIES * TLB_ENTRY_SIZE;
 const PART_SHIFT = Math.log2(PART_SIZE);
 const partOf = (user: boolean, long: boolean): number =>
   long ? (user ? TLB_LONG_USER : TLB_LONG_SUPERVISOR) : user ? TLB_USER : TLB_SUPERVISOR;
+
+/** What is in use of a side. */
+interface Used {
+  /** Addresses of entries, unless they are too many to list. */
+  filled: number[] | undefined;
+  /** The same of those that let stores through since the last seal. */
+  writeTags: number[];
+  /** A bit for each part. */
+  parts: number;
+}
 
 /** Entries are named by their word index, tags by theirs; the read tag is an entry's first word. */
 export class Tlb {
@@ -42,12 +57,8 @@ export class Tlb {
   /** What `select` was told. */
   #selectedUser = false;
   #selectedLong = false;
-  /** Addresses of entries in use, unless they are too many to list. */
-  #filled: number[] | undefined = [];
-  /** The same of those that let stores through since the last seal. */
-  #writeTags: number[] = [];
-  /** A bit for each part with an entry in use. */
-  #usedParts = 0;
+  #side: Side = 0;
+  readonly #used: readonly Used[] = SIDES.map(() => ({ filled: [], writeTags: [], parts: 0 }));
 
   constructor(buffer: ArrayBuffer, slots: PageSlots, watched: WatchedData) {
     this.#i32 = new Int32Array(buffer);
@@ -58,16 +69,26 @@ export class Tlb {
 
   // ---- what generated code uses -----------------------------------------------------------------------------------
 
+  /** The side in use. What generated code uses of it is to be selected again. */
+  get side(): Side {
+    return this.#side;
+  }
+
+  set side(side: Side) {
+    this.#side = side;
+    this.#i32[TLB_SIDE >> 2] = side * TLB_SIDE_SIZE;
+  }
+
   /** Whether accesses are those of a program. */
   get user(): boolean {
-    return this.#selectedLong ? this.#selectedUser : this.#i32[TLB_BASE >> 2] === TLB_USER;
+    return this.#selectedLong ? this.#selectedUser : this.#i32[TLB_BASE >> 2] === this.#side * TLB_SIDE_SIZE + TLB_USER;
   }
 
   /** Whose accesses generated code makes now: a program's or not, of 64-bit code or not; `watched` if none goes unseen. */
   select(user: boolean, long: boolean, watched: boolean): void {
     this.#selectedUser = user;
     this.#selectedLong = long;
-    this.#i32[TLB_BASE >> 2] = watched ? TLB_EMPTY : partOf(user, long);
+    this.#i32[TLB_BASE >> 2] = watched ? TLB_EMPTY : this.#side * TLB_SIDE_SIZE + partOf(user, long);
   }
 
   // ---- entries ----------------------------------------------------------------------------------------------------
@@ -83,7 +104,7 @@ export class Tlb {
   }
 
   #entryIn(part: number, linear: number): number {
-    return (part + ((linear >>> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE) >> 2;
+    return (this.#side * TLB_SIDE_SIZE + part + ((linear >>> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE) >> 2;
   }
 
   #matches(tag: number, linear: number): boolean {
@@ -143,14 +164,15 @@ export class Tlb {
     this.#i32[at + ((special === 0 ? TLB_WRITE_TAG : TLB_CARE_TAG) >> 2)] = page;
     if (special === 0) this.#i32[at + (TLB_WRITE_TAG >> 2) + 1] = high;
     this.#i32[at + (TLB_TABLE_OF >> 2)] = tableOf;
-    this.#writeTags.push(at << 2);
+    this.#used[this.#side]!.writeTags.push(at << 2);
     this.#slots.markDirty(slot);
   }
 
   /** An entry comes into use. */
   #list(entry: number): void {
-    this.#usedParts |= 1 << ((entry - TLB_SUPERVISOR) >> PART_SHIFT);
-    if (this.#filled && this.#filled.push(entry) > MOST_LISTED) this.#filled = undefined;
+    const used = this.#used[this.#side]!;
+    used.parts |= 1 << ((entry - this.#side * TLB_SIDE_SIZE - TLB_SUPERVISOR) >> PART_SHIFT);
+    if (used.filled && used.filled.push(entry) > MOST_LISTED) used.filled = undefined;
   }
 
   // ---- what is dropped --------------------------------------------------------------------------------------------
@@ -161,36 +183,42 @@ export class Tlb {
     this.#i32[entry + (TLB_CARE_TAG >> 2)] = TLB_INVALID;
   }
 
-  /** Drops all translations. */
-  flush(): void {
-    if (this.#filled) {
-      for (const entry of this.#filled) this.#invalidate(entry >> 2);
+  /** Drops all translations of a side. */
+  flush(side: Side): void {
+    const used = this.#used[side]!;
+    if (used.filled) {
+      for (const entry of used.filled) this.#invalidate(entry >> 2);
     } else {
-      PARTS.forEach((part, number) => {
-        if ((this.#usedParts & (1 << number)) !== 0) this.#i32.fill(TLB_INVALID, part >> 2, (part + PART_SIZE) >> 2);
+      PARTS.forEach((of, number) => {
+        const part = side * TLB_SIDE_SIZE + of;
+        if ((used.parts & (1 << number)) !== 0) this.#i32.fill(TLB_INVALID, part >> 2, (part + PART_SIZE) >> 2);
       });
     }
-    this.#filled = [];
-    this.#usedParts = 0;
-    if (this.#writeTags.length > 0) this.#writeTags = [];
+    used.filled = [];
+    used.parts = 0;
+    if (used.writeTags.length > 0) used.writeTags = [];
   }
 
-  /** Drops the translations of one page, by its number. */
+  /** Drops the translations of one page, by its number, on both sides. */
   drop(page: number): void {
     const linear = page * PAGE_SIZE;
     for (const part of PARTS) {
-      const entry = this.#entryIn(part, linear);
-      if (this.#matches(entry, linear)) this.#invalidate(entry);
+      const here = this.#entryIn(part, linear);
+      const there = here + ((1 - 2 * this.#side) * TLB_SIDE_SIZE) / 4;
+      if (this.#matches(here, linear)) this.#invalidate(here);
+      if (this.#matches(there, linear)) this.#invalidate(there);
     }
   }
 
   /** Lets no store through any more without asking. */
   dropWriteTags(): void {
-    for (const entry of this.#writeTags) {
-      this.#i32[(entry + TLB_WRITE_TAG) >> 2] = TLB_INVALID;
-      this.#i32[(entry + TLB_CARE_TAG) >> 2] = TLB_INVALID;
+    for (const used of this.#used) {
+      for (const entry of used.writeTags) {
+        this.#i32[(entry + TLB_WRITE_TAG) >> 2] = TLB_INVALID;
+        this.#i32[(entry + TLB_CARE_TAG) >> 2] = TLB_INVALID;
+      }
+      if (used.writeTags.length > 0) used.writeTags = [];
     }
-    if (this.#writeTags.length > 0) this.#writeTags = [];
   }
 
   /** Takes a slot out of what stores reach without asking. */

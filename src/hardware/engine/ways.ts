@@ -31,8 +31,22 @@ const MOST_PLACES = 64;
 /** A place no way begins at. */
 const NOWHERE = -1;
 
-/** Whether ways through gates depend on nothing that is different. */
-export const sameTables = (a: SystemState, b: SystemState): boolean =>
+/** What every way depends on beside memory: tables and control registers. */
+type Basis = Pick<SystemState, "gdtr" | "idtr" | "ldtr" | "tr" | "cr0" | "cr4" | "debug" | "msrs" | "model">;
+
+const basisOf = ({ gdtr, idtr, ldtr, tr, cr0, cr4, debug, msrs, model }: SystemState): Basis => ({
+  gdtr,
+  idtr,
+  ldtr,
+  tr,
+  cr0,
+  cr4,
+  debug,
+  msrs,
+  model,
+});
+
+const isBasis = (a: Basis, b: SystemState): boolean =>
   a.gdtr === b.gdtr &&
   a.idtr === b.idtr &&
   a.ldtr === b.ldtr &&
@@ -52,6 +66,7 @@ export class Ways {
   /** 1 if it began with INT n. */
   #software = 0;
   #empty = false;
+  #basis: Basis | undefined;
 
   constructor(buffer: ArrayBuffer) {
     this.#i32 = new Int32Array(buffer);
@@ -67,6 +82,13 @@ export class Ways {
     return this.#places[number];
   }
 
+  /** Ways are to begin and end under these tables and control registers: those of others are forgotten. */
+  use(system: SystemState): void {
+    if (this.#basis !== undefined && isBasis(this.#basis, system)) return;
+    this.#basis = basisOf(system);
+    this.forget();
+  }
+
   /** Something that every way depends on is another: tables, control registers, jump caches. */
   forget(): void {
     this.#going = 0;
@@ -78,7 +100,7 @@ export class Ways {
       this.#i32[(GATE_WAYS + index * WAY_SIZE + WAY.from) >> 2] = NOWHERE;
   }
 
-  /** Where no way begins or ends: segments are not flat, or somebody watches. */
+  /** Where no way begins or ends: segments are not flat, or somebody watches, or it is not known yet what holds here. */
   nowhere(): void {
     this.#going = 0;
     this.#i32[PLACE >> 2] = 0;

@@ -9,7 +9,7 @@ import { CR0, CR4, EFER } from "../cpu/state.js";
 import { isEvent, refusedEvent } from "./event.js";
 import { exitCodeOf, interceptNamed } from "./intercepts.js";
 import { IOPM_BYTES, MSRPM_BYTES } from "./permission-maps.js";
-import { readField } from "./vmcb.js";
+import { fieldOf, indexOf, newImage, readImage, type VmcbImage, vmcbField } from "./vmcb.js";
 
 /** What the checks look at. */
 interface Looked {
@@ -110,15 +110,49 @@ export const consistencyChecks: readonly ConsistencyCheck[] = Object.freeze([
   },
 ]);
 
+/** What the checks of a VMCB that passed looked at: they pass again where it is the same. */
+interface Passed {
+  readonly model: string;
+  readonly hostCr0: number;
+  /** Dwords of the image, and what they were. */
+  readonly indices: readonly number[];
+  readonly words: readonly number[];
+}
+const LIMIT = 64;
+const passed = new Map<number, Passed>();
+
+function passedBefore(before: Passed | undefined, image: VmcbImage, model: string, cr0: number): boolean {
+  if (before?.model !== model || before.hostCr0 !== cr0) return false;
+  const { indices, words } = before;
+  for (let index = 0; index < words.length; index++) if (image[indices[index]!] !== words[index]) return false;
+  return true;
+}
+
+function remember(vmcb: number, image: VmcbImage, names: Iterable<string>, model: string, hostCr0: number): void {
+  const indices = [...names].flatMap((name) => {
+    const at = indexOf(name);
+    return vmcbField(name).bits === 64 ? [at, at + 1] : [at];
+  });
+  if (passed.size >= LIMIT) passed.clear();
+  passed.set(vmcb, { model, hostCr0, indices, words: indices.map((at) => image[at]!) });
+}
+
 /** The first check that the VMCB at a physical address fails, as a sentence; undefined where it passes all. */
-export function refusedState(port: ProcessorPort, vmcb: number): string | undefined {
+export function refusedState(
+  port: ProcessorPort,
+  vmcb: number,
+  image: VmcbImage = readImage(port, vmcb, newImage()),
+): string | undefined {
   const { cr0, model } = port.system;
+  if (passedBefore(passed.get(vmcb), image, model, cr0)) return undefined;
   const known = new Map<string, bigint>();
   const field = (name: string): bigint => {
-    const value = known.get(name) ?? readField(port, vmcb, name);
+    const value = known.get(name) ?? fieldOf(image, name);
     known.set(name, value);
     return value;
   };
   const looked: Looked = { field, model: models[model], hostCr0: cr0 };
-  return consistencyChecks.find(({ fails }) => fails(looked))?.check;
+  const failed = consistencyChecks.find(({ fails }) => fails(looked))?.check;
+  if (failed === undefined) remember(vmcb, image, known.keys(), model, cr0);
+  return failed;
 }

@@ -8,16 +8,18 @@ import { TripleFault } from "../cpu/exceptions.js";
 import type { DeliveredEvent, ExitCause, VmExit } from "../cpu/guest-operation.js";
 import { includes } from "../cpu/model.js";
 import { Fault, type ProcessorPort, VECTOR } from "../cpu/processor.js";
+import { withDebug } from "../cpu/shared-records.js";
 import { encodeEvent } from "./event.js";
 import { type ExitInfo, exitInfo, isInstruction } from "./exit-info.js";
 import { INVALID, runningGuest } from "./intercepts.js";
 import { setSvm } from "./interrupts.js";
 import type { SvmGuest } from "./state.js";
 import { loadPat, loadState, savePat, saveState } from "./state-save.js";
-import { writeField } from "./vmcb.js";
+import { indexOf, newImage, readImage, setQuad, writeImage } from "./vmcb.js";
 
 /** Debug registers of the host are not saved: DR7 is left with nothing enabled. */
 const DR7_DISABLED = 0x400;
+const DR6 = 4;
 
 /** Where the host's state is; what lies there is the processor's own affair. Here it is a state-save area as a VMCB has it. */
 export const hostSaveArea = ({ system: { msrs } }: ProcessorPort): number => Number(msrs["VM_HSAVE_PA"] ?? 0n);
@@ -28,21 +30,44 @@ function nextAddress(port: ProcessorPort, length: number): bigint {
   return port.codeBits === 64 ? BigInt.asUintN(64, BigInt(next)) : BigInt(next >>> 0);
 }
 
+/** Where fields are in an image. */
+const AT = {
+  /** V_TPR and V_IRQ, in bytes. */
+  virtual: indexOf("V_TPR"),
+  shadow: indexOf("INTERRUPT_SHADOW"),
+  code: indexOf("EXITCODE"),
+  info1: indexOf("EXITINFO1"),
+  info2: indexOf("EXITINFO2"),
+  vectoring: indexOf("EXITINTINFO"),
+  event: indexOf("EVENTINJ"),
+  next: indexOf("NRIP"),
+} as const;
+const V_IRQ = 1 << 8;
+
+/** A VMCB as it was found, and as it is left. */
+const found = newImage();
+const image = newImage();
+
 function saveGuest(port: ProcessorPort, guest: SvmGuest): void {
-  const { vmcb, virtualTaskPriority, virtualInterrupt, nested } = guest;
-  saveState(port, vmcb, port.eip);
-  if (nested !== undefined) savePat(port, vmcb);
-  writeField(port, vmcb, "INTERRUPT_SHADOW", port.between.shadow === "none" ? 0 : 1);
-  writeField(port, vmcb, "V_TPR", virtualTaskPriority);
-  writeField(port, vmcb, "V_IRQ", virtualInterrupt === undefined ? 0 : 1);
+  const { virtualTaskPriority, virtualInterrupt, nested } = guest;
+  saveState(port, image, port.eip);
+  if (nested !== undefined) savePat(port, image);
+  image[AT.shadow] = (image[AT.shadow]! & ~1) | (port.between.shadow === "none" ? 0 : 1);
+  const others = image[AT.virtual]! & ~(0xff | V_IRQ);
+  image[AT.virtual] = others | (virtualTaskPriority & 0xff) | (virtualInterrupt === undefined ? 0 : V_IRQ);
 }
 
-function writeInfo(port: ProcessorPort, vmcb: number, { code, info1, info2 }: ExitInfo, vectoring: bigint): void {
-  writeField(port, vmcb, "EXITCODE", code);
-  writeField(port, vmcb, "EXITINFO1", info1);
-  writeField(port, vmcb, "EXITINFO2", info2);
-  writeField(port, vmcb, "EXITINTINFO", vectoring);
-  writeField(port, vmcb, "EVENTINJ", 0n);
+function putQuad(at: number, value: bigint): void {
+  setQuad(image, at, Number(value & WORD), Number((value >> 32n) & WORD));
+}
+const WORD = 0xffff_ffffn;
+
+function putInfo({ code, info1, info2 }: ExitInfo, vectoring: bigint): void {
+  putQuad(AT.code, code);
+  putQuad(AT.info1, info1);
+  putQuad(AT.info2, info2);
+  putQuad(AT.vectoring, vectoring);
+  setQuad(image, AT.event, 0, 0);
 }
 
 /** The host goes on behind its VMRUN. An NMI that left the guest still waits. */
@@ -50,11 +75,12 @@ function loadHost(port: ProcessorPort, nested: boolean, nmi = false): void {
   const area = hostSaveArea(port);
   const { cr2 } = port.system;
   setSvm(port, false, undefined);
-  loadState(port, area);
-  if (nested) loadPat(port, area);
-  const [dr0, dr1, dr2, dr3, dr6] = port.system.debug;
+  readImage(port, area, image);
+  loadState(port, image);
+  if (nested) loadPat(port, image);
+  const { debug } = port.system;
   // CR2 is not the host's: it stays what the guest left.
-  port.setSystem({ cr2, debug: Object.freeze([dr0, dr1, dr2, dr3, dr6, DR7_DISABLED] as const) });
+  port.setSystem({ cr2, debug: withDebug(debug, debug[DR6], DR7_DISABLED) });
   const { pending } = port.between;
   port.setBetween({ halted: false, shadow: "none", pending: { ...pending, debug: 0, nmi: pending.nmi || nmi } });
   const { cr0, cr3, cr4, efer } = port.system;
@@ -89,14 +115,20 @@ export function leave(
   const next = nextAddress(port, length);
   const info = exitInfo(port, guest, cause, next);
   recordDebug(port, cause);
+  readImage(port, guest.vmcb, found);
+  image.set(found);
   saveGuest(port, guest);
-  writeInfo(port, guest.vmcb, info, encodeEvent(vectoring));
-  writeField(port, guest.vmcb, "NRIP", tellsNext(port, cause) ? next : 0n);
+  putInfo(info, encodeEvent(vectoring));
+  putQuad(AT.next, tellsNext(port, cause) ? next : 0n);
+  writeImage(port, guest.vmcb, image, found);
   loadHost(port, guest.nested !== undefined, cause.kind === "nmi");
 }
 
 /** VMRUN refuses: the guest has not run, and its state stays as it was. */
 export function leaveInvalid(port: ProcessorPort, vmcb: number, nested: boolean): void {
-  writeInfo(port, vmcb, { code: INVALID, info1: 0n, info2: 0n }, 0n);
+  readImage(port, vmcb, found);
+  image.set(found);
+  putInfo({ code: INVALID, info1: 0n, info2: 0n }, 0n);
+  writeImage(port, vmcb, image, found);
   loadHost(port, nested);
 }

@@ -13,25 +13,26 @@ import { hostSaveArea, leave, leaveInvalid } from "./exit.js";
 import { setSvm } from "./interrupts.js";
 import type { SvmGuest } from "./state.js";
 import { loadPat, loadState, savePat, saveState } from "./state-save.js";
-import { readField, readNumber } from "./vmcb.js";
+import { fieldOf, indexOf, newImage, numberOf, quadAt, readImage, type VmcbImage, writeImage } from "./vmcb.js";
 
 const INTERCEPT_WORDS = 6;
 const page = (value: bigint): number => Number(value & ~0xfffn);
 
-function nestedControls(port: ProcessorPort, vmcb: number): SvmGuest["nested"] {
-  if (readNumber(port, vmcb, "NP_ENABLE") === 0) return undefined;
+function nestedControls(port: ProcessorPort, image: VmcbImage): SvmGuest["nested"] {
+  if (numberOf(image, "NP_ENABLE") === 0) return undefined;
   const { cr0, cr4, efer } = port.system;
-  const cr3 = page(readField(port, vmcb, "N_CR3"));
+  const cr3 = image[N_CR3 + 1]! * 2 ** 32 + ((image[N_CR3]! & ~0xfff) >>> 0);
   const same = last.cr3 === cr3 && last.cr0 === cr0 && last.cr4 === cr4 && last.efer === efer;
   if (!same) last = Object.freeze({ cr3, cr0, cr4, efer });
   return last;
 }
+const N_CR3 = indexOf("N_CR3");
 
 /** The same values give the same record: what is remembered of nested translations is known by it. */
 let last: NonNullable<SvmGuest["nested"]> = Object.freeze({ cr3: 0, cr0: 0, cr4: 0, efer: 0 });
 
-function interruptControls(port: ProcessorPort, vmcb: number): SvmGuest["virtualInterrupt"] {
-  const read = (name: string): number => readNumber(port, vmcb, name);
+function interruptControls(image: VmcbImage): SvmGuest["virtualInterrupt"] {
+  const read = (name: string): number => numberOf(image, name);
   if (read("V_IRQ") === 0) return undefined;
   return Object.freeze({
     vector: read("V_INTR_VECTOR"),
@@ -41,28 +42,55 @@ function interruptControls(port: ProcessorPort, vmcb: number): SvmGuest["virtual
 }
 
 /** The controls of a VMCB, as the processor keeps them while the guest runs. */
-export function readControls(port: ProcessorPort, vmcb: number): SvmGuest {
-  const masking = readNumber(port, vmcb, "V_INTR_MASKING") !== 0;
+function controlsOf(port: ProcessorPort, vmcb: number, image: VmcbImage, nested: SvmGuest["nested"]): SvmGuest {
+  const masking = numberOf(image, "V_INTR_MASKING") !== 0;
   return Object.freeze({
     vmcb,
-    intercepts: Object.freeze(Array.from({ length: INTERCEPT_WORDS }, (_, word) => port.readPhysical(vmcb + 4 * word))),
-    ioPermissions: page(readField(port, vmcb, "IOPM_BASE_PA")),
-    msrPermissions: page(readField(port, vmcb, "MSRPM_BASE_PA")),
-    timestampOffset: BigInt.asIntN(64, readField(port, vmcb, "TSC_OFFSET")),
-    asid: readNumber(port, vmcb, "GUEST_ASID"),
-    virtualTaskPriority: readNumber(port, vmcb, "V_TPR"),
-    virtualInterrupt: interruptControls(port, vmcb),
+    intercepts: Object.freeze([...image.subarray(0, INTERCEPT_WORDS)]),
+    ioPermissions: page(fieldOf(image, "IOPM_BASE_PA")),
+    msrPermissions: page(fieldOf(image, "MSRPM_BASE_PA")),
+    timestampOffset: BigInt.asIntN(64, fieldOf(image, "TSC_OFFSET")),
+    asid: numberOf(image, "GUEST_ASID"),
+    virtualTaskPriority: numberOf(image, "V_TPR"),
+    virtualInterrupt: interruptControls(image),
     hostInterrupts: masking ? (port.getEflags() & FLAG.IF) !== 0 : undefined,
-    nested: nestedControls(port, vmcb),
-    shadow: readNumber(port, vmcb, "INTERRUPT_SHADOW") !== 0,
+    nested,
+    shadow: numberOf(image, "INTERRUPT_SHADOW") !== 0,
   });
 }
 
+/** What controls follow from: the dwords up to the interrupt shadow, the nested tables, and IF of the host. */
+interface Known {
+  readonly words: Uint32Array;
+  readonly enabled: boolean;
+  readonly guest: SvmGuest;
+}
+const CONTROL_WORDS = indexOf("INTERRUPT_SHADOW") + 1;
+const LIMIT = 64;
+const known = new Map<number, Known>();
+
+/** The same of the same words: a hypervisor enters a guest again and again without changing its controls. */
+function readControls(port: ProcessorPort, vmcb: number, image: VmcbImage): SvmGuest {
+  const nested = nestedControls(port, image);
+  const enabled = (port.getEflags() & FLAG.IF) !== 0;
+  const before = known.get(vmcb);
+  if (before?.enabled === enabled && before.guest.nested === nested) {
+    const { words } = before;
+    let index = 0;
+    while (index < CONTROL_WORDS && words[index] === image[index]) index++;
+    if (index === CONTROL_WORDS) return before.guest;
+  }
+  const guest = controlsOf(port, vmcb, image, nested);
+  if (known.size >= LIMIT) known.clear();
+  known.set(vmcb, { words: image.slice(0, CONTROL_WORDS), enabled, guest });
+  return guest;
+}
+
 /** Bytes between RIP and NRIP, which an injected INT n, INT3 or INTO returns behind; 0 without NRIP. */
-function injectedLength(port: ProcessorPort, vmcb: number): number {
-  const next = readField(port, vmcb, "NRIP");
+function injectedLength(port: ProcessorPort, image: VmcbImage): number {
+  const next = fieldOf(image, "NRIP");
   if (!includes(port.system.model, "NRIPS") || next === 0n) return 0;
-  return Number(BigInt.asIntN(64, next - readField(port, vmcb, "RIP")));
+  return Number(BigInt.asIntN(64, next - fieldOf(image, "RIP")));
 }
 
 /**
@@ -81,21 +109,32 @@ function loadPdptes(port: ProcessorPort): boolean {
   }
 }
 
+/** What the host's save area was, and what it becomes; and the VMCB. */
+const found = newImage();
+const host = newImage();
+const image = newImage();
+const NP_ENABLE = indexOf("NP_ENABLE");
+const EVENT = indexOf("EVENTINJ");
+
 /** Runs the guest of the VMCB at a physical address; goes on in it, or behind VMRUN where it is refused. */
 export function run(port: ProcessorPort, vmcb: number): void {
   const area = hostSaveArea(port);
-  const guest = readControls(port, vmcb);
-  const nested = guest.nested !== undefined;
-  saveState(port, area, port.nextEip);
-  if (nested) savePat(port, area);
-  if (refusedState(port, vmcb) !== undefined) {
+  const nested = (port.readPhysical(vmcb + 4 * NP_ENABLE) & 1) !== 0;
+  readImage(port, area, found);
+  host.set(found);
+  saveState(port, host, port.nextEip);
+  if (nested) savePat(port, host);
+  writeImage(port, area, host, found);
+  readImage(port, vmcb, image);
+  const guest = readControls(port, vmcb, image);
+  if (refusedState(port, vmcb, image) !== undefined) {
     leaveInvalid(port, vmcb, nested);
     return;
   }
-  const event = readField(port, vmcb, "EVENTINJ");
+  const event = image[EVENT]! >>> 31 !== 0 ? quadAt(image, EVENT) : 0n;
   setSvm(port, true, guest);
-  loadState(port, vmcb);
-  if (nested) loadPat(port, vmcb);
+  loadState(port, image);
+  if (nested) loadPat(port, image);
   port.setBetween({
     halted: false,
     shadow: guest.shadow ? "sti" : "none",
@@ -103,7 +142,7 @@ export function run(port: ProcessorPort, vmcb: number): void {
   });
   try {
     if (!loadPdptes(port)) leaveInvalid(port, vmcb, nested);
-    else if (isEvent(event)) port.inject(decodeEvent(event, injectedLength(port, vmcb)));
+    else if (isEvent(event)) port.inject(decodeEvent(event, injectedLength(port, image)));
   } catch (thrown) {
     if (!(thrown instanceof VmExit)) throw thrown;
     leave(port, thrown, undefined, 0);

@@ -5,7 +5,8 @@
  */
 import { models } from "../cpu/model.js";
 import { type ProcessorPort, Unsupported } from "../cpu/processor.js";
-import { addressOf } from "../cpu/quadwords.js";
+import { addressOf, highWord } from "../cpu/quadwords.js";
+import { sharedSegment, sharedTable, withDebug, withMsrs } from "../cpu/shared-records.js";
 import {
   ACCESS,
   CR0,
@@ -17,43 +18,64 @@ import {
   type SystemState,
   type TableRegister,
 } from "../cpu/state.js";
-import { readField, readNumber, writeField } from "./vmcb.js";
+import { indexOf, newImage, quadAt, readImage, setQuad, type VmcbImage, writeImage } from "./vmcb.js";
 
 const [RAX, RSP] = [0, 4] as const;
 const WORD = 0xffff_ffffn;
 
-/** An address or a base as it lies in memory. */
-const unsigned = (address: number): bigint | number => (address >= 0 ? address : BigInt.asUintN(64, BigInt(address)));
 /** A base as it is loaded: bits 48 to 63 become those of bit 47. */
-const canonical = (value: bigint): number => Number(BigInt.asIntN(48, value));
+const canonical = (low: number, high: number): number => addressOf(low, (high << 16) >> 16);
 const lowWord = (value: bigint): number => Number(value & WORD);
 
 /** Bits 12 to 15 of `Segment.access` are bits 8 to 11 of an attribute. */
 const attributeOf = (access: number): number => (access & 0xff) | ((access >>> 4) & 0xf00);
 const accessOf = (attribute: number): number => (attribute & 0xff) | ((attribute & 0xf00) << 4);
 
-function saveSegment(
-  port: ProcessorPort,
-  vmcb: number,
-  name: string,
-  { selector, access, limit, base }: Segment,
-): void {
-  writeField(port, vmcb, `${name}.selector`, selector);
-  writeField(port, vmcb, `${name}.attrib`, attributeOf(access));
-  writeField(port, vmcb, `${name}.limit`, limit);
-  writeField(port, vmcb, `${name}.base`, unsigned(base));
+/** Where fields are in an image. Of a segment selector and attribute come first, then limit and base. */
+const AT = {
+  es: indexOf("ES.selector"),
+  cs: indexOf("CS.selector"),
+  ss: indexOf("SS.selector"),
+  ds: indexOf("DS.selector"),
+  fs: indexOf("FS.selector"),
+  gs: indexOf("GS.selector"),
+  ldtr: indexOf("LDTR.selector"),
+  tr: indexOf("TR.selector"),
+  gdtr: indexOf("GDTR.limit"),
+  idtr: indexOf("IDTR.limit"),
+  cpl: indexOf("CPL"),
+  efer: indexOf("EFER"),
+  cr0: indexOf("CR0"),
+  cr2: indexOf("CR2"),
+  cr3: indexOf("CR3"),
+  cr4: indexOf("CR4"),
+  dr6: indexOf("DR6"),
+  dr7: indexOf("DR7"),
+  rflags: indexOf("RFLAGS"),
+  rip: indexOf("RIP"),
+  rsp: indexOf("RSP"),
+  rax: indexOf("RAX"),
+  pat: indexOf("G_PAT"),
+} as const;
+
+const setAddress = (image: VmcbImage, at: number, address: number): void =>
+  setQuad(image, at, address | 0, highWord(address));
+
+function putSegment(image: VmcbImage, at: number, { selector, access, limit, base }: Segment): void {
+  image[at] = selector | (attributeOf(access) << 16);
+  image[at + 1] = limit;
+  setAddress(image, at + 2, base);
 }
 
 type MakeAccess = (access: number) => number;
 
-function loadSegment(port: ProcessorPort, vmcb: number, name: string, make: MakeAccess, wide: boolean): Segment {
-  const selector = readNumber(port, vmcb, `${name}.selector`);
-  const access = make(accessOf(readNumber(port, vmcb, `${name}.attrib`)));
-  const value = readField(port, vmcb, `${name}.base`);
-  const base = wide ? canonical(value) : lowWord(value);
-  const limit = readNumber(port, vmcb, `${name}.limit`);
+function takeSegment(image: VmcbImage, at: number, make: MakeAccess, wide: boolean): Segment {
+  const selector = image[at]! & 0xffff;
+  const access = make(accessOf(image[at]! >>> 16));
+  const limit = image[at + 1]!;
+  const base = wide ? canonical(image[at + 2]!, image[at + 3]!) : image[at + 2]!;
   if (selector === 0 && access === 0 && base === 0 && limit === 0) return NULL_SEGMENT;
-  return Object.freeze({ selector, base, limit, access });
+  return sharedSegment(selector, base, limit, access);
 }
 
 /** A data segment that is not present is null. */
@@ -72,59 +94,57 @@ const ldtAccess: MakeAccess = (access) => ((access & ACCESS.PRESENT) === 0 ? 0 :
 /** Whether it is one of 32 bits is all that counts of a TSS: it is present and busy. */
 const taskAccess: MakeAccess = (access) => (access & 8) | 1 | BUSY | ACCESS.PRESENT;
 
-function saveTable(port: ProcessorPort, vmcb: number, name: string, { base, limit }: TableRegister): void {
-  writeField(port, vmcb, `${name}.limit`, limit);
-  writeField(port, vmcb, `${name}.base`, unsigned(base));
+function putTable(image: VmcbImage, at: number, { base, limit }: TableRegister): void {
+  image[at] = limit;
+  setAddress(image, at + 1, base);
 }
 
-function loadTable(port: ProcessorPort, vmcb: number, name: string, wide: boolean): TableRegister {
-  const value = readField(port, vmcb, `${name}.base`);
-  const limit = readNumber(port, vmcb, `${name}.limit`) & 0xffff;
-  return Object.freeze({ base: wide ? canonical(value) : lowWord(value), limit });
-}
+const takeTable = (image: VmcbImage, at: number, wide: boolean): TableRegister =>
+  sharedTable(wide ? canonical(image[at + 1]!, image[at + 2]!) : image[at + 1]!, image[at]! & 0xffff);
 
-const register64 = (port: ProcessorPort, number: number): bigint =>
-  (BigInt(port.getRegisterHigh(number) >>> 0) << 32n) | BigInt(port.getRegister(number) >>> 0);
-
-const setRegister64 = (port: ProcessorPort, number: number, value: bigint): void =>
-  port.setRegister(number, lowWord(value), lowWord(value >> 32n));
-
-/** Which of the segments VMRUN and #VMEXIT move. */
-const moved = ["es", "cs", "ss", "ds"] as const;
 const PAT = "IA32_PAT";
 const PAT_AT_RESET = 0x0007_0406_0007_0406n;
+const CPL_SHIFT = 24;
 
 /** What VMRUN and #VMEXIT move, saved; `rip` is where execution is to go on. */
-export function saveState(port: ProcessorPort, vmcb: number, rip: number): void {
+export function saveState(port: ProcessorPort, image: VmcbImage, rip: number): void {
   const { system } = port;
   const { segments, debug, efer } = system;
   const long = (efer & EFER.LMA) !== 0;
-  const write = (name: string, value: bigint | number): void => writeField(port, vmcb, name, value);
-  for (const name of moved) saveSegment(port, vmcb, name.toUpperCase(), segments[name]);
-  saveTable(port, vmcb, "GDTR", system.gdtr);
-  saveTable(port, vmcb, "IDTR", system.idtr);
-  write("CPL", cplOf(system, port.getEflags()));
-  write("EFER", efer);
-  write("CR4", system.cr4 >>> 0);
-  write("CR3", system.cr3 < 0 ? system.cr3 >>> 0 : system.cr3);
-  write("CR2", long ? unsigned(system.cr2) : system.cr2 >>> 0);
-  write("CR0", system.cr0 >>> 0);
-  write("DR7", debug[5] >>> 0);
-  write("DR6", debug[4] >>> 0);
-  write("RFLAGS", port.getEflags() >>> 0);
-  write("RIP", port.codeBits === 64 ? unsigned(rip) : rip >>> 0);
-  write("RSP", register64(port, RSP));
-  write("RAX", register64(port, RAX));
+  const eflags = port.getEflags();
+  putSegment(image, AT.es, segments.es);
+  putSegment(image, AT.cs, segments.cs);
+  putSegment(image, AT.ss, segments.ss);
+  putSegment(image, AT.ds, segments.ds);
+  putTable(image, AT.gdtr, system.gdtr);
+  putTable(image, AT.idtr, system.idtr);
+  image[AT.cpl] = (image[AT.cpl]! & (2 ** CPL_SHIFT - 1)) | (cplOf(system, eflags) << CPL_SHIFT);
+  setQuad(image, AT.efer, efer, 0);
+  setQuad(image, AT.cr4, system.cr4, 0);
+  setAddress(image, AT.cr3, system.cr3 < 0 ? system.cr3 >>> 0 : system.cr3);
+  setAddress(image, AT.cr2, long ? system.cr2 : system.cr2 >>> 0);
+  setQuad(image, AT.cr0, system.cr0, 0);
+  setQuad(image, AT.dr7, debug[5], 0);
+  setQuad(image, AT.dr6, debug[4], 0);
+  setQuad(image, AT.rflags, eflags, 0);
+  setAddress(image, AT.rip, port.codeBits === 64 ? rip : rip >>> 0);
+  setQuad(image, AT.rsp, port.getRegister(RSP), port.getRegisterHigh(RSP));
+  setQuad(image, AT.rax, port.getRegister(RAX), port.getRegisterHigh(RAX));
 }
 
 /** The PAT is exchanged with nested paging alone. */
-export const savePat = (port: ProcessorPort, vmcb: number): void =>
-  writeField(port, vmcb, "G_PAT", port.system.msrs[PAT] ?? PAT_AT_RESET);
-export const loadPat = (port: ProcessorPort, vmcb: number): void =>
-  setRegisters(port, { [PAT]: readField(port, vmcb, "G_PAT") });
+export function savePat(port: ProcessorPort, image: VmcbImage): void {
+  const pat = port.system.msrs[PAT] ?? PAT_AT_RESET;
+  if (pat !== quadAt(image, AT.pat)) setQuad(image, AT.pat, lowWord(pat), lowWord(pat >> 32n));
+}
+export const loadPat = (port: ProcessorPort, image: VmcbImage): void =>
+  setRegisters(port, { [PAT]: quadAt(image, AT.pat) });
 
-const setRegisters = (port: ProcessorPort, values: Readonly<Record<string, bigint>>): void =>
-  port.setSystem({ msrs: Object.freeze({ ...port.system.msrs, ...values }) });
+function setRegisters(port: ProcessorPort, values: Readonly<Record<string, bigint>>): void {
+  const { msrs } = port.system;
+  const loaded = withMsrs(msrs, values);
+  if (loaded !== msrs) port.setSystem({ msrs: loaded });
+}
 
 /** LMA follows from LME and paging. */
 function loadedEfer(efer: number, cr0: number): number {
@@ -132,29 +152,24 @@ function loadedEfer(efer: number, cr0: number): number {
   return long ? efer | EFER.LMA : efer & ~EFER.LMA;
 }
 
-const signedWord = (value: bigint): number => lowWord(value) | 0;
-
 /** Control registers, tables and debug registers of a state-save area. */
-function loadedSystem(port: ProcessorPort, vmcb: number): Partial<SystemState> & { readonly efer: number } {
-  const read = (name: string): bigint => readField(port, vmcb, name);
+function loadedSystem(port: ProcessorPort, image: VmcbImage): Partial<SystemState> & { readonly efer: number } {
   const { model, debug } = port.system;
-  const cr0 = (signedWord(read("CR0")) & models[model].cr0) | CR0.ET;
-  const efer = loadedEfer(lowWord(read("EFER")), cr0);
+  const cr0 = (image[AT.cr0]! & models[model].cr0) | CR0.ET;
+  const efer = loadedEfer(image[AT.efer]!, cr0);
   const long = (efer & EFER.LMA) !== 0;
-  const cr2 = read("CR2");
-  const cr3 = long ? Number(read("CR3")) : lowWord(read("CR3"));
-  const [dr0, dr1, dr2, dr3] = debug;
-  const dr6 = (signedWord(read("DR6")) & 0xe00f) | 0xffff0ff0;
-  const dr7 = (signedWord(read("DR7")) & 0xffff23ff) | 0x400;
+  const cr3 = long ? image[AT.cr3 + 1]! * 2 ** 32 + image[AT.cr3]! : image[AT.cr3]!;
+  const dr6 = (image[AT.dr6]! & 0xe00f) | 0xffff0ff0;
+  const dr7 = (image[AT.dr7]! & 0xffff23ff) | 0x400;
   return {
     efer,
     cr0,
-    cr2: long ? Number(BigInt.asIntN(64, cr2)) : signedWord(cr2),
+    cr2: long ? addressOf(image[AT.cr2]!, image[AT.cr2 + 1]!) : image[AT.cr2]! | 0,
     cr3: cr3 < 2 ** 32 ? cr3 | 0 : cr3,
-    cr4: signedWord(read("CR4")),
-    gdtr: loadTable(port, vmcb, "GDTR", long),
-    idtr: loadTable(port, vmcb, "IDTR", long),
-    debug: Object.freeze([dr0, dr1, dr2, dr3, dr6, dr7] as const),
+    cr4: image[AT.cr4]! | 0,
+    gdtr: takeTable(image, AT.gdtr, long),
+    idtr: takeTable(image, AT.idtr, long),
+    debug: withDebug(debug, dr6, dr7),
     pdptes: NO_PDPTES,
   };
 }
@@ -167,67 +182,86 @@ function makers(
   real: boolean,
   virtual: boolean,
   code64: boolean,
-): Readonly<Record<(typeof moved)[number], MakeAccess>> {
-  if (virtual) return { es: virtual8086Access, cs: virtual8086Access, ss: virtual8086Access, ds: virtual8086Access };
-  const ss = code64 ? stackAccess64 : dataAccess;
-  return { es: dataAccess, cs: real ? realCodeAccess : codeAccess, ss, ds: dataAccess };
+): Readonly<Record<"es" | "cs" | "ss" | "ds", MakeAccess>> {
+  if (virtual) return virtualMakers;
+  return real ? realMakers : code64 ? makers64 : protectedMakers;
 }
+const protectedMakers = { es: dataAccess, cs: codeAccess, ss: dataAccess, ds: dataAccess };
+const realMakers = { ...protectedMakers, cs: realCodeAccess };
+const makers64 = { ...protectedMakers, ss: stackAccess64 };
+const virtualMakers = { es: virtual8086Access, cs: virtual8086Access, ss: virtual8086Access, ds: virtual8086Access };
 
 /** Loads what `saveState` saves, checked before. */
-export function loadState(port: ProcessorPort, vmcb: number): void {
-  const change = loadedSystem(port, vmcb);
+export function loadState(port: ProcessorPort, image: VmcbImage): void {
+  const change = loadedSystem(port, image);
   port.setSystem(change);
   const long = (change.efer & EFER.LMA) !== 0;
   const real = (port.system.cr0 & CR0.PE) === 0;
-  const flags = (lowWord(readField(port, vmcb, "RFLAGS")) & FLAGS) | FLAG.RESERVED;
+  const flags = (image[AT.rflags]! & FLAGS) | FLAG.RESERVED;
   const eflags = long ? flags & ~FLAG.VM : flags;
-  const long64 = long && (accessOf(readNumber(port, vmcb, "CS.attrib")) & ACCESS.LONG) !== 0;
+  const long64 = long && (accessOf(image[AT.cs]! >>> 16) & ACCESS.LONG) !== 0;
   const make = makers(real, !real && (eflags & FLAG.VM) !== 0, long64);
-  for (const name of moved) port.setSegment(name, loadSegment(port, vmcb, name.toUpperCase(), make[name], false));
+  port.setSegment("es", takeSegment(image, AT.es, make.es, false));
+  port.setSegment("cs", takeSegment(image, AT.cs, make.cs, false));
+  port.setSegment("ss", takeSegment(image, AT.ss, make.ss, false));
+  port.setSegment("ds", takeSegment(image, AT.ds, make.ds, false));
   port.setEflags(eflags);
-  setRegister64(port, RSP, readField(port, vmcb, "RSP"));
-  setRegister64(port, RAX, readField(port, vmcb, "RAX"));
-  const rip = readField(port, vmcb, "RIP");
-  port.nextEip = long64 ? addressOf(lowWord(rip), lowWord(rip >> 32n)) : lowWord(rip);
+  port.setRegister(RSP, image[AT.rsp]!, image[AT.rsp + 1]!);
+  port.setRegister(RAX, image[AT.rax]!, image[AT.rax + 1]!);
+  port.nextEip = long64 ? addressOf(image[AT.rip]!, image[AT.rip + 1]!) : image[AT.rip]!;
   port.invalidate();
-  const level = readNumber(port, vmcb, "CPL");
+  const level = image[AT.cpl]! >>> CPL_SHIFT;
   if (!real && level !== cplOf(port.system, eflags))
     throw new Unsupported(`VMRUN with a CPL (${level}) that is not the RPL of CS`);
 }
 
-/** Registers that VMLOAD and VMSAVE move, by the names of their fields; and of how many bits, or "address". */
-const fast: readonly (readonly [field: string, register: string, kind: 32 | 64 | "address"])[] = [
-  ["STAR", "IA32_STAR", 64],
-  ["LSTAR", "IA32_LSTAR", "address"],
-  ["CSTAR", "IA32_CSTAR", "address"],
-  ["SFMASK", "IA32_FMASK", 32],
-  ["KernelGsBase", "IA32_KERNEL_GS_BASE", "address"],
-  ["SYSENTER_CS", "IA32_SYSENTER_CS", 32],
-  ["SYSENTER_ESP", "IA32_SYSENTER_ESP", "address"],
-  ["SYSENTER_EIP", "IA32_SYSENTER_EIP", "address"],
-];
+/** Registers that VMLOAD and VMSAVE move: where they are, and of how many bits, or "address". */
+const fast = (
+  [
+    ["STAR", "IA32_STAR", 64],
+    ["LSTAR", "IA32_LSTAR", "address"],
+    ["CSTAR", "IA32_CSTAR", "address"],
+    ["SFMASK", "IA32_FMASK", 32],
+    ["KernelGsBase", "IA32_KERNEL_GS_BASE", "address"],
+    ["SYSENTER_CS", "IA32_SYSENTER_CS", 32],
+    ["SYSENTER_ESP", "IA32_SYSENTER_ESP", "address"],
+    ["SYSENTER_EIP", "IA32_SYSENTER_EIP", "address"],
+  ] as const
+).map(([field, register, kind]) => ({ at: indexOf(field), register, kind }));
+
+const found = newImage();
+const image = newImage();
 
 /** What VMSAVE does. */
 export function saveRest(port: ProcessorPort, vmcb: number): void {
   const { segments, ldtr, tr, msrs } = port.system;
-  saveSegment(port, vmcb, "FS", segments.fs);
-  saveSegment(port, vmcb, "GS", segments.gs);
-  saveSegment(port, vmcb, "LDTR", ldtr);
-  saveSegment(port, vmcb, "TR", tr);
-  for (const [field, register] of fast) writeField(port, vmcb, field, msrs[register] ?? 0n);
+  readImage(port, vmcb, found);
+  image.set(found);
+  putSegment(image, AT.fs, segments.fs);
+  putSegment(image, AT.gs, segments.gs);
+  putSegment(image, AT.ldtr, ldtr);
+  putSegment(image, AT.tr, tr);
+  for (const { at, register } of fast) {
+    const value = msrs[register] ?? 0n;
+    if (value !== quadAt(image, at)) setQuad(image, at, lowWord(value), lowWord(value >> 32n));
+  }
+  writeImage(port, vmcb, image, found);
 }
 
-const kept = (value: bigint, kind: 32 | 64 | "address"): bigint =>
-  kind === "address" ? BigInt.asUintN(64, BigInt(canonical(value))) : BigInt.asUintN(kind, value);
+const kept = (low: number, high: number, kind: 32 | 64 | "address"): bigint => {
+  const value = (BigInt(kind === "address" ? (high << 16) >> 16 : high) << 32n) | BigInt(low);
+  return BigInt.asUintN(kind === 32 ? 32 : 64, value);
+};
 
 /** What VMLOAD does. */
 export function loadRest(port: ProcessorPort, vmcb: number): void {
-  port.setSegment("fs", loadSegment(port, vmcb, "FS", dataAccess, true));
-  port.setSegment("gs", loadSegment(port, vmcb, "GS", dataAccess, true));
+  readImage(port, vmcb, image);
+  port.setSegment("fs", takeSegment(image, AT.fs, dataAccess, true));
+  port.setSegment("gs", takeSegment(image, AT.gs, dataAccess, true));
   port.setSystem({
-    ldtr: loadSegment(port, vmcb, "LDTR", ldtAccess, true),
-    tr: loadSegment(port, vmcb, "TR", taskAccess, true),
+    ldtr: takeSegment(image, AT.ldtr, ldtAccess, true),
+    tr: takeSegment(image, AT.tr, taskAccess, true),
   });
-  const values = fast.map(([field, register, kind]) => [register, kept(readField(port, vmcb, field), kind)] as const);
+  const values = fast.map(({ at, register, kind }) => [register, kept(image[at]!, image[at + 1]!, kind)] as const);
   setRegisters(port, Object.fromEntries(values));
 }

@@ -146,7 +146,7 @@ function placedField(name: string): PlacedField {
 export const vmcbField = (name: string): VmcbField => placedField(name).field;
 
 /** What reads and writes memory by physical addresses. */
-export type PhysicalMemory = Pick<ProcessorPort, "readPhysical" | "writePhysical">;
+export type PhysicalMemory = Pick<ProcessorPort, "readPhysical" | "readPhysicalWords" | "writePhysical">;
 
 const WORD = 0xffff_ffffn;
 
@@ -183,6 +183,44 @@ export function writeField(memory: PhysicalMemory, vmcb: number, name: string, v
     memory.writePhysical(at, value >>> 0);
     memory.writePhysical(at + 4, Math.floor(value / 2 ** 32));
   } else writeQuad(memory, at, BigInt.asUintN(64, BigInt(value)));
+}
+
+/** The dwords of a VMCB up to the last field. */
+export type VmcbImage = Uint32Array;
+
+export const newImage = (): VmcbImage => new Uint32Array((SAVE_AREA + 0x298) / 4);
+
+export function readImage(memory: PhysicalMemory, vmcb: number, image: VmcbImage): VmcbImage {
+  if (memory.readPhysicalWords !== undefined) memory.readPhysicalWords(vmcb, image);
+  else for (let index = 0; index < image.length; index++) image[index] = memory.readPhysical(vmcb + 4 * index);
+  return image;
+}
+
+/** Writes what of an image is not as it was when it was read. */
+export function writeImage(memory: PhysicalMemory, vmcb: number, image: VmcbImage, read: VmcbImage): void {
+  for (let index = 0; index < image.length; index++)
+    if (image[index] !== read[index]) memory.writePhysical(vmcb + 4 * index, image[index]!);
+}
+
+/** Where the dword of a field is in an image: the lower one of 64 bits. */
+export const indexOf = (name: string): number => placedField(name).dword >> 2;
+
+/** A field of at most 32 bits. */
+export function numberOf(image: VmcbImage, name: string): number {
+  const { dword, shift, mask } = placedField(name);
+  return ((image[dword >> 2]! >>> shift) & mask) >>> 0;
+}
+
+/** A field, unsigned. */
+export function fieldOf(image: VmcbImage, name: string): bigint {
+  return vmcbField(name).bits === 64 ? quadAt(image, indexOf(name)) : BigInt(numberOf(image, name));
+}
+
+export const quadAt = (image: VmcbImage, at: number): bigint => (BigInt(image[at + 1]!) << 32n) | BigInt(image[at]!);
+
+export function setQuad(image: VmcbImage, at: number, low: number, high: number): void {
+  image[at] = low;
+  image[at + 1] = high;
 }
 
 /** A VMCB as people read it: every field by its name. */

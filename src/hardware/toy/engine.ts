@@ -85,7 +85,7 @@ export class ToyEngine {
     if (this.#value === state) return;
     if (this.#running) this.#core.space.recover();
     this.#running = false;
-    this.#core.space.open(state.memory, state.memorySize, [], true);
+    this.#core.space.open(state.memory, state.memorySize, []);
     toyRegisterNames.forEach((name, number) => {
       this.#words[slotOf(number)] = state.cpu[name];
     });

@@ -11,7 +11,7 @@ import { readImage, upperOf, type VmcsImage, wordOf } from "./vmcs.js";
 
 /** A VMCS that is to be entered. */
 export interface EntryContext {
-  readonly port: Pick<ProcessorPort, "readPhysical" | "system" | "long">;
+  readonly port: Pick<ProcessorPort, "readPhysical" | "readPhysicalWords" | "system" | "long">;
   readonly model: Model;
   /** Its physical address. */
   readonly vmcs: number;
@@ -24,8 +24,9 @@ export interface EntryContext {
   readonly entry: number;
 }
 
-export function entryContext(port: EntryContext["port"], vmcs: number): EntryContext {
-  const image = readImage(port, vmcs);
+/** Reads a VMCS, into `into` if that is given. */
+export function entryContext(port: EntryContext["port"], vmcs: number, into?: VmcsImage): EntryContext {
+  const image = readImage(port, vmcs, into);
   const primary = wordOf(image, "Primary processor-based VM-execution controls");
   return {
     port,

@@ -9,10 +9,11 @@
 import { FLAG } from "../cpu/state.js";
 import type { EntryCheck, EntryContext } from "./check-context.js";
 import { controlChecks } from "./control-checks.js";
-import { has, PRIMARY } from "./controls.js";
+import { has, PRIMARY, SECONDARY } from "./controls.js";
 import { type FieldName, fieldNames, fields } from "./fields.js";
-import { guestRegisterChecks, otherGuestChecks } from "./guest-checks.js";
+import { guestRegisterChecks, isLinked, otherGuestChecks, usesPdptes } from "./guest-checks.js";
 import { hostChecks } from "./host-checks.js";
+import { type Remembered, rememberedBy } from "./remembered.js";
 import { segmentChecks } from "./segment-checks.js";
 
 export type CheckGroup = "control" | "host" | "guest";
@@ -26,15 +27,27 @@ export interface FailedCheck {
 /** Checks that depend on nothing but some fields, the model and the host's mode. */
 interface Part {
   readonly checks: readonly EntryCheck[];
-  /** The fields it depends on, unless `varies`; absent: it depends on memory, or on fields that change with every exit. */
+  /** The fields it depends on, unless `varies`, and bits of their low words if not all count. */
   readonly names?: readonly FieldName[];
+  readonly masks?: Partial<Record<FieldName, number>>;
   readonly varies?: (context: EntryContext) => boolean;
 }
 
 const ofType = (type: "control" | "host"): readonly FieldName[] =>
   fieldNames.filter((name) => fields[name].type === type);
 const ofSegments = fieldNames.filter((name) => /^Guest ([ECSDFG]S|LDTR|TR) /.test(name));
+const ofGuest = fieldNames.filter((name) => fields[name].type === "guest" && !ofSegments.includes(name));
+/** Changed by every instruction, and checked in no way. */
+const STATUS = FLAG.CF | FLAG.PF | FLAG.AF | FLAG.ZF | FLAG.SF | FLAG.OF | FLAG.DF;
 const MODE = ["VM-entry controls", "VM-exit controls"] as const;
+
+/** Where the guest is counts by the upper halves alone. */
+const ANY_PLACE: Partial<Record<FieldName, number>> = {
+  "Guest RIP": 0,
+  "Guest RSP": 0,
+  "Guest RFLAGS": ~STATUS,
+  "VMX-preemption timer value": 0,
+};
 
 const parts: Readonly<Record<CheckGroup, readonly Part[]>> = {
   control: [
@@ -47,9 +60,20 @@ const parts: Readonly<Record<CheckGroup, readonly Part[]>> = {
   ],
   host: [{ checks: hostChecks, names: [...ofType("host"), ...MODE] }],
   guest: [
-    { checks: guestRegisterChecks },
-    { checks: segmentChecks, names: [...ofSegments, ...ofType("control"), "Guest CR0", "Guest RFLAGS"] },
-    { checks: otherGuestChecks },
+    { checks: guestRegisterChecks, names: [...ofGuest, ...ofType("control")], masks: ANY_PLACE },
+    {
+      checks: segmentChecks,
+      names: [...ofSegments, ...ofType("control"), "Guest CR0", "Guest RFLAGS"],
+      masks: { "Guest RFLAGS": FLAG.VM },
+    },
+    {
+      checks: otherGuestChecks,
+      names: [...ofGuest, ...ofType("control"), "Guest CS access rights", "Guest SS access rights"],
+      masks: ANY_PLACE,
+      // PDPTEs and a linked VMCS are in memory.
+      varies: (context) =>
+        isLinked(context) || (usesPdptes(context) && !has(context.secondary, SECONDARY["enable EPT"])),
+    },
   ],
 };
 
@@ -59,65 +83,22 @@ export const entryChecks: Readonly<Record<CheckGroup, readonly EntryCheck[]>> = 
   guest: Object.freeze(parts.guest.flatMap(({ checks }) => checks)),
 });
 
-/** Words of the image that fields are, and what of each counts: of RFLAGS only VM. */
-interface Words {
-  readonly indices: Int32Array;
-  readonly masks: Int32Array;
-}
+/** Who enters: what of the host counts. */
+const hostOf = ({ model, port }: EntryContext): string => (port.long ? `${model.name} long` : model.name);
 
-function wordsOf(names: readonly FieldName[]): Words {
-  const words = names.flatMap((name) => {
-    const { offset, width } = fields[name];
-    const mask = name === "Guest RFLAGS" ? FLAG.VM : -1;
-    const low = [offset >> 2, mask] as const;
-    return width === 64 || width === "natural" ? [low, [(offset >> 2) + 1, -1] as const] : [low];
-  });
-  return {
-    indices: Int32Array.from(words.map(([index]) => index)),
-    masks: Int32Array.from(words.map(([, mask]) => mask)),
-  };
-}
-
-/** What passed last, of each VMCS. */
-interface Passed {
-  readonly model: string;
-  readonly long: boolean;
-  readonly words: Int32Array;
-}
-
-const LIMIT = 64;
-const memories = new Map<Part, { readonly of: Words; readonly passed: Map<number, Passed> }>(
+const memories = new Map<Part, Remembered<string>>(
   Object.values(parts)
     .flat()
     .filter(({ names }) => names !== undefined)
-    .map((part) => [part, { of: wordsOf(part.names!), passed: new Map() }]),
+    .map((part) => [part, rememberedBy<string>(part.names!, part.masks)]),
 );
 
-function passedBefore(part: Part, { vmcs, model, port, image }: EntryContext): boolean {
-  const memory = memories.get(part);
-  const before = memory?.passed.get(vmcs);
-  if (memory === undefined || before?.model !== model.name || before.long !== port.long) return false;
-  const { indices, masks } = memory.of;
-  const { words } = before;
-  for (let index = 0; index < words.length; index++)
-    if ((image[indices[index]!]! & masks[index]!) !== words[index]) return false;
-  return true;
-}
-
-function remember(part: Part, { vmcs, model, port, image }: EntryContext): void {
-  const memory = memories.get(part);
-  if (memory === undefined) return;
-  const { of, passed } = memory;
-  if (passed.size >= LIMIT) passed.clear();
-  const words = of.indices.map((at, index) => image[at]! & of.masks[index]!);
-  passed.set(vmcs, { model: model.name, long: port.long, words });
-}
-
 function failedOf(part: Part, context: EntryContext): EntryCheck | undefined {
-  const constant = part.varies?.(context) !== true;
-  if (constant && passedBefore(part, context)) return undefined;
+  const { vmcs, image } = context;
+  const memory = part.varies?.(context) === true ? undefined : memories.get(part);
+  if (memory?.get(vmcs, image) === hostOf(context)) return undefined;
   const failed = part.checks.find(({ holds }) => !holds(context));
-  if (failed === undefined && constant) remember(part, context);
+  if (failed === undefined) memory?.set(vmcs, image, hostOf(context));
   return failed;
 }
 

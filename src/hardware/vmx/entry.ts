@@ -9,23 +9,23 @@ import { has, PIN, PRIMARY, SECONDARY } from "./controls.js";
 import { firstFailed } from "./entry-checks.js";
 import { eventOf } from "./events.js";
 import { ENTRY_FAILURE, REASON } from "./exit-reasons.js";
-import type { FieldName } from "./fields.js";
+import { type FieldName, fieldNames, fields } from "./fields.js";
 import { loadGuestState, timerExpiry } from "./guest-state.js";
 import { loadHostState } from "./host-state.js";
 import { loadMsrs } from "./msr-areas.js";
+import { rememberedBy } from "./remembered.js";
 import type { VmxGuest, VmxState } from "./state.js";
 import { VM_ERROR } from "./vm-errors.js";
-import { physicalOf, quadOf, setLaunched, wordOf, writeWord } from "./vmcs.js";
+import { newImage, physicalOf, quadOf, setLaunched, wordOf, writeWord } from "./vmcs.js";
 
-/** What the guest is held to. */
-function guestOf(port: ProcessorPort, context: EntryContext): VmxGuest {
+/** What the guest is held to, but for what time and the event that is injected make of it. */
+function controlsOf(context: EntryContext): VmxGuest {
   const { image, pin, primary, secondary } = context;
   const word = (name: FieldName): number => wordOf(image, name);
   const targets = Array.from({ length: Math.min(word("CR3-target count"), CR3_TARGETS) }, (_, index) =>
     quadOf(image, `CR3-target value ${index as 0 | 1 | 2 | 3}`),
   );
   const ept = has(secondary, SECONDARY["enable EPT"]);
-  const timer = has(pin, PIN["activate VMX-preemption timer"]);
   return Object.freeze({
     pin,
     primary,
@@ -46,11 +46,26 @@ function guestOf(port: ProcessorPort, context: EntryContext): VmxGuest {
     tprThreshold: word("TPR threshold"),
     eptp: ept ? quadOf(image, "EPT pointer") : undefined,
     vpid: has(secondary, SECONDARY["enable VPID"]) ? word("Virtual-processor identifier (VPID)") : 0,
-    preemption: timer ? timerExpiry(port, word("VMX-preemption timer value")) : undefined,
-    trapPending: injectedEvent(context) === "mtf",
+    preemption: undefined,
+    trapPending: false,
     functions: has(secondary, SECONDARY["enable VM functions"]) ? quadOf(image, "VM-function controls") : 0n,
     eptpList: physicalOf(image, "EPTP-list address"),
   });
+}
+
+const controls = rememberedBy<VmxGuest>(fieldNames.filter((name) => fields[name].type === "control"));
+
+/** What the guest is held to. */
+function guestOf(port: ProcessorPort, context: EntryContext): VmxGuest {
+  const { image, vmcs, pin } = context;
+  const known = controls.get(vmcs, image);
+  const guest = known ?? controlsOf(context);
+  if (known === undefined) controls.set(vmcs, image, guest);
+  const timer = has(pin, PIN["activate VMX-preemption timer"]);
+  const trapPending = injectedEvent(context) === "mtf";
+  if (!timer && !trapPending) return guest;
+  const preemption = timer ? timerExpiry(port, wordOf(image, "VMX-preemption timer value")) : undefined;
+  return Object.freeze({ ...guest, preemption, trapPending });
 }
 
 /** The entry failed behind its first checks: the host goes on as after a VM exit, but nothing of a guest is saved. */
@@ -80,12 +95,15 @@ function inject(port: ProcessorPort, context: EntryContext): void {
   port.inject(event);
 }
 
+/** Of the VMCS that is entered. */
+const image = newImage();
+
 /**
  * Enters the guest of the current VMCS, whose launch state has been checked. The guest runs from `port.nextEip` on; so does
  * the host where the entry failed late. Gives the number of the VM-instruction error where it failed at once.
  */
 export function enterGuest(port: ProcessorPort, root: VmxState, launch: boolean): number | undefined {
-  const context = entryContext(port, root.current!);
+  const context = entryContext(port, root.current!, image);
   if (firstFailed("control", context) !== undefined) return VM_ERROR.INVALID_CONTROLS;
   if (firstFailed("host", context) !== undefined) return VM_ERROR.INVALID_HOST_STATE;
   const failed = firstFailed("guest", context);
@@ -93,7 +111,7 @@ export function enterGuest(port: ProcessorPort, root: VmxState, launch: boolean)
     failEntry(port, context, REASON.INVALID_GUEST_STATE, failed.qualification ?? 0);
     return undefined;
   }
-  const { image, vmcs } = context;
+  const { vmcs } = context;
   loadGuestState(port, context);
   const refused = loadMsrs(
     port,
@@ -106,6 +124,7 @@ export function enterGuest(port: ProcessorPort, root: VmxState, launch: boolean)
   }
   if (launch) setLaunched(port, vmcs, true);
   port.setSystem({ virtualization: Object.freeze({ ...root, guest: guestOf(port, context) }) });
+  port.invalidate();
   inject(port, context);
   return undefined;
 }

@@ -12,36 +12,59 @@ import { saveGuestState } from "./guest-state.js";
 import { ABORT, abort, loadHostState } from "./host-state.js";
 import { storeMsrs } from "./msr-areas.js";
 import type { VmxGuest, VmxState } from "./state.js";
-import { physicalOf, readImage, readWord, wordOf, writeAddress, writeField, writeWord } from "./vmcs.js";
+import {
+  indexOf,
+  newImage,
+  physicalOf,
+  readImage,
+  setAddress,
+  setQuad,
+  type VmcsImage,
+  wordOf,
+  writeImage,
+} from "./vmcs.js";
+
+const AT = {
+  exitControls: indexOf("VM-exit controls"),
+  reason: indexOf("Exit reason"),
+  qualification: indexOf("Exit qualification"),
+  interruption: indexOf("VM-exit interruption information"),
+  errorCode: indexOf("VM-exit interruption error code"),
+  vectoring: indexOf("IDT-vectoring information field"),
+  vectoringErrorCode: indexOf("IDT-vectoring error code"),
+  length: indexOf("VM-exit instruction length"),
+  instruction: indexOf("VM-exit instruction information"),
+  linear: indexOf("Guest-linear address"),
+  physical: indexOf("Guest-physical address"),
+  injected: indexOf("VM-entry interruption-information field"),
+} as const;
 
 /** The event that was on its way; a triple fault ends that. */
-function recordVectoring(port: ProcessorPort, vmcs: number, vectoring: DeliveredEvent | undefined): void {
-  writeWord(port, vmcs, "IDT-vectoring information field", vectoring === undefined ? 0 : informationOf(vectoring));
-  if (vectoring?.errorCode !== undefined) writeWord(port, vmcs, "IDT-vectoring error code", vectoring.errorCode);
+function recordVectoring(image: VmcsImage, vectoring: DeliveredEvent | undefined): void {
+  image[AT.vectoring] = vectoring === undefined ? 0 : informationOf(vectoring);
+  if (vectoring?.errorCode !== undefined) image[AT.vectoringErrorCode] = vectoring.errorCode;
 }
 
 function record(
-  port: ProcessorPort,
-  vmcs: number,
+  image: VmcsImage,
   guest: VmxGuest,
   cause: ExitCause,
   vectoring: DeliveredEvent | undefined,
   length: number,
 ): void {
-  const acknowledges = has(readWord(port, vmcs, "VM-exit controls"), EXIT["acknowledge interrupt on exit"]);
+  const acknowledges = has(image[AT.exitControls]!, EXIT["acknowledge interrupt on exit"]);
   const told = informationFor(cause, guest, acknowledges);
-  writeWord(port, vmcs, "Exit reason", told.reason);
-  writeField(port, vmcs, "Exit qualification", BigInt.asUintN(64, told.qualification ?? 0n));
-  writeWord(port, vmcs, "VM-exit interruption information", told.interruption ?? 0);
-  if (told.errorCode !== undefined) writeWord(port, vmcs, "VM-exit interruption error code", told.errorCode);
-  recordVectoring(port, vmcs, cause.kind === "triple-fault" ? undefined : vectoring);
+  image[AT.reason] = told.reason;
+  setQuad(image, AT.qualification, BigInt.asUintN(64, told.qualification ?? 0n));
+  image[AT.interruption] = told.interruption ?? 0;
+  if (told.errorCode !== undefined) image[AT.errorCode] = told.errorCode;
+  recordVectoring(image, cause.kind === "triple-fault" ? undefined : vectoring);
   const bytes = cause.kind === "exception" ? (cause.event.length ?? vectoring?.length) : vectoring?.length;
-  writeWord(port, vmcs, "VM-exit instruction length", bytes ?? length);
-  if (told.instruction !== undefined) writeWord(port, vmcs, "VM-exit instruction information", told.instruction);
-  if (told.linear !== undefined) writeAddress(port, vmcs, "Guest-linear address", told.linear);
-  if (told.physical !== undefined) writeAddress(port, vmcs, "Guest-physical address", told.physical);
-  const injected = readWord(port, vmcs, "VM-entry interruption-information field");
-  writeWord(port, vmcs, "VM-entry interruption-information field", injected & ~INTERRUPTION.VALID);
+  image[AT.length] = bytes ?? length;
+  if (told.instruction !== undefined) image[AT.instruction] = told.instruction;
+  if (told.linear !== undefined) setAddress(image, AT.linear, told.linear);
+  if (told.physical !== undefined) setAddress(image, AT.physical, told.physical);
+  image[AT.injected]! &= ~INTERRUPTION.VALID;
 }
 
 /** Whether NMIs wait when the host goes on: the one that caused the exit has begun; with virtual NMIs a guest blocks none. */
@@ -49,6 +72,10 @@ function blocksNmis(port: ProcessorPort, { pin }: VmxGuest, cause: ExitCause): b
   if (cause.kind === "nmi") return true;
   return !has(pin, PIN["virtual NMIs"]) && port.between.pending.nmiBlocked;
 }
+
+/** The region as it was found, and as it is left. */
+const found = newImage();
+const image = newImage();
 
 /**
  * Leaves the guest. `rip` is where it would go on. Throws `TripleFault` where the exit cannot be completed: the processor
@@ -64,12 +91,14 @@ export function leaveGuest(
   const state = port.system.virtualization as VmxState;
   const { current, guest } = state;
   if (current === undefined || guest === undefined) throw new TypeError("there is no guest to leave");
-  record(port, current, guest, cause, vectoring, length);
-  saveGuestState(port, current, readWord(port, current, "VM-exit controls"), guest, rip);
+  readImage(port, current, found);
+  image.set(found);
+  record(image, guest, cause, vectoring, length);
+  saveGuestState(port, image, image[AT.exitControls]!, guest, rip);
+  writeImage(port, current, image, found);
   const nmiBlocked = blocksNmis(port, guest, cause);
   if (cause.kind === "nmi") port.setBetween({ pending: { ...port.between.pending, nmi: false } });
   port.setSystem({ virtualization: Object.freeze({ ...state, guest: undefined }) });
-  const image = readImage(port, current);
   const stored = storeMsrs(
     port,
     physicalOf(image, "VM-exit MSR-store address"),

@@ -160,7 +160,7 @@ function isStepPending(context: EntryContext): boolean {
 const linkedRevision = ({ port, image }: EntryContext): number =>
   port.readPhysical(physicalOf(image, "VMCS link pointer") + LAYOUT.REVISION);
 
-const isLinked = ({ image }: EntryContext): boolean =>
+export const isLinked = ({ image }: EntryContext): boolean =>
   wordOf(image, "VMCS link pointer") !== 0xffff_ffff || upperOf(image, "VMCS link pointer") !== 0xffff_ffff;
 
 const other = section("Checks on Guest Non-Register State", [

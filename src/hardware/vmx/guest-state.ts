@@ -4,38 +4,19 @@
  */
 import { type Model, models } from "../cpu/model.js";
 import type { ProcessorPort } from "../cpu/processor.js";
-import { highWord } from "../cpu/quadwords.js";
-import {
-  CR0,
-  CR4,
-  EFER,
-  isLong,
-  type Segment,
-  type SegmentName,
-  type SystemState,
-  type TableRegister,
-} from "../cpu/state.js";
+import { sharedSegment, sharedTable, withDebug, withMsrs } from "../cpu/shared-records.js";
+import { CR0, CR4, EFER, isLong, type Segment, type SystemState, type TableRegister } from "../cpu/state.js";
 import { savesLongMode, TIMER_SHIFT } from "./capabilities.js";
 import type { EntryContext } from "./check-context.js";
 import { ENTRY, EXIT, has } from "./controls.js";
-import type { FieldName, GuestSegmentName } from "./fields.js";
+import type { GuestSegmentName } from "./fields.js";
 import { ACTIVITY, guestPdptes, INTERRUPTIBILITY, PENDING_DEBUG, usesPdptes } from "./guest-checks.js";
 import { UNUSABLE } from "./segment-checks.js";
 import type { VmxGuest } from "./state.js";
-import {
-  linearOf,
-  quadOf,
-  readWord,
-  upperOf,
-  type VmcsImage,
-  wordOf,
-  writeAddress,
-  writeField,
-  writeHalves,
-  writeWord,
-} from "./vmcs.js";
+import { addressAt, indexOf, quadAt, setAddress, setHalves, setQuad, type VmcsImage, wordOf } from "./vmcs.js";
 
 const RSP = 4;
+const DR6 = 4;
 const DR7 = 5;
 const WORD = 2 ** 32;
 
@@ -51,21 +32,29 @@ export function loadedCr3(model: Model, low: number, high: number): number {
 
 export const loadedDr7 = (value: number): number => (value & 0xffff23ff) | 0x400;
 
+/** Where the registers SYSENTER works with, and PAT, are in an image. */
+const msrsOf = (whose: "Guest" | "Host") => ({
+  cs: indexOf(`${whose} IA32_SYSENTER_CS`),
+  esp: indexOf(`${whose} IA32_SYSENTER_ESP`),
+  eip: indexOf(`${whose} IA32_SYSENTER_EIP`),
+  pat: indexOf(`${whose} IA32_PAT`),
+});
+const MSRS = { Guest: msrsOf("Guest"), Host: msrsOf("Host") } as const;
+
 /** The registers SYSENTER works with, and PAT where it is loaded. */
-export const loadedMsrs = (
+export function loadedMsrs(
   msrs: SystemState["msrs"],
   image: VmcsImage,
   whose: "Guest" | "Host",
   pat: boolean,
-): SystemState["msrs"] =>
-  Object.freeze({
-    ...msrs,
-    IA32_SYSENTER_CS: quadWord(image, `${whose} IA32_SYSENTER_CS`),
-    IA32_SYSENTER_ESP: quadOf(image, `${whose} IA32_SYSENTER_ESP`),
-    IA32_SYSENTER_EIP: quadOf(image, `${whose} IA32_SYSENTER_EIP`),
-    ...(pat ? { IA32_PAT: quadOf(image, `${whose} IA32_PAT`) } : {}),
-  });
-const quadWord = (image: VmcsImage, name: FieldName): bigint => BigInt(wordOf(image, name));
+): SystemState["msrs"] {
+  const at = MSRS[whose];
+  const IA32_SYSENTER_CS = BigInt(image[at.cs]!);
+  const IA32_SYSENTER_ESP = quadAt(image, at.esp);
+  const IA32_SYSENTER_EIP = quadAt(image, at.eip);
+  const sysenter = { IA32_SYSENTER_CS, IA32_SYSENTER_ESP, IA32_SYSENTER_EIP };
+  return withMsrs(msrs, pat ? { ...sysenter, IA32_PAT: quadAt(image, at.pat) } : sysenter);
+}
 
 /** Without "load IA32_EFER" the guest's mode decides LMA, and LME where paging is on. */
 function loadedEfer({ image, entry }: EntryContext, old: number): number {
@@ -77,66 +66,105 @@ function loadedEfer({ image, entry }: EntryContext, old: number): number {
   return long ? active | EFER.LME : active & ~EFER.LME;
 }
 
+/** Where the parts of each segment register are. */
+const partsOf = (name: GuestSegmentName) => ({
+  selector: indexOf(`Guest ${name} selector`),
+  base: indexOf(`Guest ${name} base`),
+  limit: indexOf(`Guest ${name} limit`),
+  rights: indexOf(`Guest ${name} access rights`),
+});
+type Parts = ReturnType<typeof partsOf>;
+const SEGMENTS = {
+  es: partsOf("ES"),
+  cs: partsOf("CS"),
+  ss: partsOf("SS"),
+  ds: partsOf("DS"),
+  fs: partsOf("FS"),
+  gs: partsOf("GS"),
+  ldtr: partsOf("LDTR"),
+  tr: partsOf("TR"),
+} as const;
+
+/** Where the other registers are. */
+const AT = {
+  cr0: indexOf("Guest CR0"),
+  cr3: indexOf("Guest CR3"),
+  cr4: indexOf("Guest CR4"),
+  dr7: indexOf("Guest DR7"),
+  debugControl: indexOf("Guest IA32_DEBUGCTL"),
+  efer: indexOf("Guest IA32_EFER"),
+  rsp: indexOf("Guest RSP"),
+  rip: indexOf("Guest RIP"),
+  rflags: indexOf("Guest RFLAGS"),
+  gdtr: { base: indexOf("Guest GDTR base"), limit: indexOf("Guest GDTR limit") },
+  idtr: { base: indexOf("Guest IDTR base"), limit: indexOf("Guest IDTR limit") },
+  pdptes: ([0, 1, 2, 3] as const).map((index) => indexOf(`Guest PDPTE${index}`)),
+  activity: indexOf("Guest activity state"),
+  interruptibility: indexOf("Guest interruptibility state"),
+  pendingDebug: indexOf("Guest pending debug exceptions"),
+  timer: indexOf("VMX-preemption timer value"),
+  entryControls: indexOf("VM-entry controls"),
+} as const;
+
 /** A linear address as it is where the guest is: signed in IA-32e mode alone. */
-const baseOf = ({ image, entry }: EntryContext, name: FieldName): number =>
-  has(entry, ENTRY["IA-32e mode guest"]) ? linearOf(image, name) : wordOf(image, name);
+const baseAt = (image: VmcsImage, at: number, long: boolean): number => (long ? addressAt(image, at) : image[at]!);
 
-function segmentOf(context: EntryContext, name: GuestSegmentName): Segment {
-  const { image } = context;
-  const rights = wordOf(image, `Guest ${name} access rights`);
-  return Object.freeze({
-    selector: wordOf(image, `Guest ${name} selector`),
-    base: baseOf(context, `Guest ${name} base`),
-    limit: wordOf(image, `Guest ${name} limit`),
-    access: (rights & UNUSABLE) !== 0 ? 0 : rights & 0xf0ff,
-  });
+function segmentAt(image: VmcsImage, { selector, base, limit, rights }: Parts, long: boolean): Segment {
+  const access = image[rights]!;
+  return sharedSegment(
+    image[selector]!,
+    baseAt(image, base, long),
+    image[limit]!,
+    (access & UNUSABLE) !== 0 ? 0 : access & 0xf0ff,
+  );
 }
 
-const tableOf = (context: EntryContext, name: "GDTR" | "IDTR"): TableRegister =>
-  Object.freeze({ base: baseOf(context, `Guest ${name} base`), limit: wordOf(context.image, `Guest ${name} limit`) });
+const tableAt = (image: VmcsImage, { base, limit }: { base: number; limit: number }, long: boolean): TableRegister =>
+  sharedTable(baseAt(image, base, long), image[limit]!);
 
-const segmentNames = { es: "ES", cs: "CS", ss: "SS", ds: "DS", fs: "FS", gs: "GS" } as const;
-
-function segmentsOf(context: EntryContext): SystemState["segments"] {
-  const of = (name: SegmentName): Segment => segmentOf(context, segmentNames[name]);
-  return Object.freeze({ es: of("es"), cs: of("cs"), ss: of("ss"), ds: of("ds"), fs: of("fs"), gs: of("gs") });
-}
+const NO_PDPTES: readonly number[] = Object.freeze([]);
 
 /** Control, debug and model-specific registers, segments and tables. */
 function loadSystem(port: ProcessorPort, context: EntryContext): void {
   const { image, model, entry } = context;
   const { system } = port;
-  const [dr0, dr1, dr2, dr3, dr6, dr7] = system.debug;
-  const debugging = has(entry, ENTRY["load debug controls"]);
-  const newDr7 = debugging ? loadedDr7(wordOf(image, "Guest DR7")) : dr7;
-  // By itself: what else there is decides more of what an engine remembers than CR3 does.
-  port.setSystem({ cr3: loadedCr3(model, wordOf(image, "Guest CR3"), upperOf(image, "Guest CR3")) });
+  const { debug } = system;
+  const long = has(entry, ENTRY["IA-32e mode guest"]);
+  const segment = (parts: Parts): Segment => segmentAt(image, parts, long);
   port.setSystem({
-    cr0: loadedCr0(system.cr0, wordOf(image, "Guest CR0")),
-    cr4: wordOf(image, "Guest CR4") | 0,
+    cr3: loadedCr3(model, image[AT.cr3]!, image[AT.cr3 + 1]!),
+    cr0: loadedCr0(system.cr0, image[AT.cr0]!),
+    cr4: image[AT.cr4]! | 0,
     efer: loadedEfer(context, system.efer),
-    debug: Object.freeze([dr0, dr1, dr2, dr3, dr6, newDr7] as const),
+    debug: has(entry, ENTRY["load debug controls"]) ? withDebug(debug, debug[DR6], loadedDr7(image[AT.dr7]!)) : debug,
     msrs: loadedMsrs(system.msrs, image, "Guest", has(entry, ENTRY["load IA32_PAT"])),
-    segments: segmentsOf(context),
-    ldtr: segmentOf(context, "LDTR"),
-    tr: segmentOf(context, "TR"),
-    gdtr: tableOf(context, "GDTR"),
-    idtr: tableOf(context, "IDTR"),
-    pdptes: Object.freeze(usesPdptes(context) ? [...guestPdptes(context)] : []),
+    segments: {
+      es: segment(SEGMENTS.es),
+      cs: segment(SEGMENTS.cs),
+      ss: segment(SEGMENTS.ss),
+      ds: segment(SEGMENTS.ds),
+      fs: segment(SEGMENTS.fs),
+      gs: segment(SEGMENTS.gs),
+    },
+    ldtr: segment(SEGMENTS.ldtr),
+    tr: segment(SEGMENTS.tr),
+    gdtr: tableAt(image, AT.gdtr, long),
+    idtr: tableAt(image, AT.idtr, long),
+    pdptes: usesPdptes(context) ? Object.freeze([...guestPdptes(context)]) : NO_PDPTES,
   });
 }
 
-/** Loads the guest-state area, checked before. */
+/** Loads the guest-state area, checked before. Translations are for the caller to invalidate, once the guest runs. */
 export function loadGuestState(port: ProcessorPort, context: EntryContext): void {
   const { image } = context;
   loadSystem(port, context);
-  port.setRegister(RSP, wordOf(image, "Guest RSP"), upperOf(image, "Guest RSP"));
-  port.setEflags(wordOf(image, "Guest RFLAGS"));
-  port.nextEip = port.codeBits === 64 ? linearOf(image, "Guest RIP") : wordOf(image, "Guest RIP");
-  const blocking = wordOf(image, "Guest interruptibility state");
-  const debug = wordOf(image, "Guest pending debug exceptions");
+  port.setRegister(RSP, image[AT.rsp]!, image[AT.rsp + 1]!);
+  port.setEflags(image[AT.rflags]!);
+  port.nextEip = port.codeBits === 64 ? addressAt(image, AT.rip) : image[AT.rip]!;
+  const blocking = image[AT.interruptibility]!;
+  const debug = image[AT.pendingDebug]!;
   port.setBetween({
-    halted: wordOf(image, "Guest activity state") === ACTIVITY.HLT,
+    halted: image[AT.activity] === ACTIVITY.HLT,
     shadow:
       (blocking & INTERRUPTIBILITY.STI) !== 0 ? "sti" : (blocking & INTERRUPTIBILITY.MOV_SS) !== 0 ? "mov-ss" : "none",
     pending: {
@@ -145,7 +173,6 @@ export function loadGuestState(port: ProcessorPort, context: EntryContext): void
       nmiBlocked: (blocking & INTERRUPTIBILITY.NMI) !== 0,
     },
   });
-  port.invalidate();
 }
 
 const RATE = 2 ** TIMER_SHIFT;
@@ -158,76 +185,82 @@ export const timerExpiry = (port: ProcessorPort, value: number): number =>
 const timerLeft = (port: ProcessorPort, expiry: number): number =>
   Math.max(0, Math.floor(expiry / RATE) - Math.floor(Number(port.timestamp) / RATE));
 
-function saveSegment(port: ProcessorPort, vmcs: number, name: GuestSegmentName, segment: Segment): void {
-  const { selector, base, limit, access } = segment;
-  // The DPL of SS is the privilege, usable or not.
-  const level = name === "SS" ? port.cpl << 5 : 0;
-  writeWord(port, vmcs, `Guest ${name} selector`, selector);
-  writeAddress(port, vmcs, `Guest ${name} base`, base);
-  writeWord(port, vmcs, `Guest ${name} limit`, limit);
-  writeWord(port, vmcs, `Guest ${name} access rights`, access === 0 ? UNUSABLE | level : access);
+/** The DPL of SS is the privilege, usable or not. */
+function saveSegment(image: VmcsImage, parts: Parts, { selector, base, limit, access }: Segment, level = 0): void {
+  image[parts.selector] = selector;
+  setAddress(image, parts.base, base);
+  image[parts.limit] = limit;
+  image[parts.rights] = access === 0 ? UNUSABLE | level : access;
 }
 
-function saveSystem(port: ProcessorPort, vmcs: number, exit: number, guest: VmxGuest): void {
+function saveTable(image: VmcsImage, at: { base: number; limit: number }, { base, limit }: TableRegister): void {
+  setAddress(image, at.base, base);
+  image[at.limit] = limit;
+}
+
+function saveSystem(port: ProcessorPort, image: VmcsImage, exit: number, guest: VmxGuest): void {
   const { system } = port;
-  const { cr0, cr3, cr4, efer, debug, msrs, segments, ldtr, tr, pdptes } = system;
-  writeWord(port, vmcs, "Guest CR0", cr0);
-  writeAddress(port, vmcs, "Guest CR3", cr3 < 0 ? cr3 >>> 0 : cr3);
-  writeWord(port, vmcs, "Guest CR4", cr4);
+  const { cr0, cr3, cr4, efer, debug, msrs, segments, ldtr, tr, gdtr, idtr, pdptes } = system;
+  setHalves(image, AT.cr0, cr0, 0);
+  setAddress(image, AT.cr3, cr3 < 0 ? cr3 >>> 0 : cr3);
+  setHalves(image, AT.cr4, cr4, 0);
   if (has(exit, EXIT["save debug controls"])) {
-    writeWord(port, vmcs, "Guest DR7", debug[DR7]);
-    writeWord(port, vmcs, "Guest IA32_DEBUGCTL", 0);
+    setHalves(image, AT.dr7, debug[DR7], 0);
+    setHalves(image, AT.debugControl, 0, 0);
   }
-  for (const name of ["IA32_SYSENTER_CS", "IA32_SYSENTER_ESP", "IA32_SYSENTER_EIP"] as const)
-    writeField(port, vmcs, `Guest ${name}`, msrs[name] ?? 0n);
-  if (has(exit, EXIT["save IA32_PAT"])) writeField(port, vmcs, "Guest IA32_PAT", msrs["IA32_PAT"] ?? RESET_PAT);
-  if (has(exit, EXIT["save IA32_EFER"])) writeWord(port, vmcs, "Guest IA32_EFER", efer);
-  for (const [key, name] of Object.entries(segmentNames) as [SegmentName, GuestSegmentName][])
-    saveSegment(port, vmcs, name, segments[key]);
-  saveSegment(port, vmcs, "LDTR", ldtr);
-  saveSegment(port, vmcs, "TR", tr);
-  for (const [key, name] of [
-    ["gdtr", "GDTR"],
-    ["idtr", "IDTR"],
-  ] as const) {
-    writeAddress(port, vmcs, `Guest ${name} base`, system[key].base);
-    writeWord(port, vmcs, `Guest ${name} limit`, system[key].limit);
-  }
+  const at = MSRS.Guest;
+  image[at.cs] = Number(BigInt.asUintN(32, msrs["IA32_SYSENTER_CS"] ?? 0n));
+  setQuad(image, at.esp, msrs["IA32_SYSENTER_ESP"] ?? 0n);
+  setQuad(image, at.eip, msrs["IA32_SYSENTER_EIP"] ?? 0n);
+  if (has(exit, EXIT["save IA32_PAT"])) setQuad(image, at.pat, msrs["IA32_PAT"] ?? RESET_PAT);
+  if (has(exit, EXIT["save IA32_EFER"])) setHalves(image, AT.efer, efer, 0);
+  saveSegment(image, SEGMENTS.es, segments.es);
+  saveSegment(image, SEGMENTS.cs, segments.cs);
+  saveSegment(image, SEGMENTS.ss, segments.ss, port.cpl << 5);
+  saveSegment(image, SEGMENTS.ds, segments.ds);
+  saveSegment(image, SEGMENTS.fs, segments.fs);
+  saveSegment(image, SEGMENTS.gs, segments.gs);
+  saveSegment(image, SEGMENTS.ldtr, ldtr);
+  saveSegment(image, SEGMENTS.tr, tr);
+  saveTable(image, AT.gdtr, gdtr);
+  saveTable(image, AT.idtr, idtr);
   if (guest.eptp === undefined || pdptes.length === 0) return;
   for (const index of [0, 1, 2, 3] as const)
-    writeHalves(port, vmcs, `Guest PDPTE${index}`, pdptes[2 * index]!, pdptes[2 * index + 1]!);
+    setHalves(image, AT.pdptes[index]!, pdptes[2 * index]!, pdptes[2 * index + 1]!);
 }
 /** Spec: SDM Vol. 3A, "IA32_PAT MSR". */
 const RESET_PAT = 0x0007_0406_0007_0406n;
 
-function saveBetween(port: ProcessorPort, vmcs: number): void {
+function saveBetween(port: ProcessorPort, image: VmcsImage): void {
   const { halted, shadow, pending } = port.between;
   const blocking = shadow === "sti" ? INTERRUPTIBILITY.STI : shadow === "mov-ss" ? INTERRUPTIBILITY.MOV_SS : 0;
   const met = pending.debug & PENDING_DEBUG.BREAKPOINTS;
-  writeWord(port, vmcs, "Guest activity state", halted ? ACTIVITY.HLT : ACTIVITY.ACTIVE);
-  writeWord(port, vmcs, "Guest interruptibility state", blocking | (pending.nmiBlocked ? INTERRUPTIBILITY.NMI : 0));
-  writeWord(
-    port,
-    vmcs,
-    "Guest pending debug exceptions",
-    met | (met === 0 ? 0 : PENDING_DEBUG.ENABLED) | (pending.debug & PENDING_DEBUG.BS),
-  );
+  image[AT.activity] = halted ? ACTIVITY.HLT : ACTIVITY.ACTIVE;
+  image[AT.interruptibility] = blocking | (pending.nmiBlocked ? INTERRUPTIBILITY.NMI : 0);
+  const debug = met | (met === 0 ? 0 : PENDING_DEBUG.ENABLED) | (pending.debug & PENDING_DEBUG.BS);
+  setHalves(image, AT.pendingDebug, debug, 0);
 }
 
 /** Saves the guest-state area; execution would go on at `rip`. */
-export function saveGuestState(port: ProcessorPort, vmcs: number, exit: number, guest: VmxGuest, rip: number): void {
-  saveSystem(port, vmcs, exit, guest);
-  writeHalves(port, vmcs, "Guest RSP", port.getRegister(RSP), port.getRegisterHigh(RSP));
-  writeHalves(port, vmcs, "Guest RIP", rip | 0, highWord(rip));
-  writeWord(port, vmcs, "Guest RFLAGS", port.getEflags());
-  saveBetween(port, vmcs);
+export function saveGuestState(
+  port: ProcessorPort,
+  image: VmcsImage,
+  exit: number,
+  guest: VmxGuest,
+  rip: number,
+): void {
+  saveSystem(port, image, exit, guest);
+  setHalves(image, AT.rsp, port.getRegister(RSP), port.getRegisterHigh(RSP));
+  setAddress(image, AT.rip, rip);
+  setHalves(image, AT.rflags, port.getEflags(), 0);
+  saveBetween(port, image);
   if (savesLongMode(models[port.system.model])) {
     const mode = ENTRY["IA-32e mode guest"];
-    const entry = readWord(port, vmcs, "VM-entry controls");
-    writeWord(port, vmcs, "VM-entry controls", isLong(port.system) ? entry | mode : entry & ~mode);
+    const entry = image[AT.entryControls]!;
+    image[AT.entryControls] = isLong(port.system) ? entry | mode : entry & ~mode;
   }
   if (guest.preemption !== undefined && has(exit, EXIT["save VMX-preemption timer value"]))
-    writeWord(port, vmcs, "VMX-preemption timer value", timerLeft(port, guest.preemption));
+    image[AT.timer] = timerLeft(port, guest.preemption);
 }
 
 /** Whether a host or guest with these registers has PDPTE registers. */

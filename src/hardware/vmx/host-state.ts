@@ -5,13 +5,14 @@
 import { TripleFault } from "../cpu/exceptions.js";
 import { models } from "../cpu/model.js";
 import type { ProcessorPort } from "../cpu/processor.js";
+import { sharedSegment, sharedTable, withDebug } from "../cpu/shared-records.js";
 import { EFER, FLAG, NULL_SEGMENT, type Segment, type SystemState } from "../cpu/state.js";
 import { EXIT, has } from "./controls.js";
-import { type FieldName, LAYOUT } from "./fields.js";
+import { LAYOUT } from "./fields.js";
 import { arePdptes } from "./guest-checks.js";
 import { hasPdptes, loadedCr0, loadedCr3, loadedMsrs } from "./guest-state.js";
 import { loadMsrs } from "./msr-areas.js";
-import { linearOf, physicalOf, upperOf, type VmcsImage, wordOf } from "./vmcs.js";
+import { addressAt, indexOf, physicalOf, type VmcsImage, wordOf } from "./vmcs.js";
 
 /** VMX-abort indicators. */
 export const ABORT = { SAVING_MSRS: 1, HOST_PDPTES: 2, LOADING_MSRS: 4, HOST_SIZE: 6 } as const;
@@ -25,6 +26,8 @@ export function abort(port: ProcessorPort, vmcs: number, indicator: number): nev
 const RSP = 4;
 /** As after reset. */
 const DR7 = 0x400;
+const DR6 = 4;
+const NO_PDPTES: readonly number[] = Object.freeze([]);
 const CODE64 = 0xa09b;
 const CODE32 = 0xc09b;
 const DATA = 0xc093;
@@ -35,40 +38,57 @@ const TABLE_LIMIT = 0xffff;
 
 /** A data segment: not usable if its selector is 0. Only FS and GS have a base then. */
 const dataSegment = (selector: number, base = 0): Segment =>
-  Object.freeze(selector === 0 ? { ...NULL_SEGMENT, base } : { selector, base, limit: LIMIT, access: DATA });
+  selector === 0 ? sharedSegment(0, base, 0, 0) : sharedSegment(selector, base, LIMIT, DATA);
 
-/** What does not depend on CR3. */
-function systemOf(old: SystemState, image: VmcsImage, exit: number): Partial<SystemState> {
+/** Where registers are in an image. */
+const AT = {
+  cr0: indexOf("Host CR0"),
+  cr3: indexOf("Host CR3"),
+  cr4: indexOf("Host CR4"),
+  efer: indexOf("Host IA32_EFER"),
+  rsp: indexOf("Host RSP"),
+  rip: indexOf("Host RIP"),
+  es: indexOf("Host ES selector"),
+  cs: indexOf("Host CS selector"),
+  ss: indexOf("Host SS selector"),
+  ds: indexOf("Host DS selector"),
+  fs: indexOf("Host FS selector"),
+  gs: indexOf("Host GS selector"),
+  tr: indexOf("Host TR selector"),
+  fsBase: indexOf("Host FS base"),
+  gsBase: indexOf("Host GS base"),
+  trBase: indexOf("Host TR base"),
+  gdtrBase: indexOf("Host GDTR base"),
+  idtrBase: indexOf("Host IDTR base"),
+} as const;
+
+type Loaded = { -readonly [Name in keyof SystemState]?: SystemState[Name] };
+
+/** All but the PDPTE registers. */
+function systemOf(old: SystemState, image: VmcsImage, exit: number): Loaded {
   const long = has(exit, EXIT["host address-space size"]);
-  const selector = (name: "ES" | "CS" | "SS" | "DS" | "FS" | "GS" | "TR"): number =>
-    wordOf(image, `Host ${name} selector`);
-  const base = (name: "FS" | "GS" | "TR" | "GDTR" | "IDTR"): number =>
-    long ? linearOf(image, `Host ${name} base`) : wordOf(image, `Host ${name} base`);
-  const [dr0, dr1, dr2, dr3, dr6] = old.debug;
+  const base = (at: number): number => (long ? addressAt(image, at) : image[at]!);
   const active = EFER.LMA | EFER.LME;
-  const table = (name: "GDTR" | "IDTR") => Object.freeze({ base: base(name), limit: TABLE_LIMIT });
   return {
-    cr0: loadedCr0(old.cr0, wordOf(image, "Host CR0")),
-    cr4: wordOf(image, "Host CR4") | 0,
-    efer: has(exit, EXIT["load IA32_EFER"])
-      ? wordOf(image, "Host IA32_EFER")
-      : long
-        ? old.efer | active
-        : old.efer & ~active,
-    debug: Object.freeze([dr0, dr1, dr2, dr3, dr6, DR7] as const),
+    cr3: loadedCr3(models[old.model], image[AT.cr3]!, image[AT.cr3 + 1]!),
+    cr0: loadedCr0(old.cr0, image[AT.cr0]!),
+    cr4: image[AT.cr4]! | 0,
+    efer: has(exit, EXIT["load IA32_EFER"]) ? image[AT.efer]! : long ? old.efer | active : old.efer & ~active,
+    debug: withDebug(old.debug, old.debug[DR6], DR7),
     msrs: loadedMsrs(old.msrs, image, "Host", has(exit, EXIT["load IA32_PAT"])),
-    segments: Object.freeze({
-      cs: Object.freeze({ selector: selector("CS"), base: 0, limit: LIMIT, access: long ? CODE64 : CODE32 }),
-      es: dataSegment(selector("ES")),
-      ss: dataSegment(selector("SS")),
-      ds: dataSegment(selector("DS")),
-      fs: dataSegment(selector("FS"), base("FS")),
-      gs: dataSegment(selector("GS"), base("GS")),
-    }),
+    segments: {
+      cs: sharedSegment(image[AT.cs]!, 0, LIMIT, long ? CODE64 : CODE32),
+      es: dataSegment(image[AT.es]!),
+      ss: dataSegment(image[AT.ss]!),
+      ds: dataSegment(image[AT.ds]!),
+      fs: dataSegment(image[AT.fs]!, base(AT.fsBase)),
+      gs: dataSegment(image[AT.gs]!, base(AT.gsBase)),
+    },
     ldtr: NULL_SEGMENT,
-    tr: Object.freeze({ selector: selector("TR"), base: base("TR"), limit: TSS_LIMIT, access: TSS }),
-    gdtr: table("GDTR"),
-    idtr: table("IDTR"),
+    tr: sharedSegment(image[AT.tr]!, base(AT.trBase), TSS_LIMIT, TSS),
+    gdtr: sharedTable(base(AT.gdtrBase), TABLE_LIMIT),
+    idtr: sharedTable(base(AT.idtrBase), TABLE_LIMIT),
+    pdptes: NO_PDPTES,
   };
 }
 
@@ -84,17 +104,12 @@ function pdptesOf(port: ProcessorPort, vmcs: number, image: VmcsImage): readonly
 export function loadHostState(port: ProcessorPort, vmcs: number, image: VmcsImage, nmiBlocked: boolean): void {
   const { system } = port;
   const exit = wordOf(image, "VM-exit controls");
-  const cr3: FieldName = "Host CR3";
   const change = systemOf(system, image, exit);
-  const pdptes = hasPdptes(change.cr0!, change.cr4!, (change.efer! & EFER.LMA) !== 0)
-    ? pdptesOf(port, vmcs, image)
-    : Object.freeze([]);
-  // By itself: what else there is decides more of what an engine remembers than CR3 does.
-  port.setSystem({ cr3: loadedCr3(models[system.model], wordOf(image, cr3), upperOf(image, cr3)) });
-  port.setSystem({ ...change, pdptes });
-  port.setRegister(RSP, wordOf(image, "Host RSP"), upperOf(image, "Host RSP"));
+  if (hasPdptes(change.cr0!, change.cr4!, (change.efer! & EFER.LMA) !== 0)) change.pdptes = pdptesOf(port, vmcs, image);
+  port.setSystem(change);
+  port.setRegister(RSP, image[AT.rsp]!, image[AT.rsp + 1]!);
   port.setEflags(FLAG.RESERVED);
-  port.nextEip = has(exit, EXIT["host address-space size"]) ? linearOf(image, "Host RIP") : wordOf(image, "Host RIP");
+  port.nextEip = has(exit, EXIT["host address-space size"]) ? addressAt(image, AT.rip) : image[AT.rip]!;
   const { nmi } = port.between.pending;
   port.setBetween({ halted: false, shadow: "none", pending: { debug: 0, nmi, nmiBlocked } });
   port.invalidate();

@@ -9,7 +9,7 @@ import { type Field, type FieldName, fieldNames, fields, LAYOUT, USED_BYTES } fr
 /** The VMCS revision identifier: of bits 30:0 one that no part has. */
 export const REVISION = 0x5652_4c42;
 
-export type PhysicalReader = Pick<ProcessorPort, "readPhysical">;
+export type PhysicalReader = Pick<ProcessorPort, "readPhysical" | "readPhysicalWords">;
 export type PhysicalMemory = Pick<ProcessorPort, "readPhysical" | "writePhysical">;
 
 /** Words of `LAYOUT.LAUNCH_STATE`. */
@@ -62,11 +62,60 @@ export const setLaunched = (memory: PhysicalMemory, vmcs: number, launched: bool
 /** The dwords of a region that are in use. */
 export type VmcsImage = Uint32Array;
 
-export function readImage(memory: PhysicalReader, vmcs: number): VmcsImage {
-  const image = new Uint32Array(USED_BYTES / 4);
-  for (let index = 0; index < image.length; index++) image[index] = memory.readPhysical(vmcs + 4 * index);
+export const newImage = (): VmcsImage => new Uint32Array(USED_BYTES / 4);
+
+/** Reads a whole region, into `image`. */
+export function readImage(memory: PhysicalReader, vmcs: number, image = newImage()): VmcsImage {
+  if (memory.readPhysicalWords !== undefined) memory.readPhysicalWords(vmcs, image);
+  else for (let index = 0; index < image.length; index++) image[index] = memory.readPhysical(vmcs + 4 * index);
   return image;
 }
+
+/** Writes what of an image is not as it was when it was read. */
+export function writeImage(memory: PhysicalMemory, vmcs: number, image: VmcsImage, read: VmcsImage): void {
+  for (let index = 0; index < image.length; index++)
+    if (image[index] !== read[index]) memory.writePhysical(vmcs + 4 * index, image[index]!);
+}
+
+/** Where a field is in an image: the index of its low half. */
+export const indexOf = (name: FieldName): number => fields[name].offset >> 2;
+
+/** Sets both halves of a field of 64 bits or natural width. */
+export function setHalves(image: VmcsImage, at: number, low: number, high: number): void {
+  image[at] = low;
+  image[at + 1] = high;
+}
+
+/** Sets an address: in 64 bits a linear one is sign-extended. */
+export const setAddress = (image: VmcsImage, at: number, address: number): void =>
+  setHalves(image, at, address | 0, highWord(address));
+
+export function setQuad(image: VmcsImage, at: number, value: bigint): void {
+  if (value !== quadAt(image, at)) setHalves(image, at, Number(value & WORD), Number((value >> 32n) & WORD));
+}
+const WORD = 0xffff_ffffn;
+
+/** Values of 64 bits by their words, because making one costs more than comparing. */
+const QUADS = 64;
+const quadLows = new Uint32Array(QUADS);
+const quadHighs = new Uint32Array(QUADS);
+const quads: bigint[] = Array.from({ length: QUADS }, () => 0n);
+
+/** A field of 64 bits or natural width, unsigned. */
+export function quadAt(image: VmcsImage, at: number): bigint {
+  const low = image[at]!;
+  const high = image[at + 1]!;
+  const slot = (low ^ (low >>> 6) ^ (low >>> 12) ^ high) & (QUADS - 1);
+  if (quadLows[slot] !== low || quadHighs[slot] !== high) {
+    quadLows[slot] = low;
+    quadHighs[slot] = high;
+    quads[slot] = (BigInt(high) << 32n) | BigInt(low);
+  }
+  return quads[slot]!;
+}
+
+/** A linear address, signed as those of long mode are. */
+export const addressAt = (image: VmcsImage, at: number): number => addressOf(image[at]!, image[at + 1]!);
 
 /** The low half of a field in an image, unsigned. */
 export const wordOf = (image: VmcsImage, name: FieldName): number => image[fields[name].offset >> 2]!;
@@ -78,8 +127,7 @@ export const physicalOf = (image: VmcsImage, name: FieldName): number =>
 /** A linear address, signed as those of long mode are. */
 export const linearOf = (image: VmcsImage, name: FieldName): number =>
   addressOf(wordOf(image, name), upperOf(image, name));
-export const quadOf = (image: VmcsImage, name: FieldName): bigint =>
-  (BigInt(upperOf(image, name)) << 32n) | BigInt(wordOf(image, name));
+export const quadOf = (image: VmcsImage, name: FieldName): bigint => quadAt(image, indexOf(name));
 
 /** A VMCS as people read it. */
 export interface VmcsRecord {

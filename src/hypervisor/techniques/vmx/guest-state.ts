@@ -86,7 +86,8 @@ function writeControl(port: ProcessorPort, { identity }: VmxOwn, { cr0, cr3, cr4
   write(port, "CR4 guest/host mask", cr4Mask(identity));
   write(port, "Guest CR3", identity === undefined || paged ? (cr3 < 0 ? cr3 >>> 0 : cr3) : identity);
   tracksCr3(port, identity !== undefined && !paged);
-  write(port, "Guest IA32_EFER", efer);
+  // Behind paging that the guest has not switched on, LME would be long mode.
+  write(port, "Guest IA32_EFER", identity === undefined || paged ? efer : efer & ~EFER.LME);
   const entry = ENTRY["load IA32_EFER"] | ENTRY["load debug controls"] | (long ? ENTRY["IA-32e mode guest"] : 0);
   write(port, "VM-entry controls", entry | 0x11fb);
 }
@@ -151,7 +152,8 @@ function systemState(vmcs: VmcsReader, own: VmxOwn, old: SystemState): SystemSta
   const seen = (real: number, shadow: number, mask: number): number => (real & ~mask) | (shadow & mask);
   const cr0 = seen(vmcs.word("Guest CR0"), vmcs.word("CR0 read shadow"), mask0);
   const cr4 = seen(vmcs.word("Guest CR4"), vmcs.word("CR4 read shadow"), mask4);
-  const efer = vmcs.word("Guest IA32_EFER");
+  // What changes it leaves the guest.
+  const { efer } = old;
   const paged = (cr0 & CR0.PG) !== 0;
   const pae = paged && (cr4 & CR4.PAE) !== 0 && (efer & EFER.LMA) === 0;
   const tr = segment(vmcs, "TR");
@@ -162,7 +164,6 @@ function systemState(vmcs: VmcsReader, own: VmxOwn, old: SystemState): SystemSta
     cr0,
     cr3: own.identity === undefined || paged ? cr3Of(vmcs.quad("Guest CR3")) : own.cr3,
     cr4,
-    efer,
     gdtr: Object.freeze({ base: vmcs.address("Guest GDTR base"), limit: vmcs.word("Guest GDTR limit") }),
     idtr: Object.freeze({ base: vmcs.address("Guest IDTR base"), limit: vmcs.word("Guest IDTR limit") }),
     ldtr: segment(vmcs, "LDTR"),
@@ -235,6 +236,7 @@ export function runningSystem(real: SystemState, own: VmxOwn, old: SystemState):
     cr0,
     cr3: own.identity === undefined || paged ? real.cr3 : own.cr3,
     cr4: seen(real.cr4, guest.cr4Shadow, guest.cr4Mask),
+    efer: old.efer,
     tr: real.tr.selector === 0 && !hasTask(own.tr) ? own.tr : real.tr,
     pdptes: paged ? real.pdptes : Object.freeze([]),
     msrs: Object.freeze({ ...shared.msrs, ...written(old.msrs, (name) => real.msrs[name] ?? 0n) }),
