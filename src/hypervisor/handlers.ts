@@ -33,8 +33,14 @@ export const handlers: Readonly<Record<string, HostHandler>> = Object.freeze({
     proceed(host);
   }),
 
-  /** An interrupt or exception came through the host's table, while the host idled. */
+  /** An interrupt or exception came through the host's table: while the host idled, or from a guest without VT-x or AMD-V. */
   gate: handler((host) => {
+    const number = left(host);
+    if (number !== undefined) {
+      techniqueOf(host.vm(number)).exited(host, number);
+      proceed(host);
+      return;
+    }
     const vector = (host.port.eip - host.state.places.gates) / GATE_STRIDE;
     if (vector >= FIRST_IRQ) host.endOfInterrupt();
   }),

@@ -90,7 +90,9 @@ function refusal(host: MachineState, { name, technique, weight = 256, cap = 0 }:
   if (vms.some((vm) => vm.name === name)) return "there is a VM of that name";
   if (!techniqueNames.includes(technique))
     return `technique "${String(technique)}" is unknown (known: ${techniqueNames.join(", ")})`;
-  const { title, bits: modes, lacks } = techniques[technique];
+  const { title, bits: modes, lacks, most = Number.POSITIVE_INFINITY } = techniques[technique];
+  if (vms.filter((vm) => vm.technique === technique).length >= most)
+    return `${title} has room for ${most} VMs of a host`;
   const lacking = lacks(model);
   if (lacking !== undefined) return `${title} needs ${lacking}, which a ${model} has not`;
   if (!modes.includes(bits)) return `${title} needs a host in ${modes.join(" or ")}-bit mode, not in ${bits}-bit mode`;
@@ -200,7 +202,9 @@ export class Hypervisor {
     const { vms, current, running } = this.#state;
     const vm = vms[number]!;
     const { name, technique, status, devices, ledger, ran, weight, cap } = vm;
-    const had = running?.vm === number ? Math.max(0, host.ticks - running.since) : 0;
+    const isRunning = running?.vm === number;
+    const beyond = isRunning ? (techniqueOf(vm).beyondAtRest?.(host, vm) ?? 0) : 0;
+    const had = isRunning ? Math.max(0, host.ticks - running.since - beyond) : 0;
     const now = { ...vm, steps: vm.steps + had, ticks: vm.ticks + had };
     let machine: Machine | undefined;
     return Object.freeze({

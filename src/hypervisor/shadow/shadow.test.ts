@@ -181,8 +181,7 @@ describe("shadow paging", () => {
             shadow.close();
             if (store !== null) {
               put(store.frame, store.place, wordsOf(mode, store.entry));
-              shadow.wrote(store.frame * PAGE + PLACES[store.place]! * (wide ? 8 : 4));
-              shadow.close();
+              shadow.wrote([store.frame]);
             }
             kept = shadow.state;
           }

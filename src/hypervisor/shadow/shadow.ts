@@ -80,8 +80,6 @@ export class Shadow extends ShadowTables {
   readonly #tables: PhysicalMemory;
   readonly #system: PagingState;
   readonly #mode: PagingMode;
-  /** Frames that were stored to otherwise than by the guest's own instructions. */
-  readonly #written = new Set<number>();
 
   constructor(given: Surroundings, state: ShadowState, system: PagingState) {
     super(given.port, given.allocate, state);
@@ -287,17 +285,20 @@ export class Shadow extends ShadowTables {
     return this.state.opened.length > 0;
   }
 
-  /** Something has stored to a guest-physical address otherwise than by the guest's own instructions. */
-  wrote(physical: number): void {
-    const frame = Math.floor(physical / PAGE);
-    if (this.isTraced(frame)) this.#written.add(frame);
+  /** Something has stored to frames otherwise than by the guest's own instructions: drops what is no longer true. */
+  wrote(frames: Iterable<number>): void {
+    for (const frame of frames) if (this.isTraced(frame)) this.#compare(frame);
+  }
+
+  /** The same where it is not known which they are. */
+  wroteAnything(): void {
+    this.wrote(Object.keys(this.state.traces).map(Number));
   }
 
   /** The stores that were let through are made: drops what is no longer true. Gives the frames. */
   close(): readonly number[] {
     const { opened, flood } = this.state;
-    const frames = new Set([...opened.map(({ frame }) => frame), ...this.#written]);
-    this.#written.clear();
+    const frames = new Set(opened.map(({ frame }) => frame));
     if (frames.size === 0) return [];
     this.state = { ...this.state, opened: [] };
     for (const { at, low } of opened) this.port.writePhysical(at, low);

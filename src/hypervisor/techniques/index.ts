@@ -1,11 +1,12 @@
 /** The techniques by name. */
 import { VirtlabError } from "../../state/error.js";
 import type { VmState } from "../state.js";
+import { bt } from "./bt/bt.js";
 import type { TechniqueName } from "./names.js";
 import type { Technique } from "./technique.js";
 import { vmxEpt } from "./vmx/vmx.js";
 
-const table: Partial<Record<TechniqueName, Technique>> = { "vmx-ept": vmxEpt };
+const table: Partial<Record<TechniqueName, Technique>> = { bt, "vmx-ept": vmxEpt };
 
 export function techniqueOf({ technique, name }: VmState): Technique {
   const found = table[technique];

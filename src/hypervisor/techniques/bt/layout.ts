@@ -7,9 +7,6 @@
  * which is the hypervisor's while the guest's kernel runs: instructions that name GS are left to the hypervisor.
  */
 
-/** The interrupt vector by which translated code calls the hypervisor. */
-export const CALL_OUT = 0xf1;
-
 /** Bytes of a VM's words and of its cache. */
 export const WORDS_BYTES = 0x1000;
 export const CACHE_BYTES = 0x3_f000;

@@ -14,13 +14,13 @@ function reaches({ memory, operands, segment }: DecodedInstruction, wanted: numb
  * What becomes of an instruction that does not transfer control by itself.
  *
  * "ident": it does the same anywhere, so it is copied. "emulate": privileged, sensitive, or one whose row has its meaning in
- * TypeScript; x87 instructions among them, which note their own address. "simulate": what it does depends on where it is, and only the
- * engine can do it.
+ * TypeScript. "simulate": what it does depends on where it is, and only the engine can do it; x87 instructions among them, which note their
+ * own address.
  */
 export function treatment(instruction: DecodedInstruction): "ident" | "emulate" | "simulate" {
   const { row } = instruction;
-  const isVector = row.unit !== undefined && row.unit !== "x87";
-  if (systemOf(row) !== undefined && !isVector) return "emulate";
+  if (row.unit === "x87") return "simulate";
+  if (systemOf(row) !== undefined && row.unit === undefined) return "emulate";
   // CS is the cache's, and GS that of the hypervisor's words.
   return reaches(instruction, CS) || reaches(instruction, GS) ? "simulate" : "ident";
 }

@@ -13,7 +13,8 @@ import { includes, type ModelName } from "../../../hardware/cpu/model.js";
 import { assemble } from "../../../hardware/isa/assembler/assembler.js";
 import { decode } from "../../../hardware/isa/decoder.js";
 import type { DecodedInstruction } from "../../../hardware/isa/instruction.js";
-import { CALL_OUT, WORD } from "./layout.js";
+import { CALL_OUT } from "../../layout.js";
+import { WORD } from "./layout.js";
 import { treatment } from "./sensitive.js";
 
 /** Instructions of a unit at the most. */
