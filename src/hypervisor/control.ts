@@ -84,8 +84,17 @@ function enter(host: Host, number: number): void {
   technique.enter(host, number, { vector, window: waits && vector === undefined });
 }
 
+/** A device of the current VM may have said that it goes no further. */
+function stopByDevice(host: Host): void {
+  const { current } = host.state;
+  if (current === undefined || host.vm(current).status.kind === "stopped") return;
+  const { stop: why } = host.board(current);
+  if (why !== undefined) stop(host, current, why);
+}
+
 /** Goes on with whichever VM is next; without one the host idles. */
 export function proceed(host: Host): void {
+  stopByDevice(host);
   awaken(host);
   const { current, sliceEnd } = host.state;
   const goesOn = current !== undefined && host.vm(current).status.kind === "ready" && host.now < sliceEnd;

@@ -17,6 +17,7 @@ import { KIND, VERSION } from "./handlers.js";
 import { exitsOf, type Ledger, type LedgerEntry } from "./ledger.js";
 import { startup } from "./startup.js";
 import type { HypervisorState, VmState, VmStatus } from "./state.js";
+import { type TranslationView, translationView } from "./techniques/bt/view.js";
 import { techniqueOf } from "./techniques/index.js";
 import { type TechniqueName, techniqueNames, techniques } from "./techniques/names.js";
 import { carve, machineOfVm } from "./vm.js";
@@ -62,6 +63,8 @@ export interface Vm {
   readonly exits: number;
   /** Host ticks during which it had a processor. */
   readonly ran: number;
+  /** Binary translation: what it has made of the guest's kernel. Undefined of other techniques, and before the VM first runs. */
+  readonly translation: TranslationView | undefined;
   readonly weight: number;
   readonly cap: number;
 }
@@ -221,6 +224,9 @@ export class Hypervisor {
       ledger: deepFreeze(Object.values(ledger)),
       exits: exitsOf(ledger),
       ran: ran + had,
+      get translation(): TranslationView | undefined {
+        return technique === "bt" ? translationView(host, vm) : undefined;
+      },
       weight,
       cap,
     });
@@ -308,4 +314,4 @@ export class Hypervisor {
   }
 }
 
-export type { Ledger, VmStatus };
+export type { Ledger, TranslationView, VmStatus };

@@ -96,8 +96,10 @@ function write(host: Host, at: number, bytes: Uint8Array): void {
 
 /** Every entry holds an address that is never looked up in it. */
 function clearTable(host: Host, words: number): void {
-  for (let index = 0; index < TABLE_ENTRIES; index++)
+  for (let index = 0; index < TABLE_ENTRIES; index++) {
     host.port.writePhysical(words + WORD.table + 8 * index, -(index ^ 1) >>> 0);
+    host.port.writePhysical(words + WORD.table + 8 * index + 4, 0);
+  }
 }
 
 export function clearWords(host: Host, words: number): void {
