@@ -58,6 +58,8 @@ const GUESTS = [
   { name: "flat", image: "flat.bin", flat: "main.asm" },
   { name: "address-fields", image: "address-fields.bin", flat: "main.asm" },
   { name: "sensitive", image: "sensitive.elf", lib: [...BASE, ...INTERRUPTS, "ring3.asm"] },
+  { name: "red-pill", image: "red-pill.elf", lib: [...BASE, ...INTERRUPTS, "ring3.asm"] },
+  { name: "attacker", image: "attacker.elf", lib: [...BASE, ...INTERRUPTS] },
   { name: "vmx-hypervisor", image: "vmx-hypervisor.elf", lib: [...BASE, "paging.c", "pic-pit.c"] },
   {
     name: "pv-hypervisor",
@@ -66,6 +68,12 @@ const GUESTS = [
     script: "pv-hypervisor/link.ld",
   },
   { name: "boot-sector", image: "boot-sector.bin", flat: "main.asm" },
+  {
+    name: "installer",
+    image: "installer.elf",
+    lib: ["exit.asm", "memory.c", "pic-pit.c", "print.c"],
+    generated: { "sector.asm": bootSectorAsData },
+  },
   { name: "bench-loop", image: "bench-loop.elf", lib: BASE },
   { name: "bench-sieve", image: "bench-sieve.elf", lib: BASE },
   { name: "bench-fib", image: "bench-fib.elf", lib: BASE },
@@ -81,19 +89,26 @@ const GUESTS = [
   { name: "bench-traps", image: "bench-traps.elf", lib: [...BASE, ...RING3, "pic-pit.c"] },
 ];
 
-function run(tool, args) {
+function run(tool, args, cwd = here) {
   try {
-    execFileSync(tool, args, { cwd: here, stdio: ["ignore", "inherit", "pipe"] });
+    execFileSync(tool, args, { cwd, stdio: ["ignore", "inherit", "pipe"] });
   } catch (error) {
     throw new Error(`${tool} ${args.join(" ")}\n${(error.stderr?.toString() ?? error.message).slice(0, 2000)}`);
   }
 }
 
-function compile(source, object, defines) {
+/** The boot sector as data named `boot_sector`, for a guest that writes it to a disk. */
+function bootSectorAsData(workDir) {
+  const binary = join(workDir, "boot-sector.bin");
+  run("nasm", ["-f", "bin", "-o", binary, join("boot-sector", "main.asm")]);
+  return `section .rodata\nglobal boot_sector\nboot_sector: incbin "boot-sector.bin"\n`;
+}
+
+function compile(source, object, defines, cwd) {
   const options = defines.map((name) => `-D${name}`);
   if (source.endsWith(".asm"))
-    run("nasm", ["-f", "elf32", ...options, "-I", `${dirname(source)}/`, "-o", object, source]);
-  else run("gcc", [...CFLAGS, ...options, "-c", "-o", object, source]);
+    run("nasm", ["-f", "elf32", ...options, "-I", `${dirname(source)}/`, "-o", object, source], cwd);
+  else run("gcc", [...CFLAGS, ...options, "-c", "-o", object, source], cwd);
 }
 
 function build(guest, outDir, workDir) {
@@ -103,9 +118,9 @@ function build(guest, outDir, workDir) {
     return image;
   }
   const objects = [];
-  const add = (source, prefix) => {
+  const add = (source, prefix, cwd) => {
     const object = join(workDir, `${prefix}-${basename(source).replace(/\.(c|asm)$/, "")}.o`);
-    compile(source, object, guest.defines ?? []);
+    compile(source, object, guest.defines ?? [], cwd);
     objects.push(object);
   };
   for (const part of guest.lib) add(join("lib", part), "lib");
@@ -113,9 +128,9 @@ function build(guest, outDir, workDir) {
     if (/\.(c|asm)$/.test(file)) add(join(guest.name, file), guest.name);
   }
   for (const [file, generate] of Object.entries(guest.generated ?? {})) {
-    const source = join(workDir, file);
-    writeFileSync(source, generate());
-    add(source, guest.name);
+    writeFileSync(join(workDir, file), generate(workDir));
+    // By its bare name, which the image may keep.
+    add(file, guest.name, workDir);
   }
   const names = guest.name.startsWith("bench-") ? DROP_NAMES : KEEP_NAMES;
   run("ld", [...LDFLAGS, ...names, "-T", guest.script ?? join("lib", "link.ld"), "-o", image, ...objects]);

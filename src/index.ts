@@ -43,7 +43,9 @@ export {
 } from "./hardware/cost/sensitivity.js";
 export { type CostTableName, costTables } from "./hardware/cost/tables.js";
 export type { FloatingState } from "./hardware/cpu/floating.js";
+export type { DeliveredEvent, NestedFault } from "./hardware/cpu/guest-operation.js";
 export { type ModelName, modelNames } from "./hardware/cpu/model.js";
+export type { ExtendedEntry, NestedReference, NestedWalk } from "./hardware/cpu/nested-walk.js";
 export type { PageTableEntry, PageTableName, PageWalk } from "./hardware/cpu/page-walk.js";
 export type { RuleName } from "./hardware/cpu/rules.js";
 export type {
@@ -92,6 +94,15 @@ export { diff } from "./hardware/diff.js";
 export type { DiskImage } from "./hardware/disk.js";
 export type { Watchpoint } from "./hardware/engine/stops.js";
 export type { DescriptorEntry, DescriptorKind, DescriptorTableName } from "./hardware/inspect/descriptor.js";
+export {
+  type DiskMap,
+  type DiskMapOptions,
+  type DiskRange,
+  diskMap,
+  type SectorState,
+} from "./hardware/inspect/disk-map.js";
+export { type DiskTransfer, diskTransfers } from "./hardware/inspect/disk-transfers.js";
+export type { VmEntryCheck, WhyEntryFails } from "./hardware/inspect/entry-failures.js";
 export type { SelectorErrorCode } from "./hardware/inspect/error-code.js";
 export type { DeliveredException, MetFault } from "./hardware/inspect/exception.js";
 export type { ExplainedOperand, Explanation } from "./hardware/inspect/explain.js";
@@ -108,6 +119,10 @@ export type { Screen, ScreenCell } from "./hardware/inspect/screen.js";
 export type { LoadCheck, Selector } from "./hardware/inspect/selector.js";
 export type { AllowedPorts, IoPermissions, TaskState } from "./hardware/inspect/task-state.js";
 export { type VectorClass, type VectorMeaning, vectorMeaning, vectors } from "./hardware/inspect/vectors.js";
+export type { ExitReasonEntry, ExitSource, ExplainedExit, VmTechnology } from "./hardware/inspect/vm-exits.js";
+export type { FindTransitionOptions, FoundTransition, VmMove, VmTransition } from "./hardware/inspect/vm-transition.js";
+export type { Vmcb } from "./hardware/inspect/vmcb.js";
+export type { Vmcs, VmcsState } from "./hardware/inspect/vmcs.js";
 export type { ExplainedFault, Why } from "./hardware/inspect/why.js";
 export {
   type Assembled,
@@ -129,8 +144,9 @@ export {
   type WalkAccess,
 } from "./hardware/machine.js";
 export type { BytesReader, DiskDifference, DiskReader, MemoryReader } from "./hardware/machine-content.js";
-export type { EventKind, MachineEvent, Stop, Turn } from "./hardware/state.js";
+export type { EventKind, MachineEvent, Stop, Turn, VmExitEvent } from "./hardware/state.js";
 export type { SvmGuest, SvmState } from "./hardware/svm/state.js";
+export { type VmcbField, vmcbFields } from "./hardware/svm/vmcb.js";
 export { type AssembleToyOptions, assembleToy } from "./hardware/toy/assembler.js";
 export { disassembleToy, type ToyInstruction } from "./hardware/toy/disassembler.js";
 export {
@@ -143,7 +159,26 @@ export {
   type ToyUntil,
 } from "./hardware/toy/machine.js";
 export type { ToyRegisterName, ToyStop } from "./hardware/toy/state.js";
+export type { SecondaryControl } from "./hardware/vmx/controls.js";
+export {
+  type Field as VmcsField,
+  type FieldName as VmcsFieldName,
+  fields as vmcsFields,
+} from "./hardware/vmx/fields.js";
 export type { VmxGuest, VmxState } from "./hardware/vmx/state.js";
+export type { Finding, Findings, InstructionClass, Property, Trial } from "./hypervisor/sensitivity/classify.js";
+export type { InstructionForm } from "./hypervisor/sensitivity/forms.js";
+export type { Effect, Outcome } from "./hypervisor/sensitivity/outcome.js";
+export {
+  type FormReport,
+  type MnemonicReport,
+  type SensitivityOptions,
+  type SensitivityReport,
+  sensitivity,
+  type TheoremReport,
+} from "./hypervisor/sensitivity/report.js";
+export type { MachineTrial } from "./hypervisor/sensitivity/trials.js";
+export type { World, WorldName } from "./hypervisor/sensitivity/worlds.js";
 export { type ProgressBar, type ProgressOptions, type ProgressWord, progress } from "./notebook/progress/progress.js";
 export type { BytesDifference, StateDifference } from "./state/diff.js";
 export { type Divergence, type DivergenceOptions, firstDivergence } from "./state/divergence.js";
@@ -152,6 +187,7 @@ export type { PlainData } from "./state/plain-data.js";
 export type { OnProgress, Progress } from "./state/progress.js";
 export type { Steppable } from "./state/steppable.js";
 export { type Change, type FindOptions, type LastChangeOptions, type MoveOptions, Timeline } from "./state/timeline.js";
+export { type BootDiskOptions, bootDisk } from "./systems/boot-disk.js";
 export { type BootSample, type BuiltBoot, builtState, builtStateBoot } from "./systems/built-state.js";
 export { guest } from "./systems/packaged-guest.js";
 export { DISPLAY, type Display, type Displayable, type MimeBundle } from "./view/display.js";
@@ -159,14 +195,22 @@ export type { MachineDisplayOptions } from "./view/displays/machine-display.js";
 export type { ToyDisplayOptions } from "./view/displays/toy-display.js";
 export {
   descriptorTable,
+  entryChecks,
+  exitReasons,
   explain,
+  explainExit,
+  findVmTransition,
   flagsOf,
   interruptControllers,
   registersOf,
   screen,
   selector,
   taskState,
+  vmcb,
+  vmcs,
+  vmTransition,
   why,
+  whyEntryFails,
 } from "./view/inspections.js";
 export type { Axis, AxisLike } from "./view/plot/axis.js";
 export { Figure, type FigureWords, type PlotlyFigure } from "./view/plot/figure.js";

@@ -169,3 +169,75 @@ describe("13-boot", () => {
     expect(text("back-step")).toMatch(/eip \w+→\w+\n/);
   }, 180_000);
 });
+
+describe("21-popek-goldberg", () => {
+  it("shows two wrong answers, the classes, the theorems evaluated, and what UMIP takes off the list", async () => {
+    const { text, errors, expectFigure } = await run("21-popek-goldberg.ipynb");
+    expect(errors).toEqual([]);
+    const rows = (id: string) => text(id).split("\n").slice(1).map(cells);
+    expect(rows("popf")).toEqual([
+      ["0", "1", "0", "0"],
+      ["3", "1", "1", "0"],
+    ]);
+    expect(rows("smsw").map(([machine, cr0, eax]) => [machine, cr0 === eax])).toEqual(
+      ["supervisor 0", "user 0", "supervisor 1", "user 1"].map((machine) => [machine, true]),
+    );
+    expect(rows("counts").map(([one, count]) => [one, count])).toEqual([
+      ["privileged", "19"],
+      ["control-sensitive", "17"],
+      ["behaviour-sensitive", "14"],
+      ["innocuous", "267"],
+    ]);
+    expect(rows("evidence").map(([instruction]) => instruction)).toEqual([
+      "hlt",
+      "popf",
+      "str eax",
+      "lar ecx, ax",
+      "mov ds, ax",
+    ]);
+    expect(text("evidence")).toContain("#GP (cpl-not-0)");
+    expect(text("theorem1")).toContain("31 instructions are sensitive and not privileged");
+    expect(rows("list").map((row) => row.slice(1))).toEqual([["18", "17"], ["0"], ["13", "6"]]);
+    expect(text("theorem3")).toContain("[ 'POPF' ]");
+    expect(text("umip-on")).toBe("[ 'SGDT', 'SIDT', 'SLDT', 'SMSW', 'STR' ]");
+    expectFigure("figure", "instructions (number)", "class");
+    expect(text("toy")).toBe("[ '', 'A', undefined ]");
+  }, 180_000);
+});
+
+describe("22-vmx", () => {
+  it("shows how each instruction ends, the states of a VMCS, and what entries and exits move under both makers", async () => {
+    const { text, forms, errors, expectFigure } = await run("22-vmx.ipynb");
+    expect(errors).toEqual([]);
+    const ten = text("ten").split("\n").slice(1).map(cells);
+    expect(ten).toHaveLength(10);
+    expect(ten.find(([name]) => name === "VMREAD")).toEqual(["VMREAD", "#UD", "VMfailInvalid", "success", "#GP(0)"]);
+    const numbers = [...text("errors-run").matchAll(/VMfailValid\((\d+)\)$/gm)].map(([, number]) => Number(number));
+    expect(numbers).toEqual([1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 13, 15, 26, 28]);
+    expect(text("states")).toMatch(/vmlaunch +current, launched, its guest runs +not current, clear/);
+    expect(forms("states-figure")).toEqual(diagramForms);
+    expect(text("entry-changed")).toMatch(/loaded +Guest RSP +rsp +0x90000 +0x70000\n/);
+    expect(text("exit")).toMatch(/written +Exit reason +0x0 +0xa\n[\s\S]*loaded +Host RSP +rsp +0x70000 +0x90000\n/);
+    expect(text("fails")).toMatch(/^This does not hold: Reserved bits of RFLAGS are 0, and bit 1 is 1\./);
+    expect(text("svm-exit")).toMatch(/written +EXITCODE +0x0 +0x72\n/);
+    expectFigure("exits", "exit reason (number)", "time (ticks)");
+    expectFigure("both", "values (number)", "transition");
+  }, 120_000);
+});
+
+describe("23-shadow-and-ept", () => {
+  it("shows 24 references for four levels by four, other shapes by the formula, flags, violations and misconfigurations", async () => {
+    const { text, forms, errors, expectFigure } = await run("23-shadow-and-ept.ipynb");
+    expect(errors).toEqual([]);
+    expect(forms("walk")).toEqual(diagramForms);
+    expect(text("walk")).toContain("the address itself 0x00005000: 21 PML4, 22 PDPT, 23 directory, 24 table");
+    const shapes = text("nested-shapes").split("\n").slice(1).map(cells);
+    expect(shapes.map(([, , , , formula]) => Number(formula))).toEqual([4, 3, 2, 14, 11, 8, 19, 15, 11, 24, 19, 14]);
+    expect(shapes.every(([, , , , formula, counted]) => formula === counted)).toBe(true);
+    const rights = text("rights").split("\n").map(cells);
+    expect(rights.find(([name]) => name === "x")).toEqual(["x", "EPT violation", "EPT violation", "yes"]);
+    expect(rights.find(([name]) => name === "w")!.slice(1)).toEqual(Array(3).fill("EPT misconfiguration"));
+    expect(text("violation-walk")).toContain("guest-physical 0x00009000 is refused by the nested tables");
+    expectFigure("shapes-figure", "references (number)", "paging of the guest");
+  }, 120_000);
+});

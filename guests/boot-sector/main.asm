@@ -1,9 +1,9 @@
 ; A boot sector that does what a multiboot loader does, for a disk that has an ELF image behind it: reads the image
 ; through BIOS services, puts its segments where they belong, and enters it in protected mode. How many sectors to read
-; stands in the word before the signature, where who makes the disk writes it.
+; stands in the word before the signature, where who makes the disk writes it, and in front of that a command line.
 ;
-; The image goes to 0x10000 first and must end below 0x80000. Of the multiboot information there is none but its flags,
-; 0. Manuals: BIOS Enhanced Disk Drive Specification, "Extended Read"; ELF, "Program Header"; Multiboot Specification
+; The image goes to 0x10000 first and must end below 0x80000. Of the multiboot information there is the command line
+; alone. Manuals: BIOS Enhanced Disk Drive Specification, "Extended Read"; ELF, "Program Header"; Multiboot Specification
 ; 0.6.96, "Machine state".
 
 %define IMAGE 0x10000
@@ -84,7 +84,9 @@ gdt_pointer:
         dw $ - gdt - 1
         dd gdt
 information:
-        dd 0
+        dd 4                            ; flags: there is a command line
+        dd 0, 0, 0                      ; memory, boot device
+        dd command_line
 packet: db 16, 0
         dw 1, 0
 .segment:
@@ -92,6 +94,8 @@ packet: db 16, 0
 .sector:
         dq 1
 
+        times 380 - ($ - $$) db 0
+command_line:                           ; ends with a zero
         times 508 - ($ - $$) db 0
 sectors: dw 0
         dw 0xAA55

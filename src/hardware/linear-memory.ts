@@ -1,6 +1,8 @@
 /** Memory by linear addresses: page walks and copies of bytes, of a machine's state as it stands. */
 import { VirtlabError } from "../state/error.js";
 import { PAGE_SIZE } from "../state/pages.js";
+import { nestedPagingOf } from "./cpu/nested-paging.js";
+import { pageWalkOf, walkNested } from "./cpu/nested-walk.js";
 import { type PageWalk, walk } from "./cpu/page-walk.js";
 import type { PhysicalMemory } from "./cpu/paging.js";
 import { EFER, FLAG, isCanonical } from "./cpu/state.js";
@@ -35,7 +37,7 @@ export function linearNumber({ cpu }: Pick<MachineState, "cpu">, address: Linear
   return Number(BigInt.asIntN(64, BigInt(address)));
 }
 
-/** The page walk of a linear address, every entry as it stands. */
+/** The page walk of a linear address, every entry as it stands; of a guest with nested paging, in both dimensions. */
 export function walkOf(state: MachineState, address: LinearAddress, access: WalkAccess = {}): PageWalk {
   const { system, eflags } = state.cpu;
   const physicalMemory: PhysicalMemory = {
@@ -46,12 +48,17 @@ export function walkOf(state: MachineState, address: LinearAddress, access: Walk
     },
     write32: () => {},
   };
-  return walk(physicalMemory, system, linearNumber(state, address, "walk"), {
+  const linear = linearNumber(state, address, "walk");
+  const wanted = {
     write: access.write ?? false,
     user: access.user ?? false,
     fetch: access.fetch ?? false,
     ac: (eflags & FLAG.AC) !== 0 && access.implicit !== true,
-  });
+  };
+  const nested = nestedPagingOf(system);
+  return nested === undefined
+    ? walk(physicalMemory, system, linear, wanted)
+    : pageWalkOf(walkNested(physicalMemory, system, nested, linear, wanted));
 }
 
 const unsigned = (linear: number): string => BigInt.asUintN(64, BigInt(linear)).toString(16);
@@ -73,15 +80,19 @@ export function readLinear(state: MachineState, address: LinearAddress, length: 
     const linear = long ? from + at : (from + at) >>> 0;
     const offset = ((linear % PAGE_SIZE) + PAGE_SIZE) % PAGE_SIZE;
     const count = Math.min(length - at, PAGE_SIZE - offset);
-    const { physical } = readingWalk(state, linear);
-    if (physical === undefined) {
-      const why = !long || isCanonical(linear) ? "nothing is mapped at" : "no memory has the non-canonical";
-      throw new VirtlabError(`readLinear: ${why} linear 0x${unsigned(linear)}`);
-    }
+    const { physical, nested } = readingWalk(state, linear);
+    if (physical === undefined) throw new VirtlabError(`readLinear: ${whyNot(linear, long, nested)}`);
     out.set(readBytes(state, physical, count), at);
     at += count;
   }
   return out;
+}
+
+function whyNot(linear: number, long: boolean, nested: PageWalk["nested"]): string {
+  const where = `linear 0x${unsigned(linear)}`;
+  if (long && !isCanonical(linear)) return `no memory has the non-canonical ${where}`;
+  if (nested?.exit === undefined) return `nothing is mapped at ${where}`;
+  return `nested paging maps nothing at guest-physical 0x${unsigned(nested.exit.guestPhysical)}, which ${where} leads to`;
 }
 
 /** A walk for those who look on: SMAP, which guards the supervisor from accidents, does not guard from them. */

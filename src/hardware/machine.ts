@@ -7,6 +7,7 @@
 import type { OnProgress } from "../state/progress.js";
 import { type BootOptions, bootState, type CreateOptions, createState } from "./boot/start.js";
 import { checkTurn } from "./check-turn.js";
+import { type Counters, countersOf } from "./counters.js";
 import { checkedModel } from "./cpu/model.js";
 import type { PageWalk } from "./cpu/page-walk.js";
 import { type CpuState, cplOf } from "./cpu/state.js";
@@ -41,22 +42,12 @@ import { checkRun, type RunOptions, type RunTask, runStops } from "./run-options
 import type { EventKind, MachineEvent, MachineState, Stop, Turn } from "./state.js";
 import { checkSupervisors } from "./supervisors.js";
 
+export type { Counters } from "./counters.js";
 export type { LinearAddress, WalkAccess } from "./linear-memory.js";
 export type { MachineDifference } from "./machine-content.js";
 export type { EditableMachine } from "./machine-edit.js";
 export type { LongRegisters, NumberRegisterName, Registers } from "./registers.js";
 export type { RunOptions, Until } from "./run-options.js";
-
-export interface Counters {
-  /** Instructions retired. */
-  readonly instructions: number;
-  /** REP iterations beyond the instruction they belong to. */
-  readonly repeats: number;
-  readonly exceptions: number;
-  readonly interrupts: number;
-  readonly portReads: number;
-  readonly portWrites: number;
-}
 
 const NO_EVENTS: readonly MachineEvent[] = Object.freeze([]);
 
@@ -309,7 +300,7 @@ export class Machine {
   /**
    * The page walk of a linear address, every entry as it stands; a read by the supervisor unless said otherwise. With
    * 4-level paging addresses are canonical: negative numbers are those of the upper half, and so is a bigint like
-   * 0xffffffff81000000n.
+   * 0xffffffff81000000n. In a guest with nested paging `nested` has the walk in both dimensions.
    *
    * @throws VirtlabError for a number that is no exact address.
    */
@@ -352,9 +343,7 @@ export class Machine {
   }
 
   get counters(): Counters {
-    const { steps, counts } = this.#state;
-    const { repeats, exceptions, interrupts } = counts;
-    return Object.freeze({ instructions: steps - repeats - exceptions - interrupts, ...counts });
+    return countersOf(this.#state);
   }
 
   /** Everything the serial port has put out, decoded as UTF-8. */

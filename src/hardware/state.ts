@@ -1,4 +1,5 @@
 /** A machine's whole state as one immutable record: what is hashed, saved, compared, opened and sealed. */
+import type { DeliveredEvent } from "./cpu/guest-operation.js";
 import type { CpuState } from "./cpu/state.js";
 import type { DeviceSet } from "./devices/bus.js";
 import type { Watchpoint } from "./engine/stops.js";
@@ -16,6 +17,9 @@ export interface Counts {
   readonly interrupts: number;
   readonly portReads: number;
   readonly portWrites: number;
+  /** VM entries and VM exits; absent before the first. */
+  readonly vmEntries?: number;
+  readonly vmExits?: number;
 }
 
 /** Steps of a turn. */
@@ -120,7 +124,58 @@ export type MachineEvent =
       readonly cpl: number;
       readonly mnemonic: string;
       readonly group: string;
+    }
+  /**
+   * A guest of VT-x or AMD-V has been entered, at `eip`. An entry that is refused behind its first checks is one too: an exit
+   * that says so follows at once.
+   */
+  | {
+      readonly kind: "vm-entry";
+      readonly tick: number;
+      readonly eip: number;
+      readonly technology: "vmx" | "svm";
+      /** What the entry delivers to the guest. */
+      readonly injected?: DeliveredEvent;
+    }
+  /** A guest has been left, in front of or behind its instruction at `eip`. */
+  | VmExitEvent;
+
+/** A VM exit or #VMEXIT as it is observed: what the VMCS or the VMCB has been told. */
+export type VmExitEvent =
+  | {
+      readonly kind: "vm-exit";
+      readonly tick: number;
+      readonly eip: number;
+      readonly technology: "vmx";
+      /** The basic exit reason, and its name in the SDM's Appendix C. */
+      readonly reason: number;
+      readonly name: string;
+      readonly qualification: bigint;
+      /** VM entry failed: the guest did not run. */
+      readonly entryFailed: boolean;
+    }
+  | {
+      readonly kind: "vm-exit";
+      readonly tick: number;
+      readonly eip: number;
+      readonly technology: "svm";
+      /** EXITCODE, where VMEXIT_INVALID is -1, and its name in the AMD64 manual's Appendix C. */
+      readonly reason: number;
+      readonly name: string;
+      /** EXITINFO1 and EXITINFO2. */
+      readonly info1: bigint;
+      readonly info2: bigint;
+      /** VMRUN refused the guest: it did not run. */
+      readonly entryFailed: boolean;
     };
 
 export type EventKind = MachineEvent["kind"];
-export const eventKinds: readonly EventKind[] = ["exception", "interrupt", "port", "privilege", "instruction"];
+export const eventKinds: readonly EventKind[] = [
+  "exception",
+  "interrupt",
+  "port",
+  "privilege",
+  "instruction",
+  "vm-entry",
+  "vm-exit",
+];

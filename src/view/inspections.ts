@@ -4,6 +4,7 @@
  */
 import type { DescriptorEntry, DescriptorTableName } from "../hardware/inspect/descriptor.js";
 import * as tables from "../hardware/inspect/descriptor-table.js";
+import * as failures from "../hardware/inspect/entry-failures.js";
 import * as explanations from "../hardware/inspect/explain.js";
 import * as flags from "../hardware/inspect/flags.js";
 import * as controllers from "../hardware/inspect/interrupt-controllers.js";
@@ -11,6 +12,10 @@ import * as registers from "../hardware/inspect/registers.js";
 import * as screens from "../hardware/inspect/screen.js";
 import * as selectors from "../hardware/inspect/selector.js";
 import * as tasks from "../hardware/inspect/task-state.js";
+import * as exits from "../hardware/inspect/vm-exits.js";
+import * as transitions from "../hardware/inspect/vm-transition.js";
+import * as vmcbs from "../hardware/inspect/vmcb.js";
+import * as vmcses from "../hardware/inspect/vmcs.js";
 import * as causes from "../hardware/inspect/why.js";
 import type { LinearAddress, Machine } from "../hardware/machine.js";
 import { displayable } from "./display.js";
@@ -20,6 +25,15 @@ import { interruptControllersDisplay } from "./displays/interrupt-display.js";
 import { flagsDisplay, registersDisplay } from "./displays/register-display.js";
 import { screenDisplay } from "./displays/screen-display.js";
 import { taskStateDisplay } from "./displays/task-display.js";
+import {
+  checksDisplay,
+  exitDisplay,
+  exitReasonsDisplay,
+  transitionDisplay,
+  vmcbDisplay,
+  vmcsDisplay,
+  whyEntryFailsDisplay,
+} from "./displays/virtualization-display.js";
 import { whyDisplay } from "./displays/why-display.js";
 
 /** The machine's registers as a list; with `since`, what changed from another machine. */
@@ -80,3 +94,108 @@ export const explain = (machine: Machine, address?: LinearAddress): explanations
  * @throws VirtlabError for a machine without a VGA.
  */
 export const screen = (machine: Machine): screens.Screen => displayable(screens.screen(machine), screenDisplay);
+
+/** A transition and the exit in it, each with a display. */
+function shownTransition(transition: transitions.VmTransition): transitions.VmTransition {
+  const { exit } = transition;
+  return displayable(
+    exit === undefined ? transition : { ...transition, exit: displayable(exit, exitDisplay) },
+    transitionDisplay,
+  );
+}
+
+/**
+ * What the step between two machines loaded, saved and wrote on its way into a guest of VT-x or AMD-V, or out of one: every field
+ * of the VMCS or the VMCB, and the register it went to or came from.
+ * Spec: SDM Vol. 3C, "VM Entries", "VM Exits"; AMD64 Architecture Programmer's Manual Vol. 2, "VMRUN", "#VMEXIT".
+ *
+ * @throws VirtlabError for machines that are not one step apart, and for a step that enters and leaves no guest.
+ */
+export const vmTransition = (before: Machine, after: Machine): transitions.VmTransition =>
+  shownTransition(transitions.vmTransition(before, after));
+
+/**
+ * Runs a machine to its next VM entry or exit: the machines on both sides of it, and what it did. On a timeline the counters
+ * `vmEntries` and `vmExits` lead there: `timeline.find(({ counters }) => counters.vmExits > 0)`. Undefined where none comes.
+ *
+ * @example
+ * findVmTransition(Machine.boot({ image: guest("rings") })) // => undefined
+ */
+export const findVmTransition = (
+  machine: Machine,
+  options: transitions.FindTransitionOptions = {},
+): transitions.FoundTransition | undefined => {
+  const found = transitions.findVmTransition(machine, options);
+  return found && Object.freeze({ ...found, transition: shownTransition(found.transition) });
+};
+
+/**
+ * The current VMCS of a machine, or the one at a physical address: its fields by the manual's names, and the state it is in.
+ * Spec: SDM Vol. 3C, "Virtual Machine Control Structures"; Vol. 3D, Appendix B "Field Encoding in VMCS".
+ *
+ * @throws VirtlabError where none is current and none is named, and for an address that is no page of memory.
+ *
+ * @example
+ * const machine = Machine.create({ memory: "1M", model: "max" });
+ * vmcs(machine, 0x1000).state.launch // => 'clear'
+ */
+export const vmcs = (machine: Machine, address?: number): vmcses.Vmcs =>
+  displayable(vmcses.vmcs(machine, address), vmcsDisplay);
+
+/**
+ * The VMCB of the guest that runs, or the one at a physical address, by the manual's names of its fields.
+ * Spec: AMD64 Architecture Programmer's Manual Vol. 2, Appendix B "Layout of VMCB".
+ *
+ * @throws VirtlabError where no guest of AMD-V runs and no address is given, and for an address that is no page of memory.
+ *
+ * @example
+ * const machine = Machine.create({ memory: "1M", model: "phenom" }).write(0x1058, Uint8Array.of(3));
+ * vmcb(machine, 0x1000).fields["GUEST_ASID"] // => 3n
+ */
+export const vmcb = (machine: Machine, address?: number): vmcbs.Vmcb =>
+  displayable(vmcbs.vmcb(machine, address), vmcbDisplay);
+
+/**
+ * A VM exit in words, of VT-x and AMD-V alike: from an event of `run({ observe: ["vm-exit"] })`, from a VMCS or a VMCB, or from
+ * the numbers. Spec: SDM Vol. 3D, Appendix C "VMX Basic Exit Reasons"; AMD64 Architecture Programmer's Manual Vol. 2, Appendix C
+ * "SVM Intercept Exit Codes".
+ *
+ * @example
+ * explainExit({ technology: "vmx", reason: 30, qualification: 0x600008n }).told["port"] // => '0x60'
+ * explainExit({ technology: "svm", reason: 0x7b, info1: 0x600011n, info2: 0n }).name // => 'VMEXIT_IOIO'
+ */
+export const explainExit = (from: exits.ExitSource): exits.ExplainedExit =>
+  displayable(exits.explainExit(from), exitDisplay);
+
+/**
+ * Every reason for which this processor leaves a guest, in the order of the manual's table.
+ *
+ * @example
+ * exitReasons("vmx").find(({ number }) => number === 48)?.name // => 'EPT violation'
+ */
+export const exitReasons = (technology: exits.VmTechnology): readonly exits.ExitReasonEntry[] =>
+  displayable(exits.exitReasons(technology), exitReasonsDisplay);
+
+/**
+ * The checks of VM entry in the manual's order: what must hold, and what becomes of an entry that fails one. Of AMD-V they are told
+ * by what must not be.
+ * Spec: SDM Vol. 3C, "VM Entries"; AMD64 Architecture Programmer's Manual Vol. 2, "Canonicalization and Consistency Checks".
+ *
+ * @example
+ * entryChecks("svm")[0]?.sentence // => 'EFER.SVME is clear.'
+ */
+export const entryChecks = (technology: exits.VmTechnology): readonly failures.VmEntryCheck[] =>
+  displayable(failures.entryChecks(technology), checksDisplay);
+
+/**
+ * Which checks of VM entry the current VMCS fails, or the one at a physical address; of AMD-V the VMCB at an address. The host is
+ * the machine as it stands: in front of VMLAUNCH or VMRUN, or behind one that failed.
+ *
+ * @throws VirtlabError where no VMCS is current and no address is given, and for an address that is no page of memory.
+ *
+ * @example
+ * const machine = Machine.create({ memory: "1M", model: "max" });
+ * whyEntryFails(machine, 0x1000).failed[0]?.group // => 'control'
+ */
+export const whyEntryFails = (machine: Machine, address?: number): failures.WhyEntryFails =>
+  displayable(failures.whyEntryFails(machine, address), whyEntryFailsDisplay);

@@ -2,6 +2,7 @@
 
 import type { PageWalk } from "../hardware/cpu/page-walk.js";
 import type { DescriptorEntry } from "../hardware/inspect/descriptor.js";
+import type { VmEntryCheck, WhyEntryFails } from "../hardware/inspect/entry-failures.js";
 import type { Explanation } from "../hardware/inspect/explain.js";
 import type { Flags } from "../hardware/inspect/flags.js";
 import type { InterruptControllers } from "../hardware/inspect/interrupt-controllers.js";
@@ -9,6 +10,10 @@ import type { RegisterValue } from "../hardware/inspect/registers.js";
 import type { Screen } from "../hardware/inspect/screen.js";
 import type { Selector } from "../hardware/inspect/selector.js";
 import type { TaskState } from "../hardware/inspect/task-state.js";
+import type { ExitReasonEntry, ExplainedExit } from "../hardware/inspect/vm-exits.js";
+import type { VmTransition } from "../hardware/inspect/vm-transition.js";
+import type { Vmcb } from "../hardware/inspect/vmcb.js";
+import type { Vmcs } from "../hardware/inspect/vmcs.js";
 import type { Why } from "../hardware/inspect/why.js";
 import { Machine, type MachineDifference } from "../hardware/machine.js";
 import { ToyMachine } from "../hardware/toy/machine.js";
@@ -34,7 +39,14 @@ export type Inspection =
   | InterruptControllers
   | Screen
   | Explanation
-  | Why;
+  | Why
+  | VmTransition
+  | Vmcs
+  | Vmcb
+  | ExplainedExit
+  | WhyEntryFails
+  | readonly ExitReasonEntry[]
+  | readonly VmEntryCheck[];
 
 /**
  * The value's display, as HTML and text. With `since`, what changed in a machine is marked.

@@ -18,6 +18,7 @@ const expected = (name: string): string => readFileSync(join(packageRoot, "guest
 for (const [image, cpu, output] of [
   ["kernel.elf", "corei5_lynnfield_750", "kernel-disk"],
   ["sensitive.elf", "corei5_lynnfield_750", "sensitive"],
+  ["red-pill.elf", "corei5_lynnfield_750", "red-pill"],
   ["vmx-hypervisor.elf", "corei5_lynnfield_750", "vmx-hypervisor-shadow"],
   ["vmx-hypervisor.elf", "corei5_arrandale_m520", "vmx-hypervisor"],
   ["vmx-hypervisor.elf", "corei7_haswell_4770", "vmx-hypervisor"],

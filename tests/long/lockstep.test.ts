@@ -12,7 +12,7 @@ const compared = guests.filter(({ modules }) => modules === undefined);
 for (const guest of compared) {
   // The part of faults below has it all.
   if (guest.name === "faults") continue;
-  const steps = guest.name.startsWith("bench-") ? STEPS_OF_LOOPS : STEPS;
+  const steps = /^(bench|attacker)-/.test(guest.name) ? STEPS_OF_LOOPS : STEPS;
   it(`virtlab and QEMU go the same way through ${guest.name}, step by step up to ${steps}`, async (context) => {
     await expectNoDifference(context, guest, { steps });
   });

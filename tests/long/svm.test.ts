@@ -55,10 +55,11 @@ function meaning(cell: SvmCell, line: Line, field: PrintedField): bigint {
   return field === "EXITINFO1" && cell.exit === "IOIO" ? value & ~ADDRESS_SIZES : value;
 }
 
+const refusalFields = ["EXITCODE", "EXITINFO1", "EXITINFO2", "EXITINTINFO"] as const;
 /** What of the state behind a refused VMRUN is saved is nobody's to say. */
 const compared = (cell: SvmCell): readonly PrintedField[] =>
   cell.exit === "INVALID"
-    ? ["EXITCODE", "EXITINFO1", "EXITINFO2", "EXITINTINFO"]
+    ? refusalFields.filter((field) => cell.differs?.[field] === undefined)
     : printed.filter((field) => cell.differs?.[field] === undefined);
 
 function differences(cell: SvmCell, ours: Line, theirs: Line): readonly string[] {

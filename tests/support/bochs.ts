@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { images } from "./guests.js";
-import { CYLINDERS, multibootDisk } from "./multiboot-disk.js";
+import { CYLINDERS, multibootDiskOf } from "./multiboot-disk.js";
 import { runProcess } from "./processes.js";
 
 /** Debian's VGA BIOS need not be there: a ROM that returns at once will do, since nobody looks. */
@@ -31,12 +31,25 @@ export function addressOf(elf: Buffer, name: string): number {
   throw new Error(`the image has no name ${name}`);
 }
 
-const configuration = (folder: string, cpu: string): string => `
+export interface BochsOptions {
+  /** The image's command line. */
+  readonly append?: string;
+  /** Whether a model-specific register that the processor has not is #GP, which Bochs leaves out unless asked. */
+  readonly strictMsrs?: boolean;
+  /** Instructions of a second: the fewer there are, the sooner is the serial port done. */
+  readonly perSecond?: number;
+}
+
+const configuration = (
+  folder: string,
+  cpu: string,
+  { strictMsrs = false, perSecond = 50_000_000 }: BochsOptions,
+): string => `
 config_interface: textconfig
 display_library: rfb, options="timeout=0"
 romimage: file=/usr/share/bochs/BIOS-bochs-latest
 vgaromimage: file=${folder}/vga.bin
-cpu: model=${cpu}, count=1, ips=50000000, reset_on_triple_fault=0
+cpu: model=${cpu}, count=1, ips=${perSecond}, reset_on_triple_fault=0, ignore_bad_msrs=${strictMsrs ? 0 : 1}
 megs: 64
 boot: disk
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
@@ -52,13 +65,24 @@ sound: waveoutdrv=dummy, waveindrv=dummy, midioutdrv=dummy
 `;
 
 /** What the guest prints on the serial port, on one of Bochs's processors. */
-export async function bochsOutput(bochs: string, image: string, cpu: string): Promise<string> {
+export function bochsOutput(bochs: string, image: string, cpu: string, options: BochsOptions = {}): Promise<string> {
+  const elf = readFileSync(join(images, image));
+  return bochsOutputOf(bochs, elf, addressOf(elf, "debug_exit"), cpu, options);
+}
+
+/** The same of an ELF image that ends at an address. */
+export async function bochsOutputOf(
+  bochs: string,
+  elf: Uint8Array,
+  end: number,
+  cpu: string,
+  options: BochsOptions = {},
+): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "virtlab-bochs-"));
   try {
-    const end = addressOf(readFileSync(join(images, image)), "debug_exit");
     writeFileSync(join(folder, "vga.bin"), emptyRom());
-    writeFileSync(join(folder, "disk.img"), multibootDisk(image));
-    writeFileSync(join(folder, "configuration"), configuration(folder, cpu));
+    writeFileSync(join(folder, "disk.img"), multibootDiskOf(elf, options.append));
+    writeFileSync(join(folder, "configuration"), configuration(folder, cpu, options));
     writeFileSync(join(folder, "commands"), `pb 0x${end.toString(16)}\nc\nq\n`);
     const args = ["-q", "-f", join(folder, "configuration"), "-rc", join(folder, "commands")];
     // With a pipe as its input the debugger ends at once, by a signal.

@@ -70,7 +70,8 @@ const instructions: readonly SvmCell[] = [
   simple("rdtsc", "RDTSC"),
   simple("rdtscp", "RDTSCP", { differs: { all: "QEMU does not intercept it" } }),
   simple("rdpmc", "RDPMC"),
-  simple("pushfd", "PUSHF", { missing: "the intercept of PUSHF" }),
+  simple("pushfd", "PUSHF"),
+  simple("db 0x66\npushfd", "PUSHF", { name: "PUSHF of 16 bits" }),
   simple("popfd", "POPF"),
   simple("iretd", "IRET"),
   simple("int 0x40", "SWINT"),
@@ -373,6 +374,124 @@ const refused: readonly SvmCell[] = (
   ] as const
 ).map(([name, fields]) => ({ name, code: "nop", fields, exit: "INVALID" }));
 
+const others: readonly SvmCell[] = [
+  {
+    name: "an injected #UD whose intercept is set",
+    code: "nop",
+    intercepts: ["EXCP6"],
+    fields: { EVENTINJ: event(6, 3) },
+    exit: "VMMCALL",
+  },
+  { name: "injection of INT n", code: "ud2", fields: { EVENTINJ: event(0x40, 4) }, exit: "VMMCALL" },
+  simple("int 0x40", "EXCP14", { name: "INT n onto a stack that is absent", fields: { ...paged, RSP: 0x800010 } }),
+  simple("ud2", "EXCP14", { name: "#UD onto a stack that is absent", fields: { ...paged, RSP: 0x800010 } }),
+  simple("mov eax, 0xf0\nmov ds, ax", "EXCP8", {
+    name: "a double fault",
+    fields: { "IDTR.limit": 0x5f },
+    differs: { all: "QEMU asks before it makes one fault of two" },
+  }),
+  simple("int 0x40", "NPF", {
+    name: "INT n onto a stack that nested tables have not",
+    intercepts: [],
+    fields: { ...whole, RSP: 0x800010 },
+  }),
+  simple("int1", "ICEBP", { differs: { all: "QEMU does not intercept it" } }),
+  simple("mov eax, 0x7fffffff\nadd eax, 1\ninto", "EXCP4", { differs: { all: "QEMU takes INTO for INT n" } }),
+  simple("sti\nhlt", "HLT", { name: "HLT behind STI" }),
+  simple("mov eax, 0x12\nmov dr6, eax", "DR6_WRITE"),
+  simple("skinit", "EXCP6", { name: "SKINIT that is not there" }),
+  { name: "STGI and CLGI that are not intercepted", code: "clgi\nstgi\nmov eax, 3", exit: "VMMCALL" },
+  {
+    name: "INVLPGA that is not intercepted",
+    code: "mov eax, 0x1000\nmov ecx, 1\ninvlpga\nmov eax, 4",
+    exit: "VMMCALL",
+  },
+  {
+    name: "VMSAVE that is not intercepted",
+    code: "mov eax, 0x250000\nvmsave\nmov eax, [0x250440]",
+    exit: "VMMCALL",
+    differs: { all: "in QEMU it always leaves" },
+  },
+  {
+    name: "VMLOAD that is not intercepted",
+    differs: { all: "in QEMU it always leaves" },
+    code: "mov eax, 0x250000\nvmsave\nmov dword [0x250628], 0x77\nvmload\nmov ecx, 0x174\nrdmsr",
+    exit: "VMMCALL",
+  },
+  {
+    name: "a word at port FFFFh",
+    code: "mov dx, 0xffff\nin ax, dx\nmov eax, 1",
+    intercepts: ["IOIO"],
+    exit: "VMMCALL",
+  },
+  simple("mov ecx, 0x2000\nrdmsr", "MSR"),
+  simple("mov ecx, 0xc0002000\nwrmsr", "MSR"),
+  simple("mov ecx, 0xc0010114\nrdmsr\nmov eax, 3", "MSR", { exit: "VMMCALL" }),
+  { name: "clean bits", code: "mov eax, 3", fields: { VMCB_CLEAN: 0xffff_ffffn }, exit: "VMMCALL" },
+  {
+    name: "virtualization of branch records",
+    code: "mov eax, 3",
+    fields: { LBR_VIRTUALIZATION_ENABLE: 1 },
+    exit: "VMMCALL",
+  },
+  {
+    name: "a virtual interrupt while IF is clear",
+    code: "mov eax, 6",
+    fields: { V_IRQ: 1, V_INTR_PRIO: 4, V_INTR_VECTOR: 0x40, V_INTR_MASKING: 1 },
+    exit: "VMMCALL",
+  },
+  {
+    name: "a virtual interrupt behind STI",
+    code: "sti\nmov eax, 6\nmov eax, 7",
+    fields: { V_IRQ: 1, V_INTR_PRIO: 4, V_INTR_VECTOR: 0x40, V_INTR_MASKING: 1 },
+    exit: "VMMCALL",
+  },
+  simple("sti\nmov eax, 6\nmov eax, 7", "VINTR", {
+    name: "a virtual interrupt behind STI with VINTR",
+    fields: { V_IRQ: 1, V_INTR_PRIO: 4, V_INTR_VECTOR: 0x40, V_INTR_MASKING: 1 },
+  }),
+  {
+    name: "a virtual interrupt in an interrupt shadow",
+    code: "mov eax, 6\nmov eax, 7",
+    fields: { V_IRQ: 1, V_INTR_PRIO: 4, V_INTR_VECTOR: 0x40, V_INTR_MASKING: 1, RFLAGS: 0x202, INTERRUPT_SHADOW: 1 },
+    exit: "VMMCALL",
+  },
+  {
+    name: "a virtual interrupt that ends HLT",
+    code: "sti\nhlt",
+    fields: { V_IRQ: 1, V_INTR_PRIO: 4, V_INTR_VECTOR: 0x40, V_INTR_MASKING: 1 },
+    exit: "VMMCALL",
+  },
+  simple("bits 64\nmov rbx, cr8\nbits 32", "CR8_READ", { name: "a read of CR8", fields: wide }),
+  simple("bits 64\nmov cr8, rbx\nbits 32", "CR8_WRITE", { name: "a write of CR8", fields: wide }),
+  ...(
+    [
+      ["an event of a reserved type", { EVENTINJ: event(0x40, 1) }],
+      ["an exception above 31", { EVENTINJ: event(32, 3) }],
+      ["an NMI as an exception", { EVENTINJ: event(2, 3) }],
+      ["an MSR map beyond physical addresses", { MSRPM_BASE_PA: 1n << 52n }],
+      ["an I/O map beyond physical addresses", { IOPM_BASE_PA: 1n << 52n }],
+      ["a reserved bit of EFER", { EFER: EFER.SVME | 0x2 }],
+      ["64-bit code that is 32-bit code", { ...wide, "CS.attrib": 0xe9b }],
+    ] as const
+  ).map(
+    ([name, fields]): SvmCell => ({
+      name,
+      code: "nop",
+      fields,
+      exit: "INVALID",
+      differs: { EXITINTINFO: "QEMU tells the event that it refuses" },
+    }),
+  ),
+  {
+    name: "a G_PAT with a reserved type",
+    code: "nop",
+    fields: { ...whole, G_PAT: 2 },
+    exit: "INVALID",
+    differs: { all: "QEMU does not check it" },
+  },
+];
+
 export const svmCells: readonly SvmCell[] = [
   ...instructions,
   ...registers,
@@ -383,4 +502,5 @@ export const svmCells: readonly SvmCell[] = [
   ...modes,
   ...physical,
   ...refused,
+  ...others,
 ];

@@ -63,9 +63,10 @@ const isFaultClass = (vector: number): boolean => vector < 20 && ((FAULT_CLASS >
 /**
  * Delivers an event: pushes the frame and goes to the handler. A fault on the way is delivered in its place, as #DF
  * where the rules say so; a fault while delivering #DF throws TripleFault. `returnEip` is what the frame says, and
- * `faultEip` what the frame of a fault on the way says. Registers change only when nothing can fault any more.
+ * `faultEip` what the frame of a fault on the way says; `injected` by an entry into a guest. Registers change only when nothing
+ * can fault any more.
  * Spec: SDM Vol. 3A, "Exception- and Interrupt-Handler Procedures"; Vol. 2A, INT n/INTO/INT3/INT1—Call to Interrupt
- * Procedure.
+ * Procedure; Vol. 3C, "VM Exits During Event Injection"; AMD64 Vol. 2, "Event Injection".
  */
 export function deliver(
   port: ProcessorPort,
@@ -74,18 +75,22 @@ export function deliver(
   source: EventSource,
   returnEip: number,
   faultEip = port.eip,
+  injected = false,
 ): void {
   let resume = false;
+  /** What a host injects never leaves the guest itself, and its frame has the guest's RF; what comes in its way is as ever. */
+  let asked = !injected;
   /** What a guest was being delivered when something else came in its way. */
   let vectoring: DeliveredEvent | undefined;
   for (;;) {
     // Sticky: the frame of a double fault says RF when one of its faults would have.
-    resume ||= source === "exception" && isFaultClass(vector);
+    resume ||= asked && source === "exception" && isFaultClass(vector);
     const { guest } = port;
     try {
       if (guest !== undefined) {
         const event = eventOf(port, vector, errorCode, source);
-        if (isException(source)) guest.check(port, { kind: "exception", event, payload: port.payloadOf(vector) });
+        if (asked && isException(source))
+          guest.check(port, { kind: "exception", event, payload: port.payloadOf(vector) });
         vectoring = event;
       }
       deliverOnce(port, vector, errorCode, isOfInstruction(source), returnEip, resume);
@@ -93,6 +98,7 @@ export function deliver(
     } catch (thrown) {
       if (thrown instanceof VmExit) throw new VmExit(thrown.cause, vectoring);
       if (!(thrown instanceof Fault)) throw thrown;
+      asked = true;
       const failed = source === "exception" ? vector : -1;
       if (failed === VECTOR.DF) {
         port.faulted(thrown);

@@ -162,6 +162,10 @@ export class VmExit {
 export interface GuestOperation {
   /** Throws a `VmExit` where the guest's controls say so, and a `Fault` where they take an instruction away. */
   check(port: ProcessorPort, cause: ExitCause): void;
+  /** Throws #UD for an instruction that its host has not enabled: in front of every other check of the instruction. */
+  requireEnabled(port: ProcessorPort, name: InterceptedInstruction): void;
+  /** Whether PUSHF, which generated code executes as a rule, is to be checked. */
+  asksForPushFlags(port: ProcessorPort): boolean;
   /** CR0 or CR4 as MOV, SMSW and others read it. */
   seenControl(port: ProcessorPort, number: 0 | 4): number;
   /** What a MOV that `check` let through loads into CR0 or CR4: bits the host owns keep their values. */

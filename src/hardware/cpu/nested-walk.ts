@@ -13,7 +13,15 @@ import {
   translateNested,
   walksWrite,
 } from "./nested-paging.js";
-import { bitsOf, entryOf, type PageTableEntry, type PageTableName, ruleOf, type Visited } from "./page-walk.js";
+import {
+  bitsOf,
+  entryOf,
+  type PageTableEntry,
+  type PageTableName,
+  type PageWalk,
+  ruleOf,
+  type Visited,
+} from "./page-walk.js";
 import { type Access, newTranslation, type PagingState, type PhysicalMemory, translate, type Visit } from "./paging.js";
 import { type Level, type PagingMode, pagingMode } from "./paging-levels.js";
 import { newPointersOnDemand, translateOnDemand } from "./pointers-on-demand.js";
@@ -179,6 +187,24 @@ class Recorder implements PhysicalMemory {
     this.#hostAt = this.locate(guestPhysical, access, true);
     this.#entryAt = guestPhysical;
   }
+}
+
+/** The guest's own part of a walk in two dimensions, as a page walk. */
+export function pageWalkOf(nested: NestedWalk): PageWalk {
+  const { linear, mode, pointer, references, physical, fault } = nested;
+  const read = references.flatMap((one) => (one.dimension === "guest" ? [one.entry] : []));
+  const entries = pointer === undefined ? read : [pointer, ...read];
+  const [, lowest] = entries.at(-1)?.bits ?? [];
+  return Object.freeze({
+    linear,
+    paging: mode !== undefined,
+    ...(mode === undefined ? {} : { mode }),
+    entries: Object.freeze(entries),
+    ...(physical === undefined ? {} : { physical }),
+    ...(physical === undefined || lowest === undefined ? {} : { pageBytes: 2 ** lowest }),
+    ...(fault === undefined ? {} : { fault }),
+    nested,
+  });
 }
 
 /**

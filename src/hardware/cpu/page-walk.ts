@@ -2,6 +2,7 @@
  * A page walk as a value: every entry that a translation reads, and what it comes to. Nothing is touched.
  * Spec: SDM Vol. 3A, "32-Bit Paging", "PAE Paging", "4-Level Paging".
  */
+import type { NestedWalk } from "./nested-walk.js";
 import {
   type Access,
   newTranslation,
@@ -63,6 +64,11 @@ export interface PageWalk {
   readonly pageBytes?: number;
   /** #PF, or #GP(0) for an address that is not canonical. */
   readonly fault?: { readonly vector: 13 | 14; readonly errorCode: number; readonly rule: RuleName };
+  /**
+   * In a guest with nested paging: the walk in both dimensions. The addresses of `entries` are guest-physical then, and
+   * `physical` is the host's; where nested translation refuses the access there is neither `physical` nor a `fault`.
+   */
+  readonly nested?: NestedWalk;
 }
 
 const WORD = 2 ** 32;

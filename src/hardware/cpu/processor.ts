@@ -188,8 +188,11 @@ export interface ProcessorPort {
   setBetween(change: Partial<Between>): void;
   /** What an exception that is being raised tells beside its error code: the address of a #PF, DR6 bits of a #DB; 0 else. */
   payloadOf(vector: number): number;
-  /** An event that VM entry delivers, in the name of the guest that was just loaded, before its first instruction. */
-  inject(event: DeliveredEvent): void;
+  /**
+   * VM entry is done: it delivers the event, if any, in the name of the guest that was just loaded, before its first
+   * instruction. Told too of an entry that was refused behind its first checks, when the host is to go on.
+   */
+  inject(event: DeliveredEvent | undefined): void;
   /** IRET: NMIs are let in again. */
   unblockNmi(): void;
   /** A repeated instruction executed in TypeScript has iterations left: the step ends, EIP stays. */

@@ -34,6 +34,8 @@ interface Call {
 
 interface AtaCommand {
   readonly name: string;
+  /** Of a command that moves sectors: how. */
+  readonly moves?: SectorCommand;
   readonly run: (call: Call) => AtaChannelState;
 }
 
@@ -60,7 +62,8 @@ function addressed({ channel, drive }: Call, extended: boolean): { readonly lba:
   return { lba: lbaOf(drive, (LBAMid & 0xff) | ((LBAHigh & 0xff) << 8), head, LBALow & 0xff), count };
 }
 
-interface SectorCommand {
+/** How a command moves sectors: to the disk, with addresses of 48 bits, in blocks, by the bus master. */
+export interface SectorCommand {
   readonly write?: boolean;
   readonly extended?: boolean;
   readonly multiple?: boolean;
@@ -79,7 +82,7 @@ function sectors(name: string, how: SectorCommand): AtaCommand {
     const block = multiple ? drive.multiple : 1;
     return startBlock(channel, drive, { lba, left: count, multiple: block, write }, tick, reach, true);
   };
-  return { name, run };
+  return { name, moves: how, run };
 }
 
 /** A command that looks whether sectors are there. */
@@ -191,6 +194,9 @@ const RECALIBRATE = 0x10;
 
 /** Name of a command by its code, for people. */
 export const commandName = (code: number): string | undefined => COMMANDS[code]?.name;
+
+/** How a command moves sectors, by its code; undefined where it moves none. */
+export const sectorCommand = (code: number): SectorCommand | undefined => COMMANDS[code]?.moves;
 
 /** A write to the Command register of a channel that has the selected drive. */
 export function startCommand(

@@ -199,7 +199,7 @@ export class BusMemory {
       return;
     }
     const from = (SLOTS + this.slot(frame) * PAGE_SIZE + (physical & 0xffc)) >> 2;
-    for (let index = 0; index < words.length; index++) words[index] = this.#u32[from + index]!;
+    words.set(this.#u32.subarray(from, from + words.length));
   }
 
   /** Stores inside of a page, and drops what was remembered of the bytes. */

@@ -20,6 +20,8 @@ interface About {
   readonly dr6?: number;
   /** Bytes of the instruction behind which an injected event returns. */
   readonly length?: number;
+  /** An entry into a guest delivers it. */
+  readonly injected?: boolean;
 }
 
 export class Deliveries {
@@ -128,7 +130,7 @@ export class Deliveries {
     // Spec: SDM Vol. 3B, "General-Detect Exception Condition": the handler finds BD set and GD clear.
     if (dr6 !== 0) processor.setSystem({ debug: recorded(processor.system, dr6) });
     try {
-      deliver(processor, vector, errorCode, source, processor.nextEip, processor.eip);
+      deliver(processor, vector, errorCode, source, processor.nextEip, processor.eip, about.injected);
     } catch (thrown) {
       processor.restore();
       if (!(thrown instanceof VmExit)) throw thrown;

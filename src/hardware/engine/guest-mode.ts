@@ -8,11 +8,14 @@ import type { Shadow } from "../cpu/state.js";
 import { svmGuest } from "../svm/guest.js";
 import { vmxGuest } from "../vmx/guest.js";
 import { LOOK_AROUND } from "./attention.js";
+import { controlBlock, exitEvent, guestAddress } from "./guest-events.js";
 import type { Processor } from "./processor.js";
 
 export class GuestMode {
   readonly #processor: Processor;
-  /** Delivered behind the instruction that enters the guest, as a part of it. */
+  /** The instruction that is being executed has entered a guest. */
+  #entered = false;
+  /** Delivered behind it, as a part of it. */
   #injected: DeliveredEvent | undefined;
   /** What held interrupts back when the instruction began that is being executed. */
   shadowBefore: Shadow = "none";
@@ -79,7 +82,11 @@ export class GuestMode {
     // It is in force until that instruction has been executed, which it has not.
     if (this.shadowBefore !== "none") processor.shadow = this.shadowBefore;
     processor.nextEip = processor.eip;
+    const { eip, now: tick } = processor;
+    const control = controlBlock(processor);
+    processor.counts.vmExits++;
     this.operation!.leave(processor, exit, exit.vectoring, length);
+    if (processor.observe?.has("vm-exit")) processor.events.push(exitEvent(processor, control, { tick, eip }));
     processor.eip = processor.nextEip;
     processor.invalidate();
     processor.attention ??= LOOK_AROUND;
@@ -99,15 +106,42 @@ export class GuestMode {
 
   // ---- entries ----------------------------------------------------------------------------------------------------
 
-  inject(event: DeliveredEvent): void {
+  /** A guest has been entered, or refused late; what is injected is delivered behind the instruction that did. */
+  inject(event: DeliveredEvent | undefined): void {
+    this.#entered = true;
     this.#injected = event;
   }
 
   /** Delivers what the entry that was just made injects, if anything. */
   deliverInjected(): void {
-    if (this.#injected === undefined) return;
-    const { vector, errorCode, type, length = 0 } = this.#injected;
+    if (!this.#entered) return;
+    const event = this.#injected;
+    this.#entered = false;
+    // What held interrupts back was the host's.
+    this.shadowBefore = "none";
     this.#injected = undefined;
-    this.#processor.deliveries.deliver(vector, errorCode, type, { length });
+    const processor = this.#processor;
+    const { counts, observe } = processor;
+    const refused = this.operation === undefined;
+    counts.vmEntries++;
+    if (refused) counts.vmExits++;
+    if (observe !== undefined) this.#observeEntry(event, refused);
+    if (event === undefined) return;
+    const { vector, errorCode, type, length = 0 } = event;
+    processor.deliveries.deliver(vector, errorCode, type, { length, injected: true });
+  }
+
+  #observeEntry(event: DeliveredEvent | undefined, refused: boolean): void {
+    const processor = this.#processor;
+    const { observe, events } = processor;
+    const control = controlBlock(processor);
+    const eip = refused ? guestAddress(processor, control) : processor.eip;
+    // The instruction has been counted already.
+    const tick = processor.now - 1;
+    if (observe?.has("vm-entry")) {
+      const injected = event === undefined ? {} : { injected: event };
+      events.push({ kind: "vm-entry", tick, eip, technology: control.technology, ...injected });
+    }
+    if (refused && observe?.has("vm-exit")) events.push(exitEvent(processor, control, { tick, eip }));
   }
 }

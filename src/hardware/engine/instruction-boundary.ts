@@ -67,8 +67,8 @@ export class InstructionBoundary {
   #goOn(limit: number): Stop | undefined {
     if (this.#open.shutdown) return { reason: "triple-fault" };
     const processor = this.#processor;
-    // Of several processors this one can go on, whatever it waited for.
-    if (processor.halted && processor.pending === noEvents && !this.#turns.several) {
+    // Of several processors this one can go on, whatever it waited for. A guest's host may want it back in its halt.
+    if (processor.halted && processor.pending === noEvents && !this.#turns.several && processor.guest === undefined) {
       const stop = this.#idle();
       if (stop) return stop;
     }
@@ -100,10 +100,19 @@ export class InstructionBoundary {
    */
   #goOnAsGuest(guest: GuestOperation, limit: number): Stop | undefined {
     const processor = this.#processor;
-    const { deliveries } = processor;
-    const above = (what: "traps" | "nmi" | "interrupts"): ExitCause | undefined => guest.boundary(processor, what);
-    const first = above("traps");
+    const first = guest.boundary(processor, "traps");
     if (first !== undefined) return this.#exitStep(first);
+    const oneByOne = guest.oneByOne(processor);
+    const { steps } = processor;
+    const stop = this.#stepAsGuest(guest, oneByOne ? 1 : limit);
+    if (oneByOne && processor.steps !== steps) processor.guest?.stepped(processor);
+    return stop;
+  }
+
+  #stepAsGuest(guest: GuestOperation, limit: number): Stop | undefined {
+    const processor = this.#processor;
+    const { deliveries } = processor;
+    const above = (what: "nmi" | "interrupts"): ExitCause | undefined => guest.boundary(processor, what);
     if (processor.shadow !== "mov-ss") {
       const { debug } = processor.pending;
       if (debug !== 0) return this.#trapStep(() => deliveries.deliverDebug(debug));
@@ -120,12 +129,7 @@ export class InstructionBoundary {
         return this.#interruptStep(vector, () => void deliveries.deliver(vector, undefined, "interrupt"));
     }
     if (processor.halted) return this.#idle();
-    const oneByOne = guest.oneByOne(processor);
-    const { steps } = processor;
-    const piece = this.#pieceOf(oneByOne ? 1 : limit);
-    const stop = processor.debugging.isOn ? this.#debugged() : this.#engine.execute(piece);
-    if (oneByOne && processor.steps !== steps) processor.guest?.stepped(processor);
-    return stop;
+    return processor.debugging.isOn ? this.#debugged() : this.#engine.execute(this.#pieceOf(limit));
   }
 
   /** The guest is left between two instructions. */
@@ -243,9 +247,10 @@ export class InstructionBoundary {
       if (processor.ticks >= processor.devicePort.nextEvent) this.#timePasses();
       if (turns.several ? turns.pass() : processor.interruptible || processor.nmiWaits) return undefined;
       if (processor.ticks >= processor.guestMode.deadline) return undefined;
-      const enabled = turns.several ? turns.waitsForInterrupt : processor.registers.interruptFlag;
+      const ends = processor.guestMode.deadline !== Number.POSITIVE_INFINITY;
+      const enabled = turns.several ? turns.waitsForInterrupt : processor.guestMode.letsInterruptsIn;
       const waits = processor.nextEvent !== Number.POSITIVE_INFINITY && this.#wakes();
-      if (!enabled || !waits) {
+      if (!ends && !(enabled && waits)) {
         this.#open.value = value;
         processor.devices = devices;
         processor.ticks = ticks;

@@ -116,6 +116,8 @@ export const FDS = 940;
 export const FLOAT_FAULT = 944;
 export const SSE_FAULT = 948;
 export const MMX_FAULT = 952;
+/** Not 0: PUSHF leaves the guest that runs. */
+export const PUSHF_LEAVES = 956;
 
 /** Records of the end of a run: copies of the last few, then a stop record. */
 export const SCRATCH = 1024;

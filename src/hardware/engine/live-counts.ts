@@ -10,6 +10,8 @@ export class LiveCounts {
   interrupts = 0;
   portReads = 0;
   portWrites = 0;
+  vmEntries = 0;
+  vmExits = 0;
   /** The value they were last. */
   #value: Counts = NO_COUNTS;
   readonly #i32: Int32Array;
@@ -24,19 +26,26 @@ export class LiveCounts {
     this.interrupts = value.interrupts;
     this.portReads = value.portReads;
     this.portWrites = value.portWrites;
+    this.vmEntries = value.vmEntries ?? 0;
+    this.vmExits = value.vmExits ?? 0;
     this.#value = value;
   }
 
   seal(): Counts {
-    const { repeats, exceptions, interrupts, portReads, portWrites } = this;
+    const { repeats, exceptions, interrupts, portReads, portWrites, vmEntries, vmExits } = this;
     const value = this.#value;
     const same =
       value.repeats === repeats &&
       value.exceptions === exceptions &&
       value.interrupts === interrupts &&
       value.portReads === portReads &&
-      value.portWrites === portWrites;
-    if (!same) this.#value = { repeats, exceptions, interrupts, portReads, portWrites };
+      value.portWrites === portWrites &&
+      (value.vmEntries ?? 0) === vmEntries &&
+      (value.vmExits ?? 0) === vmExits;
+    if (same) return value;
+    // A machine that has entered no guest is the value it has always been.
+    const guests = vmEntries === 0 ? {} : { vmEntries, vmExits };
+    this.#value = { repeats, exceptions, interrupts, portReads, portWrites, ...guests };
     return this.#value;
   }
 

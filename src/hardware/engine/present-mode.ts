@@ -11,7 +11,7 @@ import type { X86CodeMode } from "../isa/x86.js";
 import type { AddressSpace } from "./address-space.js";
 import type { Blocks } from "./blocks.js";
 import { CodeModes } from "./code-modes.js";
-import { CODE_LIMIT, CPL, FLOAT_FAULT, MMX_FAULT, SSE_FAULT, STACK_MASK } from "./layout.js";
+import { CODE_LIMIT, CPL, FLOAT_FAULT, MMX_FAULT, PUSHF_LEAVES, SSE_FAULT, STACK_MASK } from "./layout.js";
 import type { Processor } from "./processor.js";
 import { Ways } from "./ways.js";
 
@@ -89,6 +89,7 @@ export class PresentMode {
     if (long) processor.registers.wideChanges = true;
     space.select(user, long, long && checked);
     this.#i32[CPL >> 2] = processor.guest === undefined ? cpl : cpl | 2;
+    this.#i32[PUSHF_LEAVES >> 2] = processor.guest?.asksForPushFlags(processor) === true ? 1 : 0;
     this.#i32[FLOAT_FAULT >> 2] = x87Fault(system);
     this.#i32[MMX_FAULT >> 2] = mmxFault(system);
     this.#i32[SSE_FAULT >> 2] = sseFault(system);

@@ -259,7 +259,9 @@ export class Processor implements ProcessorPort {
   }
 
   get between(): Between {
-    const { halted, shadow, pending } = this;
+    const { halted, pending } = this;
+    // An instruction that is being executed began in the shadow of the one before.
+    const shadow = this.shadow === "none" ? this.guestMode.shadowBefore : this.shadow;
     return { halted, shadow, pending };
   }
 
@@ -274,14 +276,14 @@ export class Processor implements ProcessorPort {
     return this.guestMode.operation;
   }
 
-  inject(event: DeliveredEvent): void {
+  inject(event: DeliveredEvent | undefined): void {
     this.guestMode.inject(event);
   }
 
   unblockNmi(): void {
     if (!this.pending.nmiBlocked || !this.guestMode.iretUnblocksNmi) return;
     this.waiting.change({ nmiBlocked: false });
-    if (this.pending.nmi) this.attention ??= LOOK_AROUND;
+    if (this.pending.nmi || this.guest !== undefined) this.attention ??= LOOK_AROUND;
   }
 
   halt(): void {

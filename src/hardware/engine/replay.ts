@@ -33,6 +33,7 @@ import {
   PORT_READS,
   PORT_SIZE,
   PORTS,
+  PUSHF_LEAVES,
   RECORD,
   REGISTER_SIZE,
   REGISTERS,
@@ -284,6 +285,10 @@ export class Replayer extends Handler implements Replay {
 
   asSupervisor(): void {
     this.frame.body.brIf(this.#otherwise, word(CPL));
+  }
+
+  unlessPushFlagsLeaves(): void {
+    this.frame.body.brIf(this.#otherwise, word(PUSHF_LEAVES));
   }
 
   require(condition: Expr): void {

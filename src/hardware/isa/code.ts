@@ -194,6 +194,8 @@ export interface Code {
 export interface Replay extends Code {
   /** At CPL 0 alone. */
   asSupervisor(): void;
+  /** Not in a guest that PUSHF leaves. */
+  unlessPushFlagsLeaves(): void;
   /** Ends the instruction: through the gate of a vector, as INT n goes. */
   interrupt(vector: Expr): void;
   /** Ends the instruction: as IRET goes. */

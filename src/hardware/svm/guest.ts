@@ -9,10 +9,16 @@ import { check, interceptNamed, isSet, runningGuest } from "./intercepts.js";
 import { acknowledgeVirtualInterrupt, gif, letsInterruptsIn, setSvm, virtualInterrupt } from "./interrupts.js";
 
 const INTR = interceptNamed("INTR");
+const PUSHF = interceptNamed("PUSHF");
 const VINTR = interceptNamed("VINTR");
 
 export const svmGuest: GuestOperation = Object.freeze({
   check,
+  requireEnabled: () => {},
+  asksForPushFlags(port) {
+    const guest = runningGuest(port);
+    return guest !== undefined && isSet(guest, PUSHF);
+  },
   seenControl: ({ system }, number) => (number === 0 ? system.cr0 : system.cr4),
   loadedControl: (_port, _number, value) => value,
   readTaskPriority(port) {

@@ -105,7 +105,7 @@ export function testPort(change: Partial<SystemState> = {}, eflags = 2): TestPor
     setBetween: (part) => {
       between = { ...between, ...part };
     },
-    inject: (event) => void injected.push(event),
+    inject: (event) => void (event && injected.push(event)),
     invalidate: () => {},
     payloadOf: () => 0,
     apicId: 0,

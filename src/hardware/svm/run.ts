@@ -55,7 +55,6 @@ function controlsOf(port: ProcessorPort, vmcb: number, image: VmcbImage, nested:
     virtualInterrupt: interruptControls(image),
     hostInterrupts: masking ? (port.getEflags() & FLAG.IF) !== 0 : undefined,
     nested,
-    shadow: numberOf(image, "INTERRUPT_SHADOW") !== 0,
   });
 }
 
@@ -129,6 +128,7 @@ export function run(port: ProcessorPort, vmcb: number): void {
   const guest = readControls(port, vmcb, image);
   if (refusedState(port, vmcb, image) !== undefined) {
     leaveInvalid(port, vmcb, nested);
+    port.inject(undefined);
     return;
   }
   const event = image[EVENT]! >>> 31 !== 0 ? quadAt(image, EVENT) : 0n;
@@ -137,14 +137,16 @@ export function run(port: ProcessorPort, vmcb: number): void {
   if (nested) loadPat(port, image);
   port.setBetween({
     halted: false,
-    shadow: guest.shadow ? "sti" : "none",
+    shadow: numberOf(image, "INTERRUPT_SHADOW") !== 0 ? "sti" : "none",
     pending: { ...port.between.pending, debug: 0 },
   });
   try {
-    if (!loadPdptes(port)) leaveInvalid(port, vmcb, nested);
-    else if (isEvent(event)) port.inject(decodeEvent(event, injectedLength(port, image)));
+    const refused = !loadPdptes(port);
+    if (refused) leaveInvalid(port, vmcb, nested);
+    port.inject(isEvent(event) && !refused ? decodeEvent(event, injectedLength(port, image)) : undefined);
   } catch (thrown) {
     if (!(thrown instanceof VmExit)) throw thrown;
     leave(port, thrown, undefined, 0);
+    port.inject(undefined);
   }
 }

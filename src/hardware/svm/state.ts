@@ -32,6 +32,4 @@ export interface SvmGuest {
   readonly nested:
     | { readonly cr3: number; readonly cr0: number; readonly cr4: number; readonly efer: number }
     | undefined;
-  /** The guest is in the shadow of an instruction that lets no interrupt in. */
-  readonly shadow: boolean;
 }

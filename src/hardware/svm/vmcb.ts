@@ -185,6 +185,9 @@ export function writeField(memory: PhysicalMemory, vmcb: number, name: string, v
   } else writeQuad(memory, at, BigInt.asUintN(64, BigInt(value)));
 }
 
+/** Dwords of the control area up to its last field, NRIP. */
+const CONTROL_WORDS = 0xd0 / 4;
+
 /** The dwords of a VMCB up to the last field. */
 export type VmcbImage = Uint32Array;
 
@@ -198,8 +201,11 @@ export function readImage(memory: PhysicalMemory, vmcb: number, image: VmcbImage
 
 /** Writes what of an image is not as it was when it was read. */
 export function writeImage(memory: PhysicalMemory, vmcb: number, image: VmcbImage, read: VmcbImage): void {
-  for (let index = 0; index < image.length; index++)
+  for (let index = 0; index < image.length; index++) {
+    // There is nothing between the areas.
+    if (index === CONTROL_WORDS) index = SAVE_AREA / 4;
     if (image[index] !== read[index]) memory.writePhysical(vmcb + 4 * index, image[index]!);
+  }
 }
 
 /** Where the dword of a field is in an image: the lower one of 64 bits. */

@@ -116,10 +116,18 @@ export interface AllowedSettings {
   readonly one: number;
 }
 
-const isPresent = ({ secondaryControls: there }: Model, word: ControlWord, name: string): boolean =>
-  word === "secondary"
-    ? there.includes(name as SecondaryControl)
-    : name !== "activate secondary controls" || there.length > 0;
+/** What the first processors with VT-x had not, and came with EPT. */
+const CAME_WITH_EPT: ReadonlySet<string> = new Set([
+  "activate VMX-preemption timer",
+  "save VMX-preemption timer value",
+  "monitor trap flag",
+]);
+
+function isPresent({ secondaryControls: there }: Model, word: ControlWord, name: string): boolean {
+  if (word === "secondary") return there.includes(name as SecondaryControl);
+  if (CAME_WITH_EPT.has(name)) return there.includes("enable EPT");
+  return name !== "activate secondary controls" || there.length > 0;
+}
 
 function settings(model: Model, word: ControlWord): AllowedSettings {
   const { masks: bits, default1, relaxed }: Word = controlWords[word];

@@ -19,6 +19,14 @@ function enter(prepare: (port: TestPort) => void = () => {}): TestPort {
 }
 
 const cpuid: ExitCause = { kind: "instruction", name: "CPUID" };
+const absent: NestedFault = {
+  guestPhysical: 0x5000,
+  linear: 0x5000,
+  access: { write: false, fetch: false },
+  ofWalk: false,
+  rights: { read: false, write: false, execute: false },
+  misconfigured: false,
+};
 
 function leave(port: TestPort, cause: ExitCause, vectoring?: DeliveredEvent, length = 0): void {
   if (port.guest === undefined) throw new Error(`no guest: ${outcome(port)}`);
@@ -209,7 +217,7 @@ describe("VM exit", () => {
     port.setEflags(0x246);
     port.eip = -0x7fff_f000;
     port.setBetween({ halted: true, shadow: "none", pending: { debug: 0x4002, nmi: false, nmiBlocked: true } });
-    leave(port, cpuid, undefined, 2);
+    leave(port, { kind: "monitor-trap" }, undefined, 2);
     expect(read(port, "Guest CR0", "Guest CR3", "Guest RFLAGS", "Guest DR7")).toEqual([
       ...[0x80000029, 0x12_3456_7000, 0x246, 0x401],
     ]);
@@ -223,6 +231,54 @@ describe("VM exit", () => {
     expect(read(port, "Guest activity state", "Guest interruptibility state")).toEqual([1, 8]);
     expect(read(port, "Guest pending debug exceptions", "Guest IA32_EFER")).toEqual([0x5002, 0x500]);
     expect(get(port, "Guest IA32_PAT")).toBe(0x0007_0406_0007_0406n);
+  });
+
+  it.each<[name: string, cause: ExitCause, shadow: "none" | "mov-ss", saved: number]>([
+    ["INIT", { kind: "init" }, "none", 0x4000],
+    ["the monitor trap flag", { kind: "monitor-trap" }, "none", 0x4000],
+    ["an instruction", cpuid, "none", 0],
+    ["an instruction behind MOV to SS", cpuid, "mov-ss", 0x4000],
+    ["#DB", { kind: "exception", event: { vector: 1, type: "exception" }, payload: 0x4000 }, "none", 0],
+  ])("by %s saves the debug exceptions that wait, or lets them go", (_name, cause, shadow, saved) => {
+    const port = enter();
+    port.setBetween({ shadow, pending: { debug: 0x4000, nmi: false, nmiBlocked: false } });
+    leave(port, cause, undefined, 2);
+    expect(read(port, "Guest pending debug exceptions")).toEqual([saved]);
+  });
+
+  it.each<[name: string, cause: ExitCause, vectoring: DeliveredEvent | undefined, rf: number, saved: number]>([
+    ["an instruction", cpuid, undefined, FLAG.RF, 0],
+    ["a fault", { kind: "exception", event: { vector: 6, type: "exception" }, payload: 0 }, undefined, 0, FLAG.RF],
+    ["a trap", { kind: "exception", event: { vector: 1, type: "exception" }, payload: 0 }, undefined, 0, 0],
+    [
+      "INT3",
+      { kind: "exception", event: { vector: 3, type: "software exception" }, payload: 0 },
+      undefined,
+      FLAG.RF,
+      0,
+    ],
+    ["a triple fault", { kind: "triple-fault" }, undefined, 0, FLAG.RF],
+    ["an EPT violation", { kind: "nested-fault", fault: absent }, undefined, 0, FLAG.RF],
+    [
+      "one while an interrupt is delivered",
+      { kind: "nested-fault", fault: absent },
+      { vector: 32, type: "interrupt" },
+      0,
+      0,
+    ],
+    ["the host's interrupt", { kind: "interrupt", acknowledge: () => 0 }, undefined, FLAG.RF, FLAG.RF],
+  ])("by %s saves RF as the manual says", (_name, cause, vectoring, rf, saved) => {
+    const port = enter();
+    port.setEflags(2 | rf);
+    leave(port, cause, vectoring, 2);
+    expect(read(port, "Guest RFLAGS")).toEqual([2 | saved]);
+  });
+
+  it("by a double fault tells no event that was on its way", () => {
+    const port = enter();
+    const event = { vector: 8, type: "exception", errorCode: 0 } as const;
+    leave(port, { kind: "exception", event, payload: 0 }, { vector: 13, type: "exception", errorCode: 8 });
+    expect(read(port, "IDT-vectoring information field", "VM-exit interruption information")).toEqual([0, 0x80000b08]);
   });
 
   it("loads the host", () => {

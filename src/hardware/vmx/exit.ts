@@ -3,7 +3,7 @@
  * Spec: SDM Vol. 3C, "VM Exits".
  */
 import type { DeliveredEvent, ExitCause } from "../cpu/guest-operation.js";
-import type { ProcessorPort } from "../cpu/processor.js";
+import { type ProcessorPort, VECTOR } from "../cpu/processor.js";
 import { isLong } from "../cpu/state.js";
 import { EXIT, has, PIN } from "./controls.js";
 import { INTERRUPTION, informationOf } from "./events.js";
@@ -11,6 +11,7 @@ import { informationFor } from "./exit-information.js";
 import { saveGuestState } from "./guest-state.js";
 import { ABORT, abort, loadHostState } from "./host-state.js";
 import { storeMsrs } from "./msr-areas.js";
+import { settleGuest } from "./settled-guest.js";
 import type { VmxGuest, VmxState } from "./state.js";
 import {
   indexOf,
@@ -39,7 +40,11 @@ const AT = {
   injected: indexOf("VM-entry interruption-information field"),
 } as const;
 
-/** The event that was on its way; a triple fault ends that. */
+/** What ends the delivery of an event instead of interrupting it. */
+const endsDelivery = (cause: ExitCause): boolean =>
+  cause.kind === "triple-fault" || (cause.kind === "exception" && cause.event.vector === VECTOR.DF);
+
+/** The event that was on its way. */
 function recordVectoring(image: VmcsImage, vectoring: DeliveredEvent | undefined): void {
   image[AT.vectoring] = vectoring === undefined ? 0 : informationOf(vectoring);
   if (vectoring?.errorCode !== undefined) image[AT.vectoringErrorCode] = vectoring.errorCode;
@@ -58,7 +63,7 @@ function record(
   setQuad(image, AT.qualification, BigInt.asUintN(64, told.qualification ?? 0n));
   image[AT.interruption] = told.interruption ?? 0;
   if (told.errorCode !== undefined) image[AT.errorCode] = told.errorCode;
-  recordVectoring(image, cause.kind === "triple-fault" ? undefined : vectoring);
+  recordVectoring(image, endsDelivery(cause) ? undefined : vectoring);
   const bytes = cause.kind === "exception" ? (cause.event.length ?? vectoring?.length) : vectoring?.length;
   image[AT.length] = bytes ?? length;
   if (told.instruction !== undefined) image[AT.instruction] = told.instruction;
@@ -94,6 +99,7 @@ export function leaveGuest(
   readImage(port, current, found);
   image.set(found);
   record(image, guest, cause, vectoring, length);
+  settleGuest(port, cause, vectoring);
   saveGuestState(port, image, image[AT.exitControls]!, guest, rip);
   writeImage(port, current, image, found);
   const nmiBlocked = blocksNmis(port, guest, cause);

@@ -177,6 +177,8 @@ const neededBy: Partial<Record<FieldName, SecondaryControl>> = {
   "Guest PDPTE1": "enable EPT",
   "Guest PDPTE2": "enable EPT",
   "Guest PDPTE3": "enable EPT",
+  // The preemption timer is in no secondary control, but came with EPT.
+  "VMX-preemption timer value": "enable EPT",
 };
 
 function describe(): Readonly<Record<FieldName, Field>> {

@@ -4,7 +4,7 @@ import type { ProcessorPort } from "../cpu/processor.js";
 import { FLAG } from "../cpu/state.js";
 import { has, PIN, PRIMARY } from "./controls.js";
 import { leaveGuest } from "./exit.js";
-import { checkCause, VTPR, virtualTaskPriority } from "./intercepts.js";
+import { checkCause, requireEnabled, VTPR, virtualTaskPriority } from "./intercepts.js";
 import type { VmxGuest } from "./state.js";
 
 /** The guest that runs. */
@@ -40,6 +40,10 @@ function boundary(port: ProcessorPort, above: "traps" | "nmi" | "interrupts"): E
 
 export const vmxGuest: GuestOperation = Object.freeze<GuestOperation>({
   check: (port, cause) => checkCause(port, guestOf(port), cause),
+
+  requireEnabled: (port, name) => requireEnabled(guestOf(port), name),
+
+  asksForPushFlags: () => false,
 
   /** Spec: SDM Vol. 3C, "Guest/Host Masks and Read Shadows for CR0 and CR4". */
   seenControl(port, number) {

@@ -66,16 +66,20 @@ export const instructionControls: Readonly<Record<InterceptedInstruction, Contro
   VMSAVE: "never",
 });
 
-/** Instructions that are #UD in a guest unless a control enables them. */
+/** Instructions that are #UD in a guest unless a control enables them; INVPCID, which no model has, has none here. */
 const enabledBy: Partial<Record<InterceptedInstruction, number>> = { RDTSCP: SECONDARY["enable RDTSCP"], INVPCID: 0 };
+
+/** Throws #UD where it is not enabled. Spec: SDM Vol. 3C, "Changes to Instruction Behavior in VMX Non-Root Operation". */
+export function requireEnabled({ secondary: enabled }: VmxGuest, name: InterceptedInstruction): void {
+  const needed = enabledBy[name];
+  if (needed !== undefined && !has(enabled, needed)) throw new Fault(VECTOR.UD, undefined, "disabled-for-guest");
+}
 
 type Cause<Kind extends ExitCause["kind"]> = Extract<ExitCause, { readonly kind: Kind }>;
 type Leaves<Kind extends ExitCause["kind"]> = (guest: VmxGuest, cause: Cause<Kind>, port: ProcessorPort) => boolean;
 
 function instructionLeaves(guest: VmxGuest, { name }: Cause<"instruction">): boolean {
-  const needed = enabledBy[name];
-  if (needed !== undefined && !has(guest.secondary, needed))
-    throw new Fault(VECTOR.UD, undefined, "disabled-for-guest");
+  requireEnabled(guest, name);
   const control = instructionControls[name];
   if (typeof control === "string") return control === "always";
   return has(guest[control.word], control.mask);

@@ -135,7 +135,7 @@ export function testPort(model: ModelName = "max", change: Partial<SystemState> 
     setBetween: (values: Partial<Between>) => {
       between = { ...between, ...values };
     },
-    inject: (event: DeliveredEvent) => {
+    inject: (event: DeliveredEvent | undefined) => {
       port.injected = event;
     },
   };

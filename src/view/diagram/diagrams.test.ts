@@ -1,7 +1,7 @@
 import { JSDOM } from "jsdom";
 import { describe, expect, it } from "vitest";
-import { DISPLAY, guest, Machine } from "../../index.js";
-import { type Diagram, ganttDiagram, layersDiagram, ringsDiagram, walkDiagram } from "../index.js";
+import { DISPLAY, type DiskMap, guest, Machine } from "../../index.js";
+import { type Diagram, diskDiagram, ganttDiagram, layersDiagram, ringsDiagram, walkDiagram } from "../index.js";
 import { axis } from "../plot/index.js";
 
 const machine = Machine.boot({ image: guest("rings"), memory: "16M" }).run({ until: { serial: "hello" } });
@@ -9,6 +9,16 @@ const spans = [
   { lane: "A", from: 0, to: 40, what: "runs" },
   { lane: "B", from: 10, to: 12, what: "waits" },
 ];
+
+const diskOf = (sectors: number): DiskMap => ({
+  sectors,
+  ranges: [
+    { first: 0, count: 1, state: "boot sector", order: 71 },
+    { first: 1, count: 70, state: "kernel", order: 1, from: 13 },
+    { first: 71, count: sectors - 72, state: "never written" },
+    { first: sectors - 1, count: 1, state: "changed since" },
+  ],
+});
 
 const make: readonly (readonly [string, () => Diagram])[] = [
   [
@@ -22,6 +32,8 @@ const make: readonly (readonly [string, () => Diagram])[] = [
   ["layers", () => layersDiagram([["a", { name: "b", note: "n", inside: ["c"] }], { boundary: "calls" }, "kernel"])],
   ["no layers", () => layersDiagram([])],
   ["a Gantt chart", () => ganttDiagram(spans, { x: axis("time", "ticks") })],
+  ["a disk", () => diskDiagram(diskOf(1000), { title: "Disk" })],
+  ["a disk of one sector", () => diskDiagram({ sectors: 1, ranges: [{ first: 0, count: 1, state: "boot sector" }] })],
   ["no spans", () => ganttDiagram([])],
 ];
 
@@ -134,5 +146,30 @@ describe("a Gantt diagram", () => {
     expect(titles).toEqual(["A: 0 to 40 runs", "B: 10 to 12 waits"]);
     const texts = [...document.querySelectorAll("text")].map(({ textContent }) => textContent);
     expect(texts).toEqual(expect.arrayContaining(["Who runs", "A", "B", "runs", "waits", "time (ticks)", "0", "40"]));
+  });
+});
+
+describe("a disk", () => {
+  it("has a square for each sector of the rows that are drawn, and a line for the rest", () => {
+    const diagram = diskDiagram(diskOf(1000));
+    const document = documentOf(diagram);
+    const squares = [...document.querySelectorAll("rect")].filter((rect) => rect.getAttribute("width") === "9");
+    const states = 4; // of the legend
+    expect(squares).toHaveLength(64 + 64 + (1000 % 64) + states);
+    expect(diagram.svg).toContain("832 sectors never written");
+    expect(diagram.text.split("\n").slice(1, -1)).toEqual([
+      "  sector 0: boot sector, written as number 71",
+      "  sectors 1 to 70: kernel, written as number 1 to 70, content of sectors 13 to 82 of the source",
+      "  sectors 71 to 998: never written",
+      "  sector 999: changed since",
+    ]);
+  });
+
+  it("has a title on each part of a stretch that goes over two rows, with its own order and origin", () => {
+    const titles = [...documentOf(diskDiagram(diskOf(1000))).querySelectorAll("g > title")];
+    const texts = titles.map(({ textContent }) => textContent);
+    expect(texts).toContain(
+      "sectors 64 to 70: kernel, written as number 64 to 70, content of sectors 76 to 82 of the source",
+    );
   });
 });

@@ -4,6 +4,7 @@ import { pageFaultText } from "../../hardware/inspect/error-code.js";
 import { Display } from "../display.js";
 import { frame } from "../style.js";
 import { address, hex } from "../text.js";
+import { nestedWalkDisplay } from "./nested-walk-display.js";
 
 /** The parts of a linear address that a walk uses, from the highest bits; what the walk did not come to is left out. */
 export function linearParts({ paging, linear, entries, pageBytes }: PageWalk): readonly LinearPart[] {
@@ -65,8 +66,9 @@ const resultOf = (walk: PageWalk): string =>
     ? walkFaultText(walk)
     : `physical ${physicalText(walk.physical)}${walk.paging ? "" : " (paging is off)"}`;
 
-/** A page walk as HTML and as text. */
+/** A page walk as HTML and as text; of a guest with nested paging, in both dimensions. */
 export function walkDisplay(walk: PageWalk): Display {
+  if (walk.nested !== undefined) return nestedWalkDisplay(walk.nested);
   const rows = walk.entries.map(
     (entry) =>
       `<tr><td>${entry.table}</td><td class="mono">${physicalText(entry.address)}</td><td class="mono">${entryText(entry)}</td><td>${rights(entry).join(" · ")}</td></tr>`,

@@ -12,8 +12,8 @@ import type { Timeline } from "../../state/timeline.js";
 import { address, grouped, hex } from "../text.js";
 
 /**
- * Where a scrubber stops: at every "instruction"; at a kind of event ("exception", "interrupt", "port", "privilege"); at
- * the executions of one instruction, by its mnemonic in capitals ("INT", "HLT"); at several of these; or wherever a
+ * Where a scrubber stops: at every "instruction"; at a kind of event ("exception", "interrupt", "port", "privilege", "vm-entry",
+ * "vm-exit"); at the executions of one instruction, by its mnemonic in capitals ("INT", "HLT"); at several of these; or wherever a
  * predicate holds.
  */
 export type ScrubberAt<M> = string | readonly string[] | ((machine: M) => boolean);
@@ -67,6 +67,8 @@ const EVENTS: { readonly [K in EventKind]: { many: string; label: (event: Machin
   },
   privilege: { many: "changes of privilege", label: ({ from, to }) => `CPL ${from} → ${to}` },
   instruction: { many: "instructions", label: () => "" },
+  "vm-entry": { many: "VM entries", label: ({ eip }) => `enters the guest at ${address(eip)}` },
+  "vm-exit": { many: "VM exits", label: ({ name }) => `leaves the guest: ${name}` },
 };
 
 /** The places, in order. Throws a VirtlabError for what no timeline has. The cursor is left elsewhere. */

@@ -1,9 +1,10 @@
 /** Flags that any program may set, read and load. CLI, STI and POPF are in system.ts. Spec: SDM Vol. 1, "Flag Control (EFLAG) Instructions". */
 import type { Needs } from "../../cpu/features.js";
-import { VECTOR } from "../../cpu/processor.js";
+import { pushFlags } from "../../cpu/flags.js";
 import { FLAG } from "../../cpu/state.js";
-import { and, type Code, i32, isZero, ne, shl, sub, widenUnsigned, xor } from "../code.js";
+import { and, type Code, i32, isZero, type Replay, shl, sub, widenUnsigned, xor } from "../code.js";
 import { type Definition, define } from "../instruction.js";
+import { intercepted, stackSize } from "./common.js";
 
 const flag = { group: "flag control" } as const;
 
@@ -12,13 +13,14 @@ function setCarry(c: Code, carry: ReturnType<Code["let"]>): void {
   c.flags({ carry, carries: xor(c.carries(), shl(xor(carry, c.carry()), i32(31))) });
 }
 
-/** In virtual-8086 mode below IOPL 3 the monitor has to do it. Spec: SDM Vol. 3B, "Sensitive Instructions". */
-function pushFlags(c: Code): void {
+/** Virtual-8086 mode has rules of its own, and some hosts want to see it. */
+function pushFlagsAgain(c: Replay): void {
+  c.unlessPushFlagsLeaves();
   const flags = c.let(c.eflags());
-  const virtual = ne(and(flags, i32(FLAG.VM)), i32(0));
-  c.if(and(virtual, ne(and(flags, i32(FLAG.IOPL)), i32(FLAG.IOPL))), () => c.fault(VECTOR.GP, 0));
-  const pushed = and(flags, i32(~(FLAG.VM | FLAG.RF)));
+  c.require(isZero(and(flags, i32(FLAG.VM))));
+  const pushed = and(flags, i32(~FLAG.RF));
   c.push(c.size === 64 ? widenUnsigned(pushed) : c.signExtend(pushed));
+  c.done();
 }
 
 /** LAHF and SAHF, which the first processors with 64-bit code did not have there. */
@@ -98,7 +100,8 @@ const definitions: readonly Definition[] = [
     forms: [["9C"]],
     sized: true,
     in64: "defaults",
-    semantics: pushFlags,
+    system: intercepted((port, instruction) => pushFlags(port, stackSize(instruction))),
+    replay: pushFlagsAgain,
   },
   {
     ...flag,

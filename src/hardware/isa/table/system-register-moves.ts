@@ -100,8 +100,11 @@ function debugIndex(
 ): number {
   const number = operand?.kind === "debug" ? operand.number : 0;
   if (number > 7) throw new Fault(VECTOR.UD, undefined, "no-debug-register");
+  const cause = { kind: "debug-register", access, number, register: registerNumber(general) } as const;
+  // Spec: SDM Vol. 3C, "Instructions That Cause VM Exits Conditionally": of VT-x alone it comes before privilege and #UD.
+  if (port.system.virtualization?.kind === "vmx") port.guest?.check(port, cause);
   requireRing0(port);
-  port.guest?.check(port, { kind: "debug-register", access, number, register: registerNumber(general) });
+  if (port.system.virtualization?.kind === "svm") port.guest?.check(port, cause);
   const { cr4, debug } = port.system;
   if ((number === 4 || number === 5) && (cr4 & CR4.DE) !== 0)
     throw new Fault(VECTOR.UD, undefined, "no-debug-register");

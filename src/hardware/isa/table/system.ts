@@ -210,6 +210,7 @@ const definitions: readonly Definition[] = [
     forms: [["0F 01 F9"]],
     needs: "RDTSCP",
     system: (port, instruction) => {
+      port.guest?.requireEnabled(port, "RDTSCP");
       readTimestamp(port, instruction);
       port.setRegister(1, msrWord(port, "IA32_TSC_AUX"));
     },
