@@ -11,7 +11,7 @@ import { CR0, CR4, EFER } from "../hardware/cpu/state.js";
 import { assemble } from "../hardware/isa/assembler/assembler.js";
 import type { HostEntry } from "../hardware/supervisors.js";
 import { FEATURE_CONTROL } from "../hardware/vmx/capabilities.js";
-import { CALL_OUT, GATE_STRIDE, OWN_SELECTORS, PLACE, SELECTOR, SELECTOR_32, TOP } from "./layout.js";
+import { GATE_STRIDE, PLACE, SELECTOR, TOP } from "./layout.js";
 import type { HypervisorState } from "./state.js";
 
 const HOST_CALL = "db 0x0f, 0x3f";
@@ -104,19 +104,19 @@ const text32 = (): string => `
 there:  mov esp, ${TOP + PLACE.stack}
         lgdt [table]
         lidt [vectors]
-        mov ax, ${SELECTOR_32.data}
+        mov ax, ${SELECTOR.data}
         mov ds, ax
         mov es, ax
         mov ss, ax
         mov fs, ax
         mov gs, ax
-        jmp dword ${SELECTOR_32.code}:loaded
-loaded: mov ax, ${SELECTOR_32.tss}
+        jmp dword ${SELECTOR.code}:loaded
+loaded: mov ax, ${SELECTOR.tss}
         ltr ax
 begin:  ${PLACES("iretd")}
         align 8
-table:  dw 0xffff
-        dd ${TOP + PLACE.wideGdt}
+table:  dw 0x1f
+        dd ${TOP + PLACE.gdt}
 vectors: dw 0x7ff
         dd ${TOP + PLACE.idt}
 `;
@@ -127,9 +127,7 @@ function words(count: number, fill: (view: DataView) => void): Uint8Array {
   return new Uint8Array(view.buffer);
 }
 
-const selectorsOf = (bits: 32 | 64): typeof SELECTOR | typeof SELECTOR_32 => (bits === 64 ? SELECTOR : SELECTOR_32);
-
-/** Null, code, data, TSS; on a 32-bit host from the first selector on that is the hypervisor's. */
+/** Null, code, data, TSS. */
 function descriptorTable(bits: 32 | 64): Uint8Array {
   const tss = (bits === 64 ? 0 : TOP) + PLACE.tss;
   return words(10, (view) => {
@@ -142,18 +140,14 @@ function descriptorTable(bits: 32 | 64): Uint8Array {
   });
 }
 
-/**
- * Every vector enters the hypervisor. Interrupt gates of privilege 0: an INT n of a guest's is #GP. But for the one of translated
- * code, which runs at privilege 1.
- */
+/** Every vector enters the hypervisor. Interrupt gates of privilege 0: an INT n of a guest's is #GP. */
 function vectorTable(bits: 32 | 64, gates: number): Uint8Array {
   const size = bits === 64 ? 16 : 8;
   return words((VECTORS * size) / 4, (view) => {
     for (let vector = 0; vector < VECTORS; vector++) {
       const to = gates + vector * GATE_STRIDE;
-      const type = bits === 32 && vector === CALL_OUT ? 0xae00 : 0x8e00;
-      view.setUint32(vector * size, (selectorsOf(bits).code << 16) | (to & 0xffff), true);
-      view.setUint32(vector * size + 4, (to & 0xffff_0000) | type, true);
+      view.setUint32(vector * size, (SELECTOR.code << 16) | (to & 0xffff), true);
+      view.setUint32(vector * size + 4, (to & 0xffff_0000) | 0x8e00, true);
     }
   });
 }
@@ -162,7 +156,7 @@ function vectorTable(bits: 32 | 64, gates: number): Uint8Array {
 function taskSegment(bits: 32 | 64): Uint8Array {
   return words(26, (view) => {
     view.setUint32(4, (bits === 64 ? 0 : TOP) + PLACE.stack, true);
-    if (bits === 32) view.setUint32(8, SELECTOR_32.data, true);
+    if (bits === 32) view.setUint32(8, SELECTOR.data, true);
     view.setUint32(100, 0x68 << 16, true);
   });
 }
@@ -199,7 +193,7 @@ export function startup(model: ModelName, bits: 32 | 64): Startup {
       kind: "flat",
       segments: [
         { address: PLACE.code, bytes },
-        { address: bits === 64 ? PLACE.gdt : PLACE.wideGdt + OWN_SELECTORS, bytes: descriptorTable(bits) },
+        { address: PLACE.gdt, bytes: descriptorTable(bits) },
         { address: PLACE.idt, bytes: vectorTable(bits, at("gates")) },
         { address: PLACE.tss, bytes: taskSegment(bits) },
         { address: PLACE.tables, bytes: bits === 64 ? identityMap(PLACE.tables) : directory() },

@@ -4,9 +4,10 @@ import type { VmState } from "../state.js";
 import { bt } from "./bt/bt.js";
 import type { TechniqueName } from "./names.js";
 import type { Technique } from "./technique.js";
+import { trap } from "./trap/trap.js";
 import { vmxEpt } from "./vmx/vmx.js";
 
-const table: Partial<Record<TechniqueName, Technique>> = { bt, "vmx-ept": vmxEpt };
+const table: Partial<Record<TechniqueName, Technique>> = { trap, bt, "vmx-ept": vmxEpt };
 
 export function techniqueOf({ technique, name }: VmState): Technique {
   const found = table[technique];

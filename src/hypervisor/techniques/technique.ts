@@ -20,6 +20,8 @@ export interface Technique {
   enter(host: Host, number: number, how: { readonly vector: number | undefined; readonly window: boolean }): void;
   /** The guest was left: does what there is to do, and accounts for it. */
   exited(host: Host, number: number): void;
+  /** The same, by an exception or interrupt that came through the host's table. */
+  trapped?(host: Host, number: number, vector: number): void;
   /** Host steps while the guest ran that were none of its own; also while the machine is at rest, and the guest runs. */
   beyond?(host: Host, number: number): number;
   beyondAtRest?(machine: MachineState, vm: VmState): number;

@@ -5,44 +5,35 @@
  * What translated code cannot do it calls out for. What an instruction of the guest's cannot do in ring 1, or in a truncated segment, faults;
  * the guest's state in front of that instruction is told by the block's record, and the instruction is executed on the virtual processor.
  */
-import { vectorNames } from "../../../hardware/cpu/processor.js";
+import { VECTOR, vectorNames } from "../../../hardware/cpu/processor.js";
+import type { CpuState, GeneralRegisters, Segment, SegmentName } from "../../../hardware/cpu/state.js";
 import { codeBitsOf, cplOf, FLAG, isFlat, modeOf } from "../../../hardware/cpu/state.js";
 import type { MachineState } from "../../../hardware/state.js";
+import { VirtualProcessor } from "../../../hardware/virtual-processor/index.js";
 import { readPages } from "../../../state/page-map.js";
 import { proceed, stop } from "../../control.js";
 import type { Host } from "../../host.js";
-import { CALL_OUT, FIRST_IRQ, GATE_STRIDE, PLACE, SELECTOR_32, TOP } from "../../layout.js";
-import { loadFloating, loadGeneral } from "../../registers.js";
+import { CALL_OUT, FIRST_IRQ, GATE_STRIDE, PLACE } from "../../layout.js";
+import { loadFloating, savedGeneral } from "../../registers.js";
 import { noShadow } from "../../shadow/state.js";
 import { withShadow } from "../../shadow/use.js";
 import type { HypervisorState, VmState } from "../../state.js";
-import {
-  canRunProgram,
-  hasKernelStack,
-  loadKernelSegments,
-  loadProgramSegments,
-  setOwnSegment,
-} from "../deprivileged/segments.js";
-import { goInto, type Left, leftBy, loadControl, virtualFlags } from "../deprivileged/transfer.js";
-import { access, emulate, interrupt, pageFault, settle, takeBack } from "../deprivileged/virtual.js";
 import { type Answer, note, simulate } from "../emulation.js";
 import type { Technique } from "../technique.js";
+import { type Place, virtualCpu } from "../trap/capture.js";
+import { enterRing } from "../trap/entry.js";
+import { placeAtRest, placeBehindGate, tablesAtRest } from "../trap/place.js";
+import { OWN } from "../trap/state.js";
+import { loadControl, loadOwnControl, startWorld } from "../trap/world.js";
 import { blockAt, clearWords, keepTrue, link, ownOf, remember, translationOf } from "./cache.js";
 import { CACHE_BYTES, WORD, WORDS_BYTES } from "./layout.js";
 import { type Position, positionOf } from "./position.js";
+import { canHaveKernel, canHaveProgram, showLoaded, showOwnSegments } from "./segments.js";
 import { type BtOwn, noTranslation } from "./state.js";
+import { access, emulate, interrupt, pageFault, settle } from "./virtual.js";
 
-/** Execute-only code and data of ring 1. Spec: SDM Vol. 3A, "Code- and Data-Segment Types". */
-const TRANSLATED = { base: 0, limit: 0xffff_ffff, access: 0x40b9 };
-const WORDS_ACCESS = 0x40b3;
 /** Steps that are simulated in a row before the guest is given up as one that never gets to where it can be run. */
 const PATIENCE = 100_000;
-const PAGE_FAULT = 14;
-
-const vectorOf = (host: Host): number => (host.port.eip - host.state.places.gates) / GATE_STRIDE;
-
-const position = (host: Host, number: number, left: Left): Position =>
-  positionOf(host.port, ownOf(host, number), left, left.vector === CALL_OUT);
 
 // ---- exits ----------------------------------------------------------------------------------------------------------
 
@@ -74,27 +65,57 @@ function calledOut(host: Host, number: number, where: Position): Answer {
   }
 }
 
-function answered(host: Host, number: number, left: Left, where: Position): readonly [reason: string, answer: Answer] {
-  const { vector } = left;
+function answered(
+  host: Host,
+  number: number,
+  vector: number,
+  errorCode: number | undefined,
+  where: Position,
+): readonly [reason: string, answer: Answer] {
   if (vector === CALL_OUT) return [`call-out: ${where.place!.callOut!.kind}`, calledOut(host, number, where)];
-  if (vector >= FIRST_IRQ) {
-    host.endOfInterrupt();
-    return ["interrupt", { effect: "host interrupt" }];
-  }
+  if (vector >= FIRST_IRQ) return ["interrupt", { effect: "host interrupt" }];
   const reason = vectorNames[vector] ?? `vector ${vector}`;
-  return [reason, vector === PAGE_FAULT ? pageFault(host, number, left) : emulate(host, number)];
+  return [reason, vector === VECTOR.PF ? pageFault(host, number, errorCode!) : emulate(host, number)];
+}
+
+type Segments = Readonly<Record<SegmentName, Segment>>;
+
+/** The guest's state by what the processor shows of it. Segment registers of a kernel are never what they seem. */
+function guestState(
+  saved: CpuState,
+  real: { readonly place: Place; readonly general: GeneralRegisters; readonly segments: Segments },
+  where: Position,
+  tables: VirtualProcessor,
+): CpuState {
+  const { place, general } = real;
+  const eax = where.eax === undefined ? general.eax : where.eax | 0;
+  const ecx = where.ecx === undefined ? general.ecx : where.ecx | 0;
+  const { segments } = saved.system;
+  const [cs, ss] = [segments.cs.selector, segments.ss.selector];
+  const isProgram = (place.cs & 3) === 3;
+  return virtualCpu(
+    {
+      place: isProgram ? place : { ...place, eip: where.eip, cs, ss },
+      general: { ...general, eax, ecx },
+      segments: isProgram ? real.segments : segments,
+      stepping: false,
+      moved: true,
+    },
+    saved,
+    tables,
+  );
 }
 
 // ---- entries --------------------------------------------------------------------------------------------------------
 
 /** Whether the processor can run the guest as it stands, in translation or directly. */
 function canRun(host: Host, number: number): boolean {
-  const { system, eflags } = host.vm(number).cpu;
+  const { cpu } = host.vm(number);
+  const { system, eflags } = cpu;
   if (modeOf(system, eflags) !== "protected" || (eflags & FLAG.TF) !== 0 || codeBitsOf(system) !== 32) return false;
   const cpl = cplOf(system, eflags);
-  const { cs } = system.segments;
-  if (cpl === 0) return isFlat({ ...cs, access: cs.access | 2 }) && hasKernelStack(system);
-  return cpl === 3 && canRunProgram(system);
+  if (cpl === 0) return isFlat(system.segments.cs) && canHaveKernel(cpu);
+  return cpl === 3 && canHaveProgram(cpu);
 }
 
 /** Simulates the guest until the processor can run it. */
@@ -105,36 +126,26 @@ function getReady(host: Host, number: number): void {
   }
 }
 
+/** The shadow tables and what the guest wants of units and checks. */
+function loadTables(host: Host, number: number, { system }: CpuState): void {
+  const cr3 = withShadow(host, number, system, (shadow) => shadow.cr3);
+  loadControl(host, system, cr3, true);
+}
+
 function enterKernel(host: Host, number: number): void {
-  const { port } = host;
   const { cpu } = host.vm(number);
   const eip = translationOf(host, number, cpu.system, cpu.eip >>> 0);
-  loadControl(
-    port,
-    cpu.system,
-    withShadow(host, number, cpu.system, (shadow) => shadow.cr3),
-  );
-  const { words } = ownOf(host, number);
-  setOwnSegment(port, SELECTOR_32.translated, TRANSLATED);
-  setOwnSegment(port, SELECTOR_32.words, { base: TOP + words, limit: WORDS_BYTES - 1, access: WORDS_ACCESS });
-  loadKernelSegments(port, cpu.system, SELECTOR_32.words);
-  loadGeneral(port, cpu);
-  const { translated: cs, ss } = SELECTOR_32;
-  goInto(port, { eip, cs, ss, eflags: cpu.eflags, esp: cpu.esp });
+  loadTables(host, number, cpu);
+  showOwnSegments(host, ownOf(host, number).words);
+  enterRing(host, cpu, false, { eip: eip | 0, cs: OWN.translated, gs: OWN.words });
 }
 
 function enterProgram(host: Host, number: number): void {
-  const { port } = host;
   const { cpu } = host.vm(number);
-  const { cs, ss } = cpu.system.segments;
-  loadControl(
-    port,
-    cpu.system,
-    withShadow(host, number, cpu.system, (shadow) => shadow.cr3),
-  );
-  loadProgramSegments(port, cpu.system);
-  loadGeneral(port, cpu);
-  goInto(port, { eip: cpu.eip >>> 0, cs: cs.selector, ss: ss.selector, eflags: cpu.eflags, esp: cpu.esp });
+  loadTables(host, number, cpu);
+  const shown = showLoaded(host, cpu, ownOf(host, number).shown);
+  host.change(number, { own: { ...ownOf(host, number), shown } });
+  enterRing(host, cpu, false);
 }
 
 // ---- at rest --------------------------------------------------------------------------------------------------------
@@ -143,48 +154,43 @@ const memoryOf = ({ memory }: MachineState) => ({
   readPhysical: (at: number): number => new DataView(readPages(memory, at, 4).buffer).getUint32(0, true),
 });
 
-/** The running guest of a machine at rest, be it in the guest or in front of the handler. */
-function atRest(machine: MachineState, own: BtOwn): { left: Left; where: Position; inGate: boolean } {
-  const { cpu, supervisors } = machine;
-  const { places } = supervisors!.hypervisor!.state as HypervisorState;
-  const words = memoryOf(machine);
-  const inGate = (cpu.system.segments.cs.selector & 3) === 0;
-  const vector = inGate ? ((cpu.eip >>> 0) - places.gates) / GATE_STRIDE : 255;
-  const left = inGate
-    ? leftBy(words, vector)
-    : {
-        vector,
-        errorCode: 0,
-        eip: cpu.eip >>> 0,
-        cs: cpu.system.segments.cs.selector,
-        eflags: cpu.eflags,
-        esp: cpu.esp,
-      };
-  return { left, where: positionOf(words, own, left, vector === CALL_OUT), inGate };
-}
+const seen = ({ cs, eip }: Place) => ({ cs, eip: eip >>> 0 });
 
 const isRunning = (machine: MachineState): boolean =>
-  (machine.supervisors!.hypervisor!.state as HypervisorState).running !== undefined;
+  (machine.supervisors!["hypervisor"]!.state as HypervisorState).running !== undefined;
+
+/** The running guest of a machine at rest; undefined in front of the IRET that enters it. */
+function atRest(machine: MachineState, own: BtOwn) {
+  const place = placeAtRest(machine);
+  if (place === undefined) return undefined;
+  const { places } = machine.supervisors!["hypervisor"]!.state as HypervisorState;
+  const inGate = cplOf(machine.cpu.system, machine.cpu.eflags) === 0;
+  const calledOut = inGate && (machine.cpu.eip >>> 0) - places.gates === CALL_OUT * GATE_STRIDE;
+  return { place, where: positionOf(memoryOf(machine), own, seen(place), calledOut), inGate };
+}
 
 export const bt: Technique = {
   prepare(host, number) {
     const before = host.state.vms.slice(0, number).filter(({ technique }) => technique === "bt").length;
     const words = PLACE.translations + before * (WORDS_BYTES + CACHE_BYTES);
     clearWords(host, words);
-    const own: BtOwn = { shadow: noShadow, translation: noTranslation, words, cache: words + WORDS_BYTES };
-    return own;
+    const cache = words + WORDS_BYTES;
+    return { shadow: noShadow, translation: noTranslation, words, cache, shown: undefined } satisfies BtOwn;
   },
 
   load(host, number) {
+    startWorld(host);
+    // The shadow GDT was another VM's.
+    host.change(number, { own: { ...ownOf(host, number), shown: undefined } });
     loadFloating(host.port.floating, host.vm(number).cpu.floating);
   },
 
-  unload: access.readWhole,
-
-  interruptible(host, number) {
-    settle(host, number);
-    return (host.vm(number).cpu.eflags & FLAG.IF) !== 0;
+  unload(host, number) {
+    loadOwnControl(host);
+    return access.readWhole(host, number);
   },
+
+  interruptible: (host, number) => (host.vm(number).cpu.eflags & FLAG.IF) !== 0,
 
   enter(host, number, { vector }) {
     if (vector !== undefined) interrupt(host, number, vector);
@@ -199,42 +205,44 @@ export const bt: Technique = {
     host.port.writePhysical(ownOf(host, number).words + WORD.extra, 0);
     if (cplOf(cpu.system, cpu.eflags) === 0) enterKernel(host, number);
     else enterProgram(host, number);
+    // The IRET is a step of the host's.
+    host.state = { ...host.state, running: { vm: number, since: host.now + 2 } };
   },
 
-  exited(host, number) {
-    const left = leftBy(host.port, vectorOf(host));
-    const where = position(host, number, left);
-    takeBack(host, number, left, where.eip);
-    const { eax, ecx } = where;
+  exited() {},
+
+  trapped(host, number, vector) {
+    const { port } = host;
     const { cpu } = host.vm(number);
-    if (eax !== undefined || ecx !== undefined)
-      host.change(number, { cpu: { ...cpu, eax: (eax ?? cpu.eax) | 0, ecx: (ecx ?? cpu.ecx) | 0 } });
-    const [reason, answer] = answered(host, number, left, where);
-    note(host, number, reason, left.vector, answer);
+    const { place, errorCode } = placeBehindGate(port, vector);
+    const where = positionOf(port, ownOf(host, number), seen(place), vector === CALL_OUT);
+    const real = { place, general: savedGeneral(port), segments: port.system.segments };
+    const tables = new VirtualProcessor(cpu, host.board(number));
+    host.change(number, { cpu: guestState(cpu, real, where, tables) });
+    const [reason, answer] = answered(host, number, vector, errorCode, where);
+    note(host, number, reason, vector, answer);
     settle(host, number);
   },
 
-  beyond: (host, number) => position(host, number, leftBy(host.port, vectorOf(host))).beyond,
-
-  beyondAtRest(machine, { own }) {
-    const { where, inGate } = atRest(machine, own as BtOwn);
-    return where.beyond + (inGate ? 1 : 0);
+  beyond(host, number) {
+    const vector = (host.port.eip - host.state.places.gates) / GATE_STRIDE;
+    const { place } = placeBehindGate(host.port, vector);
+    return positionOf(host.port, ownOf(host, number), seen(place), vector === CALL_OUT).beyond;
   },
 
-  view(machine, { cpu, own }: VmState, isCurrent) {
+  beyondAtRest(machine, { own }) {
+    const running = atRest(machine, own as BtOwn);
+    return running === undefined ? 0 : running.where.beyond + (running.inGate ? 1 : 0);
+  },
+
+  view(machine, vm: VmState, isCurrent) {
+    const { cpu, own } = vm;
     if (!isCurrent || own === undefined) return cpu;
-    const { floating } = machine.cpu;
-    if (!isRunning(machine)) return { ...cpu, floating };
-    const { left, where } = atRest(machine, own as BtOwn);
-    const { eax, ecx, edx, ebx, ebp, esi, edi } = machine.cpu;
-    return {
-      ...cpu,
-      ...{ edx, ebx, ebp, esi, edi, floating },
-      eax: where.eax === undefined ? eax : where.eax | 0,
-      ecx: where.ecx === undefined ? ecx : where.ecx | 0,
-      esp: left.esp | 0,
-      eip: where.eip | 0,
-      eflags: virtualFlags(left, cpu.eflags),
-    };
+    const held = { ...cpu, floating: machine.cpu.floating };
+    if (!isRunning(machine)) return held;
+    const running = atRest(machine, own as BtOwn);
+    if (running === undefined) return held;
+    const real = { place: running.place, general: machine.cpu, segments: machine.cpu.system.segments };
+    return guestState(held, real, running.where, tablesAtRest(machine, vm));
   },
 };

@@ -1,6 +1,7 @@
 /** Where the guest is when translated code is left at any of its instructions: the guest's own state, and what was beyond its steps. */
 import type { ProcessorPort } from "../../../hardware/cpu/processor.js";
-import { SELECTOR_32, TOP } from "../../layout.js";
+import { TOP } from "../../layout.js";
+import { OWN } from "../trap/state.js";
 import { blockAt, placeAt } from "./cache.js";
 import { WORD } from "./layout.js";
 import type { Block, BtOwn } from "./state.js";
@@ -30,7 +31,7 @@ export function positionOf(
   const word = (offset: number): number => memory.readPhysical(words + offset);
   const counted = word(WORD.extra);
   const none = { eax: undefined, ecx: undefined, block: undefined, place: undefined };
-  if ((at.cs & ~3) !== (SELECTOR_32.translated & ~3)) return { eip: at.eip, beyond: counted, ...none };
+  if (at.cs !== OWN.translated) return { eip: at.eip, beyond: counted, ...none };
   const offset = at.eip - TOP - cache - (calledOut ? 2 : 0);
   const block = blockAt(translation, offset)!;
   const place = placeAt(block, offset)!;

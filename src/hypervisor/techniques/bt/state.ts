@@ -47,6 +47,8 @@ export const noTranslation: Translation = Object.freeze({
 export interface BtOwn {
   readonly shadow: ShadowState;
   readonly translation: Translation;
+  /** Offsets of the descriptors that the shadow GDT has for a program; undefined: it may have others. */
+  readonly shown: readonly number[] | undefined;
   /** Host-physical addresses of words and cache. */
   readonly words: number;
   readonly cache: number;

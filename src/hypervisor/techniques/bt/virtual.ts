@@ -1,13 +1,12 @@
-/** The virtual processor of a guest that runs with less privilege than it believes: a record, beside the registers that it has really. */
+/** The virtual processor of a guest under binary translation: the guest's state as a record, and what becomes of it by exits. */
 import { Fault, vectorNames } from "../../../hardware/cpu/processor.js";
 import { FLAG } from "../../../hardware/cpu/state.js";
 import { type Outcome, VirtualProcessor } from "../../../hardware/virtual-processor/index.js";
 import { stop } from "../../control.js";
 import type { Host } from "../../host.js";
-import { loadFloating, savedFloating, savedGeneral } from "../../registers.js";
+import { loadFloating, savedFloating } from "../../registers.js";
 import { withShadow } from "../../shadow/use.js";
 import { type Answer, emulate as emulateBy, type VirtualAccess } from "../emulation.js";
-import { type Left, virtualFlags } from "./transfer.js";
 
 /** An event was delivered through the guest's own table, by its own rules. */
 function delivered(host: Host, number: number, processor: VirtualProcessor, outcome: Outcome): void {
@@ -37,8 +36,9 @@ export function inject(
 /** An interrupt of the guest's devices, whose step has been counted. */
 export function interrupt(host: Host, number: number, vector: number): void {
   const processor = processorOf(host, number);
+  const board = host.board(number);
   const outcome = processor.deliver({ vector, type: "interrupt" });
-  host.board(number).advance(host.board(number).now - 1);
+  board.advance(board.now - 1);
   delivered(host, number, processor, outcome);
 }
 
@@ -57,21 +57,14 @@ export const access: VirtualAccess = {
 
 export const emulate = (host: Host, number: number): Answer => emulateBy(host, number, access);
 
-/** The guest's registers become those of its virtual processor. */
-export function takeBack(host: Host, number: number, left: Left, eip: number): void {
-  const { cpu } = host.vm(number);
-  const eflags = virtualFlags(left, cpu.eflags);
-  host.change(number, { cpu: { ...cpu, ...savedGeneral(host.port), esp: left.esp | 0, eip: eip | 0, eflags } });
-}
-
-/** A page fault of the real processor. */
-export function pageFault(host: Host, number: number, { errorCode }: Left): Answer {
+/** A page fault of the real processor. What is traced is stored on the virtual processor, with the translation of stores as it is. */
+export function pageFault(host: Host, number: number, errorCode: number): Answer {
   const linear = host.port.system.cr2 >>> 0;
   const { system, eflags } = host.vm(number).cpu;
   const what = withShadow(host, number, system, (shadow) => shadow.fault(linear, errorCode, (eflags & FLAG.AC) !== 0));
   if (what.kind === "hidden") return { effect: "hidden page fault" };
   if (what.kind === "reflected") {
-    inject(host, number, 14, what.errorCode, linear);
+    inject(host, number, 14, what.errorCode, linear | 0);
     return { effect: `${vectorNames[14]} injected` };
   }
   const answer = emulate(host, number);
