@@ -9,7 +9,7 @@
 
 /** Bytes of a VM's words and of its cache. */
 export const WORDS_BYTES = 0x1000;
-export const CACHE_BYTES = 0x3_f000;
+export const CACHE_BYTES = 0x3_e000;
 
 /** Blocks do not cross these, so that the one an address lies in is found at once. */
 export const CHUNK = 0x1000;
