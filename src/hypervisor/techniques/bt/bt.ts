@@ -78,6 +78,13 @@ function answered(
   return [reason, vector === VECTOR.PF ? pageFault(host, number, errorCode!) : emulate(host, number)];
 }
 
+/** Remembers in which ring a translation was interrupted. */
+function noteRing(host: Host, number: number, ring: number): void {
+  const own = ownOf(host, number);
+  if (ring === 3 || own.guestKernelCpls.includes(ring)) return;
+  host.change(number, { own: { ...own, guestKernelCpls: [...own.guestKernelCpls, ring] } });
+}
+
 type Segments = Readonly<Record<SegmentName, Segment>>;
 
 /** The guest's state by what the processor shows of it. Segment registers of a kernel are never what they seem. */
@@ -175,7 +182,14 @@ export const bt: Technique = {
     const words = PLACE.translations + before * (WORDS_BYTES + CACHE_BYTES);
     clearWords(host, words);
     const cache = words + WORDS_BYTES;
-    return { shadow: noShadow, translation: noTranslation, words, cache, shown: undefined } satisfies BtOwn;
+    return {
+      shadow: noShadow,
+      translation: noTranslation,
+      words,
+      cache,
+      shown: undefined,
+      guestKernelCpls: [],
+    } satisfies BtOwn;
   },
 
   load(host, number) {
@@ -219,6 +233,7 @@ export const bt: Technique = {
     const real = { place, general: savedGeneral(port), segments: port.system.segments };
     const tables = new VirtualProcessor(cpu, host.board(number));
     host.change(number, { cpu: guestState(cpu, real, where, tables) });
+    noteRing(host, number, place.cs & 3);
     const [reason, answer] = answered(host, number, vector, errorCode, where);
     note(host, number, reason, vector, answer);
     settle(host, number);
