@@ -4,7 +4,7 @@
  */
 import { type CreateOptions, createState, withPlan } from "../hardware/boot/start.js";
 import { type ModelName, models } from "../hardware/cpu/model.js";
-import { typeInput } from "../hardware/devices/bus.js";
+import { advance, typeInput } from "../hardware/devices/bus.js";
 import { textFrom } from "../hardware/devices/sent-text.js";
 import { sharedEngine } from "../hardware/engine/shared-engine.js";
 import { Machine, machineOf, stateOf } from "../hardware/machine.js";
@@ -204,11 +204,14 @@ export class Hypervisor {
     const host = this.#host;
     const { vms, current, running } = this.#state;
     const vm = vms[number]!;
-    const { name, technique, status, devices, ledger, ran, weight, cap } = vm;
+    const { name, technique, status, ledger, ran, weight, cap } = vm;
     const isRunning = running?.vm === number;
     const beyond = isRunning ? (techniqueOf(vm).beyondAtRest?.(host, vm) ?? 0) : 0;
     const had = isRunning ? Math.max(0, host.ticks - running.since - beyond) : 0;
-    const now = { ...vm, steps: vm.steps + had, ticks: vm.ticks + had };
+    const ticks = vm.ticks + had;
+    // What devices have done by themselves in that time.
+    const devices = had === 0 ? vm.devices : advance(vm.devices, ticks);
+    const now = { ...vm, devices, steps: vm.steps + had, ticks };
     let machine: Machine | undefined;
     return Object.freeze({
       name,
