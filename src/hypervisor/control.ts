@@ -190,9 +190,10 @@ export function left(host: Host): number | undefined {
   const had = Math.max(0, host.now - 1 - since);
   // What is injected is delivered in the entry's own step.
   host.leftAtEntry = host.now === since;
+  const own = had - (techniqueOf(host.vm(number)).beyond?.(host, number) ?? 0);
   const { steps, ran } = host.vm(number);
-  host.change(number, { steps: steps + had, ran: ran + had });
-  host.board(number).advance(host.board(number).now + had);
+  host.change(number, { steps: steps + own, ran: ran + had });
+  host.board(number).advance(host.board(number).now + own);
   host.own = { ...host.own, running: undefined };
   return number;
 }

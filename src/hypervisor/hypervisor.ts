@@ -3,8 +3,8 @@
  * to its operator.
  */
 import { type CreateOptions, createState, withPlan } from "../hardware/boot/start.js";
-import { type ModelName, models } from "../hardware/cpu/model.js";
-import { typeInput } from "../hardware/devices/bus.js";
+import { models } from "../hardware/cpu/model.js";
+import { advance, typeInput } from "../hardware/devices/bus.js";
 import { textFrom } from "../hardware/devices/sent-text.js";
 import { sharedEngine } from "../hardware/engine/shared-engine.js";
 import { Machine, machineOf, stateOf } from "../hardware/machine.js";
@@ -17,11 +17,13 @@ import { framesOf, freeBytes } from "./frames.js";
 import { KIND, VERSION } from "./handlers.js";
 import { exitsOf, type Ledger, type LedgerEntry } from "./ledger.js";
 import { BELL, resumed, typed } from "./operator.js";
+import { assisted, checkSlice, refusal } from "./refusal.js";
 import { newSchedule, PERIOD, withShare } from "./schedule.js";
 import { startup } from "./startup.js";
 import { type HypervisorState, type VmState, type VmStatus, withVm } from "./state.js";
+import { type TranslationView, translationView } from "./techniques/bt/view.js";
 import { techniqueOf } from "./techniques/index.js";
-import { type TechniqueName, techniqueNames, techniques } from "./techniques/names.js";
+import type { TechniqueName } from "./techniques/names.js";
 import { carve, machineOfVm } from "./vm.js";
 
 /** The host: a machine of any kind, with the hypervisor in place of a system. */
@@ -73,6 +75,8 @@ export interface Vm {
   readonly exits: number;
   /** Host ticks during which it had a processor. */
   readonly ran: number;
+  /** Binary translation: what it has made of the guest's kernel. Undefined of other techniques, and before the VM first runs. */
+  readonly translation: TranslationView | undefined;
   /** Host ticks it has been charged for: those, and what the hypervisor did for it. */
   readonly charged: number;
   readonly weight: number;
@@ -82,13 +86,6 @@ export interface Vm {
 /** What a quantum is beside its steps costs little then, and another VM waits for a fraction of a turn. */
 const QUANTUM = 16_384;
 const RUN_ON = Number.POSITIVE_INFINITY;
-
-const assisted = (model: ModelName): boolean => models[model].features.has("VMX") || models[model].features.has("SVM");
-
-function checkSlice(slice: number): void {
-  if (!Number.isInteger(slice) || slice < 1000 || slice > PERIOD)
-    throw new VirtlabError(`hypervisor: a turn of ${slice} ticks is not 1000 to ${PERIOD}`);
-}
 
 /** What a host's machine has of it. */
 function hypervisorOf(machine: MachineState): HypervisorState {
@@ -108,27 +105,6 @@ function guestTicks(host: MachineState, since: number): number {
   const { places } = hypervisorOf(host);
   const isLeft = cpu.eip === places.exit && cpu.system.virtualization?.guest === undefined;
   return Math.max(0, ticks - since - (isLeft ? 1 : 0));
-}
-
-/** Why a VM cannot be made; undefined where it can. */
-function refusal(
-  host: MachineState,
-  { name, technique, weight = 256, cap = 0, quantum = QUANTUM }: VmOptions,
-): string | undefined {
-  const { bits, vms } = hypervisorOf(host);
-  const { model } = host.cpu.system;
-  if (typeof name !== "string" || name === "") return "a VM needs a name";
-  if (vms.some((vm) => vm.name === name)) return "there is a VM of that name";
-  if (!techniqueNames.includes(technique))
-    return `technique "${String(technique)}" is unknown (known: ${techniqueNames.join(", ")})`;
-  const { title, bits: modes, lacks } = techniques[technique];
-  const lacking = lacks(model);
-  if (lacking !== undefined) return `${title} needs ${lacking}, which a ${model} has not`;
-  if (!modes.includes(bits)) return `${title} needs a host in ${modes.join(" or ")}-bit mode, not in ${bits}-bit mode`;
-  if (!Number.isInteger(weight) || weight < 1 || weight > 65535) return `weight ${weight} is not 1 to 65535`;
-  if (!Number.isInteger(cap) || cap < 0 || cap > 100) return `cap ${cap} is not 0 to 100 per cent of a processor`;
-  if (!Number.isInteger(quantum) || quantum < 1) return `quantum ${quantum} is no number of steps`;
-  return undefined;
 }
 
 export class Hypervisor {
@@ -192,7 +168,7 @@ export class Hypervisor {
    * @throws VirtlabError where the host has too little memory left, or lacks what the technique needs; this host is as it was.
    */
   addVm(options: VmOptions): Hypervisor {
-    const refused = refusal(this.#host, options);
+    const refused = refusal(this.#state, this.#host.cpu.system.model, options);
     if (refused !== undefined) throw new VirtlabError(`${options.name}: ${refused}`);
     const { name, guest, technique, weight = 256, cap = 0, quantum = QUANTUM } = options;
     const { memory, disks = [] } = this.#host;
@@ -238,11 +214,15 @@ export class Hypervisor {
     const isCurrent = processors.some(({ current }) => current === number);
     const running = processors.find((one) => one.running?.vm === number)?.running;
     const vm = vms[number]!;
-    const { name, technique, status, pausedAt, devices, ledger, ran } = vm;
+    const { name, technique, status, pausedAt, ledger, ran } = vm;
     const { weight, cap, total } = schedule.shares[number]!;
     const turn = processors.find((one) => one.turn?.vm === number)?.turn;
-    const had = running === undefined ? 0 : guestTicks(host, running.since);
-    const now = { ...vm, steps: vm.steps + had, ticks: vm.ticks + had };
+    const beyond = running === undefined ? 0 : (techniqueOf(vm).beyondAtRest?.(host, vm) ?? 0);
+    const had = running === undefined ? 0 : Math.max(0, guestTicks(host, running.since) - beyond);
+    const ticks = vm.ticks + had;
+    // What devices have done by themselves in that time.
+    const devices = had === 0 ? vm.devices : advance(vm.devices, ticks);
+    const now = { ...vm, devices, steps: vm.steps + had, ticks };
     let machine: Machine | undefined;
     return Object.freeze({
       name,
@@ -259,6 +239,9 @@ export class Hypervisor {
       ledger: deepFreeze(Object.values(ledger)),
       exits: exitsOf(ledger),
       ran: ran + had,
+      get translation(): TranslationView | undefined {
+        return technique === "bt" ? translationView(host, vm) : undefined;
+      },
       charged: total + (turn === undefined ? 0 : Math.max(0, host.ticks - turn.paid)),
       weight,
       cap,
@@ -422,4 +405,4 @@ export class Hypervisor {
   }
 }
 
-export type { Ledger, VmStatus };
+export type { Ledger, TranslationView, VmStatus };

@@ -32,6 +32,7 @@ export function withShadow<Result>(
     system,
   );
   if (host.written.size > 0) shadow.wrote(host.written);
+  for (const frame of host.written) host.storedTo.add(frame);
   host.written.clear();
   const result = work(shadow);
   if (shadow.state !== before) host.change(number, { own: { ...host.vm(number).own, shadow: shadow.state } as object });

@@ -1,6 +1,7 @@
 /** The techniques by name. */
 import { VirtlabError } from "../../state/error.js";
 import type { VmState } from "../state.js";
+import { bt } from "./bt/bt.js";
 import type { TechniqueName } from "./names.js";
 import { sim } from "./sim/sim.js";
 import { svmNpt } from "./svm/svm.js";
@@ -12,6 +13,7 @@ import { vmxEpt } from "./vmx/vmx.js";
 const table: Partial<Record<TechniqueName, Technique>> = {
   sim,
   trap,
+  bt,
   "vmx-shadow": vmxShadow,
   "vmx-ept": vmxEpt,
   "svm-npt": svmNpt,

@@ -51,18 +51,28 @@ function selectorFor(host: Host, name: SegmentName, segment: Segment, ring: numb
   return CACHED[name] | (ring ?? 0);
 }
 
+/** What the guest's kernel has in place of its own code, and of its GS. */
+export interface InPlace {
+  readonly eip: number;
+  readonly cs: number;
+  readonly gs: number;
+}
+
 /** Ends the handler in the guest. Throws a `Fault` where the hardware lets none of its segments be loaded. */
-export function enterRing(host: Host, cpu: CpuState, stepping: boolean): void {
+export function enterRing(host: Host, cpu: CpuState, stepping: boolean, inPlace?: InPlace): void {
   const { port, state } = host;
   const { segments, ldtr } = cpu.system;
   const ring = cplOf(cpu.system, cpu.eflags) === 3 ? 3 : 1;
   loadLdt(port, ldtr.access === 0 ? 0 : OWN.ldt);
-  for (const name of dataNames) loadDataSegment(port, name, selectorFor(host, name, segments[name], undefined));
-  const cs = selectorFor(host, "cs", segments.cs, ring);
+  for (const name of dataNames) {
+    const replaced = name === "gs" ? inPlace?.gs : undefined;
+    loadDataSegment(port, name, replaced ?? selectorFor(host, name, segments[name], undefined));
+  }
+  const cs = inPlace?.cs ?? selectorFor(host, "cs", segments.cs, ring);
   const ss = selectorFor(host, "ss", segments.ss, ring);
   loadGeneral(port, cpu);
   const top = TOP + PLACE.stack - FRAME_BYTES;
-  const words = Int32Array.of(cpu.eip, cs, realFlags(cpu.eflags, stepping), cpu.esp, ss);
+  const words = Int32Array.of(inPlace?.eip ?? cpu.eip, cs, realFlags(cpu.eflags, stepping), cpu.esp, ss);
   port.writeWords(top, words.length, false, words);
   port.setRegister(ESP, top);
   port.setEflags(port.getEflags() & ~(FLAG.NT | FLAG.IF));
