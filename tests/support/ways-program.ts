@@ -4,9 +4,9 @@ import { assemble, Machine } from "../../src/index.js";
 
 /**
  * A program in ring 3 that goes through gates all the time, and handlers that mend what they can. INT 0x41 carries out
- * what comes next in `changes`: two words of memory to be changed, and flags in the frame it returns to; `before` comes first.
+ * what comes next in `changes`: two words of memory to be changed, and flags in the frame it returns to; `before` comes first, and `user` behind INT 0x40.
  */
-const textOf = (before: string): string => `
+const textOf = (before: string, user: string): string => `
 bits 32
 org 0x100000
 start:  lgdt [gdtr]
@@ -33,6 +33,7 @@ start:  lgdt [gdtr]
 
 align 16
 user:   int 0x40
+        ${user}
         xor edx, edx
         xor esi, esi
         div esi
@@ -191,9 +192,9 @@ function withEvent(machine: Machine, event: string): Machine {
   });
 }
 
-/** The program, with instructions that INT 0x41 begins with. */
-export function waysProgram(before = ""): WaysProgram {
-  const { bytes, symbols } = assemble(textOf(before));
+/** The program, with instructions that INT 0x41 begins with, and more in ring 3. */
+export function waysProgram(before = "", more = ""): WaysProgram {
+  const { bytes, symbols } = assemble(textOf(before, more));
   const at = (name: string): number => symbols[name]!;
   return {
     user: started(bytes, at).run({ until: at("user"), maxInstructions: 100 }),

@@ -4,11 +4,14 @@
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Hosted, RING, svmHosted, vmxHosted } from "./support/guest-hosts.js";
-import { asText, outside, waysProgram } from "./support/ways-program.js";
+import { type Hosted, RING, svmHosted, vmxHosted } from "../support/guest-hosts.js";
+import { asText, outside, waysProgram } from "../support/ways-program.js";
 
 /** It leaves its guest each time it changes something: CPUID always leaves one of VT-x, and one of AMD-V here. */
-const { user, changes, prepare } = waysProgram("pushad\n cpuid\n popad\n");
+const LEAVES = "pushad\n cpuid\n popad\n";
+/** What is kept of an exception has to be at hand: the code there as data. */
+const READS_CODE = "mov dl, [user]\n";
+const { user, changes, prepare } = waysProgram(LEAVES, READS_CODE);
 
 const bits = (...numbers: readonly number[]): number => numbers.reduce((sum, number) => sum | (1 << number), 0);
 /** #DE, #BP, #GP, #PF and all of them. */
