@@ -50,7 +50,7 @@ const svm = (nested: boolean): Kind<{ exceptions: number; instructions: number }
   rings: ringOf(svmControls, { exceptions: 0, instructions: 0 }),
 });
 
-const RUNS = 25;
+const RUNS = 40;
 
 function testKind<Controls>({ name, host, rings }: Kind<Controls>): void {
   it(`is gone again or not as tables and controls say at that moment under ${name}`, () => {
