@@ -164,8 +164,10 @@ export interface GuestOperation {
   check(port: ProcessorPort, cause: ExitCause): void;
   /** Throws #UD for an instruction that its host has not enabled: in front of every other check of the instruction. */
   requireEnabled(port: ProcessorPort, name: InterceptedInstruction): void;
-  /** Whether PUSHF, which generated code executes as a rule, is to be checked. */
-  asksForPushFlags(port: ProcessorPort): boolean;
+  /** Whether an instruction that generated code repeats as a rule may leave the guest, or what it brings about may at once. */
+  asksFor(port: ProcessorPort, name: "PUSHF" | "INT" | "IRET"): boolean;
+  /** Exceptions that may leave it: bit n for vector n. */
+  exceptionsAskedFor(port: ProcessorPort): number;
   /** CR0 or CR4 as MOV, SMSW and others read it. */
   seenControl(port: ProcessorPort, number: 0 | 4): number;
   /** What a MOV that `check` let through loads into CR0 or CR4: bits the host owns keep their values. */

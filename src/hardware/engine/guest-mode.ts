@@ -42,6 +42,11 @@ export class GuestMode {
     return processor.registers.interruptFlag && this.letsEventsIn;
   }
 
+  /** Whether the guest, if there is one, is left as soon as it lets interrupts in, which it does now. */
+  get isLeftForWindow(): boolean {
+    return this.operation?.boundary(this.#processor, "interrupts") !== undefined;
+  }
+
   /** AMD-V's global interrupt flag, which is set where there is none. */
   get letsEventsIn(): boolean {
     const { virtualization } = this.#processor.system;

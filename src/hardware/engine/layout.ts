@@ -78,7 +78,7 @@ export const INTERRUPT_WAITS = 444;
 export const EVENTS_WAIT = 448;
 /** A port may be read again in generated code while more steps than this are left. */
 export const PORT_LIMIT = 452;
-/** Current privilege level; of a guest with bit 1 set, so that generated code repeats nothing that CPL 0 alone may do. */
+/** Current privilege level; of a guest with bit 2 set, so that generated code repeats nothing that CPL 0 alone may do. */
 export const CPL = 476;
 /** Where the processor is, as `ways.ts` numbers places; 0: nowhere that is known. */
 export const PLACE = 456;
@@ -116,8 +116,11 @@ export const FDS = 940;
 export const FLOAT_FAULT = 944;
 export const SSE_FAULT = 948;
 export const MMX_FAULT = 952;
-/** Not 0: PUSHF leaves the guest that runs. */
-export const PUSHF_LEAVES = 956;
+/** Not 0: what a guest that runs has to be asked for by TypeScript, as it may leave it. A bit for each of these instructions. */
+export const INSTRUCTIONS_LEAVE = 956;
+export const LEAVES = { PUSHF: 1, INT: 2, IRET: 4 } as const;
+/** The same of exceptions: a bit for each of the first 32 vectors. */
+export const EXCEPTIONS_LEAVE = 960;
 
 /** Records of the end of a run: copies of the last few, then a stop record. */
 export const SCRATCH = 1024;
@@ -162,13 +165,13 @@ export const JUMP_CACHE_COUNT = 8;
 export const JUMP_CACHE_SIZE = JUMP_CACHE_ENTRIES * JUMP_CACHE_ENTRY_SIZE;
 
 /**
- * What generated code may do again by itself: ways through gates by vector and whether they begin at CPL 2 or 3, ways
- * back by code selector and place.
+ * What generated code may do again by itself: ways through gates by vector, whether a guest goes them and whether they begin at
+ * CPL 2 or 3, ways back by code selector and place.
  */
 export const GATE_WAYS = JUMP_CACHES + JUMP_CACHE_COUNT * JUMP_CACHE_SIZE;
 /** Stands for a fault with more to it than vector and error code: there is never a way for it. */
 export const NO_VECTOR = 256;
-export const GATE_WAY_COUNT = 2 * (NO_VECTOR + 1);
+export const GATE_WAY_COUNT = 4 * (NO_VECTOR + 1);
 /** A way: where it begins, where it leads, and the words of memory it depends on. Widths in bytes. */
 export const WAY_SIZE = 128;
 export const RETURN_WAYS = GATE_WAYS + GATE_WAY_COUNT * WAY_SIZE;

@@ -11,9 +11,21 @@ import type { X86CodeMode } from "../isa/x86.js";
 import type { AddressSpace } from "./address-space.js";
 import type { Blocks } from "./blocks.js";
 import { CodeModes } from "./code-modes.js";
-import { CODE_LIMIT, CPL, FLOAT_FAULT, MMX_FAULT, PUSHF_LEAVES, SSE_FAULT, STACK_MASK } from "./layout.js";
+import {
+  CODE_LIMIT,
+  CPL,
+  EXCEPTIONS_LEAVE,
+  FLOAT_FAULT,
+  INSTRUCTIONS_LEAVE,
+  LEAVES,
+  MMX_FAULT,
+  SSE_FAULT,
+  STACK_MASK,
+} from "./layout.js";
 import type { Processor } from "./processor.js";
 import { Ways } from "./ways.js";
+
+const REPEATED = Object.keys(LEAVES) as (keyof typeof LEAVES)[];
 
 export class PresentMode {
   readonly ways: Ways;
@@ -88,8 +100,8 @@ export class PresentMode {
     const long = mode.kind === "long";
     if (long) processor.registers.wideChanges = true;
     space.select(user, long, long && checked);
-    this.#i32[CPL >> 2] = processor.guest === undefined ? cpl : cpl | 2;
-    this.#i32[PUSHF_LEAVES >> 2] = processor.guest?.asksForPushFlags(processor) === true ? 1 : 0;
+    this.#i32[CPL >> 2] = processor.guest === undefined ? cpl : cpl | 4;
+    this.#noteWhatLeaves();
     this.#i32[FLOAT_FAULT >> 2] = x87Fault(system);
     this.#i32[MMX_FAULT >> 2] = mmxFault(system);
     this.#i32[SSE_FAULT >> 2] = sseFault(system);
@@ -100,22 +112,31 @@ export class PresentMode {
       this.#i32[CODE_LIMIT >> 2] = mode.csLimit;
     }
     if (this.#mayRepeat(mode)) {
-      this.ways.use(system);
+      this.ways.use(system, space.side);
       this.ways.arrive(segments, mode, user);
     } else this.ways.nowhere();
     this.#place = this.ways.place;
     return mode;
   }
 
-  /** Whether ways may begin and end here. Gates of long mode have another form, and a guest's events are asked for each. */
+  /** Lets generated code see what TypeScript has to ask the guest for that runs, if one does. */
+  #noteWhatLeaves(): void {
+    const { guest } = this.#processor;
+    let instructions = 0;
+    if (guest !== undefined)
+      for (const name of REPEATED) if (guest.asksFor(this.#processor, name)) instructions |= LEAVES[name];
+    this.#i32[INSTRUCTIONS_LEAVE >> 2] = instructions;
+    this.#i32[EXCEPTIONS_LEAVE >> 2] = guest?.exceptionsAskedFor(this.#processor) ?? 0;
+  }
+
+  /** Whether ways may begin and end here. Gates of long mode have another form. */
   #mayRepeat(mode: X86CodeMode): boolean {
-    const { system, processors, observe, guest } = this.#processor;
+    const { system, processors, observe } = this.#processor;
     return (
       mode.kind === "flat" &&
       !isLong(system) &&
       this.repeats &&
       processors === 1 &&
-      guest === undefined &&
       observe === undefined &&
       !anyBreakpoint(system)
     );

@@ -328,9 +328,11 @@ export class Processor implements ProcessorPort {
   }
 
   setEflags(value: number): void {
-    if (((value ^ this.registers.rest) & (FLAG.VM | FLAG.AC)) !== 0) this.present.forget();
+    const changed = value ^ this.registers.rest;
+    if ((changed & (FLAG.VM | FLAG.AC)) !== 0) this.present.forget();
     this.registers.eflags = value;
-    if ((value & FLAG.TF) !== 0 || ((value & FLAG.IF) !== 0 && this.devicePort.interruptWaits))
+    const opens = (value & changed & FLAG.IF) !== 0 && this.guestMode.isLeftForWindow;
+    if ((value & FLAG.TF) !== 0 || ((value & FLAG.IF) !== 0 && this.devicePort.interruptWaits) || opens)
       this.attention ??= LOOK_AROUND;
   }
 

@@ -16,11 +16,14 @@ import {
   EFLAGS_REST,
   EVENTS_WAIT,
   EXCEPTIONS,
+  EXCEPTIONS_LEAVE,
   EXIT_ERROR_CODE,
   EXIT_VECTOR,
   GATE_WAYS,
+  INSTRUCTIONS_LEAVE,
   INTERRUPT_WAITS,
   JUMP_CACHE_BASE,
+  LEAVES,
   LOG_BYTES,
   LOG_EIP,
   LOG_ERROR_CODE,
@@ -33,7 +36,6 @@ import {
   PORT_READS,
   PORT_SIZE,
   PORTS,
-  PUSHF_LEAVES,
   RECORD,
   REGISTER_SIZE,
   REGISTERS,
@@ -47,6 +49,7 @@ import {
   TLB_DELTA,
   TLB_ENTRIES,
   TLB_ENTRY_SIZE,
+  TLB_SIDE,
   TLB_SUPERVISOR,
   TLB_WRITE_TAG,
   WAY,
@@ -63,14 +66,23 @@ const word = (address: number): Expr => load("i32", i32(0), address);
 /** Flags with which an event or an IRET is nothing to repeat. */
 const WATCHED = FLAG.TF | FLAG.VM;
 
+/** Not 0: the instruction may leave the guest that runs. */
+const leaves = (name: keyof typeof LEAVES): Expr => and(word(INSTRUCTIONS_LEAVE), i32(LEAVES[name]));
+/** The same of an exception. */
+const exceptionLeaves = (vector: Expr): Expr => and(shr(word(EXCEPTIONS_LEAVE), vector), i32(1));
+
 /** Writes ways into a dispatch loop; leaves for `otherwise` as long as nothing has happened. */
 class WayCode {
   readonly #temporaries: Local[] = [];
+  /** What the processor itself accesses, it accesses as the supervisor. */
+  readonly #supervisor: Local;
 
   constructor(
     readonly frame: Frame,
     readonly otherwise: Label,
-  ) {}
+  ) {
+    this.#supervisor = this.#let(add(word(TLB_SIDE), i32(TLB_SUPERVISOR)));
+  }
 
   release(): void {
     for (const local of this.#temporaries) this.frame.body.release(local);
@@ -107,7 +119,7 @@ class WayCode {
 
   /** The descriptor or gate whose address the way has is still the one it has. */
   #requireWords(way: Local, address: number, words: number): void {
-    const host = this.readable(i32(TLB_SUPERVISOR), this.#let(load("i32", way, address)), 8);
+    const host = this.readable(this.#supervisor, this.#let(load("i32", way, address)), 8);
     this.require(eq(load("i64", host), load("i64", way, words)));
   }
 
@@ -152,7 +164,7 @@ class WayCode {
     },
   ): void {
     const { body } = this.frame;
-    const index = add(shl(vector, i32(1)), shr(word(CPL), i32(1)));
+    const index = add(shl(vector, i32(2)), shr(word(CPL), i32(1)));
     const way = this.#way(GATE_WAYS, index, or(shl(word(PLACE), i32(1)), i32(software)));
     this.#requireWords(way, WAY.gate, WAY.gateWords);
     const codeBytes = this.#let(errorCode === undefined ? i32(0) : shl(ne(errorCode, i32(-1)), i32(2)));
@@ -161,7 +173,7 @@ class WayCode {
     const pointer = this.#let(esp);
     const tss = this.#let(load("i32", way, WAY.tss));
     body.if(tss, () => {
-      const host = this.readable(i32(TLB_SUPERVISOR), tss, 8);
+      const host = this.readable(this.#supervisor, tss, 8);
       this.require(eq(load("i16u", host, 4), load("i32", way, WAY.stackSelector)));
       this.#requireWords(way, WAY.stack, WAY.stackWords);
       body.set(pointer, load("i32", host));
@@ -169,7 +181,7 @@ class WayCode {
     });
     this.require(belowEqual(bytes, pointer));
     const top = this.#let(sub(pointer, bytes));
-    const frame = this.#resident(i32(TLB_SUPERVISOR), top, bytes, TLB_WRITE_TAG);
+    const frame = this.#resident(this.#supervisor, top, bytes, TLB_WRITE_TAG);
     before?.();
     if (errorCode !== undefined) body.store("i32", frame, errorCode);
     const at = this.#let(add(frame, codeBytes));
@@ -242,6 +254,7 @@ export function replayException(frame: Frame, otherwise: Label): void {
   const errorCode = word(EXIT_ERROR_CODE);
   const eip = load("i32", ip, RECORD.eip);
   code.require(and(shr(i32(FAULT_CLASS), vector), i32(1)));
+  code.require(isZero(exceptionLeaves(vector)));
   const linear = body.temporary("i32");
   body.set(linear, eip);
   const bytes = code.readable(frame.tlb, linear, LOGGED);
@@ -288,7 +301,7 @@ export class Replayer extends Handler implements Replay {
   }
 
   unlessPushFlagsLeaves(): void {
-    this.frame.body.brIf(this.#otherwise, word(PUSHF_LEAVES));
+    this.frame.body.brIf(this.#otherwise, leaves("PUSHF"));
   }
 
   require(condition: Expr): void {
@@ -299,12 +312,18 @@ export class Replayer extends Handler implements Replay {
     return word(MXCSR);
   }
 
-  interrupt(vector: Expr): void {
-    this.#ways((code) => code.interrupt(vector, { software: 1, returnEip: this.nextEip(), resumeFlag: 0 }));
+  interrupt(vector: Expr, by: "INT" | "INT3"): void {
+    this.#ways((code) => {
+      code.require(isZero(by === "INT" ? leaves("INT") : exceptionLeaves(vector)));
+      code.interrupt(vector, { software: 1, returnEip: this.nextEip(), resumeFlag: 0 });
+    });
   }
 
   interruptReturn(): void {
-    this.#ways((code) => code.interruptReturn());
+    this.#ways((code) => {
+      code.require(isZero(leaves("IRET")));
+      code.interruptReturn();
+    });
   }
 
   portRead(port: Expr, size: OperandSize): Expr {

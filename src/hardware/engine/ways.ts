@@ -6,7 +6,7 @@
  */
 import { type Descriptor, SYSTEM_TYPE } from "../cpu/descriptors.js";
 import type { GateWay } from "../cpu/processor.js";
-import { ACCESS, FLAG, type Segment, type SystemState } from "../cpu/state.js";
+import { ACCESS, FLAG, type Segment, type SystemState, type TableRegister } from "../cpu/state.js";
 import type { X86CodeMode } from "../isa/x86.js";
 import {
   CPL,
@@ -20,42 +20,44 @@ import {
   WAY,
   WAY_SIZE,
 } from "./layout.js";
+import type { Side } from "./tlb.js";
 
 export interface Place extends Readonly<SystemState["segments"]> {
   readonly mode: X86CodeMode;
   readonly user: boolean;
+  readonly basis: Basis;
 }
 
 /** More places than that are forgotten together with all ways. */
 const MOST_PLACES = 64;
+/** So many bases are known again: a host's, those of its guests, and of each with CR0.TS set and clear. */
+const MOST_BASES = 16;
 /** A place no way begins at. */
 const NOWHERE = -1;
 
-/** What every way depends on beside memory: tables and control registers. */
-type Basis = Pick<SystemState, "gdtr" | "idtr" | "ldtr" | "tr" | "cr0" | "cr4" | "debug" | "msrs" | "model">;
+/**
+ * What ways depend on beside memory: tables and control registers, and whether a guest goes them. No way leads from one basis
+ * to another. What a guest's controls ask for decides none: generated code looks at that each time.
+ */
+interface Basis extends Pick<SystemState, "gdtr" | "idtr" | "ldtr" | "tr" | "cr0" | "cr4" | "model"> {
+  readonly side: Side;
+}
 
-const basisOf = ({ gdtr, idtr, ldtr, tr, cr0, cr4, debug, msrs, model }: SystemState): Basis => ({
-  gdtr,
-  idtr,
-  ldtr,
-  tr,
-  cr0,
-  cr4,
-  debug,
-  msrs,
-  model,
-});
+const sameSegment = (a: Segment, b: Segment): boolean =>
+  a === b || (a.selector === b.selector && a.base === b.base && a.limit === b.limit && a.access === b.access);
 
-const isBasis = (a: Basis, b: SystemState): boolean =>
-  a.gdtr === b.gdtr &&
-  a.idtr === b.idtr &&
-  a.ldtr === b.ldtr &&
-  a.tr === b.tr &&
+const sameTable = (a: TableRegister, b: TableRegister): boolean =>
+  a === b || (a.base === b.base && a.limit === b.limit);
+
+const isBasis = (a: Basis, b: SystemState, side: Side): boolean =>
+  a.side === side &&
   a.cr0 === b.cr0 &&
   a.cr4 === b.cr4 &&
-  a.debug === b.debug &&
-  a.msrs === b.msrs &&
-  a.model === b.model;
+  a.model === b.model &&
+  sameTable(a.gdtr, b.gdtr) &&
+  sameTable(a.idtr, b.idtr) &&
+  sameSegment(a.ldtr, b.ldtr) &&
+  sameSegment(a.tr, b.tr);
 
 export class Ways {
   readonly #i32: Int32Array;
@@ -66,6 +68,8 @@ export class Ways {
   /** 1 if it began with INT n. */
   #software = 0;
   #empty = false;
+  /** The present one and some before it. */
+  #bases: Basis[] = [];
   #basis: Basis | undefined;
 
   constructor(buffer: ArrayBuffer) {
@@ -82,14 +86,18 @@ export class Ways {
     return this.#places[number];
   }
 
-  /** Ways are to begin and end under these tables and control registers: those of others are forgotten. */
-  use(system: SystemState): void {
-    if (this.#basis !== undefined && isBasis(this.#basis, system)) return;
-    this.#basis = basisOf(system);
-    this.forget();
+  /** Ways are to begin and end under these tables and control registers. Those of others outlive that. */
+  use(system: SystemState, side: Side): void {
+    if (this.#basis !== undefined && isBasis(this.#basis, system, side)) return;
+    this.#basis = this.#bases.find((basis) => isBasis(basis, system, side));
+    if (this.#basis !== undefined) return;
+    const { gdtr, idtr, ldtr, tr, cr0, cr4, model } = system;
+    this.#basis = { side, gdtr, idtr, ldtr, tr, cr0, cr4, model };
+    if (this.#bases.length === MOST_BASES) this.#bases.shift();
+    this.#bases.push(this.#basis);
   }
 
-  /** Something that every way depends on is another: tables, control registers, jump caches. */
+  /** Something that every way depends on is another: jump caches. */
   forget(): void {
     this.#going = 0;
     this.#i32[PLACE >> 2] = 0;
@@ -128,11 +136,14 @@ export class Ways {
   }
 
   #numberOf(segments: SystemState["segments"], mode: X86CodeMode, user: boolean): number {
-    for (let number = this.#places.length - 1; number > 0; number--)
-      if (isAt(this.#places[number]!, segments, mode, user)) return number;
+    const basis = this.#basis!;
+    for (let number = this.#places.length - 1; number > 0; number--) {
+      const place = this.#places[number]!;
+      if (place.basis === basis && isAt(place, segments, mode, user)) return number;
+    }
     if (this.#places.length > MOST_PLACES) this.forget();
     const { es, cs, ss, ds, fs, gs } = segments;
-    this.#places.push({ es, cs, ss, ds, fs, gs, mode, user });
+    this.#places.push({ es, cs, ss, ds, fs, gs, mode, user, basis });
     this.#empty = false;
     return this.#places.length - 1;
   }
@@ -151,7 +162,8 @@ export class Ways {
     const { vector, code } = way;
     if (this.place === 0 || way.size !== 4 || way.level !== 0 || !isAccessed(code)) return false;
     if (stack !== undefined && ((tr.access & 15) !== SYSTEM_TYPE.BUSY_TSS32 || !isAccessed(stack))) return false;
-    const at = this.#begin(GATE_WAYS + (vector * 2 + (way.cpl >> 1)) * WAY_SIZE, code, stack);
+    const index = vector * 4 + (this.#i32[CPL >> 2]! >> 1);
+    const at = this.#begin(GATE_WAYS + index * WAY_SIZE, code, stack);
     this.#software = way.software ? 1 : 0;
     this.#set(at, WAY.gate, gate);
     this.#setWords(at, WAY.gateWords, way);
@@ -194,21 +206,21 @@ export class Ways {
 const isAccessed = ({ high }: Descriptor): boolean => (high & 0x100) !== 0;
 
 const isAt = (place: Place, { es, cs, ss, ds, fs, gs }: SystemState["segments"], mode: X86CodeMode, user: boolean) =>
-  place.cs === cs &&
-  place.ss === ss &&
   place.mode === mode &&
-  place.ds === ds &&
-  place.es === es &&
-  place.fs === fs &&
-  place.gs === gs &&
-  place.user === user;
+  place.user === user &&
+  sameSegment(place.cs, cs) &&
+  sameSegment(place.ss, ss) &&
+  sameSegment(place.ds, ds) &&
+  sameSegment(place.es, es) &&
+  sameSegment(place.fs, fs) &&
+  sameSegment(place.gs, gs);
 
 const isReadable = ({ access }: Segment): number => access & ACCESS.WRITABLE;
 
 /** Whether nothing has to be told to the checks of accesses on the way from one to the other. */
 const alike = (from: Place, to: Place): boolean =>
-  from.ds === to.ds &&
-  from.es === to.es &&
-  from.fs === to.fs &&
-  from.gs === to.gs &&
+  sameSegment(from.ds, to.ds) &&
+  sameSegment(from.es, to.es) &&
+  sameSegment(from.fs, to.fs) &&
+  sameSegment(from.gs, to.gs) &&
   isReadable(from.cs) === isReadable(to.cs);

@@ -196,8 +196,8 @@ export interface Replay extends Code {
   asSupervisor(): void;
   /** Not in a guest that PUSHF leaves. */
   unlessPushFlagsLeaves(): void;
-  /** Ends the instruction: through the gate of a vector, as INT n goes. */
-  interrupt(vector: Expr): void;
+  /** Ends the instruction: through the gate of a vector, as INT n goes, or INT3, which is an exception to a guest. */
+  interrupt(vector: Expr, by: "INT" | "INT3"): void;
   /** Ends the instruction: as IRET goes. */
   interruptReturn(): void;
   /** What IN read of a port, sign-extended. */

@@ -5,20 +5,22 @@
  */
 import type { GuestOperation } from "../cpu/guest-operation.js";
 import { leave } from "./exit.js";
-import { check, interceptNamed, isSet, runningGuest } from "./intercepts.js";
+import { check, EXCEPTIONS, interceptNamed, isSet, runningGuest } from "./intercepts.js";
 import { acknowledgeVirtualInterrupt, gif, letsInterruptsIn, setSvm, virtualInterrupt } from "./interrupts.js";
 
 const INTR = interceptNamed("INTR");
-const PUSHF = interceptNamed("PUSHF");
+/** By what generated code calls it. */
+const ASKED = { PUSHF: interceptNamed("PUSHF"), INT: interceptNamed("SWINT"), IRET: interceptNamed("IRET") } as const;
 const VINTR = interceptNamed("VINTR");
 
 export const svmGuest: GuestOperation = Object.freeze({
   check,
   requireEnabled: () => {},
-  asksForPushFlags(port) {
+  asksFor(port, name) {
     const guest = runningGuest(port);
-    return guest !== undefined && isSet(guest, PUSHF);
+    return guest !== undefined && isSet(guest, ASKED[name]);
   },
+  exceptionsAskedFor: (port) => runningGuest(port)?.intercepts[EXCEPTIONS] ?? 0,
   seenControl: ({ system }, number) => (number === 0 ? system.cr0 : system.cr4),
   loadedControl: (_port, _number, value) => value,
   readTaskPriority(port) {

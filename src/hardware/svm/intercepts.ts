@@ -67,6 +67,9 @@ const miscellaneous: readonly (readonly [name: string, word: number, bit: number
   ["INVPCID", 5, 2],
 ];
 
+/** The word of the exceptions' bits. */
+export const EXCEPTIONS = 2;
+
 const numbered = (name: (index: number) => string, word: number, first: number, count: number): readonly Intercept[] =>
   Array.from({ length: count }, (_, index) => ({ name: name(index), word, bit: first + index }));
 
@@ -75,7 +78,7 @@ export const intercepts: readonly Intercept[] = Object.freeze([
   ...numbered((index) => `CR${index}_WRITE`, 0, 16, 16),
   ...numbered((index) => `DR${index}_READ`, 1, 0, 16),
   ...numbered((index) => `DR${index}_WRITE`, 1, 16, 16),
-  ...numbered((index) => `EXCP${index}`, 2, 0, 32),
+  ...numbered((index) => `EXCP${index}`, EXCEPTIONS, 0, 32),
   ...miscellaneous.map(([name, word, bit]) => ({ name, word, bit })),
 ]);
 

@@ -4,7 +4,7 @@ import type { ProcessorPort } from "../cpu/processor.js";
 import { FLAG } from "../cpu/state.js";
 import { has, PIN, PRIMARY } from "./controls.js";
 import { leaveGuest } from "./exit.js";
-import { checkCause, requireEnabled, VTPR, virtualTaskPriority } from "./intercepts.js";
+import { checkCause, exceptionsThatMayLeave, requireEnabled, VTPR, virtualTaskPriority } from "./intercepts.js";
 import type { VmxGuest } from "./state.js";
 
 /** The guest that runs. */
@@ -43,7 +43,10 @@ export const vmxGuest: GuestOperation = Object.freeze<GuestOperation>({
 
   requireEnabled: (port, name) => requireEnabled(guestOf(port), name),
 
-  asksForPushFlags: () => false,
+  // Behind an IRET that sets IF an interrupt window is open.
+  asksFor: (port, name) => name === "IRET" && has(guestOf(port).primary, PRIMARY["interrupt-window exiting"]),
+
+  exceptionsAskedFor: (port) => exceptionsThatMayLeave(guestOf(port)),
 
   /** Spec: SDM Vol. 3C, "Guest/Host Masks and Read Shadows for CR0 and CR4". */
   seenControl(port, number) {

@@ -162,6 +162,15 @@ function exceptionLeaves(guest: VmxGuest, { event }: Cause<"exception">): boolea
   return matches === chosen;
 }
 
+/** Exceptions that leave the guest, bit n for vector n: of page faults, if there is any error code with which they do. */
+export function exceptionsThatMayLeave({ exceptionBitmap, pageFaultMask, pageFaultMatch }: VmxGuest): number {
+  const chosen = ((exceptionBitmap >>> PAGE_FAULT) & 1) !== 0;
+  const neverMatches = (pageFaultMatch & ~pageFaultMask) !== 0;
+  const alwaysMatches = pageFaultMask === 0 && pageFaultMatch === 0;
+  const stays = chosen ? neverMatches : alwaysMatches;
+  return stays ? exceptionBitmap & ~(1 << PAGE_FAULT) : exceptionBitmap | (1 << PAGE_FAULT);
+}
+
 /** Bits 7:4 of the virtual task priority. */
 export const virtualTaskPriority = (port: ProcessorPort, { virtualApic }: VmxGuest): number =>
   (port.readPhysical(virtualApic + VTPR) >>> 4) & 15;

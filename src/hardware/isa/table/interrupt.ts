@@ -66,7 +66,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2A, INT n/INTO/INT3/INT1—Call to Interrupt Procedure",
     forms: [["CC"]],
     system: (port) => softwareException(port, VECTOR.BP),
-    replay: (code) => code.interrupt(i32(VECTOR.BP)),
+    replay: (code) => code.interrupt(i32(VECTOR.BP), "INT3"),
   },
   {
     mnemonic: "INT1",
@@ -83,7 +83,7 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2A, INT n/INTO/INT3/INT1—Call to Interrupt Procedure",
     forms: [["CD", "Ib"]],
     system: interrupt,
-    replay: (code) => code.interrupt(and(code.read(0), i32(0xff))),
+    replay: (code) => code.interrupt(and(code.read(0), i32(0xff)), "INT"),
   },
   {
     mnemonic: "INTO",
