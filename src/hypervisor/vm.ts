@@ -96,9 +96,11 @@ export function carve(
 /** The VM as its guest sees it: a machine that could go on by itself. */
 export function machineOfVm(host: MachineState, vm: VmState, cpu: CpuState): Machine {
   const { memorySize, rom, devices, firstDisk, diskCount, supervisors, steps, ticks, counts, status } = vm;
+  // Where its HLT is is the hypervisor's to know: the processor went on.
+  const waits = status.kind === "halted";
   const stopped = status.kind === "stopped" ? status.stop : undefined;
   const state: MachineState = {
-    cpu,
+    cpu: waits ? { ...cpu, halted: true } : cpu,
     memorySize,
     rom,
     memory: guestPages(host.memory, vm.extents),
@@ -111,4 +113,20 @@ export function machineOfVm(host: MachineState, vm: VmState, cpu: CpuState): Mac
     ...(diskCount === 0 ? {} : { disks: host.disks!.slice(firstDisk, firstDisk + diskCount) }),
   };
   return machineOf(state, stopped);
+}
+
+/** What techniques keep in records of their own, by the names they have for it. */
+interface Kept {
+  readonly shadow?: { readonly counts: { readonly builds: number; readonly faults: number } };
+  readonly translation?: { readonly made: number };
+}
+
+/** What a VM's technique has made for it. */
+export function madeFor({ own }: VmState): {
+  readonly translatedBlocks: number;
+  readonly shadow: { readonly builds: number; readonly faults: number };
+} {
+  const { shadow, translation } = (own ?? {}) as Kept;
+  const { builds = 0, faults = 0 } = shadow?.counts ?? {};
+  return { translatedBlocks: translation?.made ?? 0, shadow: Object.freeze({ builds, faults }) };
 }
