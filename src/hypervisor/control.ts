@@ -3,7 +3,7 @@
  * host's idle loop.
  */
 import type { Stop } from "../hardware/state.js";
-import type { Host } from "./host.js";
+import { type Host, TICKS_A_CLOCK } from "./host.js";
 import { pick, SLICE } from "./schedule.js";
 import { techniqueOf } from "./techniques/index.js";
 
@@ -50,7 +50,8 @@ function nextWake(host: Host): number {
 /** Sets the timer, unless it fires soon enough anyway. */
 function armFor(host: Host, tick: number): void {
   const { alarm } = host.state;
-  if (tick === Number.POSITIVE_INFINITY || (alarm !== undefined && alarm <= tick && alarm > host.now)) return;
+  if (tick === Number.POSITIVE_INFINITY) return;
+  if (alarm !== undefined && alarm < tick + TICKS_A_CLOCK && alarm > host.now) return;
   host.setAlarm(tick);
 }
 

@@ -19,6 +19,8 @@ export class Host {
   readonly port: ProcessorPort;
   readonly access: HostAccess;
   state: HypervisorState;
+  /** VMs that this handler has changed. */
+  readonly #changed = new Map<number, VmState>();
   /** Devices and clocks of the VMs that this handler has to do with. */
   readonly #boards = new Map<number, VirtualBoard>();
 
@@ -37,11 +39,15 @@ export class Host {
     return this.state.vms[number]!;
   }
 
-  /** Replaces parts of a VM. */
+  /** Replaces parts of a VM. The first change of a handler makes a record that is its own until the handler is done. */
   change(number: number, change: Partial<VmState>): VmState {
-    const vm = { ...this.vm(number), ...change };
-    this.state = withVm(this.state, number, vm);
-    return vm;
+    let vm = this.#changed.get(number);
+    if (vm === undefined) {
+      vm = { ...this.vm(number) };
+      this.#changed.set(number, vm);
+      this.state = withVm(this.state, number, vm);
+    }
+    return Object.assign(vm, change);
   }
 
   /** The devices and the clock of a VM: what becomes of them is the VM's when the handler is done. */
@@ -112,5 +118,5 @@ export class Host {
   }
 }
 
-/** Of the 8254; see `hardware/devices/pit8254.ts`. */
-const TICKS_A_CLOCK = 84;
+/** Of the 8254, so that an alarm is late by less than that; see `hardware/devices/pit8254.ts`. */
+export const TICKS_A_CLOCK = 84;

@@ -41,7 +41,7 @@ function controlsOf(context: EntryContext): VmxGuest {
     cr4Mask: word("CR4 guest/host mask"),
     cr4Shadow: word("CR4 read shadow"),
     cr3Targets: Object.freeze(targets),
-    timestampOffset: has(primary, PRIMARY["use TSC offsetting"]) ? BigInt.asIntN(64, quadOf(image, "TSC offset")) : 0n,
+    timestampOffset: 0n,
     virtualApic: physicalOf(image, "Virtual-APIC address"),
     tprThreshold: word("TPR threshold"),
     eptp: ept ? quadOf(image, "EPT pointer") : undefined,
@@ -53,19 +53,27 @@ function controlsOf(context: EntryContext): VmxGuest {
   });
 }
 
-const controls = rememberedBy<VmxGuest>(fieldNames.filter((name) => fields[name].type === "control"));
+/** What each entry has of its own: time, and the event that is injected. */
+const OF_THE_ENTRY: readonly FieldName[] = [
+  ...(["TSC offset", "VMX-preemption timer value", "VM-entry interruption-information field"] as const),
+  ...(["VM-entry exception error code", "VM-entry instruction length"] as const),
+];
+const controls = rememberedBy<VmxGuest>(
+  fieldNames.filter((name) => fields[name].type === "control" && !OF_THE_ENTRY.includes(name)),
+);
 
 /** What the guest is held to. */
 function guestOf(port: ProcessorPort, context: EntryContext): VmxGuest {
-  const { image, vmcs, pin } = context;
+  const { image, vmcs, pin, primary } = context;
   const known = controls.get(vmcs, image);
   const guest = known ?? controlsOf(context);
   if (known === undefined) controls.set(vmcs, image, guest);
   const timer = has(pin, PIN["activate VMX-preemption timer"]);
   const trapPending = injectedEvent(context) === "mtf";
-  if (!timer && !trapPending) return guest;
+  const offset = has(primary, PRIMARY["use TSC offsetting"]) ? BigInt.asIntN(64, quadOf(image, "TSC offset")) : 0n;
+  if (!timer && !trapPending && offset === guest.timestampOffset) return guest;
   const preemption = timer ? timerExpiry(port, wordOf(image, "VMX-preemption timer value")) : undefined;
-  return Object.freeze({ ...guest, preemption, trapPending });
+  return Object.freeze({ ...guest, timestampOffset: offset, preemption, trapPending });
 }
 
 /** The entry failed behind its first checks: the host goes on as after a VM exit, but nothing of a guest is saved. */
