@@ -107,7 +107,9 @@ export function left(host: Host): number | undefined {
   if (running === undefined) return undefined;
   const { vm: number, since } = running;
   // The exit itself took a step of the host's.
-  const had = host.now - 1 - since;
+  const had = Math.max(0, host.now - 1 - since);
+  // What is injected is delivered in the entry's own step.
+  host.leftAtEntry = host.now === since;
   const { steps, ran } = host.vm(number);
   host.change(number, { steps: steps + had, ran: ran + had });
   host.board(number).advance(host.board(number).now + had);

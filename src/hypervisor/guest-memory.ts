@@ -1,6 +1,7 @@
 /** A guest's physical memory as the hypervisor reaches it: pieces of the host's frames. */
 import type { AccessSize, ProcessorPort } from "../hardware/cpu/processor.js";
 import type { VirtualMemory } from "../hardware/virtual-processor/memory.js";
+import { PAGE_SIZE } from "../state/pages.js";
 import type { Extent } from "./state.js";
 
 /** The piece an address lies in. */
@@ -39,6 +40,16 @@ export function writeFrame(port: Words, at: number, size: AccessSize, value: num
     port.writePhysical(word, ((port.readPhysical(word) & ~(0xff << shift)) | (byte << shift)) >>> 0);
   }
 }
+
+/** The same memory, and whoever wants to know which frames are stored to. */
+export const noting = (memory: VirtualMemory, written: Set<number>): VirtualMemory => ({
+  has: (physical) => memory.has(physical),
+  read: (physical, size) => memory.read(physical, size),
+  write(physical, size, value) {
+    written.add(Math.floor(physical / PAGE_SIZE));
+    memory.write(physical, size, value);
+  },
+});
 
 /** The memory of a VM: nothing beyond its own pieces is reached, by its processor's instructions or by its devices. */
 export function guestMemory(port: Words, extents: readonly Extent[]): VirtualMemory {

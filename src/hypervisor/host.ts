@@ -9,9 +9,10 @@ import type { ProcessorPort } from "../hardware/cpu/processor.js";
 import type { HostAccess } from "../hardware/supervisors.js";
 import { VirtualBoard } from "../hardware/virtual-processor/board.js";
 import { take } from "./frames.js";
-import { guestMemory } from "./guest-memory.js";
+import { guestMemory, noting } from "./guest-memory.js";
 import { FIRST_IRQ } from "./layout.js";
 import { type HypervisorState, type VmState, withVm } from "./state.js";
+import { techniques } from "./techniques/names.js";
 
 export const PAGE = 4096;
 
@@ -23,6 +24,12 @@ export class Host {
   readonly #changed = new Map<number, VmState>();
   /** Devices and clocks of the VMs that this handler has to do with. */
   readonly #boards = new Map<number, VirtualBoard>();
+  /** Numbers of frames that instructions executed for a guest, or its devices, have stored to; of techniques that trace stores. */
+  readonly written = new Set<number>();
+  /** They may have stored to any. */
+  wroteAnything = false;
+  /** The guest was left on its way in, by the event that was delivered to it. */
+  leftAtEntry = false;
 
   constructor(port: ProcessorPort, access: HostAccess) {
     this.port = port;
@@ -54,9 +61,11 @@ export class Host {
   board(number: number): VirtualBoard {
     let board = this.#boards.get(number);
     if (board === undefined) {
-      const { devices, ticks, extents, firstDisk, diskCount } = this.vm(number);
+      const { devices, ticks, extents, firstDisk, diskCount, technique } = this.vm(number);
       const disks = this.access.disks.slice(firstDisk, firstDisk + diskCount);
-      board = new VirtualBoard({ devices, disks, tick: ticks }, guestMemory(this.port, extents));
+      const memory = guestMemory(this.port, extents);
+      const traced = techniques[technique].traces === true ? noting(memory, this.written) : memory;
+      board = new VirtualBoard({ devices, disks, tick: ticks }, traced);
       this.#boards.set(number, board);
     }
     return board;

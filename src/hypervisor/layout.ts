@@ -21,6 +21,11 @@ export const PLACE = {
   tables: 0x11_0000,
   /** What VMXON, or VM_HSAVE_PA, is given. */
   vmxon: 0x11_8000,
+  /** What guests in outer rings run on: the tables their selectors name, 64 KiB each, and the gates and the TSS they leave by. */
+  shadowGdt: 0x12_0000,
+  shadowLdt: 0x13_0000,
+  shadowIdt: 0x14_0000,
+  shadowTss: 0x14_1000,
   /** From here on frames are given away. */
   pool: 0x20_0000,
 } as const;

@@ -11,6 +11,8 @@ interface Need {
   readonly bits: readonly (32 | 64)[];
   /** What the model lacks for it; undefined where it lacks nothing. */
   readonly lacks: (model: ModelName) => string | undefined;
+  /** It has to know which of the guest's frames are stored to on the guest's behalf. */
+  readonly traces?: true;
 }
 
 const nothing = (): undefined => undefined;
@@ -21,10 +23,10 @@ const amdv = (model: ModelName): string | undefined => (models[model].features.h
 
 export const techniques: Readonly<Record<TechniqueName, Need>> = Object.freeze({
   sim: { title: "simulation", bits: [32, 64], lacks: nothing },
-  trap: { title: "trap-and-emulate", bits: [32], lacks: nothing },
+  trap: { title: "trap-and-emulate", bits: [32], lacks: nothing, traces: true },
   bt: { title: "binary translation", bits: [32], lacks: nothing },
   pv: { title: "paravirtualization", bits: [32], lacks: nothing },
-  "vmx-shadow": { title: "VT-x with shadow paging", bits: [64], lacks: vtx },
+  "vmx-shadow": { title: "VT-x with shadow paging", bits: [64], lacks: vtx, traces: true },
   "vmx-ept": { title: "VT-x with EPT", bits: [64], lacks: ept },
   "svm-npt": { title: "AMD-V with nested paging", bits: [64], lacks: amdv },
 });

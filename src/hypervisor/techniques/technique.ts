@@ -20,6 +20,8 @@ export interface Technique {
   enter(host: Host, number: number, how: { readonly vector: number | undefined; readonly window: boolean }): void;
   /** The guest was left: does what there is to do, and accounts for it. */
   exited(host: Host, number: number): void;
+  /** The same, by an exception or interrupt that came through the host's table. */
+  trapped?(host: Host, number: number, vector: number): void;
   /** The virtual processor of a machine at rest. `isCurrent`: the real one holds its registers. */
   view(machine: MachineState, vm: VmState, isCurrent: boolean): CpuState;
 }

@@ -47,7 +47,7 @@ export function inject(host: Host, number: number, vector: number, errorCode: nu
 }
 
 const access: VirtualAccess = { read: readCpu, write: writeCpu, readWhole, writeWhole, inject };
-const emulate: Answered = (host, number) => emulateBy(host, number, access);
+export const emulate: Answered = (host, number) => emulateBy(host, number, access);
 
 /** IN and OUT without strings need nothing but the qualification. */
 function portAccess(host: Host, number: number): Answer {
@@ -110,6 +110,7 @@ const answers: Readonly<Record<number, Answered>> = {
   [REASON.WRMSR]: emulate,
   [REASON.MWAIT]: emulate,
   [REASON.MONITOR]: emulate,
+  [REASON.INVLPG]: emulate,
   [REASON.INVD]: emulate,
   [REASON.WBINVD]: emulate,
   [REASON.RDRAND]: emulate,
@@ -145,11 +146,11 @@ function unanswered(host: Host, number: number, told: number, name: string): str
 }
 
 /** Answers the exit that the current VMCS tells of, and writes it into the VM's ledger. */
-export function answer(host: Host, number: number): void {
+export function answer(host: Host, number: number, first: Readonly<Record<number, Answered>> = {}): void {
   const told = readWord(host.port, "Exit reason");
   const reason = told & 0xffff;
   const name = exitReasons.get(reason)?.name ?? `reason ${reason}`;
-  const answered = (told & ENTRY_FAILURE) === 0 ? answers[reason] : undefined;
+  const answered = (told & ENTRY_FAILURE) === 0 ? (first[reason] ?? answers[reason]) : undefined;
   let what: Answer;
   if (answered === undefined) {
     stop(host, number, { reason: "unsupported", detail: unanswered(host, number, told, name) });

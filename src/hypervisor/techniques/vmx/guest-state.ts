@@ -18,6 +18,7 @@ import {
 } from "../../../hardware/cpu/state.js";
 import { ENTRY, PRIMARY } from "../../../hardware/vmx/controls.js";
 import type { FieldName, GuestSegmentName } from "../../../hardware/vmx/fields.js";
+import type { ShadowState } from "../../shadow/state.js";
 import { OWN_MSRS } from "./setup.js";
 import { readWord, write } from "./vmcs.js";
 
@@ -30,7 +31,15 @@ export interface VmxOwn {
   /** What is not in the VMCS, as the guest sees it: CR3 while an identity table stands for it, TR before it is loaded. */
   readonly cr3: number;
   readonly tr: Segment;
+  /** Without EPT: the shadow tables. */
+  readonly shadow?: ShadowState;
 }
+
+/** What of it decides how the virtual control registers differ from the real ones. */
+type Paged = Pick<VmxOwn, "identity" | "shadow">;
+
+/** The processor cannot do without paging, or must not. */
+const needsPaging = ({ identity, shadow }: Paged): boolean => identity !== undefined || shadow !== undefined;
 
 /** How fields are read: through VMREAD, or from a machine at rest. */
 export interface VmcsReader {
@@ -51,10 +60,10 @@ const NO_TASK: Segment = Object.freeze({ selector: 0, base: 0, limit: 0xffff, ac
 const hasTask = ({ access }: Segment): boolean => access !== 0;
 
 /** Bits of CR0 and CR4 that are not what the guest sees of them. */
-export const cr0Mask = (identity: number | undefined): number =>
-  (CR0.NE | CR0.PG | (identity === undefined ? 0 : CR0.PE)) >>> 0;
-export const cr4Mask = (identity: number | undefined): number =>
-  CR4.VMXE | (identity === undefined ? 0 : CR4.PSE | CR4.PAE);
+export const cr0Mask = (own: Paged): number =>
+  (CR0.NE | CR0.PG | (needsPaging(own) ? CR0.PE : 0) | (own.shadow === undefined ? 0 : CR0.WP)) >>> 0;
+export const cr4Mask = (own: Paged): number =>
+  CR4.VMXE | (needsPaging(own) ? CR4.PSE | CR4.PAE : 0) | (own.shadow === undefined ? 0 : CR4.SMEP | CR4.SMAP);
 
 const isPaged = ({ cr0 }: SystemState): boolean => (cr0 & CR0.PG) !== 0;
 
@@ -73,21 +82,25 @@ function tracksCr3(port: ProcessorPort, on: boolean): void {
   write(port, field, (on ? primary | exiting : primary & ~exiting) >>> 0);
 }
 
-function writeControl(port: ProcessorPort, { identity }: VmxOwn, { cr0, cr3, cr4, efer }: SystemState): void {
+function writeControl(port: ProcessorPort, own: VmxOwn, { cr0, cr3, cr4, efer }: SystemState): void {
+  const { identity, shadow } = own;
   const paged = (cr0 & CR0.PG) !== 0;
   const long = (efer & EFER.LMA) !== 0;
-  const needed = CR0.NE | (identity === undefined ? 0 : CR0.PG | CR0.PE);
-  const real4 = identity === undefined || paged ? cr4 : (cr4 & ~CR4.PAE) | CR4.PSE;
+  const needed = CR0.NE | (needsPaging(own) ? CR0.PG | CR0.PE : 0) | (shadow === undefined ? 0 : CR0.WP);
+  const real4 = !needsPaging(own) || paged ? cr4 : (cr4 & ~(CR4.PAE | CR4.SMEP | CR4.SMAP)) | CR4.PSE;
   write(port, "Guest CR0", (cr0 | needed) >>> 0);
   write(port, "CR0 read shadow", cr0 >>> 0);
-  write(port, "CR0 guest/host mask", cr0Mask(identity));
+  write(port, "CR0 guest/host mask", cr0Mask(own));
   write(port, "Guest CR4", (real4 | CR4.VMXE) >>> 0);
   write(port, "CR4 read shadow", cr4 >>> 0);
-  write(port, "CR4 guest/host mask", cr4Mask(identity));
-  write(port, "Guest CR3", identity === undefined || paged ? (cr3 < 0 ? cr3 >>> 0 : cr3) : identity);
-  tracksCr3(port, identity !== undefined && !paged);
+  write(port, "CR4 guest/host mask", cr4Mask(own));
+  // Of shadow tables, it is written in front of each entry.
+  if (shadow === undefined) {
+    write(port, "Guest CR3", identity === undefined || paged ? (cr3 < 0 ? cr3 >>> 0 : cr3) : identity);
+    tracksCr3(port, identity !== undefined && !paged);
+  }
   // Behind paging that the guest has not switched on, LME would be long mode.
-  write(port, "Guest IA32_EFER", identity === undefined || paged ? efer : efer & ~EFER.LME);
+  write(port, "Guest IA32_EFER", !needsPaging(own) || paged ? efer : efer & ~EFER.LME);
   const entry = ENTRY["load IA32_EFER"] | ENTRY["load debug controls"] | (long ? ENTRY["IA-32e mode guest"] : 0);
   write(port, "VM-entry controls", entry | 0x11fb);
 }
@@ -147,13 +160,14 @@ const written = (
 
 /** The system state that a guest sees, when the VMCS holds it. `old` is what the VMCS has nothing of. */
 function systemState(vmcs: VmcsReader, own: VmxOwn, old: SystemState): SystemState {
-  const mask0 = cr0Mask(own.identity);
-  const mask4 = cr4Mask(own.identity);
+  const mask0 = cr0Mask(own);
+  const mask4 = cr4Mask(own);
   const seen = (real: number, shadow: number, mask: number): number => (real & ~mask) | (shadow & mask);
   const cr0 = seen(vmcs.word("Guest CR0"), vmcs.word("CR0 read shadow"), mask0);
   const cr4 = seen(vmcs.word("Guest CR4"), vmcs.word("CR4 read shadow"), mask4);
   // What changes it leaves the guest.
   const { efer } = old;
+  const shadowed = own.shadow !== undefined;
   const paged = (cr0 & CR0.PG) !== 0;
   const pae = paged && (cr4 & CR4.PAE) !== 0 && (efer & EFER.LMA) === 0;
   const tr = segment(vmcs, "TR");
@@ -162,7 +176,7 @@ function systemState(vmcs: VmcsReader, own: VmxOwn, old: SystemState): SystemSta
   return Object.freeze({
     ...old,
     cr0,
-    cr3: own.identity === undefined || paged ? cr3Of(vmcs.quad("Guest CR3")) : own.cr3,
+    cr3: !shadowed && (own.identity === undefined || paged) ? cr3Of(vmcs.quad("Guest CR3")) : own.cr3,
     cr4,
     gdtr: Object.freeze({ base: vmcs.address("Guest GDTR base"), limit: vmcs.word("Guest GDTR limit") }),
     idtr: Object.freeze({ base: vmcs.address("Guest IDTR base"), limit: vmcs.word("Guest IDTR limit") }),
@@ -171,12 +185,14 @@ function systemState(vmcs: VmcsReader, own: VmxOwn, old: SystemState): SystemSta
     segments: Object.freeze({ es: of("es"), cs: of("cs"), ss: of("ss"), ds: of("ds"), fs: of("fs"), gs: of("gs") }),
     debug: Object.freeze([dr0, dr1, dr2, dr3, dr6, vmcs.word("Guest DR7") | 0] as const),
     pdptes: Object.freeze(
-      pae
-        ? ([0, 1, 2, 3] as const).flatMap((index) => {
-            const value = vmcs.quad(`Guest PDPTE${index}`);
-            return [Number(value & 0xffff_ffffn) | 0, Number(value >> 32n) | 0];
-          })
-        : [],
+      shadowed
+        ? old.pdptes
+        : pae
+          ? ([0, 1, 2, 3] as const).flatMap((index) => {
+              const value = vmcs.quad(`Guest PDPTE${index}`);
+              return [Number(value & 0xffff_ffffn) | 0, Number(value >> 32n) | 0];
+            })
+          : [],
     ),
     msrs: Object.freeze({
       ...old.msrs,
@@ -227,6 +243,7 @@ export function runningSystem(real: SystemState, own: VmxOwn, old: SystemState):
   if (guest === undefined) throw new TypeError("no guest of VT-x runs");
   const seen = (value: number, shadow: number, mask: number): number => (value & ~mask) | (shadow & mask);
   const shared = sharedSystem(real, old);
+  const shadowed = own.shadow !== undefined;
   const cr0 = seen(real.cr0, guest.cr0Shadow, guest.cr0Mask);
   const paged = isPaged({ ...real, cr0 });
   return Object.freeze({
@@ -234,11 +251,11 @@ export function runningSystem(real: SystemState, own: VmxOwn, old: SystemState):
     model: old.model,
     random: old.random,
     cr0,
-    cr3: own.identity === undefined || paged ? real.cr3 : own.cr3,
+    cr3: !shadowed && (own.identity === undefined || paged) ? real.cr3 : own.cr3,
     cr4: seen(real.cr4, guest.cr4Shadow, guest.cr4Mask),
     efer: old.efer,
     tr: real.tr.selector === 0 && !hasTask(own.tr) ? own.tr : real.tr,
-    pdptes: paged ? real.pdptes : Object.freeze([]),
+    pdptes: shadowed ? old.pdptes : paged ? real.pdptes : Object.freeze([]),
     msrs: Object.freeze({ ...shared.msrs, ...written(old.msrs, (name) => real.msrs[name] ?? 0n) }),
     virtualization: undefined,
   });

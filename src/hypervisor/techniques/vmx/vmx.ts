@@ -70,6 +70,23 @@ function vmcsAtRest({ memory }: MachineState, vmcs: number): VmcsReader {
   };
 }
 
+/** Lets the guest of the current VMCS go on. */
+export const enter: Technique["enter"] = (host, number, { vector, window }) => {
+  const { port } = host;
+  if (vector !== undefined) write(port, "VM-entry interruption-information field", (INTERRUPTION.VALID | vector) >>> 0);
+  const primary = readWord(port, "Primary processor-based VM-execution controls");
+  const wanted = (primary & ~PRIMARY["interrupt-window exiting"]) | (window ? PRIMARY["interrupt-window exiting"] : 0);
+  if (wanted !== primary) write(port, "Primary processor-based VM-execution controls", wanted >>> 0);
+  // The guest's first instruction is at the next tick of the host's.
+  write(port, "TSC offset", BigInt(host.board(number).now) - BigInt(host.now + 1));
+  const own = ownOf(host, number);
+  if (own.launched) vmresume(port);
+  else {
+    host.change(number, { own: { ...own, launched: true } });
+    vmlaunch(port);
+  }
+};
+
 export const vmxEpt: Technique = {
   prepare(host, number) {
     const vm = host.vm(number);
@@ -92,25 +109,9 @@ export const vmxEpt: Technique = {
     readWord(port, "Guest interruptibility state") === 0 &&
     (readWord(port, "VM-entry interruption-information field") & INTERRUPTION.VALID) === 0,
 
-  enter(host, number, { vector, window }) {
-    const { port } = host;
-    if (vector !== undefined)
-      write(port, "VM-entry interruption-information field", (INTERRUPTION.VALID | vector) >>> 0);
-    const primary = readWord(port, "Primary processor-based VM-execution controls");
-    const wanted =
-      (primary & ~PRIMARY["interrupt-window exiting"]) | (window ? PRIMARY["interrupt-window exiting"] : 0);
-    if (wanted !== primary) write(port, "Primary processor-based VM-execution controls", wanted >>> 0);
-    // The guest's first instruction is at the next tick of the host's.
-    write(port, "TSC offset", BigInt(host.board(number).now) - BigInt(host.now + 1));
-    const own = ownOf(host, number);
-    if (own.launched) vmresume(port);
-    else {
-      host.change(number, { own: { ...own, launched: true } });
-      vmlaunch(port);
-    }
-  },
+  enter,
 
-  exited: answer,
+  exited: (host, number) => answer(host, number),
 
   view(machine, { cpu, own }, isCurrent) {
     if (own === undefined) return cpu;

@@ -1,0 +1,41 @@
+/** Shadow paging of a VM, for its technique: what it remembers is in the technique's own record, as `shadow`. */
+import type { PagingState } from "../../hardware/cpu/paging.js";
+import { guestMemory } from "../guest-memory.js";
+import type { Host } from "../host.js";
+import { Shadow } from "./shadow.js";
+import type { ShadowState } from "./state.js";
+
+interface HasShadow {
+  readonly shadow: ShadowState;
+}
+
+/** Works with the shadow tables of a VM whose paging is that of `system`. */
+export function withShadow<Result>(
+  host: Host,
+  number: number,
+  system: PagingState,
+  work: (shadow: Shadow) => Result,
+): Result {
+  const { extents, name, own } = host.vm(number);
+  const before = (own as HasShadow).shadow;
+  const board = host.board(number);
+  const shadow = new Shadow(
+    {
+      port: host.port,
+      extents,
+      memory: guestMemory(host.port, extents),
+      onBus: (physical) => board.onBus(physical),
+      allocate: () => host.allocate(1, `${name}: its shadow tables`),
+      area: host.state.bits === 32,
+    },
+    before,
+    system,
+  );
+  if (host.wroteAnything) shadow.wroteAnything();
+  else if (host.written.size > 0) shadow.wrote(host.written);
+  host.wroteAnything = false;
+  host.written.clear();
+  const result = work(shadow);
+  if (shadow.state !== before) host.change(number, { own: { ...host.vm(number).own, shadow: shadow.state } as object });
+  return result;
+}
