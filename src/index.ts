@@ -177,6 +177,14 @@ export {
   type VmOptions,
   type VmStatus,
 } from "./hypervisor/hypervisor.js";
+export {
+  type AttackName,
+  type AttackReport,
+  attackNames,
+  type IsolationOptions,
+  type Verdict,
+} from "./hypervisor/isolation/battery.js";
+export type { RedPillOptions, RedPillReport, RevealedPill } from "./hypervisor/isolation/red-pills.js";
 export { ledgerCounts } from "./hypervisor/ledger-costs.js";
 export type { Finding, Findings, InstructionClass, Property, Trial } from "./hypervisor/sensitivity/classify.js";
 export type { InstructionForm } from "./hypervisor/sensitivity/forms.js";
@@ -215,6 +223,8 @@ export {
   findVmTransition,
   flagsOf,
   interruptControllers,
+  isolation,
+  redPills,
   registersOf,
   screen,
   selector,

@@ -20,11 +20,13 @@ import * as vmcses from "../hardware/inspect/vmcs.js";
 import * as causes from "../hardware/inspect/why.js";
 import type { LinearAddress, Machine } from "../hardware/machine.js";
 import type { Vm } from "../hypervisor/hypervisor.js";
+import * as battery from "../hypervisor/isolation/battery.js";
+import * as pills from "../hypervisor/isolation/red-pills.js";
 import * as statistics from "../hypervisor/statistics.js";
 import { displayable } from "./display.js";
 import { descriptorTableDisplay, selectorDisplay } from "./displays/descriptor-display.js";
 import { explanationDisplay } from "./displays/explain-display.js";
-import { statisticsDisplay } from "./displays/hypervisor-display.js";
+import { isolationDisplay, redPillsDisplay, statisticsDisplay } from "./displays/hypervisor-display.js";
 import { interruptControllersDisplay } from "./displays/interrupt-display.js";
 import { flagsDisplay, registersDisplay } from "./displays/register-display.js";
 import { screenDisplay } from "./displays/screen-display.js";
@@ -220,3 +222,22 @@ export const whyEntryFails = (machine: Machine, address?: number): failures.WhyE
  */
 export const vmStatistics = (vm: Vm, table: CostTable): statistics.VmStatistics =>
   displayable(statistics.vmStatistics(vm, table), statisticsDisplay);
+
+/**
+ * Makes attacks of the guest `attacker` on a host, each beside a guest that does its work, and compares that guest at its end, the time
+ * it took and the hypervisor's own memory with what they are without the attack. The victim has to come to an end by itself.
+ */
+export const isolation = (options: battery.IsolationOptions): readonly battery.AttackReport[] =>
+  displayable(battery.isolation(options), isolationDisplay);
+
+/**
+ * Runs the guest `red-pill` on a bare machine and in a VM under each technique, and gives the lines that differ.
+ *
+ * @param image of the guest, which prints `pill NAME VALUE` lines.
+ * @throws VirtlabError for an image that prints none on the bare machine.
+ * @example
+ * const [ept] = redPills(guest("red-pill"), { techniques: ["vmx-ept"] });
+ * ept?.revealed.filter(({ name }) => name.startsWith("sidt")) // => []
+ */
+export const redPills = (image: Uint8Array, options: pills.RedPillOptions = {}): readonly pills.RedPillReport[] =>
+  displayable(pills.redPills(image, options), redPillsDisplay);

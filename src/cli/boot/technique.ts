@@ -2,6 +2,7 @@
 
 import { is64BitKernel } from "../../hardware/boot/image.js";
 import type { ModelName } from "../../hardware/cpu/model.js";
+import { usualHosts } from "../../hypervisor/techniques/hosts.js";
 import { longModeRefusal, realModeRefusal } from "../../hypervisor/techniques/modes.js";
 import { type TechniqueName, techniques } from "../../hypervisor/techniques/names.js";
 import { VirtlabError } from "../../state/error.js";
@@ -17,17 +18,6 @@ export const hypervisors = {
   pv: "pv",
 } as const satisfies Readonly<Record<string, TechniqueName>>;
 export type HypervisorName = keyof typeof hypervisors;
-
-/** Techniques whose guests have 32 bits get a processor that has no more. */
-const defaults: Readonly<Record<TechniqueName, ModelName>> = {
-  sim: "nehalem",
-  trap: "pentium3",
-  bt: "pentium3",
-  pv: "pentium3",
-  "vmx-shadow": "nehalem",
-  "vmx-ept": "nehalem",
-  "svm-npt": "phenom",
-};
 
 /** Unrestricted guests are of its time, and not of Nehalem's. */
 const REAL_MODE: ModelName = "max";
@@ -67,7 +57,7 @@ const startsInRealMode = (flags: BootFlags, image: string | undefined): boolean 
 
 /** The processor of host and guest. */
 export const modelFor = (technique: TechniqueName, flags: BootFlags, image: string | undefined): ModelName =>
-  flags.model ?? (technique === "vmx-ept" && startsInRealMode(flags, image) ? REAL_MODE : defaults[technique]);
+  flags.model ?? (technique === "vmx-ept" && startsInRealMode(flags, image) ? REAL_MODE : usualHosts[technique].model);
 
 /** @throws VirtlabError for a technique that the model lacks, before anything is read. */
 export function checkStart(technique: TechniqueName, flags: BootFlags, image: string | undefined): void {

@@ -9,6 +9,7 @@ import { KIND } from "../../hypervisor/handlers.js";
 import { Hypervisor } from "../../hypervisor/hypervisor.js";
 import { TOP } from "../../hypervisor/layout.js";
 import { type VmStatistics, vmStatistics } from "../../hypervisor/statistics.js";
+import { usualHosts } from "../../hypervisor/techniques/hosts.js";
 import type { TechniqueName } from "../../hypervisor/techniques/names.js";
 import { VirtlabError } from "../../state/error.js";
 import { parseMemorySize } from "../../state/memory-size.js";
@@ -43,7 +44,7 @@ export function hostOf(guest: Machine, technique: TechniqueName, memory: string 
   return Hypervisor.create({
     model: guest.cpu.system.model,
     memory: memory === undefined ? fitting(guest.memory.size) : parseMemorySize(memory),
-    bits: BITS[technique],
+    bits: usualHosts[technique].bits,
   }).addVm({ name: NAME, guest, technique });
 }
 
@@ -63,17 +64,6 @@ export function hostAgain(machine: Machine, file: string, technique: TechniqueNa
     throw new VirtlabError(`${file}: its VM runs under ${vm.technique}, and cannot go on under ${technique}`);
   return host;
 }
-
-/** The host's mode: of techniques that can do with either, the one that goes with more guests. */
-const BITS: Readonly<Record<TechniqueName, 32 | 64>> = {
-  sim: 32,
-  trap: 32,
-  bt: 32,
-  pv: 32,
-  "vmx-shadow": 64,
-  "vmx-ept": 64,
-  "svm-npt": 64,
-};
 
 /** Runs are cut into pieces until as often as this somebody has looked at which ring runs at which. */
 const LOOKS = 200;
