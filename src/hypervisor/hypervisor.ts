@@ -10,13 +10,16 @@ import { sharedEngine } from "../hardware/engine/shared-engine.js";
 import { Machine, machineOf, stateOf } from "../hardware/machine.js";
 import { deepFreeze, type MachineDifference } from "../hardware/machine-content.js";
 import { asOutput, textOf } from "../hardware/output-text.js";
+import { checkRun } from "../hardware/run-options.js";
 import type { EventKind, MachineEvent, MachineState, Stop } from "../hardware/state.js";
 import { VirtlabError } from "../state/error.js";
 import { framesOf, freeBytes } from "./frames.js";
 import { KIND, VERSION } from "./handlers.js";
 import { exitsOf, type LedgerEntry } from "./ledger.js";
+import { BELL, resumed, typed } from "./operator.js";
+import { newSchedule, PERIOD, withShare } from "./schedule.js";
 import { startup } from "./startup.js";
-import type { HypervisorState, VmState, VmStatus } from "./state.js";
+import { type HypervisorState, type VmState, type VmStatus, withVm } from "./state.js";
 import { techniqueOf } from "./techniques/index.js";
 import { modeRefusal } from "./techniques/modes.js";
 import { type TechniqueName, techniqueNames, techniques } from "./techniques/names.js";
@@ -29,6 +32,8 @@ export interface HostOptions extends CreateOptions {
    * model has VT-x or AMD-V.
    */
   readonly bits?: 32 | 64;
+  /** Ticks of a VM's turn: 1000 to 3006818, which are 30 ms and the default. */
+  readonly slice?: number;
 }
 
 /** What a VM is to be. */
@@ -42,6 +47,10 @@ export interface VmOptions {
   readonly weight?: number;
   /** Most per cent of one processor: 0, which is the default, is no limit. */
   readonly cap?: number;
+  /** Under simulation: steps of the guest that one step of the hypervisor makes. Default 16384. */
+  readonly quantum?: number;
+  /** It waits for `resume`. */
+  readonly paused?: boolean;
 }
 
 /** How far a host goes on. */
@@ -59,6 +68,8 @@ export interface Vm {
   readonly name: string;
   readonly technique: TechniqueName;
   readonly status: VmStatus;
+  /** Its operator wants it to go no further for now. */
+  readonly paused: boolean;
   /** What the guest sees, as a machine that could go on by itself: registers, memory, devices, disks, its own time. */
   readonly machine: Machine;
   /** What its serial port has put out, as text. */
@@ -72,13 +83,22 @@ export interface Vm {
   readonly shadow: { readonly builds: number; readonly faults: number };
   /** Host ticks during which it had a processor. */
   readonly ran: number;
+  /** Host ticks it has been charged for: those, and what the hypervisor did for it. */
+  readonly charged: number;
   readonly weight: number;
   readonly cap: number;
 }
 
+/** What a quantum is beside its steps costs little then, and another VM waits for a fraction of a turn. */
+const QUANTUM = 16_384;
 const RUN_ON = Number.POSITIVE_INFINITY;
 
 const assisted = (model: ModelName): boolean => models[model].features.has("VMX") || models[model].features.has("SVM");
+
+function checkSlice(slice: number): void {
+  if (!Number.isInteger(slice) || slice < 1000 || slice > PERIOD)
+    throw new VirtlabError(`hypervisor: a turn of ${slice} ticks is not 1000 to ${PERIOD}`);
+}
 
 /** What a host's machine has of it. */
 function hypervisorOf(machine: MachineState): HypervisorState {
@@ -93,7 +113,10 @@ const withState = (machine: MachineState, state: HypervisorState): MachineState 
 });
 
 /** Why a VM cannot be made; undefined where it can. */
-function refusal(host: MachineState, { name, guest, technique, weight = 256, cap = 0 }: VmOptions): string | undefined {
+function refusal(
+  host: MachineState,
+  { name, guest, technique, weight = 256, cap = 0, quantum = QUANTUM }: VmOptions,
+): string | undefined {
   const { bits, vms } = hypervisorOf(host);
   const { model } = host.cpu.system;
   if (typeof name !== "string" || name === "") return "a VM needs a name";
@@ -107,7 +130,8 @@ function refusal(host: MachineState, { name, guest, technique, weight = 256, cap
   const refused = modeRefusal(technique, model, stateOf(guest).cpu.system);
   if (refused !== undefined) return refused;
   if (!Number.isInteger(weight) || weight < 1 || weight > 65535) return `weight ${weight} is not 1 to 65535`;
-  if (!Number.isInteger(cap) || cap < 0) return `cap ${cap} is no per cent of a processor`;
+  if (!Number.isInteger(cap) || cap < 0 || cap > 100) return `cap ${cap} is not 0 to 100 per cent of a processor`;
+  if (!Number.isInteger(quantum) || quantum < 1) return `quantum ${quantum} is no number of steps`;
   return undefined;
 }
 
@@ -138,7 +162,8 @@ export class Hypervisor {
    *
    * @throws VirtlabError for a machine that cannot be, or a mode its model has not.
    */
-  static create({ bits, ...options }: HostOptions = {}): Hypervisor {
+  static create({ bits, slice = PERIOD, ...options }: HostOptions = {}): Hypervisor {
+    checkSlice(slice);
     const model = options.model ?? "nehalem";
     const mode = bits ?? (assisted(model) ? 64 : 32);
     const machine = createState({ memory: "256M", ...options, model });
@@ -150,10 +175,8 @@ export class Hypervisor {
       places,
       frames: framesOf(machine.memorySize),
       vms: [],
-      current: undefined,
-      running: undefined,
-      alarm: undefined,
-      sliceEnd: 0,
+      schedule: newSchedule(1, slice),
+      processors: [{ current: undefined, running: undefined, alarm: undefined, turn: undefined }],
     };
     const supervisors = { [KIND]: { kind: KIND, version: VERSION, entries, state } };
     return new Hypervisor(machineOf({ ...withPlan(machine, plan), supervisors }));
@@ -190,17 +213,21 @@ export class Hypervisor {
   addVm(options: VmOptions): Hypervisor {
     const refused = refusal(this.#host, options);
     if (refused !== undefined) throw new VirtlabError(`${options.name}: ${refused}`);
-    const { name, guest, technique, weight = 256, cap = 0 } = options;
+    const { name, guest, technique, weight = 256, cap = 0, quantum = QUANTUM } = options;
     const { memory, disks = [] } = this.#host;
     const state = this.#state;
-    const carved = carve(stateOf(guest), { frames: state.frames, memory, disks }, { name, technique, weight, cap });
-    const vm: VmState = { ...carved.vm, status: { kind: "ready" } };
+    const carved = carve(stateOf(guest), { frames: state.frames, memory, disks }, { name, technique, quantum });
+    const pausedAt = options.paused === true ? this.#host.ticks : undefined;
+    const vm = { ...carved.vm, pausedAt };
+    const schedule = withShare(state.schedule, weight, cap);
     const host: MachineState = {
       ...this.#host,
       memory: carved.memory,
       ...(carved.disks.length === 0 ? {} : { disks: carved.disks }),
     };
-    return new Hypervisor(machineOf(withState(host, { ...state, frames: carved.frames, vms: [...state.vms, vm] })));
+    return new Hypervisor(
+      machineOf(withState(host, { ...state, frames: carved.frames, vms: [...state.vms, vm], schedule })),
+    );
   }
 
   #number(name: string): number {
@@ -224,18 +251,23 @@ export class Hypervisor {
 
   #vm(number: number): Vm {
     const host = this.#host;
-    const { vms, current, running } = this.#state;
+    const { vms, schedule, processors } = this.#state;
+    const isCurrent = processors.some(({ current }) => current === number);
+    const running = processors.find((one) => one.running?.vm === number)?.running;
     const vm = vms[number]!;
-    const { name, technique, status, devices, ledger, ran, weight, cap } = vm;
-    const had = running?.vm === number ? Math.max(0, host.ticks - running.since) : 0;
+    const { name, technique, status, pausedAt, devices, ledger, ran } = vm;
+    const { weight, cap, total } = schedule.shares[number]!;
+    const turn = processors.find((one) => one.turn?.vm === number)?.turn;
+    const had = running === undefined ? 0 : Math.max(0, host.ticks - running.since);
     const now = { ...vm, steps: vm.steps + had, ticks: vm.ticks + had };
     let machine: Machine | undefined;
     return Object.freeze({
       name,
       technique,
       status: deepFreeze(status),
+      paused: pausedAt !== undefined,
       get machine(): Machine {
-        machine ??= machineOfVm(host, now, techniqueOf(vm).view(host, vm, current === number));
+        machine ??= machineOfVm(host, now, techniqueOf(vm).view(host, vm, isCurrent));
         return machine;
       },
       get serial(): string {
@@ -245,6 +277,7 @@ export class Hypervisor {
       exits: exitsOf(ledger),
       ...madeFor(vm),
       ran: ran + had,
+      charged: total + (turn === undefined ? 0 : Math.max(0, host.ticks - turn.paid)),
       weight,
       cap,
     });
@@ -255,19 +288,90 @@ export class Hypervisor {
     return freeBytes(this.#state.frames);
   }
 
+  /** The host with what its operator changes of a VM; the hypervisor hears of it by an interrupt of the serial port. */
+  #ordered(name: string, change: (vm: VmState, now: number) => Partial<VmState>): Hypervisor {
+    const number = this.#number(name);
+    const state = this.#state;
+    const vm = state.vms[number]!;
+    const next = withVm(state, number, { ...vm, ...change(vm, this.ticks) });
+    const host = withState(this.#host, next);
+    return new Hypervisor(machineOf({ ...host, devices: typeInput(host.devices, BELL) }));
+  }
+
+  /** Lets the host go on until the hypervisor has done what was ordered. */
+  #obeyed(isDone: (state: HypervisorState) => boolean): Hypervisor {
+    if (isDone(this.#state)) return this;
+    const engine = sharedEngine();
+    engine.open(this.#host);
+    const untilSupervisors = (all: MachineState["supervisors"]) => isDone(all![KIND]!.state as HypervisorState);
+    engine.run({ limit: RUN_ON, untilSupervisors });
+    return new Hypervisor(machineOf(engine.seal()));
+  }
+
   /**
    * Text, as UTF-8, or bytes typed at a VM's serial port. A VM that waits for it goes on.
    *
    * @throws VirtlabError for a name that no VM has.
    */
   type(name: string, text: string | Uint8Array): Hypervisor {
+    const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text;
+    return this.#ordered(name, (vm, now) => typed(vm, bytes, now));
+  }
+
+  /**
+   * The VM goes no further from now on, and its time stands still; what it has is kept.
+   *
+   * @throws VirtlabError for a name that no VM has, or a VM that is paused.
+   */
+  pause(name: string): Hypervisor {
+    if (this.vm(name).paused) throw new VirtlabError(`${name}: is paused already`);
+    return this.#ordered(name, (_, now) => ({ pausedAt: now }));
+  }
+
+  /**
+   * A paused VM goes on.
+   *
+   * @throws VirtlabError for a name that no VM has, or a VM that is not paused.
+   */
+  resume(name: string): Hypervisor {
+    if (!this.vm(name).paused) throw new VirtlabError(`${name}: is not paused`);
+    return this.#ordered(name, resumed);
+  }
+
+  /**
+   * The VM is switched off, whatever it does; its memory and disks stay as they are. The host goes on until that is done.
+   *
+   * @throws VirtlabError for a name that no VM has.
+   */
+  shutDown(name: string): Hypervisor {
     const number = this.#number(name);
-    const state = this.#state;
-    const vm = state.vms[number]!;
-    const devices = typeInput(vm.devices, typeof text === "string" ? new TextEncoder().encode(text) : text);
-    const status: VmStatus = vm.status.kind === "halted" ? { kind: "ready" } : vm.status;
-    const vms = state.vms.with(number, { ...vm, devices, status });
-    return new Hypervisor(machineOf(withState(this.#host, { ...state, vms })));
+    const ordered = this.#ordered(name, () => ({ order: "off" }));
+    return ordered.#obeyed(({ vms }) => vms[number]!.order === undefined);
+  }
+
+  /**
+   * The host without the VM: its frames and disks are the host's again. The host goes on until that is done.
+   *
+   * @throws VirtlabError for a name that no VM has.
+   */
+  remove(name: string): Hypervisor {
+    const ordered = this.#ordered(name, () => ({ order: "leave" }));
+    return ordered.#obeyed(({ vms }) => vms.every((vm) => vm.name !== name));
+  }
+
+  /**
+   * The VM with another machine in it, such as one that boots from a disk that an installer has written: in front of its first
+   * instruction, with the technique, weight and cap it had.
+   *
+   * @throws VirtlabError for a name that no VM has, or a machine with more memory than the host has left for it.
+   */
+  boot(name: string, guest: Machine): Hypervisor {
+    const { technique, quantum, schedule } = {
+      ...this.#state.vms[this.#number(name)]!,
+      schedule: this.#state.schedule,
+    };
+    const { weight, cap } = schedule.shares[this.#number(name)]!;
+    return this.remove(name).addVm({ name, guest, technique, weight, cap, quantum });
   }
 
   /** One step of the host: an instruction, a delivery, an exit, or what the hypervisor does about it. */
@@ -281,6 +385,7 @@ export class Hypervisor {
    * @throws VirtlabError for a name that no VM has.
    */
   run({ maxInstructions = RUN_ON, until, observe }: HypervisorRunOptions = {}): Hypervisor {
+    checkRun(maxInstructions, observe);
     const engine = sharedEngine();
     engine.open(this.#host);
     const { stop, events } = engine.run({

@@ -1,6 +1,5 @@
 /** The techniques by name, and what each needs of the host. */
 import { type ModelName, models } from "../../hardware/cpu/model.js";
-import { allowedSettings, PRIMARY } from "../../hardware/vmx/controls.js";
 
 export const techniqueNames = ["sim", "trap", "bt", "pv", "vmx-shadow", "vmx-ept", "svm-npt"] as const;
 export type TechniqueName = (typeof techniqueNames)[number];
@@ -20,10 +19,6 @@ const nothing = (): undefined => undefined;
 const vtx = (model: ModelName): string | undefined => (models[model].features.has("VMX") ? undefined : "VT-x");
 const ept = (model: ModelName): string | undefined =>
   vtx(model) ?? (models[model].secondaryControls.includes("enable EPT") ? undefined : "EPT");
-/** A store to a traced table is let through for one instruction. */
-const shadow = (model: ModelName): string | undefined =>
-  vtx(model) ??
-  ((allowedSettings(model, "primary").one & PRIMARY["monitor trap flag"]) !== 0 ? undefined : "a monitor trap flag");
 const amdv = (model: ModelName): string | undefined => (models[model].features.has("SVM") ? undefined : "AMD-V");
 
 export const techniques: Readonly<Record<TechniqueName, Need>> = Object.freeze({
@@ -31,7 +26,7 @@ export const techniques: Readonly<Record<TechniqueName, Need>> = Object.freeze({
   trap: { title: "trap-and-emulate", bits: [32], lacks: nothing, traces: true },
   bt: { title: "binary translation", bits: [32], lacks: nothing },
   pv: { title: "paravirtualization", bits: [32], lacks: nothing },
-  "vmx-shadow": { title: "VT-x with shadow paging", bits: [64], lacks: shadow, traces: true },
+  "vmx-shadow": { title: "VT-x with shadow paging", bits: [64], lacks: vtx, traces: true },
   "vmx-ept": { title: "VT-x with EPT", bits: [64], lacks: ept },
   "svm-npt": { title: "AMD-V with nested paging", bits: [64], lacks: amdv },
 });

@@ -5,6 +5,8 @@ import type { Host } from "../host.js";
 import type { VmState } from "../state.js";
 
 export interface Technique {
+  /** It gives the processor back in time by itself: no timer is set for it. */
+  readonly returns?: true;
   /** What it keeps for a VM, made in the host's memory before the VM first runs. */
   prepare(host: Host, number: number): object;
   /** Gives the processor's registers to a VM, whose `cpu` they have been in. */
@@ -22,6 +24,8 @@ export interface Technique {
   exited(host: Host, number: number): void;
   /** The same, by an exception or interrupt that came through the host's table. */
   trapped?(host: Host, number: number, vector: number): void;
+  /** The VM is to be no more: the processor lets go of what it may still hold of it. */
+  release?(host: Host, number: number): void;
   /** The virtual processor of a machine at rest. `isCurrent`: the real one holds its registers. */
   view(machine: MachineState, vm: VmState, isCurrent: boolean): CpuState;
 }

@@ -74,11 +74,10 @@ function debugTrap(host: Host, number: number): Answer {
 function simulate(host: Host, number: number, instruction: string): Answer {
   const { floating } = host.port;
   const run = runNested(host, number, { ...host.vm(number).cpu, floating: savedFloating(floating) }, 1);
-  host.wroteAnything = true;
   loadFloating(floating, run.cpu.floating);
   host.change(number, { cpu: run.cpu });
   if (run.stop.reason !== "limit") stop(host, number, run.stop);
-  else if (run.cpu.halted) halt(host, number);
+  else if (run.cpu.halted) halt(host, number, (run.cpu.eflags & FLAG.IF) !== 0);
   return { effect: "simulated", instruction };
 }
 
@@ -94,7 +93,7 @@ function emulate(host: Host, number: number): Answer {
     case "done":
     case "repeats":
       done(host, number, outcome, cpu);
-      if (cpu.halted) halt(host, number);
+      if (cpu.halted) halt(host, number, (cpu.eflags & FLAG.IF) !== 0);
       return { effect: cpu.halted ? "halted" : "emulated", instruction };
     default:
       done(host, number, outcome, cpu);

@@ -46,7 +46,7 @@ function placeOf(words: readonly number[]): Place {
 /** The guest does not go on. */
 function refuse(host: Host, number: number, detail: string): void {
   stop(host, number, { reason: "unsupported", detail });
-  host.state = { ...host.state, running: undefined };
+  host.own = { ...host.own, running: undefined };
   host.port.nextEip = host.state.places.idle;
 }
 
@@ -76,7 +76,8 @@ function placeAtRest({ cpu, memory, supervisors }: MachineState): Place | undefi
   const { eip, eflags, esp, system } = cpu;
   const { cs, ss } = system.segments;
   if (cplOf(system, eflags) !== 0) return { eip, eflags, esp, cs: cs.selector, ss: ss.selector };
-  const { places, running } = supervisors!["hypervisor"]!.state as HypervisorState;
+  const { places, processors } = supervisors!["hypervisor"]!.state as HypervisorState;
+  const { running } = processors[0]!;
   const offset = (eip >>> 0) - places.gates;
   // In front of the host call, what the guest was is on the stack alone.
   if (running === undefined || offset < 0 || offset % GATE_STRIDE !== 0) return undefined;
@@ -129,7 +130,7 @@ export const trap: Technique = {
       refuse(host, number, refused);
       return;
     }
-    const stale = host.wroteAnything || ownOf(host, number).frames.some((frame) => host.written.has(frame));
+    const stale = ownOf(host, number).frames.some((frame) => host.written.has(frame));
     refreshTables(host, number, cpu, stale);
     const [table, isOpen] = withShadow(host, number, cpu.system, (shadow) => [shadow.cr3, shadow.isOpen] as const);
     showUserCode(host, number, cplOf(cpu.system, cpu.eflags) === 3);
@@ -148,7 +149,7 @@ export const trap: Technique = {
       return;
     }
     // The IRET is a step of the host's.
-    host.state = { ...host.state, running: { vm: number, since: host.now + 2 } };
+    host.own = { ...host.own, running: { vm: number, since: host.now + 2 } };
   },
 
   exited() {},

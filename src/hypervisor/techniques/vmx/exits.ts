@@ -5,6 +5,7 @@
 
 import type { AccessSize } from "../../../hardware/cpu/processor.js";
 import { vectorNames } from "../../../hardware/cpu/processor.js";
+import { FLAG } from "../../../hardware/cpu/state.js";
 import { entryContext } from "../../../hardware/vmx/check-context.js";
 import { firstFailed } from "../../../hardware/vmx/entry-checks.js";
 import { INTERRUPTION } from "../../../hardware/vmx/events.js";
@@ -78,7 +79,7 @@ function undefinedInstruction(host: Host, number: number): Answer {
   return { effect: "#UD injected" };
 }
 
-const answers: Readonly<Record<number, Answered>> = {
+export const answers: Readonly<Record<number, Answered>> = {
   [REASON.EXCEPTION_OR_NMI]: (host, number) => {
     const vector = readWord(host.port, "VM-exit interruption information") & 0xff;
     if (vector === 6 && host.vm(number).supervisors !== undefined) return emulate(host, number);
@@ -99,7 +100,7 @@ const answers: Readonly<Record<number, Answered>> = {
   [REASON.HLT]: (host, number) => {
     skip(host);
     countStep(host, number);
-    halt(host, number);
+    halt(host, number, (readWord(host.port, "Guest RFLAGS") & FLAG.IF) !== 0);
     return { effect: "halted", instruction: "HLT" };
   },
   [REASON.IO_INSTRUCTION]: portAccess,

@@ -8,14 +8,14 @@ import type { MachineState } from "../../../hardware/state.js";
 import { PRIMARY } from "../../../hardware/vmx/controls.js";
 import { INTERRUPTION } from "../../../hardware/vmx/events.js";
 import { type FieldName, fields } from "../../../hardware/vmx/fields.js";
-import { vmlaunch, vmptrld, vmresume } from "../../../hardware/vmx/instructions.js";
+import { vmclear, vmlaunch, vmptrld, vmresume } from "../../../hardware/vmx/instructions.js";
 import { readField } from "../../../hardware/vmx/vmcs.js";
 import { readPages } from "../../../state/page-map.js";
 import { type Host, PAGE } from "../../host.js";
 import type { VmState } from "../../state.js";
 import type { Technique } from "../technique.js";
 import { answer } from "./exits.js";
-import { readState, runningSystem, sharedSystem, type VmcsReader, type VmxOwn } from "./guest-state.js";
+import { ownFlags, readState, runningSystem, sharedSystem, type VmcsReader, type VmxOwn } from "./guest-state.js";
 import { setUp } from "./setup.js";
 import { ownOf, readWhole, writeWhole } from "./state-access.js";
 import { readWord, write } from "./vmcs.js";
@@ -113,6 +113,10 @@ export const vmxEpt: Technique = {
 
   exited: (host, number) => answer(host, number),
 
+  release(host, number) {
+    vmclear(host.port, ownOf(host, number).vmcs);
+  },
+
   view(machine, { cpu, own }, isCurrent) {
     if (own === undefined) return cpu;
     const technique = own as VmxOwn;
@@ -120,7 +124,11 @@ export const vmxEpt: Technique = {
     if (!isCurrent) return cpu;
     const { virtualization } = real.system;
     if (virtualization?.kind === "vmx" && virtualization.guest !== undefined)
-      return { ...real, system: runningSystem(real.system, technique, cpu.system) };
+      return {
+        ...real,
+        eflags: ownFlags(real.eflags, technique),
+        system: runningSystem(real.system, technique, cpu.system),
+      };
     const held = { ...real, system: sharedSystem(real.system, cpu.system) };
     return readState(vmcsAtRest(machine, technique.vmcs), technique, held);
   },
