@@ -59,6 +59,12 @@ describe("virtlab boot --hypervisor", () => {
     expect(others.sum.cycles).toBeLessThan(stats.sum.cycles);
   });
 
+  it("gives what comes on standard input to the VM's serial port", async () => {
+    const args = ["boot", guest("echo.elf"), "--hypervisor", "vmx"];
+    const { status, stdout } = await virtlab(args, { input: "ring three\nquit\n" });
+    expect([status, stdout]).toEqual([33, "echo: ready\nRING THREE\necho: 1 lines\n"]);
+  });
+
   it.each([
     ["triple.elf", "triple fault: an exception while delivering a double fault"],
     ["halt.elf", "halted, and nothing can end the halt"],
