@@ -94,7 +94,7 @@ describe("virtlab boot --hypervisor", () => {
     [
       "more guest memory than the host has",
       () => ["--hypervisor", "vmx", "--host-memory", "16M"],
-      /^virtlab: guest: memory of the VM: 67108864 bytes are more than the host has left \(\d+ of 16777216 bytes\)\n$/,
+      /^virtlab: guest: memory of the VM: 67108864 bytes are more than the host has left together \(\d+ of 16777216 bytes are free\)\n$/,
     ],
     [
       "no size of memory",
