@@ -166,6 +166,26 @@ export {
   fields as vmcsFields,
 } from "./hardware/vmx/fields.js";
 export type { VmxGuest, VmxState } from "./hardware/vmx/state.js";
+export {
+  type HostOptions,
+  Hypervisor,
+  type HypervisorRunOptions,
+  type LedgerEntry,
+  type TechniqueName,
+  techniqueNames,
+  type Vm,
+  type VmOptions,
+  type VmStatus,
+} from "./hypervisor/hypervisor.js";
+export {
+  type AttackName,
+  type AttackReport,
+  attackNames,
+  type IsolationOptions,
+  type Verdict,
+} from "./hypervisor/isolation/battery.js";
+export type { RedPillOptions, RedPillReport, RevealedPill } from "./hypervisor/isolation/red-pills.js";
+export { ledgerCounts } from "./hypervisor/ledger-costs.js";
 export type { Finding, Findings, InstructionClass, Property, Trial } from "./hypervisor/sensitivity/classify.js";
 export type { InstructionForm } from "./hypervisor/sensitivity/forms.js";
 export type { Effect, Outcome } from "./hypervisor/sensitivity/outcome.js";
@@ -179,6 +199,7 @@ export {
 } from "./hypervisor/sensitivity/report.js";
 export type { MachineTrial } from "./hypervisor/sensitivity/trials.js";
 export type { World, WorldName } from "./hypervisor/sensitivity/worlds.js";
+export type { ExitStatistics, VmStatistics } from "./hypervisor/statistics.js";
 export { type ProgressBar, type ProgressOptions, type ProgressWord, progress } from "./notebook/progress/progress.js";
 export type { BytesDifference, StateDifference } from "./state/diff.js";
 export { type Divergence, type DivergenceOptions, firstDivergence } from "./state/divergence.js";
@@ -202,12 +223,15 @@ export {
   findVmTransition,
   flagsOf,
   interruptControllers,
+  isolation,
+  redPills,
   registersOf,
   screen,
   selector,
   taskState,
   vmcb,
   vmcs,
+  vmStatistics,
   vmTransition,
   why,
   whyEntryFails,

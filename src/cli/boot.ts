@@ -7,11 +7,14 @@ import { Command, type Option } from "commander";
 import type { Machine } from "../hardware/machine.js";
 import type { Stop } from "../hardware/state.js";
 import { VirtlabError } from "../state/error.js";
+import { type Course, courseOf } from "./boot/course.js";
 import { runUnderGdb } from "./boot/debugged.js";
 import { firstMachine } from "./boot/first-machine.js";
-import { type BootFlags, bootOptions } from "./boot/flags.js";
+import { type BootFlags, bootOptions, COST_TABLE } from "./boot/flags.js";
 import { readRecording, writeRecording } from "./boot/recording.js";
 import { type End, runSession, type Session, type Spinning } from "./boot/session.js";
+import { checkFlags, techniqueOf } from "./boot/technique.js";
+import { courseOfVm, hostAgain, hostOf, runsHypervisor } from "./boot/virtual-machine.js";
 import { deathReport } from "./death-report.js";
 import { checkWritable, writeFile } from "./files.js";
 import { EXIT_STATUS } from "./status.js";
@@ -37,11 +40,11 @@ async function boot(imageFile: string | undefined, flags: BootFlags): Promise<nu
     throw new VirtlabError("boot: what a debugger does is not recorded (--record does not go with --gdb)");
   if (flags.reboot && (record ?? replay) !== undefined)
     throw new VirtlabError("boot: a recording ends with a reset, so it does not go with --reboot");
-  const start = firstMachine(imageFile, flags);
-  if (flags.screen && start.devices.vga === undefined)
-    throw new VirtlabError(`boot: a machine "${start.kind}" has no screen to show (--screen)`);
+  const start = firstCourse(imageFile, flags);
+  if (flags.screen && start.machine.devices.vga === undefined)
+    throw new VirtlabError(`boot: a machine "${start.machine.kind}" has no screen to show (--screen)`);
   const recording = replay === undefined ? undefined : readRecording(replay);
-  if (recording !== undefined && recording.start !== start.hash)
+  if (recording !== undefined && recording.start !== start.whole.hash)
     throw new VirtlabError(`${replay}: recorded on another machine: image and options have to be the same`);
   // Before a long run rather than after it.
   const written = [stats, record, saveState].filter((file) => file !== undefined);
@@ -60,16 +63,17 @@ async function boot(imageFile: string | undefined, flags: BootFlags): Promise<nu
   const session =
     flags.gdb === undefined
       ? await runSession(start, flags, recording, caught)
-      : await runUnderGdb(start, flags.gdb, flags, recording, caught);
+      : await runUnderGdb(start.machine, flags.gdb, flags, recording, caught);
   process.removeListener("SIGINT", interrupt);
 
   const wallSeconds = Number(process.hrtime.bigint() - began) / 1e9;
   const { machine, inputs } = session;
-  if (saveState !== undefined) writeFile(saveState, machine.save());
-  if (record !== undefined) writeRecording(record, start, inputs, machine);
-  if (stats !== undefined) writeFile(stats, `${JSON.stringify(statistics(session, wallSeconds), null, 2)}\n`);
-  if (recording !== undefined && (machine.steps !== recording.end.steps || machine.hash !== recording.end.hash))
-    throw new VirtlabError(`${replay}: the run ended otherwise than the recorded one, after ${machine.steps} steps`);
+  const { whole } = session.course;
+  if (saveState !== undefined) writeFile(saveState, whole.save());
+  if (record !== undefined) writeRecording(record, start.whole, inputs, whole);
+  if (stats !== undefined) writeFile(stats, `${JSON.stringify(statistics(session, flags, wallSeconds), null, 2)}\n`);
+  if (recording !== undefined && (whole.steps !== recording.end.steps || whole.hash !== recording.end.hash))
+    throw new VirtlabError(`${replay}: the run ended otherwise than the recorded one, after ${whole.steps} steps`);
   const status = recording !== undefined && session.end.reason === "limit" ? EXIT_STATUS.ok : statusOf(session);
   if (flags.json) process.stdout.write(`${JSON.stringify(summary(session, flags, status, wallSeconds), null, 2)}\n`);
   else {
@@ -77,6 +81,22 @@ async function boot(imageFile: string | undefined, flags: BootFlags): Promise<nu
     if (recording === undefined || session.end.reason !== "limit") tell(session, flags);
   }
   return status;
+}
+
+/** What runs: the machine, or the host whose VM it is. @throws VirtlabError for what cannot be. */
+function firstCourse(imageFile: string | undefined, flags: BootFlags): Course {
+  const technique = techniqueOf(flags);
+  const { loadState, hostMemory } = flags;
+  // In front of all that is read.
+  if (loadState === undefined) checkFlags(flags, technique !== undefined);
+  const machine = firstMachine(imageFile, flags, technique);
+  const isHost = loadState !== undefined && runsHypervisor(machine);
+  checkFlags(flags, isHost || technique !== undefined);
+  if (isHost) {
+    if (hostMemory !== undefined) throw new VirtlabError(`${loadState}: a host that has its memory (--host-memory)`);
+    return courseOfVm(hostAgain(machine, loadState, technique));
+  }
+  return technique === undefined ? courseOf(machine) : courseOfVm(hostOf(machine, technique, hostMemory));
 }
 
 /** What would make another machine than the saved one. */
@@ -117,9 +137,10 @@ function tell({ end, machine, earlier, exceptions }: Session, { maxInstructions,
   else if (isDead(end)) process.stderr.write(deathReport(end, machine, earlier, exceptions));
 }
 
-function statistics({ machine }: Session, wallSeconds: number) {
+function statistics({ machine, course }: Session, { costTable = COST_TABLE }: BootFlags, wallSeconds: number) {
   const { instructions, exceptions, interrupts } = machine.counters;
-  return { instructions, ticks: machine.ticks, exceptions, interrupts, wallSeconds };
+  const own = { instructions, ticks: machine.ticks, exceptions, interrupts, wallSeconds };
+  return { ...own, ...course.virtual?.statistics(costTable) };
 }
 
 function summary(session: Session, flags: BootFlags, status: number, wallSeconds: number) {
@@ -128,8 +149,8 @@ function summary(session: Session, flags: BootFlags, status: number, wallSeconds
     end: end.reason,
     status,
     steps: machine.steps,
-    ...statistics(session, wallSeconds),
-    hash: machine.hash,
+    ...statistics(session, flags, wallSeconds),
+    hash: session.course.whole.hash,
     ...(flags.screen ? { screen: machine.screen?.text ?? null } : {}),
     serial: Buffer.from(output, "latin1").toString("utf8"),
   };

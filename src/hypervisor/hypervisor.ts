@@ -15,7 +15,7 @@ import type { EventKind, MachineEvent, MachineState, Stop } from "../hardware/st
 import { VirtlabError } from "../state/error.js";
 import { framesOf, freeBytes } from "./frames.js";
 import { KIND, VERSION } from "./handlers.js";
-import { exitsOf, type Ledger, type LedgerEntry } from "./ledger.js";
+import { exitsOf, type LedgerEntry } from "./ledger.js";
 import { BELL, resumed, typed } from "./operator.js";
 import { assisted, checkSlice, refusal } from "./refusal.js";
 import { newSchedule, PERIOD, withShare } from "./schedule.js";
@@ -23,8 +23,8 @@ import { startup } from "./startup.js";
 import { type HypervisorState, type VmState, type VmStatus, withVm } from "./state.js";
 import { type TranslationView, translationView } from "./techniques/bt/view.js";
 import { techniqueOf } from "./techniques/index.js";
-import type { TechniqueName } from "./techniques/names.js";
-import { carve, machineOfVm } from "./vm.js";
+import { type TechniqueName, techniqueNames } from "./techniques/names.js";
+import { carve, machineOfVm, madeFor } from "./vm.js";
 
 /** The host: a machine of any kind, with the hypervisor in place of a system. */
 export interface HostOptions extends CreateOptions {
@@ -37,7 +37,9 @@ export interface HostOptions extends CreateOptions {
   readonly slice?: number;
 }
 
+/** What a VM is to be. */
 export interface VmOptions {
+  /** By which it is asked for; no other VM of the host has it. */
   readonly name: string;
   /** What the VM is in front of its first instruction, or wherever it goes on from. */
   readonly guest: Machine;
@@ -52,11 +54,13 @@ export interface VmOptions {
   readonly paused?: boolean;
 }
 
+/** How far a host goes on. */
 export interface HypervisorRunOptions {
   /** Steps of the host at the most: default, no limit. */
   readonly maxInstructions?: number;
   /** Until a VM's serial port has put out a text, or a VM stops. */
   readonly until?: { readonly vm: string; readonly serial?: string };
+  /** Events of the host to collect. */
   readonly observe?: readonly EventKind[];
 }
 
@@ -69,10 +73,15 @@ export interface Vm {
   readonly paused: boolean;
   /** What the guest sees, as a machine that could go on by itself: registers, memory, devices, disks, its own time. */
   readonly machine: Machine;
+  /** What its serial port has put out, as text. */
   readonly serial: string;
   /** Every exit, by reason, instruction and effect. */
   readonly ledger: readonly LedgerEntry[];
   readonly exits: number;
+  /** Blocks of guest code that binary translation has translated; 0 under other techniques. */
+  readonly translatedBlocks: number;
+  /** Shadow page tables that were built, and page faults that the guest never saw; 0 under techniques without them. */
+  readonly shadow: { readonly builds: number; readonly faults: number };
   /** Host ticks during which it had a processor. */
   readonly ran: number;
   /** Binary translation: what it has made of the guest's kernel. Undefined of other techniques, and before the VM first runs. */
@@ -107,6 +116,21 @@ function guestTicks(host: MachineState, since: number): number {
   return Math.max(0, ticks - since - (isLeft ? 1 : 0));
 }
 
+/**
+ * A host with virtual machines as an immutable value: every method gives another one. It is a machine (`machine`) whose privileged
+ * software is this library's hypervisor, and all that the processor needs of it (VMCS or VMCB, nested and shadow tables, bitmaps) lies
+ * in the machine's memory, to be read and stepped through like anything else. The time of a guest is its own: what the hypervisor
+ * does for itself costs it nothing, so a guest ends as on a bare machine.
+ *
+ * @example
+ * const machine = Machine.boot({ image: guest("hello"), model: "nehalem", memory: "4M" });
+ * const host = Hypervisor.create({ model: "nehalem", memory: "16M" });
+ * const started = host.addVm({ name: "a", guest: machine, technique: "vmx-ept" });
+ * const vm = started.run({ until: { vm: "a" } }).vm("a");
+ * vm.serial === machine.run().serial // => true
+ * vm.machine.steps === machine.run().steps // => true
+ * started.vm("a").exits // => 0
+ */
 export class Hypervisor {
   readonly #machine: Machine;
 
@@ -238,6 +262,7 @@ export class Hypervisor {
       },
       ledger: deepFreeze(Object.values(ledger)),
       exits: exitsOf(ledger),
+      ...madeFor(vm),
       ran: ran + had,
       get translation(): TranslationView | undefined {
         return technique === "bt" ? translationView(host, vm) : undefined;
@@ -274,12 +299,13 @@ export class Hypervisor {
   }
 
   /**
-   * Text typed at a VM's serial port. A VM that waits for it goes on.
+   * Text, as UTF-8, or bytes typed at a VM's serial port. A VM that waits for it goes on.
    *
    * @throws VirtlabError for a name that no VM has.
    */
-  type(name: string, text: string): Hypervisor {
-    return this.#ordered(name, (vm, now) => typed(vm, new TextEncoder().encode(text), now));
+  type(name: string, text: string | Uint8Array): Hypervisor {
+    const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text;
+    return this.#ordered(name, (vm, now) => typed(vm, bytes, now));
   }
 
   /**
@@ -343,7 +369,11 @@ export class Hypervisor {
     return new Hypervisor(this.#machine.step());
   }
 
-  /** Goes on until a limit, a condition, or until no VM goes on by itself. */
+  /**
+   * Goes on until a limit, a condition, or until no VM goes on by itself: `stop` says which.
+   *
+   * @throws VirtlabError for a name that no VM has.
+   */
   run({ maxInstructions = RUN_ON, until, observe }: HypervisorRunOptions = {}): Hypervisor {
     checkRun(maxInstructions, observe);
     const engine = sharedEngine();
@@ -371,18 +401,22 @@ export class Hypervisor {
     };
   }
 
+  /** Why the last run ended: the host's reason, which is "until" where a VM stopped. */
   get stop(): Stop | undefined {
     return this.#machine.stop;
   }
 
+  /** What was observed in the last run: the host's events, with those of its guests' direct execution. */
   get events(): readonly MachineEvent[] {
     return this.#machine.events;
   }
 
+  /** Of the host: its guests' own instructions, exits, entries, and what the hypervisor does, a step each. */
   get steps(): number {
     return this.#machine.steps;
   }
 
+  /** Time of the host. */
   get ticks(): number {
     return this.#machine.ticks;
   }
@@ -392,17 +426,26 @@ export class Hypervisor {
     return this.#machine.hash;
   }
 
+  /** All of it as bytes. */
   save(): Uint8Array {
     return this.#machine.save();
   }
 
+  /**
+   * What `save` has made.
+   *
+   * @param name of the file, for messages.
+   * @throws VirtlabError for bytes that are no machine, and for a machine that runs no hypervisor.
+   */
   static load(bytes: Uint8Array, name?: string): Hypervisor {
     return Hypervisor.of(Machine.load(bytes, name));
   }
 
+  /** What differs between two hosts, by path and by byte of host memory: guests, hypervisor, hardware. */
   static diff(a: Hypervisor, b: Hypervisor): MachineDifference {
     return Machine.diff(a.machine, b.machine);
   }
 }
 
-export type { Ledger, TranslationView, VmStatus };
+export type { LedgerEntry, TechniqueName, TranslationView, VmStatus };
+export { techniqueNames };

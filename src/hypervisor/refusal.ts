@@ -1,16 +1,18 @@
 /** What a host is not made with, and what it refuses to make a VM of. */
 import { type ModelName, models } from "../hardware/cpu/model.js";
+import { stateOf } from "../hardware/machine.js";
 import { VirtlabError } from "../state/error.js";
 import type { VmOptions } from "./hypervisor.js";
 import { PERIOD } from "./schedule.js";
 import type { HypervisorState } from "./state.js";
+import { modeRefusal } from "./techniques/modes.js";
 import { techniqueNames, techniques } from "./techniques/names.js";
 
 /** Why a VM cannot be made; undefined where it can. */
 export function refusal(
   state: HypervisorState,
   model: ModelName,
-  { name, technique, weight = 256, cap = 0, quantum = 1 }: VmOptions,
+  { name, guest, technique, weight = 256, cap = 0, quantum = 1 }: VmOptions,
 ): string | undefined {
   const { bits, vms } = state;
   if (typeof name !== "string" || name === "") return "a VM needs a name";
@@ -23,6 +25,8 @@ export function refusal(
   const lacking = lacks(model);
   if (lacking !== undefined) return `${title} needs ${lacking}, which a ${model} has not`;
   if (!modes.includes(bits)) return `${title} needs a host in ${modes.join(" or ")}-bit mode, not in ${bits}-bit mode`;
+  const refused = modeRefusal(technique, model, stateOf(guest).cpu.system);
+  if (refused !== undefined) return refused;
   if (!Number.isInteger(weight) || weight < 1 || weight > 65535) return `weight ${weight} is not 1 to 65535`;
   if (!Number.isInteger(cap) || cap < 0 || cap > 100) return `cap ${cap} is not 0 to 100 per cent of a processor`;
   if (!Number.isInteger(quantum) || quantum < 1) return `quantum ${quantum} is no number of steps`;

@@ -115,3 +115,19 @@ export function machineOfVm(host: MachineState, vm: VmState, cpu: CpuState): Mac
   };
   return machineOf(state, stopped);
 }
+
+/** What techniques keep in records of their own, by the names they have for it. */
+interface Kept {
+  readonly shadow?: { readonly counts: { readonly builds: number; readonly faults: number } };
+  readonly translation?: { readonly made: number };
+}
+
+/** What a VM's technique has made for it. */
+export function madeFor({ own }: VmState): {
+  readonly translatedBlocks: number;
+  readonly shadow: { readonly builds: number; readonly faults: number };
+} {
+  const { shadow, translation } = (own ?? {}) as Kept;
+  const { builds = 0, faults = 0 } = shadow?.counts ?? {};
+  return { translatedBlocks: translation?.made ?? 0, shadow: Object.freeze({ builds, faults }) };
+}

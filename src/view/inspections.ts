@@ -2,6 +2,7 @@
  * The values of `hardware/inspect` as people get them: with displays of their own in a notebook. What each means is said
  * in full where it is made; `show` and a notebook's last line show them.
  */
+import type { CostTable } from "../hardware/cost/cost-table.js";
 import type { DescriptorEntry, DescriptorTableName } from "../hardware/inspect/descriptor.js";
 import * as tables from "../hardware/inspect/descriptor-table.js";
 import * as failures from "../hardware/inspect/entry-failures.js";
@@ -18,9 +19,14 @@ import * as vmcbs from "../hardware/inspect/vmcb.js";
 import * as vmcses from "../hardware/inspect/vmcs.js";
 import * as causes from "../hardware/inspect/why.js";
 import type { LinearAddress, Machine } from "../hardware/machine.js";
+import type { Vm } from "../hypervisor/hypervisor.js";
+import * as battery from "../hypervisor/isolation/battery.js";
+import * as pills from "../hypervisor/isolation/red-pills.js";
+import * as statistics from "../hypervisor/statistics.js";
 import { displayable } from "./display.js";
 import { descriptorTableDisplay, selectorDisplay } from "./displays/descriptor-display.js";
 import { explanationDisplay } from "./displays/explain-display.js";
+import { isolationDisplay, redPillsDisplay, statisticsDisplay } from "./displays/hypervisor-display.js";
 import { interruptControllersDisplay } from "./displays/interrupt-display.js";
 import { flagsDisplay, registersDisplay } from "./displays/register-display.js";
 import { screenDisplay } from "./displays/screen-display.js";
@@ -199,3 +205,39 @@ export const entryChecks = (technology: exits.VmTechnology): readonly failures.V
  */
 export const whyEntryFails = (machine: Machine, address?: number): failures.WhyEntryFails =>
   displayable(failures.whyEntryFails(machine, address), whyEntryFailsDisplay);
+
+/**
+ * The ledger of a VM by reasons, with cycles by a cost table: an exit is the way out of the guest, the handler's entry and the way
+ * back in, and an instruction decoded where the handler executed one. The sums are those of the ledger: no exit is left out, none is
+ * counted twice.
+ *
+ * @throws VirtlabError where the table lacks a figure for what came.
+ * @example
+ * const machine = Machine.boot({ image: guest("hello"), model: "nehalem", memory: "4M" });
+ * const host = Hypervisor.create({ memory: "16M" }).addVm({ name: "a", guest: machine, technique: "vmx-ept" });
+ * const vm = host.run({ until: { vm: "a" } }).vm("a");
+ * const { exits, sum } = vmStatistics(vm, costTables.nehalem);
+ * exits["I/O instruction"]?.number // => 30
+ * sum.count === vm.exits // => true
+ */
+export const vmStatistics = (vm: Vm, table: CostTable): statistics.VmStatistics =>
+  displayable(statistics.vmStatistics(vm, table), statisticsDisplay);
+
+/**
+ * Makes attacks of the guest `attacker` on a host, each beside a guest that does its work, and compares that guest at its end, the time
+ * it took and the hypervisor's own memory with what they are without the attack. The victim has to come to an end by itself.
+ */
+export const isolation = (options: battery.IsolationOptions): readonly battery.AttackReport[] =>
+  displayable(battery.isolation(options), isolationDisplay);
+
+/**
+ * Runs the guest `red-pill` on a bare machine and in a VM under each technique, and gives the lines that differ.
+ *
+ * @param image of the guest, which prints `pill NAME VALUE` lines.
+ * @throws VirtlabError for an image that prints none on the bare machine.
+ * @example
+ * const [ept] = redPills(guest("red-pill"), { techniques: ["vmx-ept"] });
+ * ept?.revealed.filter(({ name }) => name.startsWith("sidt")) // => []
+ */
+export const redPills = (image: Uint8Array, options: pills.RedPillOptions = {}): readonly pills.RedPillReport[] =>
+  displayable(pills.redPills(image, options), redPillsDisplay);

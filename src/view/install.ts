@@ -7,10 +7,12 @@ import type { Screen } from "../hardware/inspect/screen.js";
 import { stackChange } from "../hardware/inspect/stack-change.js";
 import { Machine } from "../hardware/machine.js";
 import { ToyMachine } from "../hardware/toy/machine.js";
+import { Hypervisor, type Vm } from "../hypervisor/hypervisor.js";
 import { Timeline } from "../state/timeline.js";
 import { DISPLAY, type Displayable, displayable } from "./display.js";
 import { differenceDisplay } from "./displays/diff-display.js";
 import { explanationDisplay } from "./displays/explain-display.js";
+import { hypervisorDisplay, ledgerDisplay, vmDisplay } from "./displays/hypervisor-display.js";
 import { machineDisplay } from "./displays/machine-display.js";
 import { screenDisplay } from "./displays/screen-display.js";
 import { toyDisplay } from "./displays/toy-display.js";
@@ -27,12 +29,39 @@ function give<T extends object>(prototype: T, display: (value: T) => Displayable
   });
 }
 
+/** A VM with displays, of its ledger too. What is looked at only when it is asked for stays so. */
+function shownVm(vm: Vm): Vm {
+  const shown: PropertyDescriptorMap = {
+    ...Object.getOwnPropertyDescriptors(vm),
+    ledger: { value: displayable(vm.ledger, (ledger) => ledgerDisplay(ledger)), enumerable: true },
+    [DISPLAY]: { value: () => vmDisplay(vm)[DISPLAY]() },
+  };
+  return Object.freeze(Object.defineProperties({}, shown)) as Vm;
+}
+
+/** The VMs of a host are records, too. */
+function giveVms(): void {
+  const { vm } = Hypervisor.prototype;
+  Hypervisor.prototype.vm = function (name) {
+    return shownVm(vm.call(this, name));
+  };
+  const { get: vms } = Object.getOwnPropertyDescriptor(Hypervisor.prototype, "vms")!;
+  Object.defineProperty(Hypervisor.prototype, "vms", {
+    get(this: Hypervisor) {
+      return Object.freeze((vms!.call(this) as readonly Vm[]).map(shownVm));
+    },
+    configurable: true,
+  });
+}
+
 /** Gives the displays; a second call changes nothing. */
 export function installDisplays(): void {
   if (Object.hasOwn(Machine.prototype, DISPLAY)) return;
   give(Machine.prototype, (machine) => machineDisplay(machine));
   give(ToyMachine.prototype, (machine) => toyDisplay(machine));
   give(Timeline.prototype as Timeline<Machine>, (timeline: Timeline<Machine>) => timelineDisplay<Machine>(timeline));
+  give(Hypervisor.prototype, (host) => hypervisorDisplay(host));
+  giveVms();
   // These are records without a class: the functions that make them give each its method.
   const { diff } = Machine;
   Machine.diff = (a, b) =>

@@ -17,6 +17,8 @@ import type { Vmcs } from "../hardware/inspect/vmcs.js";
 import type { Why } from "../hardware/inspect/why.js";
 import { Machine, type MachineDifference } from "../hardware/machine.js";
 import { ToyMachine } from "../hardware/toy/machine.js";
+import type { Hypervisor, LedgerEntry, Vm } from "../hypervisor/hypervisor.js";
+import type { VmStatistics } from "../hypervisor/statistics.js";
 import { VirtlabError } from "../state/error.js";
 import { Timeline } from "../state/timeline.js";
 import { DISPLAY, Display, type Displayable, type MimeBundle } from "./display.js";
@@ -46,7 +48,11 @@ export type Inspection =
   | ExplainedExit
   | WhyEntryFails
   | readonly ExitReasonEntry[]
-  | readonly VmEntryCheck[];
+  | readonly VmEntryCheck[]
+  | Hypervisor
+  | Vm
+  | readonly LedgerEntry[]
+  | VmStatistics;
 
 /**
  * The value's display, as HTML and text. With `since`, what changed in a machine is marked.

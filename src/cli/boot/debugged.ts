@@ -1,6 +1,7 @@
 /** A machine under gdb with its serial port on standard input and output, and its own run when the debugger has left it. */
 import { serveGdb } from "../../gdb/server.js";
 import type { Machine } from "../../hardware/machine.js";
+import { courseOf } from "./course.js";
 import type { BootFlags } from "./flags.js";
 import type { Recording } from "./recording.js";
 import { type End, runSession, type Session } from "./session.js";
@@ -32,10 +33,10 @@ export async function runUnderGdb(
   process.stdin.pause();
   if (how === "detached") {
     const rest = recording && { ...recording, inputs: recording.inputs.filter(({ steps }) => steps > machine.steps) };
-    const session = await runSession(machine, flags, rest, caught);
+    const session = await runSession(courseOf(machine), flags, rest, caught);
     return { ...session, output: output + session.output };
   }
   process.stdin.destroy();
   const end: End = how === "exited" && machine.stop !== undefined ? machine.stop : { reason: "interrupted" };
-  return { end, machine, earlier: machine, inputs: [], exceptions: [], output };
+  return { end, machine, course: courseOf(machine), earlier: machine, inputs: [], exceptions: [], output };
 }

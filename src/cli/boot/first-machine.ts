@@ -4,10 +4,12 @@ import type { DiskChoice } from "../../hardware/boot/disks.js";
 import type { BootModule } from "../../hardware/boot/multiboot-info.js";
 import type { BootOptions } from "../../hardware/boot/start.js";
 import { Machine } from "../../hardware/machine.js";
+import type { TechniqueName } from "../../hypervisor/techniques/names.js";
 import { withFile } from "../../notebook/file-error.js";
 import { VirtlabError } from "../../state/error.js";
 import { parseMemorySize } from "../../state/memory-size.js";
 import type { BootFlags } from "./flags.js";
+import { checkImage, checkStart, modelFor } from "./technique.js";
 
 const readInput = (file: string, what: string): Uint8Array =>
   withFile(file, `cannot read the ${what}`, () => readFileSync(file));
@@ -43,17 +45,24 @@ function withDisks(options: readonly string[], make: (disks: readonly DiskChoice
   }
 }
 
-/** @throws VirtlabError for files that cannot be read, and for what cannot be booted. */
-export function firstMachine(imageFile: string | undefined, flags: BootFlags): Machine {
-  const { rom, loadState, machine, smp, model, memory, seed, append, initrd, entry, debugExit } = flags;
+/**
+ * @param technique that it is to be run by.
+ * @throws VirtlabError for files that cannot be read, and for what cannot be booted.
+ */
+export function firstMachine(imageFile: string | undefined, flags: BootFlags, technique?: TechniqueName): Machine {
+  const { rom, loadState, machine, smp, memory, seed, append, initrd, entry, debugExit } = flags;
   const sources = [imageFile, rom, loadState].filter((source) => source !== undefined);
   if (sources.length !== 1 && (sources.length > 0 || flags.disk.length === 0))
     throw new VirtlabError("boot: give either an image, --rom <file> or --load-state <file>, or --disk <file> alone");
   if (loadState !== undefined) return Machine.load(readInput(loadState, "state"), loadState);
   parseMemorySize(memory);
+  if (technique !== undefined) checkStart(technique, flags, imageFile);
+  const model = technique === undefined ? flags.model : modelFor(technique, flags, imageFile);
   const name = imageFile ?? rom;
+  const image = imageFile === undefined ? undefined : readInput(imageFile, "image");
+  if (technique !== undefined && image !== undefined) checkImage(technique, imageFile!, image);
   const options: BootOptions = {
-    ...(imageFile === undefined ? {} : { image: readInput(imageFile, "image") }),
+    ...(image === undefined ? {} : { image }),
     ...(rom === undefined ? {} : { rom: readInput(rom, "ROM") }),
     ...(flags.real ? { mode: "real" } : {}),
     ...(name === undefined ? {} : { imageName: name }),

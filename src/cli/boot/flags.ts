@@ -1,7 +1,9 @@
 /** The options of `virtlab boot`. */
 import { InvalidArgumentError, Option } from "commander";
+import { type CostTableName, costTables } from "../../hardware/cost/tables.js";
 import { type ModelName, modelNames } from "../../hardware/cpu/model.js";
 import { MACHINES, type MachineName } from "../../hardware/devices/machines.js";
+import { type HypervisorName, hypervisors } from "./technique.js";
 
 export interface BootFlags {
   readonly rom?: string;
@@ -30,7 +32,15 @@ export interface BootFlags {
   readonly gdb?: number;
   readonly saveState?: string;
   readonly loadState?: string;
+  readonly hypervisor?: HypervisorName;
+  readonly ept?: true;
+  readonly shadow?: true;
+  readonly hostMemory?: string;
+  readonly costTable?: CostTableName;
 }
+
+/** The part that exits are given cycles of where no other is chosen: the model that has VT-x with EPT. */
+export const COST_TABLE: CostTableName = "nehalem";
 
 const portNumber = (text: string): number => {
   const value = /^(0x[0-9a-f]+|[0-9]+)$/i.test(text.trim()) ? Number(text.trim()) : Number.NaN;
@@ -68,9 +78,10 @@ export const bootOptions: readonly Option[] = [
   new Option("--rom <file>", "instead of an image: start in this ROM as after reset, in real mode at F000:FFF0"),
   new Option("--real", "load the image at 0x7c00 and start it in real mode, as a boot sector"),
   new Option("--machine <name>", "kind of machine").choices(Object.keys(MACHINES)).default("isapc"),
-  new Option("--cpu, --model <name>", "processor model (default: pentium2 for an isapc, else max)").choices([
-    ...modelNames,
-  ]),
+  new Option(
+    "--cpu, --model <name>",
+    "processor model (default: pentium2 for an isapc, else max; with --hypervisor one that has what it takes)",
+  ).choices([...modelNames]),
   new Option("--smp <n>", "number of processors").argParser(count).default(1),
   new Option("--memory <size>", "RAM, such as 64M").default("64M"),
   new Option("--seed <n>", "what the machine's random numbers follow from (default: 0)").argParser(seed),
@@ -108,4 +119,15 @@ export const bootOptions: readonly Option[] = [
   new Option("--screen", "write what the screen shows when the machine ends"),
   new Option("--progress", "show on standard error how far the machine is"),
   new Option("--reboot", "boot again when the guest asks for a reset"),
+  new Option(
+    "--hypervisor <technique>",
+    "run it in a virtual machine: by VT-x, AMD-V, binary translation, simulation, trap-and-emulate or paravirtualization",
+  ).choices(Object.keys(hypervisors)),
+  new Option("--ept", "with --hypervisor vmx: the guest's memory is behind EPT (default)"),
+  new Option("--shadow", "with --hypervisor vmx: the guest's memory is behind shadow page tables"),
+  new Option("--host-memory <size>", "with --hypervisor: RAM of the host (default: what the guest needs)"),
+  new Option(
+    "--cost-table <name>",
+    `with --hypervisor: the part whose cycles --stats gives exits (default: ${COST_TABLE})`,
+  ).choices(Object.keys(costTables)),
 ];

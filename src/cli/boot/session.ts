@@ -5,6 +5,7 @@ import type { MachineEvent, Stop } from "../../hardware/state.js";
 import { terminalPlace } from "../../notebook/progress/places.js";
 import { type ProgressBar, progressAt } from "../../notebook/progress/progress.js";
 import { ConsoleInput } from "./console-input.js";
+import type { Course } from "./course.js";
 import type { BootFlags } from "./flags.js";
 import type { Recording, TypedInput } from "./recording.js";
 import { standstill } from "./standstill.js";
@@ -26,6 +27,8 @@ export type End = Stop | Spinning | { readonly reason: "timeout" | "interrupted"
 export interface Session {
   readonly end: End;
   readonly machine: Machine;
+  /** How it stood with what was run: the machine, or the VM that it is. */
+  readonly course: Course;
   /** A machine shortly before, for a report of the last instructions. */
   readonly earlier: Machine;
   /** What was typed, since the last reset. */
@@ -37,7 +40,7 @@ export interface Session {
 
 /** What is typed comes from standard input, or from a recording. */
 export async function runSession(
-  start: Machine,
+  start: Course,
   flags: BootFlags,
   recording: Recording | undefined,
   caught: { interrupted: boolean; wake?: () => void },
@@ -51,39 +54,49 @@ export async function runSession(
     : undefined;
   const inputs: TypedInput[] = [];
   const exceptions: MachineEvent[] = [];
-  let machine = start;
+  let course = start;
+  let { machine } = start;
   let output = "";
-  let printed = start.devices.uart.output.length;
+  let printed = machine.devices.uart.output.length;
   let done = 0;
   let closed = false;
   process.stdout.on("error", () => {
     closed = true; // whoever read the output is gone
   });
-  const ended = (end: End, earlier: Machine): Session => ({ end, machine, earlier, inputs, exceptions, output });
+  const ended = (end: End, earlier: Machine): Session => ({
+    end,
+    machine,
+    course,
+    earlier,
+    inputs,
+    exceptions,
+    output,
+  });
   try {
     for (;;) {
-      const typed = recording === undefined ? input!.typed() : typedAt(recording, inputs.length, machine.steps);
+      const { steps } = course.whole;
+      const typed = recording === undefined ? input!.typed() : typedAt(recording, inputs.length, steps);
       if (typed.length > 0) {
-        inputs.push({ steps: machine.steps, serial: typed });
-        machine = machine.type(typed);
+        inputs.push({ steps, serial: typed });
+        course = course.type(typed);
       }
-      const next =
-        recording === undefined ? Number.POSITIVE_INFINITY : nextTime(recording, inputs.length, machine.steps);
-      const earlier = machine;
+      const next = recording === undefined ? Number.POSITIVE_INFINITY : nextTime(recording, inputs.length, steps);
+      const earlier = course.machine;
       const began = performance.now();
-      machine = machine.run({
-        maxInstructions: Math.min(SLICE, maxInstructions - done, next - machine.steps),
+      course = course.run({
+        maxInstructions: Math.min(SLICE, maxInstructions - done, next - steps),
         observe: portLog ? ["exception", "port"] : ["exception"],
       });
+      machine = course.machine;
       done += machine.steps - earlier.steps;
       const news = machine.devices.uart.output.slice(printed);
       printed += news.length;
       output += news;
       if (news !== "" && !json) process.stdout.write(Buffer.from(news, "latin1"));
-      note(machine.events, exceptions, portLog);
+      note(course.events, exceptions, portLog);
       bar?.(progressOf(machine, done, maxInstructions));
-      const stop = machine.stop as Stop;
-      if (recording !== undefined && machine.steps >= recording.end.steps) return ended(stop, earlier);
+      const stop = course.stop as Stop;
+      if (recording !== undefined && course.whole.steps >= recording.end.steps) return ended(stop, earlier);
       if (stop.reason === "limit" && done >= maxInstructions) return ended(stop, earlier);
       if (caught.interrupted || closed) return ended({ reason: "interrupted" }, earlier);
       if (performance.now() >= deadline) return ended({ reason: "timeout" }, earlier);
@@ -102,8 +115,8 @@ export async function runSession(
         if (performance.now() >= deadline) return ended({ reason: "timeout" }, earlier);
       }
       if (stop.reason === "reset" && reboot) {
-        machine = start;
-        printed = start.devices.uart.output.length;
+        course = start;
+        printed = start.machine.devices.uart.output.length;
         inputs.length = 0;
         continue;
       }

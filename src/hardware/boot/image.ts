@@ -107,6 +107,18 @@ export function loadImage(options: ImageOptions): LoadPlan {
   return loadPvh(file, elf, note, forLinux);
 }
 
+/** Whether a file is a kernel for 64-bit processors alone; a file that is damaged is none. */
+export function is64BitKernel(image: Uint8Array): boolean {
+  const file = new ImageFile(image, undefined);
+  try {
+    const linux = findLinuxHeader(file);
+    if (linux !== undefined) return linux.is64;
+    return findHeader(file) === undefined && isElf(file) && elfBits(file) === 64;
+  } catch {
+    return false;
+  }
+}
+
 function checkProcessor(file: ImageFile, feature: Feature, what: string, model: ModelName | undefined): void {
   if (model === undefined || includes(model, feature)) return;
   const others = modelNames.filter((name) => includes(name, feature));

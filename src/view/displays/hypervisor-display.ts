@@ -1,0 +1,99 @@
+/** A host with virtual machines, a VM, and its ledger, for readers. */
+import type { Hypervisor, Vm } from "../../hypervisor/hypervisor.js";
+import type { AttackReport } from "../../hypervisor/isolation/battery.js";
+import type { RedPillReport } from "../../hypervisor/isolation/red-pills.js";
+import type { LedgerEntry } from "../../hypervisor/ledger.js";
+import type { VmStatistics } from "../../hypervisor/statistics.js";
+import { techniques } from "../../hypervisor/techniques/names.js";
+import type { Display } from "../display.js";
+import { tableOf } from "../table/table-display.js";
+import { counted, grouped, quoted, visible } from "../text.js";
+import { stopText } from "./machine-display.js";
+
+const statusText = ({ status }: Vm): string => {
+  if (status.kind === "stopped") return stopText(status.stop);
+  if (status.kind !== "halted") return status.kind;
+  return status.until === undefined ? "halted" : `halted until tick ${grouped(status.until)}`;
+};
+
+const vmRow = (vm: Vm) => ({
+  VM: vm.name,
+  technique: techniques[vm.technique].title,
+  status: statusText(vm),
+  exits: vm.exits,
+  "ticks run": vm.ran,
+  weight: vm.weight,
+  cap: vm.cap === 0 ? "none" : `${vm.cap} %`,
+  output: vm.serial === "" ? "" : quoted(vm.serial, 40),
+});
+
+/** VMs with status, technique and exits. */
+export function hypervisorDisplay({ machine, vms, free }: Hypervisor): Display {
+  const facts = [
+    `host at step ${grouped(machine.steps)}, tick ${grouped(machine.ticks)}`,
+    `${machine.cpu.system.model}, ${grouped(machine.memory.size)} bytes, ${grouped(free)} free`,
+    counted(vms.length, "VM"),
+    `content ${machine.hash.slice(0, 12)}`,
+  ];
+  return tableOf(vms.map(vmRow), { caption: facts.join("; ") });
+}
+
+const exitRow = ({ reason, number, instruction, effect, count }: LedgerEntry) => ({
+  reason,
+  number,
+  instruction,
+  effect,
+  count,
+});
+
+const sumOf = (ledger: readonly LedgerEntry[]): number => ledger.reduce((sum, { count }) => sum + count, 0);
+
+/** Exits by reason, instruction and effect, the most frequent first, and their sum. */
+export function ledgerDisplay(ledger: readonly LedgerEntry[], caption = "Exits"): Display {
+  const rows = [...ledger].sort((a, b) => b.count - a.count).map(exitRow);
+  return tableOf([...rows, { reason: "sum", count: sumOf(ledger) }], {
+    caption,
+    mark: (value, column) => (column === "reason" && value === "sum" ? "dim" : undefined),
+  });
+}
+
+/** A VM: its status, and its ledger. */
+export function vmDisplay(vm: Vm): Display {
+  const facts = [
+    `VM ${visible(vm.name)}: ${techniques[vm.technique].title}`,
+    statusText(vm),
+    counted(vm.ran, "tick"),
+    counted(vm.exits, "exit"),
+  ];
+  return ledgerDisplay(vm.ledger, facts.join("; "));
+}
+
+/** Exits by reason with cycles, and their sums. */
+export function statisticsDisplay({ technique, exits, translatedBlocks, shadow, sum }: VmStatistics): Display {
+  const facts = [
+    `Exits under ${techniques[technique].title}`,
+    ...(translatedBlocks === 0 ? [] : [`${counted(translatedBlocks, "block")} translated`]),
+    ...(shadow.builds === 0
+      ? []
+      : [`${counted(shadow.builds, "shadow table")}, ${counted(shadow.faults, "hidden fault")}`]),
+  ];
+  const rows = Object.entries(exits).map(([reason, exit]) => ({ reason, ...exit }));
+  return tableOf([...rows, { reason: "sum", ...sum }], { caption: facts.join("; ") });
+}
+
+/** Attacks, and what held. */
+export function isolationDisplay(reports: readonly AttackReport[]): Display {
+  const rows = reports.map(({ technique, ...report }) => ({ technique: techniques[technique].title, ...report }));
+  return tableOf(rows, { mark: (value) => (value === "held" ? "yes" : value === "broken" ? "no" : undefined) });
+}
+
+/** What each technique reveals, a line each. */
+export function redPillsDisplay(reports: readonly RedPillReport[]): Display {
+  const rows = reports.flatMap(({ technique, model, revealed, refused, tried }) => {
+    const row = { technique: techniques[technique].title, model };
+    if (refused !== undefined) return [{ ...row, pill: "", bare: "", virtual: refused }];
+    if (revealed.length === 0) return [{ ...row, pill: `none of ${tried}`, bare: "", virtual: "" }];
+    return revealed.map(({ name, bare, virtual = "(not reached)" }) => ({ ...row, pill: name, bare, virtual }));
+  });
+  return tableOf(rows, { caption: "What techniques reveal" });
+}
