@@ -157,6 +157,10 @@ function idle(host: Host): void {
 
 /** Goes on with whichever VM is next; without one the host idles. */
 export function proceed(host: Host): void {
+  if (host.interruptWaits) {
+    host.port.nextEip = host.state.places.window;
+    return;
+  }
   host.takeStops();
   obey(host);
   awaken(host);

@@ -25,14 +25,14 @@ export class Host {
   /** What it is at. */
   own: HostProcessor;
   state: HypervisorState;
+  /** An interrupt of the host's waits that the processor has to take itself, before a guest goes on. */
+  interruptWaits = false;
   /** VMs that this handler has changed. */
   readonly #changed = new Map<number, VmState>();
   /** Devices and clocks of the VMs that this handler has to do with. */
   readonly #boards = new Map<number, VirtualBoard>();
   /** Numbers of frames that instructions executed for a guest, or its devices, have stored to; of techniques that trace stores. */
   readonly written = new Set<number>();
-  /** They may have stored to any. */
-  wroteAnything = false;
   /** The guest was left on its way in, by the event that was delivered to it. */
   leftAtEntry = false;
 

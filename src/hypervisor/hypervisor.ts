@@ -102,6 +102,14 @@ const withState = (machine: MachineState, state: HypervisorState): MachineState 
   supervisors: { ...machine.supervisors, [KIND]: { ...machine.supervisors![KIND]!, state } },
 });
 
+/** Ticks that a guest has had by itself since it was entered; a host that stands where exits are entered has had one for the exit. */
+function guestTicks(host: MachineState, since: number): number {
+  const { cpu, ticks } = host;
+  const { places } = hypervisorOf(host);
+  const isLeft = cpu.eip === places.exit && cpu.system.virtualization?.guest === undefined;
+  return Math.max(0, ticks - since - (isLeft ? 1 : 0));
+}
+
 /** Why a VM cannot be made; undefined where it can. */
 function refusal(
   host: MachineState,
@@ -233,7 +241,7 @@ export class Hypervisor {
     const { name, technique, status, pausedAt, devices, ledger, ran } = vm;
     const { weight, cap, total } = schedule.shares[number]!;
     const turn = processors.find((one) => one.turn?.vm === number)?.turn;
-    const had = running === undefined ? 0 : Math.max(0, host.ticks - running.since);
+    const had = running === undefined ? 0 : guestTicks(host, running.since);
     const now = { ...vm, steps: vm.steps + had, ticks: vm.ticks + had };
     let machine: Machine | undefined;
     return Object.freeze({

@@ -3,6 +3,7 @@ import type { CpuState } from "../hardware/cpu/state.js";
 import type { Disk } from "../hardware/disk.js";
 import { Engine } from "../hardware/engine/engine.js";
 import type { MachineState, Stop } from "../hardware/state.js";
+import { PersistentMap } from "../state/persistent-map.js";
 import { guestPages, withGuestPages } from "./guest-pages.js";
 import type { Host } from "./host.js";
 
@@ -81,8 +82,10 @@ export function runNested(host: Host, number: number, cpu: CpuState, limit: numb
   const before = machineOf(host, number, cpu);
   const { after, stop } = run(before, limit);
   sealed[depth] = after;
-  if (after.memory !== before.memory)
+  if (after.memory !== before.memory) {
     host.access.memory = withGuestPages(host.access.memory, extents, before.memory, after.memory);
+    PersistentMap.compare(before.memory, after.memory, (frame) => host.written.add(frame));
+  }
   host.board(number).become({ devices: after.devices, disks: after.disks ?? [], tick: after.ticks });
   host.change(number, { steps: after.steps, counts: after.counts, supervisors: after.supervisors });
   return { cpu: after.cpu, stop, steps: after.steps - steps };

@@ -56,6 +56,10 @@ idle:   sti
 wake:   ${HOST_CALL}
 exit:   ${HOST_CALL}
         jmp exit
+window: sti
+        nop
+        cli
+        jmp wake
 again:  sti
         nop
         cli
@@ -215,6 +219,6 @@ export function startup(model: ModelName, bits: 32 | 64): Startup {
       entry("quantum", "quantum"),
       ...gates,
     ],
-    places: { exit: at("exit"), idle: at("idle"), again: at("again"), gates: at("gates") },
+    places: { exit: at("exit"), idle: at("idle"), again: at("again"), window: at("window"), gates: at("gates") },
   };
 }

@@ -120,6 +120,8 @@ export interface HypervisorState {
     readonly idle: number;
     /** Lets interrupts in, then simulates on. */
     readonly again: number;
+    /** Lets in an interrupt that waits, and goes on as the idle loop does. */
+    readonly window: number;
     readonly gates: number;
   };
   readonly frames: Frames;

@@ -290,11 +290,6 @@ export class Shadow extends ShadowTables {
     for (const frame of frames) if (this.isTraced(frame)) this.#compare(frame);
   }
 
-  /** The same where it is not known which they are. */
-  wroteAnything(): void {
-    this.wrote(Object.keys(this.state.traces).map(Number));
-  }
-
   /** The stores that were let through are made: drops what is no longer true. Gives the frames. */
   close(): readonly number[] {
     const { opened, flood } = this.state;

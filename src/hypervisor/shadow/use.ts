@@ -31,9 +31,7 @@ export function withShadow<Result>(
     before,
     system,
   );
-  if (host.wroteAnything) shadow.wroteAnything();
-  else if (host.written.size > 0) shadow.wrote(host.written);
-  host.wroteAnything = false;
+  if (host.written.size > 0) shadow.wrote(host.written);
   host.written.clear();
   const result = work(shadow);
   if (shadow.state !== before) host.change(number, { own: { ...host.vm(number).own, shadow: shadow.state } as object });

@@ -1,6 +1,8 @@
 /** What every technique does about an instruction that a guest may not execute by itself, and how that is accounted for. */
+import type { DeliveredEvent } from "../../hardware/cpu/guest-operation.js";
 import { vectorNames } from "../../hardware/cpu/processor.js";
 import { type CpuState, FLAG } from "../../hardware/cpu/state.js";
+import { VirtualProcessor } from "../../hardware/virtual-processor/index.js";
 import { countStep, halt, stop } from "../control.js";
 import { emulated } from "../emulate.js";
 import type { Host } from "../host.js";
@@ -35,9 +37,8 @@ export function countException(host: Host, number: number): void {
 }
 
 /** The step is made by the nested engine: what stands there has no meaning on a virtual processor. */
-function simulate(host: Host, number: number, access: VirtualAccess): void {
+export function simulate(host: Host, number: number, access: VirtualAccess): void {
   const { cpu, stop: why } = runNested(host, number, access.readWhole(host, number), 1);
-  host.wroteAnything = true;
   access.writeWhole(host, number, { ...cpu, halted: false });
   if (why.reason !== "limit") stop(host, number, why);
 }
@@ -70,6 +71,25 @@ export function emulate(host: Host, number: number, access: VirtualAccess): Answ
     case "not-here":
       simulate(host, number, access);
       return { effect: "simulated", instruction };
+  }
+}
+
+/** What was on its way to one of the guest's handlers when it was left is delivered on the virtual processor. */
+export function deliverEvent(host: Host, number: number, access: VirtualAccess, event: DeliveredEvent): Answer {
+  const processor = new VirtualProcessor(access.read(host, number), host.board(number));
+  const outcome = processor.deliver(event);
+  switch (outcome.kind) {
+    case "done":
+      access.write(host, number, processor.cpu);
+      host.change(number, { steps: host.vm(number).steps + 1 });
+      return { effect: "delivered" };
+    case "unsupported":
+      stop(host, number, { reason: "unsupported", detail: outcome.detail });
+      return { effect: "stopped" };
+    default:
+      host.change(number, { steps: host.vm(number).steps + 1 });
+      stop(host, number, { reason: "triple-fault" });
+      return { effect: "stopped" };
   }
 }
 

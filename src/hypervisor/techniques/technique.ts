@@ -26,6 +26,8 @@ export interface Technique {
   release?(host: Host, number: number): void;
   /** The same, by an exception or interrupt that came through the host's table. */
   trapped?(host: Host, number: number, vector: number): void;
+  /** The VM is to be no more: the processor lets go of what it may still hold of it. */
+  release?(host: Host, number: number): void;
   /** The virtual processor of a machine at rest. `isCurrent`: the real one holds its registers. */
   view(machine: MachineState, vm: VmState, isCurrent: boolean): CpuState;
 }

@@ -74,7 +74,6 @@ function debugTrap(host: Host, number: number): Answer {
 function simulate(host: Host, number: number, instruction: string): Answer {
   const { floating } = host.port;
   const run = runNested(host, number, { ...host.vm(number).cpu, floating: savedFloating(floating) }, 1);
-  host.wroteAnything = true;
   loadFloating(floating, run.cpu.floating);
   host.change(number, { cpu: run.cpu });
   if (run.stop.reason !== "limit") stop(host, number, run.stop);

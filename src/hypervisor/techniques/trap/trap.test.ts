@@ -94,4 +94,14 @@ describe("a VM under trap-and-emulate", () => {
     const differing = bare.flatMap((line, index) => (told[index] === line ? [] : [told[index]]));
     expect(differing).toEqual(WRONG);
   });
+
+  it("shares the processor with another, and neither notices", () => {
+    const a = Machine.boot({ image: imageOf("hello"), memory: "16M", model: "pentium2" });
+    const b = Machine.boot({ image: imageOf("rings"), memory: "8M", model: "pentium2" });
+    const host = hosting(a).addVm({ name: "b", guest: b, technique: "trap" });
+    const there = host.run({ maxInstructions: 5000 });
+    const done = Hypervisor.load(there.save()).run({ until: { vm: "b" } });
+    for (const [name, guest] of [["a", a] as const, ["b", b] as const])
+      expect([name, visible(guest.run(), done.vm(name).machine)]).toEqual([name, { state: [], memory: [] }]);
+  });
 });

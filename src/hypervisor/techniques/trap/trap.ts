@@ -77,7 +77,7 @@ function placeAtRest({ cpu, memory, supervisors }: MachineState): Place | undefi
   const { cs, ss } = system.segments;
   if (cplOf(system, eflags) !== 0) return { eip, eflags, esp, cs: cs.selector, ss: ss.selector };
   const { places, processors } = supervisors!["hypervisor"]!.state as HypervisorState;
-  const running = processors.find((one) => one.running !== undefined)?.running;
+  const { running } = processors[0]!;
   const offset = (eip >>> 0) - places.gates;
   // In front of the host call, what the guest was is on the stack alone.
   if (running === undefined || offset < 0 || offset % GATE_STRIDE !== 0) return undefined;
@@ -130,7 +130,7 @@ export const trap: Technique = {
       refuse(host, number, refused);
       return;
     }
-    const stale = host.wroteAnything || ownOf(host, number).frames.some((frame) => host.written.has(frame));
+    const stale = ownOf(host, number).frames.some((frame) => host.written.has(frame));
     refreshTables(host, number, cpu, stale);
     const [table, isOpen] = withShadow(host, number, cpu.system, (shadow) => [shadow.cr3, shadow.isOpen] as const);
     showUserCode(host, number, cplOf(cpu.system, cpu.eflags) === 3);

@@ -3,12 +3,13 @@
  * Spec: SDM Vol. 3C, "VM Exits", and Appendix C "VMX Basic Exit Reasons".
  */
 
+import { FAULT_CLASS } from "../../../hardware/cpu/exceptions.js";
 import type { AccessSize } from "../../../hardware/cpu/processor.js";
-import { vectorNames } from "../../../hardware/cpu/processor.js";
+import { VECTOR, vectorNames } from "../../../hardware/cpu/processor.js";
 import { FLAG } from "../../../hardware/cpu/state.js";
 import { entryContext } from "../../../hardware/vmx/check-context.js";
 import { firstFailed } from "../../../hardware/vmx/entry-checks.js";
-import { INTERRUPTION } from "../../../hardware/vmx/events.js";
+import { eventOf, INTERRUPTION } from "../../../hardware/vmx/events.js";
 import { ENTRY_FAILURE, exitReasons, REASON } from "../../../hardware/vmx/exit-reasons.js";
 import { countStep, halt, stop } from "../../control.js";
 import type { Host } from "../../host.js";
@@ -16,8 +17,10 @@ import {
   type Answer,
   type Answered,
   countException,
+  deliverEvent,
   emulate as emulateBy,
   note,
+  simulate,
   type VirtualAccess,
 } from "../emulation.js";
 import { ownOf, readCpu, readWhole, writeCpu, writeWhole } from "./state-access.js";
@@ -37,18 +40,31 @@ function skip({ port }: Host): void {
   if ((readWord(port, "Guest RFLAGS") & TRAP_FLAG) !== 0) write(port, "Guest pending debug exceptions", 0x4000);
 }
 
-/** An exception for the guest, which the entry delivers. */
+/** An exception for the guest, which the entry delivers. The frame of a fault says RF, as that of a bare machine does. */
 export function inject(host: Host, number: number, vector: number, errorCode: number | undefined): void {
   const { VALID, TYPE, TYPE_SHIFT, ERROR_CODE } = INTERRUPTION;
   const type = TYPE.HARDWARE_EXCEPTION << TYPE_SHIFT;
   const withCode = errorCode === undefined ? 0 : ERROR_CODE;
   write(host.port, "VM-entry interruption-information field", (VALID | type | withCode | vector) >>> 0);
   if (errorCode !== undefined) write(host.port, "VM-entry exception error code", errorCode);
+  if (((FAULT_CLASS >>> vector) & 1) !== 0)
+    write(host.port, "Guest RFLAGS", (readWord(host.port, "Guest RFLAGS") | FLAG.RF) >>> 0);
   countException(host, number);
 }
 
 const access: VirtualAccess = { read: readCpu, write: writeCpu, readWhole, writeWhole, inject };
 export const emulate: Answered = (host, number) => emulateBy(host, number, access);
+
+/**
+ * What was on its way to a handler is delivered for the guest: through memory that it has not, or a task gate. INT n, INT3 and INTO are
+ * instructions that are executed again.
+ */
+function emulateOrDeliver(host: Host, number: number): Answer {
+  const vectoring = readWord(host.port, "IDT-vectoring information field");
+  const event = eventOf(vectoring, readWord(host.port, "IDT-vectoring error code"), 0);
+  if (event === undefined || event === "mtf" || event.length !== undefined) return emulate(host, number);
+  return deliverEvent(host, number, access, event);
+}
 
 /** IN and OUT without strings need nothing but the qualification. */
 function portAccess(host: Host, number: number): Answer {
@@ -79,10 +95,13 @@ function undefinedInstruction(host: Host, number: number): Answer {
   return { effect: "#UD injected" };
 }
 
-const answers: Readonly<Record<number, Answered>> = {
+export const answers: Readonly<Record<number, Answered>> = {
   [REASON.EXCEPTION_OR_NMI]: (host, number) => {
     const vector = readWord(host.port, "VM-exit interruption information") & 0xff;
-    if (vector === 6 && host.vm(number).supervisors !== undefined) return emulate(host, number);
+    if (vector === VECTOR.UD && host.vm(number).supervisors !== undefined) {
+      simulate(host, number, access);
+      return { effect: "simulated" };
+    }
     inject(host, number, vector, undefined);
     return { effect: `${vectorNames[vector]} injected` };
   },
@@ -91,7 +110,8 @@ const answers: Readonly<Record<number, Answered>> = {
     return { effect: "host interrupt" };
   },
   [REASON.TRIPLE_FAULT]: (host, number) => {
-    // The step that was not made is the guest's last.
+    // RF is saved for the fault; a processor that shuts down is as it was before. The step that was not made is the guest's last.
+    write(host.port, "Guest RFLAGS", (readWord(host.port, "Guest RFLAGS") & ~FLAG.RF) >>> 0);
     countStep(host, number);
     stop(host, number, { reason: "triple-fault" });
     return { effect: "stopped" };
@@ -116,8 +136,8 @@ const answers: Readonly<Record<number, Answered>> = {
   [REASON.WBINVD]: emulate,
   [REASON.RDRAND]: emulate,
   [REASON.RDSEED]: emulate,
-  [REASON.TASK_SWITCH]: emulate,
-  [REASON.EPT_VIOLATION]: emulate,
+  [REASON.TASK_SWITCH]: emulateOrDeliver,
+  [REASON.EPT_VIOLATION]: emulateOrDeliver,
   ...Object.fromEntries(
     (
       [

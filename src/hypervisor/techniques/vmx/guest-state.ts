@@ -9,6 +9,7 @@ import {
   CR0,
   CR4,
   EFER,
+  FLAG,
   NULL_SEGMENT,
   noEvents,
   type Segment,
@@ -19,7 +20,7 @@ import {
 import { ENTRY, PRIMARY } from "../../../hardware/vmx/controls.js";
 import type { FieldName, GuestSegmentName } from "../../../hardware/vmx/fields.js";
 import type { ShadowState } from "../../shadow/state.js";
-import { OWN_MSRS } from "./setup.js";
+import { cr3Of, hasTask, sharedSystem, sysenterMsrs, writtenSysenter } from "../guest-registers.js";
 import { readWord, write } from "./vmcs.js";
 
 /** What the technique keeps of a VM beside its VMCS. */
@@ -33,7 +34,13 @@ export interface VmxOwn {
   readonly tr: Segment;
   /** Without EPT: the shadow tables. */
   readonly shadow?: ShadowState;
+  /** The guest's own TF, while the hypervisor's stands for it. */
+  readonly trapFlag?: number;
 }
+
+/** The guest's RFLAGS. */
+export const ownFlags = (real: number, { trapFlag }: VmxOwn): number =>
+  trapFlag === undefined ? real | 0 : (real & ~FLAG.TF) | trapFlag;
 
 /** What of it decides how the virtual control registers differ from the real ones. */
 type Paged = Pick<VmxOwn, "identity" | "shadow">;
@@ -57,7 +64,6 @@ const segmentFields = { es: "ES", cs: "CS", ss: "SS", ds: "DS", fs: "FS", gs: "G
 
 /** TR cannot be unusable: before a guest loads it, it is this. */
 const NO_TASK: Segment = Object.freeze({ selector: 0, base: 0, limit: 0xffff, access: 0x8b });
-const hasTask = ({ access }: Segment): boolean => access !== 0;
 
 /** Bits of CR0 and CR4 that are not what the guest sees of them. */
 export const cr0Mask = (own: Paged): number =>
@@ -117,7 +123,7 @@ export function writeState(port: ProcessorPort, own: VmxOwn, cpu: CpuState): Vmx
   write(port, "Guest GDTR limit", system.gdtr.limit);
   write(port, "Guest IDTR base", system.idtr.base);
   write(port, "Guest IDTR limit", system.idtr.limit);
-  for (const name of sysenter) write(port, `Guest ${name}`, system.msrs[name] ?? 0n);
+  for (const name of sysenterMsrs) write(port, `Guest ${name}`, system.msrs[name] ?? 0n);
   write(port, "Guest DR7", system.debug[5] >>> 0);
   for (const index of [0, 1, 2, 3] as const) {
     const [low = 0, high = 0] = system.pdptes.slice(2 * index);
@@ -145,19 +151,6 @@ function segment(vmcs: VmcsReader, name: GuestSegmentName): Segment {
   });
 }
 
-/** CR3 as the state has it: signed unless long mode loaded more than 32 bits. */
-const cr3Of = (value: bigint): number => (value < BigInt(2 ** 32) ? Number(value) | 0 : Number(value));
-
-const sysenter = ["IA32_SYSENTER_CS", "IA32_SYSENTER_ESP", "IA32_SYSENTER_EIP"] as const;
-type SysenterMsr = (typeof sysenter)[number];
-
-/** Values of SYSENTER's registers, as far as the guest has written them: their writes leave it, so that is known. */
-const written = (
-  old: SystemState["msrs"],
-  value: (name: SysenterMsr) => bigint,
-): Partial<Record<SysenterMsr, bigint>> =>
-  Object.fromEntries(sysenter.filter((name) => old[name] !== undefined).map((name) => [name, value(name)]));
-
 /** The system state that a guest sees, when the VMCS holds it. `old` is what the VMCS has nothing of. */
 function systemState(vmcs: VmcsReader, own: VmxOwn, old: SystemState): SystemState {
   const mask0 = cr0Mask(own);
@@ -165,9 +158,9 @@ function systemState(vmcs: VmcsReader, own: VmxOwn, old: SystemState): SystemSta
   const seen = (real: number, shadow: number, mask: number): number => (real & ~mask) | (shadow & mask);
   const cr0 = seen(vmcs.word("Guest CR0"), vmcs.word("CR0 read shadow"), mask0);
   const cr4 = seen(vmcs.word("Guest CR4"), vmcs.word("CR4 read shadow"), mask4);
+  const shadowed = own.shadow !== undefined;
   // What changes it leaves the guest.
   const { efer } = old;
-  const shadowed = own.shadow !== undefined;
   const paged = (cr0 & CR0.PG) !== 0;
   const pae = paged && (cr4 & CR4.PAE) !== 0 && (efer & EFER.LMA) === 0;
   const tr = segment(vmcs, "TR");
@@ -196,7 +189,7 @@ function systemState(vmcs: VmcsReader, own: VmxOwn, old: SystemState): SystemSta
     ),
     msrs: Object.freeze({
       ...old.msrs,
-      ...written(old.msrs, (name) => vmcs.quad(`Guest ${name}`)),
+      ...writtenSysenter(old.msrs, (name) => vmcs.quad(`Guest ${name}`)),
     }),
     virtualization: undefined,
   });
@@ -217,23 +210,12 @@ export function readState(vmcs: VmcsReader, own: VmxOwn, old: CpuState): CpuStat
     esp: Number(rsp & 0xffff_ffffn) | 0,
     wide: high === old.wide[4] ? old.wide : Object.freeze(old.wide.with(4, high)),
     eip: (system.efer & EFER.LMA) !== 0 ? eip : eip | 0,
-    eflags: vmcs.word("Guest RFLAGS") | 0,
+    eflags: ownFlags(vmcs.word("Guest RFLAGS"), own),
     system,
     halted: false,
     shadow,
     pending: debug === 0 ? noEvents : { ...noEvents, debug },
   };
-}
-
-/** What of the processor's own MSRs, debug registers and CR2 is the guest's while it has the processor. */
-export function sharedSystem(real: SystemState, old: SystemState): SystemState {
-  const msrs = { ...old.msrs };
-  for (const name of Object.keys(OWN_MSRS)) {
-    const value = real.msrs[name];
-    if (value !== undefined) msrs[name] = value;
-  }
-  const [dr0, dr1, dr2, dr3, dr6] = real.debug;
-  return { ...old, cr2: real.cr2, msrs, debug: Object.freeze([dr0, dr1, dr2, dr3, dr6, old.debug[5]] as const) };
 }
 
 /** The guest's system state while it runs: what the processor has, seen through the masks. */
@@ -256,7 +238,7 @@ export function runningSystem(real: SystemState, own: VmxOwn, old: SystemState):
     efer: old.efer,
     tr: real.tr.selector === 0 && !hasTask(own.tr) ? own.tr : real.tr,
     pdptes: shadowed ? old.pdptes : paged ? real.pdptes : Object.freeze([]),
-    msrs: Object.freeze({ ...shared.msrs, ...written(old.msrs, (name) => real.msrs[name] ?? 0n) }),
+    msrs: Object.freeze({ ...shared.msrs, ...writtenSysenter(old.msrs, (name) => real.msrs[name] ?? 0n) }),
     virtualization: undefined,
   });
 }

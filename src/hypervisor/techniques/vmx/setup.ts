@@ -18,6 +18,8 @@ import { vmclear, vmptrld } from "../../../hardware/vmx/instructions.js";
 import { REVISION } from "../../../hardware/vmx/vmcs.js";
 import { type Host, PAGE } from "../../host.js";
 import { PLACE, SELECTOR } from "../../layout.js";
+import { READ_MSRS, WRITTEN_MSRS } from "../guest-registers.js";
+import { fillPage } from "../nested-memory.js";
 import { write } from "./vmcs.js";
 
 /** What the processor allows of the settings that are wanted. */
@@ -26,28 +28,10 @@ export function settings(host: Host, word: ControlWord, wanted: number): number 
   return ((wanted | zero) & one) >>> 0;
 }
 
-/** MSRs that are the processor's as long as a guest has it. It reads them by itself; what it has written is known. */
-export const OWN_MSRS: Readonly<Record<string, number>> = Object.freeze({
-  IA32_STAR: 0xc000_0081,
-  IA32_LSTAR: 0xc000_0082,
-  IA32_CSTAR: 0xc000_0083,
-  IA32_FMASK: 0xc000_0084,
-  IA32_KERNEL_GS_BASE: 0xc000_0102,
-  IA32_TSC_AUX: 0xc000_0103,
-});
-/** The same of those that the VMCS holds. */
-const SYSENTER_MSRS = [0x174, 0x175, 0x176];
-/** These change without a WRMSR, too, or are in the segments: a guest writes them by itself. */
-const WRITTEN_MSRS = [0xc000_0100, 0xc000_0101, OWN_MSRS["IA32_KERNEL_GS_BASE"]!];
-
-function fill(host: Host, at: number, word: number): void {
-  for (let offset = 0; offset < PAGE; offset += 4) host.port.writePhysical(at + offset, word);
-}
-
 /** All MSRs leave, but those that are the guest's own. */
 function msrBitmap(host: Host, at: number): void {
-  fill(host, at, 0xffff_ffff);
-  for (const address of [...Object.values(OWN_MSRS), ...SYSENTER_MSRS, ...WRITTEN_MSRS]) {
+  fillPage(host, at, 0xffff_ffff);
+  for (const address of READ_MSRS) {
     for (const half of WRITTEN_MSRS.includes(address) ? [0, 2048] : [0]) {
       const byte = at + half + (address >= 0xc000_0000 ? 1024 : 0) + ((address & 0x1fff) >>> 3);
       const word = byte - (byte & 3);
@@ -60,7 +44,7 @@ function msrBitmap(host: Host, at: number): void {
 /** Makes a VMCS current that is clear. Gives its address. */
 export function newVmcs(host: Host, what: string): number {
   const at = host.allocate(1, what);
-  fill(host, at, 0);
+  fillPage(host, at, 0);
   host.port.writePhysical(at + LAYOUT.REVISION, REVISION);
   vmclear(host.port, at);
   vmptrld(host.port, at);
@@ -126,8 +110,8 @@ export function setUp(host: Host, name: string, ept: boolean): number {
   const vmcs = newVmcs(host, `${name}: its VMCS`);
   const ports = host.allocate(2, `${name}: its I/O bitmaps`);
   const msrs = host.allocate(1, `${name}: its MSR bitmap`);
-  fill(host, ports, 0xffff_ffff);
-  fill(host, ports + PAGE, 0xffff_ffff);
+  fillPage(host, ports, 0xffff_ffff);
+  fillPage(host, ports + PAGE, 0xffff_ffff);
   msrBitmap(host, msrs);
   controls(host, ept);
   hostState(host);

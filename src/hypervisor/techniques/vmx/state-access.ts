@@ -2,8 +2,8 @@
 import type { CpuState } from "../../../hardware/cpu/state.js";
 import type { Host } from "../../host.js";
 import { loadFloating, loadGeneral, savedFloating, savedGeneral } from "../../registers.js";
-import { readState, sharedSystem, type VmcsReader, type VmxOwn, writeState } from "./guest-state.js";
-import { OWN_MSRS } from "./setup.js";
+import { loadShared, sharedSystem } from "../guest-registers.js";
+import { readState, type VmcsReader, type VmxOwn, writeState } from "./guest-state.js";
 import { readAddress, readQuad, readWord } from "./vmcs.js";
 
 export const ownOf = (host: Host, number: number): VmxOwn => host.vm(number).own as VmxOwn;
@@ -28,25 +28,11 @@ export const readWhole = (host: Host, number: number): CpuState => ({
   floating: savedFloating(host.port.floating),
 });
 
-/** What the processor holds of a guest beside its VMCS: CR2, debug registers, MSRs of its own. */
-function loadShared(host: Host, { system }: CpuState): void {
-  const { port } = host;
-  const [dr0, dr1, dr2, dr3, dr6] = system.debug;
-  const msrs = { ...port.system.msrs };
-  for (const name of Object.keys(OWN_MSRS)) {
-    const value = system.msrs[name];
-    if (value === undefined) delete msrs[name];
-    else msrs[name] = value;
-  }
-  const debug = Object.freeze([dr0, dr1, dr2, dr3, dr6, port.system.debug[5]] as const);
-  port.setSystem({ cr2: system.cr2, debug, msrs: Object.freeze(msrs) });
-}
-
 /** Loads the virtual processor that `readCpu` gave and something has changed. */
 export function writeCpu(host: Host, number: number, cpu: CpuState): void {
   const own = writeState(host.port, ownOf(host, number), cpu);
   loadGeneral(host.port, cpu);
-  loadShared(host, cpu);
+  loadShared(host.port, cpu);
   host.change(number, { cpu, own });
 }
 

@@ -3,6 +3,7 @@
 import { models } from "../../../hardware/cpu/model.js";
 import { eptPointer, mapNested } from "../../../hardware/cpu/nested-tables.js";
 import { PTE } from "../../../hardware/cpu/paging-levels.js";
+import { VECTOR } from "../../../hardware/cpu/processor.js";
 import { FLAG, NULL_SEGMENT } from "../../../hardware/cpu/state.js";
 import type { MachineState } from "../../../hardware/state.js";
 import { PRIMARY } from "../../../hardware/vmx/controls.js";
@@ -13,9 +14,11 @@ import { readField } from "../../../hardware/vmx/vmcs.js";
 import { readPages } from "../../../state/page-map.js";
 import { type Host, PAGE } from "../../host.js";
 import type { VmState } from "../../state.js";
+import { sharedSystem } from "../guest-registers.js";
+import { nestedMemory } from "../nested-memory.js";
 import type { Technique } from "../technique.js";
 import { answer } from "./exits.js";
-import { readState, runningSystem, sharedSystem, type VmcsReader, type VmxOwn } from "./guest-state.js";
+import { ownFlags, readState, runningSystem, type VmcsReader, type VmxOwn } from "./guest-state.js";
 import { setUp } from "./setup.js";
 import { ownOf, readWhole, writeWhole } from "./state-access.js";
 import { readWord, write } from "./vmcs.js";
@@ -33,25 +36,11 @@ function identityDirectory(host: Host, at: number): void {
 const isUnrestricted = (host: Host): boolean =>
   models[host.port.system.model].secondaryControls.includes("unrestricted guest");
 
-/** A VM's memory as nested tables. Gives the address of the first. */
-function nestedTables(host: Host, { name, extents }: VmState): number {
-  const { port } = host;
-  const memory = {
-    read32: (at: number) => port.readPhysical(at),
-    write32: (at: number, value: number) => port.writePhysical(at, value >>> 0),
-  };
-  const allocate = (): number => host.allocate(1, `${name}: its nested tables`);
-  const tables = { kind: "ept", memory, root: allocate(), allocate } as const;
-  for (const { guest, host: at, bytes, readOnly } of extents)
-    mapNested(tables, {
-      guestPhysical: guest,
-      hostPhysical: at,
-      bytes,
-      rights: readOnly ? "rx" : "rwx",
-      pageBytes: 0x20_0000,
-    });
+/** A VM's memory behind EPT. Gives the address of the first table. */
+function extendedTables(host: Host, vm: VmState): number {
+  const tables = nestedMemory(host, vm, "ept");
   if (!isUnrestricted(host)) {
-    const page = host.allocate(1, `${name}: its identity table`);
+    const page = host.allocate(1, `${vm.name}: its identity table`);
     identityDirectory(host, page);
     mapNested(tables, { guestPhysical: IDENTITY, hostPhysical: page, bytes: PAGE, rights: "rwx" });
   }
@@ -90,9 +79,11 @@ export const enter: Technique["enter"] = (host, number, { vector, window }) => {
 export const vmxEpt: Technique = {
   prepare(host, number) {
     const vm = host.vm(number);
-    const root = nestedTables(host, vm);
+    const root = extendedTables(host, vm);
     const vmcs = setUp(host, vm.name, true);
     write(host.port, "EPT pointer", eptPointer(root));
+    // Host calls of a guest's firmware are undefined instructions.
+    if (vm.supervisors !== undefined) write(host.port, "Exception bitmap", 1 << VECTOR.UD);
     const identity = isUnrestricted(host) ? undefined : IDENTITY;
     return { vmcs, identity, launched: false, cr3: 0, tr: NULL_SEGMENT } satisfies VmxOwn;
   },
@@ -124,7 +115,11 @@ export const vmxEpt: Technique = {
     if (!isCurrent) return cpu;
     const { virtualization } = real.system;
     if (virtualization?.kind === "vmx" && virtualization.guest !== undefined)
-      return { ...real, system: runningSystem(real.system, technique, cpu.system) };
+      return {
+        ...real,
+        eflags: ownFlags(real.eflags, technique),
+        system: runningSystem(real.system, technique, cpu.system),
+      };
     const held = { ...real, system: sharedSystem(real.system, cpu.system) };
     return readState(vmcsAtRest(machine, technique.vmcs), technique, held);
   },
