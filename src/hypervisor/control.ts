@@ -48,7 +48,7 @@ function nextWake(host: Host): number {
 }
 
 /** Sets the timer, unless it fires soon enough anyway. */
-function armFor(host: Host, tick: number): void {
+export function armFor(host: Host, tick: number): void {
   const { alarm } = host.state;
   if (tick === Number.POSITIVE_INFINITY) return;
   if (alarm !== undefined && alarm < tick + TICKS_A_CLOCK && alarm > host.now) return;

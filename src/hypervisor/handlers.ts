@@ -36,7 +36,7 @@ export const handlers: Readonly<Record<string, HostHandler>> = Object.freeze({
   /** An interrupt or exception came through the host's table, while the host idled or a guest ran in an outer ring. */
   gate: handler((host) => {
     const vector = (host.port.eip - host.state.places.gates) / GATE_STRIDE;
-    if (vector >= FIRST_IRQ) host.endOfInterrupt();
+    if (vector >= FIRST_IRQ && vector < FIRST_IRQ + 16) host.endOfInterrupt();
     const number = left(host);
     if (number === undefined) return;
     techniqueOf(host.vm(number)).trapped?.(host, number, vector);

@@ -83,7 +83,7 @@ const withState = (machine: MachineState, state: HypervisorState): MachineState 
 });
 
 /** Why a VM cannot be made; undefined where it can. */
-function refusal(host: MachineState, { name, technique, weight = 256, cap = 0 }: VmOptions): string | undefined {
+function refusal(host: MachineState, { name, guest, technique, weight = 256, cap = 0 }: VmOptions): string | undefined {
   const { bits, vms } = hypervisorOf(host);
   const { model } = host.cpu.system;
   if (typeof name !== "string" || name === "") return "a VM needs a name";
@@ -96,7 +96,7 @@ function refusal(host: MachineState, { name, technique, weight = 256, cap = 0 }:
   if (!modes.includes(bits)) return `${title} needs a host in ${modes.join(" or ")}-bit mode, not in ${bits}-bit mode`;
   if (!Number.isInteger(weight) || weight < 1 || weight > 65535) return `weight ${weight} is not 1 to 65535`;
   if (!Number.isInteger(cap) || cap < 0) return `cap ${cap} is no per cent of a processor`;
-  return undefined;
+  return techniqueOf({ technique, name }).refusal?.(stateOf(guest));
 }
 
 export class Hypervisor {

@@ -2,14 +2,15 @@
 import { VirtlabError } from "../../state/error.js";
 import type { VmState } from "../state.js";
 import type { TechniqueName } from "./names.js";
+import { pv } from "./pv/pv.js";
 import type { Technique } from "./technique.js";
 import { trap } from "./trap/trap.js";
 import { vmxShadow } from "./vmx/shadow.js";
 import { vmxEpt } from "./vmx/vmx.js";
 
-const table: Partial<Record<TechniqueName, Technique>> = { trap, "vmx-shadow": vmxShadow, "vmx-ept": vmxEpt };
+const table: Partial<Record<TechniqueName, Technique>> = { trap, pv, "vmx-shadow": vmxShadow, "vmx-ept": vmxEpt };
 
-export function techniqueOf({ technique, name }: VmState): Technique {
+export function techniqueOf({ technique, name }: Pick<VmState, "technique" | "name">): Technique {
   const found = table[technique];
   if (found === undefined) throw new VirtlabError(`${name}: there is no technique "${technique}"`);
   return found;
