@@ -85,8 +85,17 @@ function enter(host: Host, number: number): void {
   technique.enter(host, number, { vector, window: waits && vector === undefined });
 }
 
+/** A device of the current VM may have said that it goes no further. */
+function stopByDevice(host: Host): void {
+  const { current } = host.state;
+  if (current === undefined || host.vm(current).status.kind === "stopped") return;
+  const { stop: why } = host.board(current);
+  if (why !== undefined) stop(host, current, why);
+}
+
 /** Goes on with whichever VM is next; without one the host idles. */
 export function proceed(host: Host): void {
+  stopByDevice(host);
   awaken(host);
   const { current, sliceEnd } = host.state;
   const goesOn = current !== undefined && host.vm(current).status.kind === "ready" && host.now < sliceEnd;
@@ -110,9 +119,10 @@ export function left(host: Host): number | undefined {
   const had = Math.max(0, host.now - 1 - since);
   // What is injected is delivered in the entry's own step.
   host.leftAtEntry = host.now === since;
+  const own = had - (techniqueOf(host.vm(number)).beyond?.(host, number) ?? 0);
   const { steps, ran } = host.vm(number);
-  host.change(number, { steps: steps + had, ran: ran + had });
-  host.board(number).advance(host.board(number).now + had);
+  host.change(number, { steps: steps + own, ran: ran + had });
+  host.board(number).advance(host.board(number).now + own);
   host.state = { ...host.state, running: undefined };
   return number;
 }

@@ -26,6 +26,8 @@ export class Host {
   readonly #boards = new Map<number, VirtualBoard>();
   /** Numbers of frames that instructions executed for a guest, or its devices, have stored to; of techniques that trace stores. */
   readonly written = new Set<number>();
+  /** Those of them that shadow paging knows of by now. */
+  readonly storedTo = new Set<number>();
   /** They may have stored to any. */
   wroteAnything = false;
   /** The guest was left on its way in, by the event that was delivered to it. */

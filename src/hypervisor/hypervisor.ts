@@ -17,6 +17,7 @@ import { KIND, VERSION } from "./handlers.js";
 import { exitsOf, type Ledger, type LedgerEntry } from "./ledger.js";
 import { startup } from "./startup.js";
 import type { HypervisorState, VmState, VmStatus } from "./state.js";
+import { type TranslationView, translationView } from "./techniques/bt/view.js";
 import { techniqueOf } from "./techniques/index.js";
 import { type TechniqueName, techniqueNames, techniques } from "./techniques/names.js";
 import { carve, machineOfVm } from "./vm.js";
@@ -62,6 +63,8 @@ export interface Vm {
   readonly exits: number;
   /** Host ticks during which it had a processor. */
   readonly ran: number;
+  /** Binary translation: what it has made of the guest's kernel. Undefined of other techniques, and before the VM first runs. */
+  readonly translation: TranslationView | undefined;
   readonly weight: number;
   readonly cap: number;
 }
@@ -90,7 +93,9 @@ function refusal(host: MachineState, { name, guest, technique, weight = 256, cap
   if (vms.some((vm) => vm.name === name)) return "there is a VM of that name";
   if (!techniqueNames.includes(technique))
     return `technique "${String(technique)}" is unknown (known: ${techniqueNames.join(", ")})`;
-  const { title, bits: modes, lacks } = techniques[technique];
+  const { title, bits: modes, lacks, most = Number.POSITIVE_INFINITY } = techniques[technique];
+  if (vms.filter((vm) => vm.technique === technique).length >= most)
+    return `${title} has room for ${most} VMs of a host`;
   const lacking = lacks(model);
   if (lacking !== undefined) return `${title} needs ${lacking}, which a ${model} has not`;
   if (!modes.includes(bits)) return `${title} needs a host in ${modes.join(" or ")}-bit mode, not in ${bits}-bit mode`;
@@ -200,7 +205,9 @@ export class Hypervisor {
     const { vms, current, running } = this.#state;
     const vm = vms[number]!;
     const { name, technique, status, devices, ledger, ran, weight, cap } = vm;
-    const had = running?.vm === number ? Math.max(0, host.ticks - running.since) : 0;
+    const isRunning = running?.vm === number;
+    const beyond = isRunning ? (techniqueOf(vm).beyondAtRest?.(host, vm) ?? 0) : 0;
+    const had = isRunning ? Math.max(0, host.ticks - running.since - beyond) : 0;
     const now = { ...vm, steps: vm.steps + had, ticks: vm.ticks + had };
     let machine: Machine | undefined;
     return Object.freeze({
@@ -217,6 +224,9 @@ export class Hypervisor {
       ledger: deepFreeze(Object.values(ledger)),
       exits: exitsOf(ledger),
       ran: ran + had,
+      get translation(): TranslationView | undefined {
+        return technique === "bt" ? translationView(host, vm) : undefined;
+      },
       weight,
       cap,
     });
@@ -304,4 +314,4 @@ export class Hypervisor {
   }
 }
 
-export type { Ledger, VmStatus };
+export type { Ledger, TranslationView, VmStatus };

@@ -26,6 +26,8 @@ export const PLACE = {
   shadowLdt: 0x13_0000,
   shadowIdt: 0x14_0000,
   shadowTss: 0x14_1000,
+  /** Words and translation caches of binary translation. */
+  translations: 0x14_2000,
   /** From here on frames are given away. */
   pool: 0x20_0000,
 } as const;
@@ -38,3 +40,6 @@ export const GATE_STRIDE = 8;
 
 /** Vectors of the host's interrupt controllers. */
 export const FIRST_IRQ = 0x20;
+
+/** The interrupt by which translated code calls the hypervisor. */
+export const CALL_OUT = 0xf1;

@@ -2,6 +2,7 @@
 import type { CpuState } from "../hardware/cpu/state.js";
 import { Engine } from "../hardware/engine/engine.js";
 import type { MachineState, Stop } from "../hardware/state.js";
+import { PersistentMap } from "../state/persistent-map.js";
 import { guestPages, withGuestPages } from "./guest-pages.js";
 import type { Host } from "./host.js";
 
@@ -38,6 +39,9 @@ export function runNested(host: Host, number: number, cpu: CpuState, limit: numb
   engine.open(before);
   const { stop } = engine.run({ limit });
   const after = engine.seal();
+  PersistentMap.compare(memory, after.memory, (frame) => {
+    host.written.add(frame);
+  });
   if (after.memory !== memory) host.access.memory = withGuestPages(hostMemory, extents, memory, after.memory);
   board.advance(after.ticks);
   board.devices = after.devices;

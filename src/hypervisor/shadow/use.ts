@@ -34,6 +34,7 @@ export function withShadow<Result>(
   if (host.wroteAnything) shadow.wroteAnything();
   else if (host.written.size > 0) shadow.wrote(host.written);
   host.wroteAnything = false;
+  for (const frame of host.written) host.storedTo.add(frame);
   host.written.clear();
   const result = work(shadow);
   if (shadow.state !== before) host.change(number, { own: { ...host.vm(number).own, shadow: shadow.state } as object });

@@ -35,7 +35,7 @@ export function countException(host: Host, number: number): void {
 }
 
 /** The step is made by the nested engine: what stands there has no meaning on a virtual processor. */
-function simulate(host: Host, number: number, access: VirtualAccess): void {
+export function simulate(host: Host, number: number, access: VirtualAccess): void {
   const { cpu, stop: why } = runNested(host, number, access.readWhole(host, number), 1);
   host.wroteAnything = true;
   access.writeWhole(host, number, { ...cpu, halted: false });

@@ -1,6 +1,7 @@
 /** The techniques by name. */
 import { VirtlabError } from "../../state/error.js";
 import type { VmState } from "../state.js";
+import { bt } from "./bt/bt.js";
 import type { TechniqueName } from "./names.js";
 import { pv } from "./pv/pv.js";
 import type { Technique } from "./technique.js";
@@ -8,7 +9,7 @@ import { trap } from "./trap/trap.js";
 import { vmxShadow } from "./vmx/shadow.js";
 import { vmxEpt } from "./vmx/vmx.js";
 
-const table: Partial<Record<TechniqueName, Technique>> = { trap, pv, "vmx-shadow": vmxShadow, "vmx-ept": vmxEpt };
+const table: Partial<Record<TechniqueName, Technique>> = { trap, bt, pv, "vmx-shadow": vmxShadow, "vmx-ept": vmxEpt };
 
 export function techniqueOf({ technique, name }: Pick<VmState, "technique" | "name">): Technique {
   const found = table[technique];

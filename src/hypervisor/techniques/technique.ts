@@ -24,6 +24,9 @@ export interface Technique {
   exited(host: Host, number: number): void;
   /** The same, by an exception or interrupt that came through the host's table. */
   trapped?(host: Host, number: number, vector: number): void;
+  /** Host steps while the guest ran that were none of its own; also while the machine is at rest, and the guest runs. */
+  beyond?(host: Host, number: number): number;
+  beyondAtRest?(machine: MachineState, vm: VmState): number;
   /** The virtual processor of a machine at rest. `isCurrent`: the real one holds its registers. */
   view(machine: MachineState, vm: VmState, isCurrent: boolean): CpuState;
 }

@@ -6,11 +6,11 @@
 import { type CpuState, FLAG } from "../../../hardware/cpu/state.js";
 import { TICKS_PER_PIT_CLOCK } from "../../../hardware/devices/pit8254.js";
 import { countStep, stop } from "../../control.js";
-import { hasErrorCode } from "../../deprivileged/frame.js";
 import { readFrame, writeFrame } from "../../guest-memory.js";
 import type { Host } from "../../host.js";
 import { FIRST_IRQ } from "../../layout.js";
 import { countException } from "../emulation.js";
+import { hasErrorCode } from "../trap/place.js";
 import { Refused, writeWords } from "./access.js";
 import { SHARED, TRAP } from "./interface.js";
 import { selected } from "./segments.js";

@@ -9,13 +9,15 @@ import type { CpuState, SystemState } from "../../../hardware/cpu/state.js";
 import { VirtualBoard, VirtualProcessor } from "../../../hardware/virtual-processor/index.js";
 import { readPages } from "../../../state/page-map.js";
 import { armFor, countStep, proceed } from "../../control.js";
-import { goTo, leftAt, type Place, placeAtRest } from "../../deprivileged/frame.js";
 import { readFrame } from "../../guest-memory.js";
 import { type Host, PAGE } from "../../host.js";
 import { FIRST_IRQ } from "../../layout.js";
 import { loadFloating, loadGeneral, savedFloating, savedGeneral } from "../../registers.js";
 import { note } from "../emulation.js";
 import type { Technique } from "../technique.js";
+import type { Place } from "../trap/capture.js";
+import { goTo } from "../trap/entry.js";
+import { placeAtRest, placeBehindGate } from "../trap/place.js";
 import { dataNames, loadControl, loadOwnControl, startWorld } from "../trap/world.js";
 import { hypercall } from "./calls.js";
 import { build, refusalOf } from "./domain.js";
@@ -153,7 +155,7 @@ export const pv: Technique = {
 
   trapped(host, number, vector) {
     const { port } = host;
-    const { place, errorCode } = leftAt(port, vector);
+    const { place, errorCode } = placeBehindGate(port, vector);
     if ((place.cs & 3) === 0) {
       crash(host, number, `it cannot go on with what it has in CS and SS (${vectorNames[vector] ?? hex(vector)})`);
       note(host, number, "return to the guest", vector, { effect: "stopped" });

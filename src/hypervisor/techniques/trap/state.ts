@@ -19,8 +19,8 @@ export interface TrapOwn {
   readonly guestKernelCpls: readonly number[];
 }
 
-/** The hypervisor's own descriptors are the last of the GDT. */
-export const OWN = { code: 0xffe0, data: 0xffe8, tss: 0xfff0, ldt: 0xffd8 } as const;
+/** The hypervisor's own descriptors are the last of the GDT; `words` and `translated` are those of binary translation, in ring 1. */
+export const OWN = { words: 0xff91, translated: 0xff99, code: 0xffe0, data: 0xffe8, tss: 0xfff0, ldt: 0xffd8 } as const;
 
 /** Segment registers whose descriptors are no longer, or were never, those of the guest's tables have one here. */
 export const CACHED: Readonly<Record<SegmentName, number>> = Object.freeze({
@@ -32,4 +32,4 @@ export const CACHED: Readonly<Record<SegmentName, number>> = Object.freeze({
   gs: 0xffc8,
 });
 /** From here on selectors are not the guest's. */
-export const RESERVED = 0xffa0;
+export const RESERVED = 0xff90;

@@ -9,39 +9,24 @@
  */
 import { Fault } from "../../../hardware/cpu/processor.js";
 import { cplOf, FLAG } from "../../../hardware/cpu/state.js";
-import type { MachineState } from "../../../hardware/state.js";
-import { VirtualBoard, VirtualProcessor } from "../../../hardware/virtual-processor/index.js";
-import { readPages } from "../../../state/page-map.js";
+import { VirtualProcessor } from "../../../hardware/virtual-processor/index.js";
 import { stop } from "../../control.js";
-import { guestMemory } from "../../guest-memory.js";
 import type { Host } from "../../host.js";
-import { GATE_STRIDE, TOP } from "../../layout.js";
 import { loadFloating, savedFloating, savedGeneral } from "../../registers.js";
 import { noShadow } from "../../shadow/state.js";
 import { withShadow } from "../../shadow/use.js";
-import type { HypervisorState, VmState } from "../../state.js";
 import type { Technique } from "../technique.js";
 import { answer } from "./answers.js";
-import { type Place, virtualCpu } from "./capture.js";
+import { virtualCpu } from "./capture.js";
 import { enterRing, refusal } from "./entry.js";
+import { placeAtRest, placeBehindGate, tablesAtRest } from "./place.js";
 import type { TrapOwn } from "./state.js";
 import { ownOf, refreshTables, showUserCode } from "./tables.js";
 import { loadControl, loadOwnControl, startWorld } from "./world.js";
 
-const ESP = 4;
-const FRAME_WORDS = 5;
-/** Vectors that push an error code. Spec: SDM Vol. 3A, "Exception and Interrupt Vectors". */
-const WITH_CODE: readonly number[] = [8, 10, 11, 12, 13, 14, 17];
-
 const change = (host: Host, number: number, own: Partial<TrapOwn>): void => {
   host.change(number, { own: { ...ownOf(host, number), ...own } });
 };
-
-/** What stands on the stack of ring 0 behind a gate, from the error code on. */
-function placeOf(words: readonly number[]): Place {
-  const [eip, cs, eflags, esp, ss] = words as [number, number, number, number, number];
-  return { eip, cs: cs & 0xffff, eflags, esp, ss: ss & 0xffff };
-}
 
 /** The guest does not go on. */
 function refuse(host: Host, number: number, detail: string): void {
@@ -60,28 +45,6 @@ function deliverInterrupt(host: Host, number: number, vector: number): void {
   const outcome = processor.deliver({ vector, type: "interrupt" });
   host.change(number, { cpu: processor.cpu });
   if (outcome.kind === "triple-fault") stop(host, number, { reason: "triple-fault" });
-}
-
-/** The guest's descriptors in a machine at rest. */
-function tablesAtRest({ memory }: MachineState, { cpu, devices, extents, ticks }: VmState): VirtualProcessor {
-  const words = {
-    readPhysical: (at: number) => new DataView(readPages(memory, at, 4).buffer).getUint32(0, true),
-    writePhysical: () => {},
-  };
-  return new VirtualProcessor(cpu, new VirtualBoard({ devices, tick: ticks }, guestMemory(words, extents)));
-}
-
-/** Where the guest stands in a machine at rest; undefined where that is what was kept of it. */
-function placeAtRest({ cpu, memory, supervisors }: MachineState): Place | undefined {
-  const { eip, eflags, esp, system } = cpu;
-  const { cs, ss } = system.segments;
-  if (cplOf(system, eflags) !== 0) return { eip, eflags, esp, cs: cs.selector, ss: ss.selector };
-  const { places, running } = supervisors!["hypervisor"]!.state as HypervisorState;
-  const offset = (eip >>> 0) - places.gates;
-  // In front of the host call, what the guest was is on the stack alone.
-  if (running === undefined || offset < 0 || offset % GATE_STRIDE !== 0) return undefined;
-  const words = [...new Int32Array(readPages(memory, (esp >>> 0) - TOP, 24).slice().buffer)];
-  return placeOf(WITH_CODE.includes(offset / GATE_STRIDE) ? words.slice(1) : words);
 }
 
 export const trap: Technique = {
@@ -157,10 +120,7 @@ export const trap: Technique = {
     const { port } = host;
     const { cpu, steps } = host.vm(number);
     const own = ownOf(host, number);
-    const hasCode = WITH_CODE.includes(vector);
-    const words = new Int32Array(FRAME_WORDS + 1);
-    port.readWords(port.getRegister(ESP), FRAME_WORDS + (hasCode ? 1 : 0), false, words);
-    const place = placeOf([...words.subarray(hasCode ? 1 : 0)]);
+    const { place, errorCode } = placeBehindGate(port, vector);
     const level = place.cs & 3;
     if (level === 0) {
       stop(host, number, { reason: "unsupported", detail: `the guest cannot be entered (vector ${vector})` });
@@ -177,7 +137,7 @@ export const trap: Technique = {
     host.change(number, { cpu: now });
     if (level !== 3 && !own.guestKernelCpls.includes(level))
       change(host, number, { guestKernelCpls: [...own.guestKernelCpls, level] });
-    answer(host, number, vector, hasCode ? words[0]! : undefined);
+    answer(host, number, vector, errorCode);
   },
 
   view(machine, vm, isCurrent) {

@@ -9,7 +9,7 @@ import { models } from "../../../hardware/cpu/model.js";
 import { loadDataSegment, loadTask } from "../../../hardware/cpu/segments.js";
 import { CR0, CR4, type SegmentName, type SystemState } from "../../../hardware/cpu/state.js";
 import type { Host } from "../../host.js";
-import { GATE_STRIDE, PLACE, TOP } from "../../layout.js";
+import { CALL_OUT, GATE_STRIDE, PLACE, TOP } from "../../layout.js";
 import type { DescriptorWords } from "./descriptors.js";
 import { OWN } from "./state.js";
 
@@ -33,12 +33,13 @@ function ownDescriptors(host: Host): void {
   put(OWN.ldt, [(((ldt & 0xffff) << 16) | 0xffff) >>> 0, ((ldt & 0xff00_0000) | 0x8200 | ((ldt >>> 16) & 0xff)) >>> 0]);
 }
 
-/** Every vector enters the hypervisor. Interrupt gates of privilege 0: an INT n of a guest's is #GP. */
+/** Every vector enters the hypervisor. Interrupt gates of privilege 0: an INT n of a guest's is #GP, but for that of translated code. */
 function gates({ port, state }: Host): void {
   for (let vector = 0; vector < 256; vector++) {
     const to = state.places.gates + vector * GATE_STRIDE;
     port.writePhysical(PLACE.shadowIdt + 8 * vector, ((OWN.code << 16) | (to & 0xffff)) >>> 0);
-    port.writePhysical(PLACE.shadowIdt + 8 * vector + 4, ((to & 0xffff_0000) | 0x8e00) >>> 0);
+    const type = vector === CALL_OUT ? 0xae00 : 0x8e00;
+    port.writePhysical(PLACE.shadowIdt + 8 * vector + 4, ((to & 0xffff_0000) | type) >>> 0);
   }
   port.writePhysical(PLACE.shadowTss + 4, TOP + PLACE.stack);
   port.writePhysical(PLACE.shadowTss + 8, OWN.data);
@@ -63,15 +64,17 @@ export function startWorld(host: Host): void {
 /** What of CR0 and CR4 a guest in an outer ring has as it wants. */
 const GUEST_CR0 = CR0.MP | CR0.EM | CR0.TS | CR0.NE | CR0.AM;
 const GUEST_CR4 = CR4.OSFXSR | CR4.OSXMMEXCPT;
+/** Where there is UMIP programs do not see the hypervisor's tables; its rings 1 and 2 are programs to it, too. */
+const OWN_CR4 = CR4.PSE | CR4.TSD;
 const PAGING_CR4 = CR4.PAE | CR4.SMEP | CR4.SMAP;
 
 /** Real control registers: the guest's tables are the shadow's, and RDTSC leaves it. */
-export function loadControl({ port }: Host, { cr0, cr4, model }: SystemState, table: number): void {
+export function loadControl({ port }: Host, { cr0, cr4, model }: SystemState, table: number, withUmip = false): void {
   const paged = (cr0 & CR0.PG) !== 0;
   load(port, {
     cr0: CR0.PG | CR0.PE | CR0.WP | CR0.ET | (cr0 & GUEST_CR0),
     cr3: table,
-    cr4: (CR4.PSE | CR4.TSD | (cr4 & (GUEST_CR4 | (paged ? PAGING_CR4 : 0)))) & models[model].cr4,
+    cr4: (OWN_CR4 | (withUmip ? CR4.UMIP : 0) | (cr4 & (GUEST_CR4 | (paged ? PAGING_CR4 : 0)))) & models[model].cr4,
   });
 }
 

@@ -78,7 +78,7 @@ function undefinedInstruction(host: Host, number: number): Answer {
   return { effect: "#UD injected" };
 }
 
-const answers: Readonly<Record<number, Answered>> = {
+export const answers: Readonly<Record<number, Answered>> = {
   [REASON.EXCEPTION_OR_NMI]: (host, number) => {
     const vector = readWord(host.port, "VM-exit interruption information") & 0xff;
     if (vector === 6 && host.vm(number).supervisors !== undefined) return emulate(host, number);

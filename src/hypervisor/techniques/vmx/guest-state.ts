@@ -9,6 +9,7 @@ import {
   CR0,
   CR4,
   EFER,
+  FLAG,
   NULL_SEGMENT,
   noEvents,
   type Segment,
@@ -33,7 +34,13 @@ export interface VmxOwn {
   readonly tr: Segment;
   /** Without EPT: the shadow tables. */
   readonly shadow?: ShadowState;
+  /** The guest's own TF, while the hypervisor's stands for it. */
+  readonly trapFlag?: number;
 }
+
+/** The guest's RFLAGS. */
+export const ownFlags = (real: number, { trapFlag }: VmxOwn): number =>
+  trapFlag === undefined ? real | 0 : (real & ~FLAG.TF) | trapFlag;
 
 /** What of it decides how the virtual control registers differ from the real ones. */
 type Paged = Pick<VmxOwn, "identity" | "shadow">;
@@ -165,9 +172,9 @@ function systemState(vmcs: VmcsReader, own: VmxOwn, old: SystemState): SystemSta
   const seen = (real: number, shadow: number, mask: number): number => (real & ~mask) | (shadow & mask);
   const cr0 = seen(vmcs.word("Guest CR0"), vmcs.word("CR0 read shadow"), mask0);
   const cr4 = seen(vmcs.word("Guest CR4"), vmcs.word("CR4 read shadow"), mask4);
+  const shadowed = own.shadow !== undefined;
   // What changes it leaves the guest.
   const { efer } = old;
-  const shadowed = own.shadow !== undefined;
   const paged = (cr0 & CR0.PG) !== 0;
   const pae = paged && (cr4 & CR4.PAE) !== 0 && (efer & EFER.LMA) === 0;
   const tr = segment(vmcs, "TR");
@@ -217,7 +224,7 @@ export function readState(vmcs: VmcsReader, own: VmxOwn, old: CpuState): CpuStat
     esp: Number(rsp & 0xffff_ffffn) | 0,
     wide: high === old.wide[4] ? old.wide : Object.freeze(old.wide.with(4, high)),
     eip: (system.efer & EFER.LMA) !== 0 ? eip : eip | 0,
-    eflags: vmcs.word("Guest RFLAGS") | 0,
+    eflags: ownFlags(vmcs.word("Guest RFLAGS"), own),
     system,
     halted: false,
     shadow,

@@ -7,7 +7,6 @@
 import { VECTOR } from "../../../hardware/cpu/processor.js";
 import { FLAG, NULL_SEGMENT } from "../../../hardware/cpu/state.js";
 import { VirtualProcessor } from "../../../hardware/virtual-processor/index.js";
-import { PRIMARY } from "../../../hardware/vmx/controls.js";
 import { eventOf, INTERRUPTION } from "../../../hardware/vmx/events.js";
 import { REASON } from "../../../hardware/vmx/exit-reasons.js";
 import { countStep, stop } from "../../control.js";
@@ -16,14 +15,14 @@ import { noShadow } from "../../shadow/state.js";
 import { withShadow } from "../../shadow/use.js";
 import type { Answer, Answered } from "../emulation.js";
 import type { Technique } from "../technique.js";
-import { answer, emulate, inject } from "./exits.js";
+import { answer, answers, emulate, inject } from "./exits.js";
 import type { VmxOwn } from "./guest-state.js";
 import { setUp } from "./setup.js";
+import { endStep, stepOne, trapOfGuest } from "./single-step.js";
 import { ownOf, readCpu, writeCpu } from "./state-access.js";
 import { readAddress, readWord, write } from "./vmcs.js";
 import { enter, vmxEpt } from "./vmx.js";
 
-const CONTROLS = "Primary processor-based VM-execution controls";
 const VECTORING = "IDT-vectoring information field";
 
 /** What was being delivered when the guest was left goes on being delivered by the entry. */
@@ -80,18 +79,21 @@ const closed = (host: Host, number: number): void => {
   withShadow(host, number, system, (shadow) => shadow.close());
 };
 
-const answers: Readonly<Record<number, Answered>> = {
+/** Answers that differ from those with EPT. */
+const ownAnswers: Readonly<Record<number, Answered>> = {
   [REASON.EXCEPTION_OR_NMI]: (host, number) => {
     const vector = readWord(host.port, "VM-exit interruption information") & 0xff;
     if (vector === VECTOR.PF) return pageFault(host, number);
-    inject(host, number, vector, undefined);
-    return { effect: "injected" };
-  },
-  [REASON.MONITOR_TRAP_FLAG]: (host, number) => {
-    closed(host, number);
+    if (vector !== VECTOR.DB) return answers[REASON.EXCEPTION_OR_NMI]!(host, number);
+    if ((readWord(host.port, "Guest RFLAGS") & FLAG.TF) !== 0) trapOfGuest(host, number);
     return { effect: "traced store made" };
   },
+  [REASON.MONITOR_TRAP_FLAG]: () => ({ effect: "traced store made" }),
 };
+
+const isPageFault = ({ port }: Host): boolean =>
+  readWord(port, "Exit reason") === REASON.EXCEPTION_OR_NMI &&
+  (readWord(port, "VM-exit interruption information") & 0xff) === VECTOR.PF;
 
 export const vmxShadow: Technique = {
   ...vmxEpt,
@@ -111,15 +113,15 @@ export const vmxShadow: Technique = {
       return [shadow.cr3, shadow.isOpen] as const;
     });
     write(port, "Guest CR3", cr3);
-    const primary = readWord(port, CONTROLS);
-    const wanted = (primary & ~PRIMARY["monitor trap flag"]) | (isOpen ? PRIMARY["monitor trap flag"] : 0);
-    if (wanted >>> 0 !== primary) write(port, CONTROLS, wanted >>> 0);
+    if (isOpen) stepOne(host, number);
     enter(host, number, how);
   },
 
   exited(host, number) {
-    const isException = readWord(host.port, "Exit reason") === REASON.EXCEPTION_OR_NMI;
-    if (!isException && ownOf(host, number).shadow!.opened.length > 0) closed(host, number);
-    answer(host, number, answers);
+    const { opened } = ownOf(host, number).shadow!;
+    if (opened.length > 0) endStep(host, number);
+    // Another page of the same store may be missing.
+    if (opened.length > 0 && !isPageFault(host)) closed(host, number);
+    answer(host, number, ownAnswers);
   },
 };

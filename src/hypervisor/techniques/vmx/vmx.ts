@@ -15,7 +15,7 @@ import { type Host, PAGE } from "../../host.js";
 import type { VmState } from "../../state.js";
 import type { Technique } from "../technique.js";
 import { answer } from "./exits.js";
-import { readState, runningSystem, sharedSystem, type VmcsReader, type VmxOwn } from "./guest-state.js";
+import { ownFlags, readState, runningSystem, sharedSystem, type VmcsReader, type VmxOwn } from "./guest-state.js";
 import { setUp } from "./setup.js";
 import { ownOf, readWhole, writeWhole } from "./state-access.js";
 import { readWord, write } from "./vmcs.js";
@@ -120,7 +120,11 @@ export const vmxEpt: Technique = {
     if (!isCurrent) return cpu;
     const { virtualization } = real.system;
     if (virtualization?.kind === "vmx" && virtualization.guest !== undefined)
-      return { ...real, system: runningSystem(real.system, technique, cpu.system) };
+      return {
+        ...real,
+        eflags: ownFlags(real.eflags, technique),
+        system: runningSystem(real.system, technique, cpu.system),
+      };
     const held = { ...real, system: sharedSystem(real.system, cpu.system) };
     return readState(vmcsAtRest(machine, technique.vmcs), technique, held);
   },
