@@ -125,6 +125,14 @@ export type MachineEvent =
       readonly mnemonic: string;
       readonly group: string;
     }
+  /** A hypervisor gives a processor to a VM, from `tick` on; without `vm` the processor idles. */
+  | {
+      readonly kind: "schedule";
+      readonly tick: number;
+      readonly eip: number;
+      readonly processor: number;
+      readonly vm?: string;
+    }
   /**
    * A guest of VT-x or AMD-V has been entered, at `eip`. An entry that is refused behind its first checks is one too: an exit
    * that says so follows at once.
@@ -176,6 +184,7 @@ export const eventKinds: readonly EventKind[] = [
   "port",
   "privilege",
   "instruction",
+  "schedule",
   "vm-entry",
   "vm-exit",
 ];

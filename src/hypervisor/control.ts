@@ -4,7 +4,8 @@
  */
 import type { Stop } from "../hardware/state.js";
 import { type Host, TICKS_A_CLOCK } from "./host.js";
-import { pick, SLICE } from "./schedule.js";
+import { obey } from "./orders.js";
+import { accounted, begun, charged, isParked, moved, pick, preempts, slept, type Wants, woken } from "./schedule.js";
 import { techniqueOf } from "./techniques/index.js";
 
 /** A guest's instruction was executed for it, or an event delivered to it: a step of its own, and a tick. */
@@ -18,38 +19,62 @@ export function stop(host: Host, number: number, why: Stop): void {
   host.change(number, { status: { kind: "stopped", stop: why } });
 }
 
-/** HLT of a guest: it waits for an interrupt, in the host's time as long as it would in its own. */
-export function halt(host: Host, number: number): void {
+/** HLT of a guest: it waits for an interrupt, in the host's time as long as it would in its own. `enabled`: it would take one. */
+export function halt(host: Host, number: number, enabled: boolean): void {
+  if (!enabled) {
+    stop(host, number, { reason: "halted", waitsForInput: false });
+    return;
+  }
   const board = host.board(number);
   const until = board.nextInterrupt;
   if (until === board.now) return;
-  const status =
-    until === Number.POSITIVE_INFINITY
-      ? ({ kind: "halted", wake: undefined, until: undefined } as const)
-      : ({ kind: "halted", wake: host.now + (until - board.now), until } as const);
-  host.change(number, { status });
+  const since = host.now;
+  const wakes = until !== Number.POSITIVE_INFINITY;
+  const [wake, tick] = wakes ? [since + (until - board.now), until] : [undefined, undefined];
+  host.change(number, { status: { kind: "halted", since, wake, until: tick } });
 }
 
 /** The time of a halted VM goes on to the event it waits for, once the host's has. */
 function awaken(host: Host): void {
-  host.state.vms.forEach(({ status }, number) => {
-    if (status.kind !== "halted" || status.wake === undefined || status.wake > host.now) return;
+  host.state.vms.forEach(({ status, pausedAt }, number) => {
+    if (pausedAt !== undefined || status.kind !== "halted" || status.wake === undefined || status.wake > host.now)
+      return;
     host.board(number).advance(status.until!);
     host.change(number, { status: { kind: "ready" } });
+    host.schedule = woken(host.schedule, number);
   });
 }
 
 /** The host's tick at which the first of the halted VMs goes on. */
-function nextWake(host: Host): number {
+export function nextWake(host: Host): number {
   let next = Number.POSITIVE_INFINITY;
-  for (const { status } of host.state.vms)
-    if (status.kind === "halted" && status.wake !== undefined && status.wake < next) next = status.wake;
+  for (const { status, pausedAt } of host.state.vms)
+    if (pausedAt === undefined && status.kind === "halted" && status.wake !== undefined && status.wake < next)
+      next = status.wake;
   return next;
 }
 
+/** VMs that wait for nothing but a processor. */
+const isReady =
+  ({ state }: Host): Wants =>
+  (number) => {
+    const { status, pausedAt } = state.vms[number]!;
+    return status.kind === "ready" && pausedAt === undefined;
+  };
+
+/** Those among them that have none. */
+const wants = (host: Host): Wants => {
+  const { state, own, processor } = host;
+  const ready = isReady(host);
+  return (number) =>
+    number !== own.turn?.vm &&
+    ready(number) &&
+    state.processors.every(({ turn }, other) => other === processor || turn?.vm !== number);
+};
+
 /** Sets the timer, unless it fires soon enough anyway. */
 export function armFor(host: Host, tick: number): void {
-  const { alarm } = host.state;
+  const { alarm } = host.own;
   if (tick === Number.POSITIVE_INFINITY) return;
   if (alarm !== undefined && alarm < tick + TICKS_A_CLOCK && alarm > host.now) return;
   host.setAlarm(tick);
@@ -57,12 +82,12 @@ export function armFor(host: Host, tick: number): void {
 
 /** Gives the processor's registers from one VM to another. */
 function switchTo(host: Host, number: number): void {
-  const { current } = host.state;
+  const { current } = host.own;
   if (current === number) return;
   if (current !== undefined) host.change(current, { cpu: techniqueOf(host.vm(current)).unload(host, current) });
   const technique = techniqueOf(host.vm(number));
+  host.own = { ...host.own, current: number };
   if (host.vm(number).own === undefined) host.change(number, { own: technique.prepare(host, number) });
-  host.state = { ...host.state, current: number };
   technique.load(host, number);
 }
 
@@ -79,40 +104,82 @@ function enter(host: Host, number: number): void {
     const { counts } = host.vm(number);
     host.change(number, { counts: { ...counts, interrupts: counts.interrupts + 1 } });
   }
-  const due = host.now + (board.nextEvent - board.now);
-  armFor(host, Math.min(due, host.state.sliceEnd, nextWake(host)));
-  host.state = { ...host.state, running: { vm: number, since: host.now + 1 } };
+  if (technique.returns !== true) {
+    const due = host.now + (board.nextEvent - board.now);
+    armFor(host, Math.min(due, host.own.turn!.end, nextWake(host)));
+  }
+  host.own = { ...host.own, running: { vm: number, since: host.now + 1 } };
   technique.enter(host, number, { vector, window: waits && vector === undefined });
 }
 
-/** A device of the current VM may have said that it goes no further. */
-function stopByDevice(host: Host): void {
-  const { current } = host.state;
-  if (current === undefined || host.vm(current).status.kind === "stopped") return;
-  const { stop: why } = host.board(current);
-  if (why !== undefined) stop(host, current, why);
+/** The VM whose turn it is pays for the time since it last did. */
+function pay(host: Host): void {
+  const { turn } = host.own;
+  if (turn === undefined) return;
+  host.schedule = charged(host.schedule, turn.vm, host.now - turn.paid);
+  host.own = { ...host.own, turn: { ...turn, paid: host.now } };
+}
+
+/** Periods that are over are accounted for. */
+function account(host: Host): void {
+  if (host.now < host.schedule.due) return;
+  pay(host);
+  host.schedule = accounted(host.schedule, host.now, isReady(host));
+}
+
+/** Whether the VM whose turn it is keeps the processor. A turn that is over is taken from it. */
+function keepsTurn(host: Host): boolean {
+  const { turn } = host.own;
+  if (turn === undefined) return false;
+  const { vm, end } = turn;
+  const ready = isReady(host)(vm);
+  if (ready && host.now < end && !preempts(host.schedule, wants(host))) return true;
+  pay(host);
+  if (!ready) host.schedule = slept(host.schedule, vm);
+  else if (host.now >= end) host.schedule = moved(host.schedule, vm);
+  host.own = { ...host.own, turn: undefined };
+  return false;
+}
+
+/** Tells who observes it which VM has the processor from now on, if any. */
+function tell({ access, port, processor, now: tick }: Host, vm?: string): void {
+  access.note({ kind: "schedule", tick, eip: port.eip, processor, ...(vm === undefined ? {} : { vm }) });
+}
+
+/** The processor has nothing to do before a VM wakes, or one is let go on that has had all its cap allows. */
+function idle(host: Host): void {
+  const { schedule, port } = host;
+  tell(host);
+  const parked = schedule.shares.some((share, number) => isParked(share) && wants(host)(number));
+  armFor(host, Math.min(nextWake(host), parked ? schedule.due : Number.POSITIVE_INFINITY));
+  port.nextEip = host.state.places.idle;
 }
 
 /** Goes on with whichever VM is next; without one the host idles. */
 export function proceed(host: Host): void {
-  stopByDevice(host);
+  host.takeStops();
+  obey(host);
   awaken(host);
-  const { current, sliceEnd } = host.state;
-  const goesOn = current !== undefined && host.vm(current).status.kind === "ready" && host.now < sliceEnd;
-  const next = goesOn ? current : pick(host.state);
-  if (next === undefined) {
-    armFor(host, nextWake(host));
-    host.port.nextEip = host.state.places.idle;
-    return;
+  account(host);
+  if (!keepsTurn(host)) {
+    const next = pick(host.schedule, wants(host));
+    if (next === undefined) {
+      idle(host);
+      return;
+    }
+    const [schedule, ticks] = begun(host.schedule, next);
+    host.schedule = schedule;
+    host.own = { ...host.own, turn: { vm: next, end: host.now + ticks, paid: host.now } };
+    tell(host, host.vm(next).name);
   }
-  if (!goesOn) host.state = { ...host.state, sliceEnd: host.now + SLICE };
-  switchTo(host, next);
-  enter(host, next);
+  const { vm } = host.own.turn!;
+  switchTo(host, vm);
+  enter(host, vm);
 }
 
 /** The guest was left: accounts for the time it had. Gives its number; undefined where none ran. */
 export function left(host: Host): number | undefined {
-  const { running } = host.state;
+  const { running } = host.own;
   if (running === undefined) return undefined;
   const { vm: number, since } = running;
   // The exit itself took a step of the host's.
@@ -123,6 +190,6 @@ export function left(host: Host): number | undefined {
   const { steps, ran } = host.vm(number);
   host.change(number, { steps: steps + own, ran: ran + had });
   host.board(number).advance(host.board(number).now + own);
-  host.state = { ...host.state, running: undefined };
+  host.own = { ...host.own, running: undefined };
   return number;
 }

@@ -49,5 +49,7 @@ export function withGuestPages(host: PageMap, extents: readonly Extent[], before
     const extent = extents.find((part) => at >= part.guest && at < part.guest + part.bytes);
     if (extent !== undefined) changed.add((at - extent.guest + extent.host) / PAGE_SIZE, page);
   });
-  return changed.into(host);
+  const next = changed.into(host);
+  views.set(extents, { host: next, guest: after });
+  return next;
 }

@@ -33,6 +33,13 @@ export const handlers: Readonly<Record<string, HostHandler>> = Object.freeze({
     proceed(host);
   }),
 
+  /** A simulated guest goes on for a while. */
+  quantum: handler((host) => {
+    const number = host.own.current!;
+    techniqueOf(host.vm(number)).exited(host, number);
+    proceed(host);
+  }),
+
   /** An interrupt or exception came through the host's table, while the host idled or a guest ran in an outer ring. */
   gate: handler((host) => {
     const vector = (host.port.eip - host.state.places.gates) / GATE_STRIDE;

@@ -11,7 +11,8 @@ import { VirtualBoard } from "../hardware/virtual-processor/board.js";
 import { take } from "./frames.js";
 import { guestMemory, noting } from "./guest-memory.js";
 import { FIRST_IRQ } from "./layout.js";
-import { type HypervisorState, type VmState, withVm } from "./state.js";
+import type { Schedule } from "./schedule.js";
+import { type HostProcessor, type HypervisorState, type VmState, withVm } from "./state.js";
 import { techniques } from "./techniques/names.js";
 
 export const PAGE = 4096;
@@ -19,6 +20,10 @@ export const PAGE = 4096;
 export class Host {
   readonly port: ProcessorPort;
   readonly access: HostAccess;
+  /** Number of the processor. */
+  readonly processor = 0;
+  /** What it is at. */
+  own: HostProcessor;
   state: HypervisorState;
   /** VMs that this handler has changed. */
   readonly #changed = new Map<number, VmState>();
@@ -37,6 +42,7 @@ export class Host {
     this.port = port;
     this.access = access;
     this.state = access.state as HypervisorState;
+    this.own = this.state.processors[this.processor]!;
   }
 
   /** Time, in the host's ticks. */
@@ -46,6 +52,14 @@ export class Host {
 
   vm(number: number): VmState {
     return this.state.vms[number]!;
+  }
+
+  get schedule(): Schedule {
+    return this.state.schedule;
+  }
+
+  set schedule(schedule: Schedule) {
+    this.state = { ...this.state, schedule };
   }
 
   /** Replaces parts of a VM. The first change of a handler makes a record that is its own until the handler is done. */
@@ -73,29 +87,53 @@ export class Host {
     return board;
   }
 
+  /** VMs whose devices have ended them go no further. */
+  takeStops(): void {
+    for (const [number, { stop }] of this.#boards)
+      if (stop !== undefined && this.vm(number).status.kind !== "stopped")
+        this.change(number, { status: { kind: "stopped", stop } });
+  }
+
   /** What the handler has done becomes what the hypervisor remembers. */
   commit(): void {
+    this.flush();
+    const { state, own, processor } = this;
+    const { processors } = state;
+    this.access.state =
+      own === processors[processor] ? state : { ...state, processors: processors.with(processor, own) };
+  }
+
+  /** What the handler has done with VMs is in their records. */
+  flush(): void {
     for (const [number, board] of this.#boards) this.#keep(number, board);
-    this.access.state = this.state;
+    this.#boards.clear();
+    this.#changed.clear();
   }
 
   #keep(number: number, board: VirtualBoard): void {
-    const { counts, firstDisk, diskCount, status } = this.vm(number);
-    const { devices, now: ticks, portReads, portWrites, disks, stop } = board;
-    this.change(number, {
-      devices,
-      ticks,
-      counts: { ...counts, portReads: counts.portReads + portReads, portWrites: counts.portWrites + portWrites },
-      status: stop === undefined || status.kind === "stopped" ? status : { kind: "stopped", stop },
-    });
+    const { counts: before, firstDisk, diskCount } = this.vm(number);
+    const { devices, now: ticks, portReads, portWrites, disks } = board;
+    const counts =
+      portReads + portWrites === 0
+        ? before
+        : { ...before, portReads: before.portReads + portReads, portWrites: before.portWrites + portWrites };
+    this.change(number, { devices, ticks, counts });
     const changed = disks?.some((disk, index) => disk !== this.access.disks[firstDisk + index]) ?? false;
     if (changed) this.access.disks = this.access.disks.toSpliced(firstDisk, diskCount, ...disks!);
   }
 
-  /** Frames of zeros. */
+  /** Frames of zeros, for the VM whose registers the processor holds. */
   allocate(pages: number, what: string): number {
-    const [frames, at] = take(this.state.frames, pages * PAGE, PAGE, what);
+    const bytes = pages * PAGE;
+    const [frames, at] = take(this.state.frames, bytes, PAGE, what);
     this.state = { ...this.state, frames };
+    const number = this.own.current!;
+    const own = this.vm(number).frames;
+    const last = own.at(-1);
+    const follows = last !== undefined && last.at + last.bytes === at;
+    this.change(number, {
+      frames: follows ? own.with(-1, { at: last.at, bytes: last.bytes + bytes }) : [...own, { at, bytes }],
+    });
     return at;
   }
 
@@ -105,17 +143,21 @@ export class Host {
     this.port.portWrite(port, 1, value);
   }
 
-  /** Spec: Intel 8259A, "Initialization Command Words". Only the timer is let through. */
+  /** Spec: Intel 8259A, "Initialization Command Words". The timer is let through, and the serial port, which is the operator's. */
   startInterrupts(): void {
     for (const [port, value] of [
       ...[[0x20, 0x11] as const, [0x21, FIRST_IRQ] as const, [0x21, 4] as const, [0x21, 1] as const],
       ...[[0xa0, 0x11] as const, [0xa1, FIRST_IRQ + 8] as const, [0xa1, 2] as const, [0xa1, 1] as const],
-      ...[[0x21, 0xfe] as const, [0xa1, 0xff] as const],
+      ...[[0x21, 0xee] as const, [0xa1, 0xff] as const],
     ])
       this.portWrite(port, value);
+    this.portWrite(UART.IER, UART.RECEIVED);
+    this.portWrite(UART.MCR, UART.OUT2);
   }
 
   endOfInterrupt(): void {
+    // What the operator wants is in the hypervisor's records; the byte only wakes it.
+    while ((this.port.portRead(UART.LSR, 1) & UART.DATA_READY) !== 0) this.port.portRead(UART.RBR, 1);
     this.portWrite(0x20, 0x20);
   }
 
@@ -125,9 +167,12 @@ export class Host {
     this.portWrite(0x43, 0x30);
     this.portWrite(0x40, clocks & 0xff);
     this.portWrite(0x40, clocks >> 8);
-    this.state = { ...this.state, alarm: this.now + clocks * TICKS_A_CLOCK };
+    this.own = { ...this.own, alarm: this.now + clocks * TICKS_A_CLOCK };
   }
 }
+
+/** Registers of the first serial port and their bits. Spec: National Semiconductor PC16550D, "Registers". */
+const UART = { RBR: 0x3f8, IER: 0x3f9, MCR: 0x3fc, LSR: 0x3fd, RECEIVED: 1, OUT2: 8, DATA_READY: 1 } as const;
 
 /** Of the 8254, so that an alarm is late by less than that; see `hardware/devices/pit8254.ts`. */
 export const TICKS_A_CLOCK = 84;

@@ -3,23 +3,26 @@
  * to its operator.
  */
 import { type CreateOptions, createState, withPlan } from "../hardware/boot/start.js";
-import { type ModelName, models } from "../hardware/cpu/model.js";
-import { typeInput } from "../hardware/devices/bus.js";
+import { advance, typeInput } from "../hardware/devices/bus.js";
 import { textFrom } from "../hardware/devices/sent-text.js";
 import { sharedEngine } from "../hardware/engine/shared-engine.js";
 import { Machine, machineOf, stateOf } from "../hardware/machine.js";
 import { deepFreeze, type MachineDifference } from "../hardware/machine-content.js";
 import { asOutput, textOf } from "../hardware/output-text.js";
+import { checkRun } from "../hardware/run-options.js";
 import type { EventKind, MachineEvent, MachineState, Stop } from "../hardware/state.js";
 import { VirtlabError } from "../state/error.js";
 import { framesOf, freeBytes } from "./frames.js";
 import { KIND, VERSION } from "./handlers.js";
 import { exitsOf, type Ledger, type LedgerEntry } from "./ledger.js";
+import { BELL, resumed, typed } from "./operator.js";
+import { assisted, checkSlice, refusal } from "./refusal.js";
+import { newSchedule, PERIOD, withShare } from "./schedule.js";
 import { startup } from "./startup.js";
-import type { HypervisorState, VmState, VmStatus } from "./state.js";
+import { type HypervisorState, type VmState, type VmStatus, withVm } from "./state.js";
 import { type TranslationView, translationView } from "./techniques/bt/view.js";
 import { techniqueOf } from "./techniques/index.js";
-import { type TechniqueName, techniqueNames, techniques } from "./techniques/names.js";
+import type { TechniqueName } from "./techniques/names.js";
 import { carve, machineOfVm } from "./vm.js";
 
 /** The host: a machine of any kind, with the hypervisor in place of a system. */
@@ -29,6 +32,8 @@ export interface HostOptions extends CreateOptions {
    * model has VT-x or AMD-V.
    */
   readonly bits?: 32 | 64;
+  /** Ticks of a VM's turn: 1000 to 3006818, which are 30 ms and the default. */
+  readonly slice?: number;
 }
 
 export interface VmOptions {
@@ -40,6 +45,10 @@ export interface VmOptions {
   readonly weight?: number;
   /** Most per cent of one processor: 0, which is the default, is no limit. */
   readonly cap?: number;
+  /** Under simulation: steps of the guest that one step of the hypervisor makes. Default 16384. */
+  readonly quantum?: number;
+  /** It waits for `resume`. */
+  readonly paused?: boolean;
 }
 
 export interface HypervisorRunOptions {
@@ -55,6 +64,8 @@ export interface Vm {
   readonly name: string;
   readonly technique: TechniqueName;
   readonly status: VmStatus;
+  /** Its operator wants it to go no further for now. */
+  readonly paused: boolean;
   /** What the guest sees, as a machine that could go on by itself: registers, memory, devices, disks, its own time. */
   readonly machine: Machine;
   readonly serial: string;
@@ -65,13 +76,15 @@ export interface Vm {
   readonly ran: number;
   /** Binary translation: what it has made of the guest's kernel. Undefined of other techniques, and before the VM first runs. */
   readonly translation: TranslationView | undefined;
+  /** Host ticks it has been charged for: those, and what the hypervisor did for it. */
+  readonly charged: number;
   readonly weight: number;
   readonly cap: number;
 }
 
+/** What a quantum is beside its steps costs little then, and another VM waits for a fraction of a turn. */
+const QUANTUM = 16_384;
 const RUN_ON = Number.POSITIVE_INFINITY;
-
-const assisted = (model: ModelName): boolean => models[model].features.has("VMX") || models[model].features.has("SVM");
 
 /** What a host's machine has of it. */
 function hypervisorOf(machine: MachineState): HypervisorState {
@@ -85,25 +98,6 @@ const withState = (machine: MachineState, state: HypervisorState): MachineState 
   supervisors: { ...machine.supervisors, [KIND]: { ...machine.supervisors![KIND]!, state } },
 });
 
-/** Why a VM cannot be made; undefined where it can. */
-function refusal(host: MachineState, { name, guest, technique, weight = 256, cap = 0 }: VmOptions): string | undefined {
-  const { bits, vms } = hypervisorOf(host);
-  const { model } = host.cpu.system;
-  if (typeof name !== "string" || name === "") return "a VM needs a name";
-  if (vms.some((vm) => vm.name === name)) return "there is a VM of that name";
-  if (!techniqueNames.includes(technique))
-    return `technique "${String(technique)}" is unknown (known: ${techniqueNames.join(", ")})`;
-  const { title, bits: modes, lacks, most = Number.POSITIVE_INFINITY } = techniques[technique];
-  if (vms.filter((vm) => vm.technique === technique).length >= most)
-    return `${title} has room for ${most} VMs of a host`;
-  const lacking = lacks(model);
-  if (lacking !== undefined) return `${title} needs ${lacking}, which a ${model} has not`;
-  if (!modes.includes(bits)) return `${title} needs a host in ${modes.join(" or ")}-bit mode, not in ${bits}-bit mode`;
-  if (!Number.isInteger(weight) || weight < 1 || weight > 65535) return `weight ${weight} is not 1 to 65535`;
-  if (!Number.isInteger(cap) || cap < 0) return `cap ${cap} is no per cent of a processor`;
-  return techniqueOf({ technique, name }).refusal?.(stateOf(guest));
-}
-
 export class Hypervisor {
   readonly #machine: Machine;
 
@@ -116,7 +110,8 @@ export class Hypervisor {
    *
    * @throws VirtlabError for a machine that cannot be, or a mode its model has not.
    */
-  static create({ bits, ...options }: HostOptions = {}): Hypervisor {
+  static create({ bits, slice = PERIOD, ...options }: HostOptions = {}): Hypervisor {
+    checkSlice(slice);
     const model = options.model ?? "nehalem";
     const mode = bits ?? (assisted(model) ? 64 : 32);
     const machine = createState({ memory: "256M", ...options, model });
@@ -128,10 +123,8 @@ export class Hypervisor {
       places,
       frames: framesOf(machine.memorySize),
       vms: [],
-      current: undefined,
-      running: undefined,
-      alarm: undefined,
-      sliceEnd: 0,
+      schedule: newSchedule(1, slice),
+      processors: [{ current: undefined, running: undefined, alarm: undefined, turn: undefined }],
     };
     const supervisors = { [KIND]: { kind: KIND, version: VERSION, entries, state } };
     return new Hypervisor(machineOf({ ...withPlan(machine, plan), supervisors }));
@@ -166,19 +159,23 @@ export class Hypervisor {
    * @throws VirtlabError where the host has too little memory left, or lacks what the technique needs; this host is as it was.
    */
   addVm(options: VmOptions): Hypervisor {
-    const refused = refusal(this.#host, options);
+    const refused = refusal(this.#state, this.#host.cpu.system.model, options);
     if (refused !== undefined) throw new VirtlabError(`${options.name}: ${refused}`);
-    const { name, guest, technique, weight = 256, cap = 0 } = options;
+    const { name, guest, technique, weight = 256, cap = 0, quantum = QUANTUM } = options;
     const { memory, disks = [] } = this.#host;
     const state = this.#state;
-    const carved = carve(stateOf(guest), { frames: state.frames, memory, disks }, { name, technique, weight, cap });
-    const vm: VmState = { ...carved.vm, status: { kind: "ready" } };
+    const carved = carve(stateOf(guest), { frames: state.frames, memory, disks }, { name, technique, quantum });
+    const pausedAt = options.paused === true ? this.#host.ticks : undefined;
+    const vm = { ...carved.vm, pausedAt };
+    const schedule = withShare(state.schedule, weight, cap);
     const host: MachineState = {
       ...this.#host,
       memory: carved.memory,
       ...(carved.disks.length === 0 ? {} : { disks: carved.disks }),
     };
-    return new Hypervisor(machineOf(withState(host, { ...state, frames: carved.frames, vms: [...state.vms, vm] })));
+    return new Hypervisor(
+      machineOf(withState(host, { ...state, frames: carved.frames, vms: [...state.vms, vm], schedule })),
+    );
   }
 
   #number(name: string): number {
@@ -202,20 +199,27 @@ export class Hypervisor {
 
   #vm(number: number): Vm {
     const host = this.#host;
-    const { vms, current, running } = this.#state;
+    const { vms, schedule, processors } = this.#state;
+    const isCurrent = processors.some(({ current }) => current === number);
+    const running = processors.find((one) => one.running?.vm === number)?.running;
     const vm = vms[number]!;
-    const { name, technique, status, devices, ledger, ran, weight, cap } = vm;
-    const isRunning = running?.vm === number;
-    const beyond = isRunning ? (techniqueOf(vm).beyondAtRest?.(host, vm) ?? 0) : 0;
-    const had = isRunning ? Math.max(0, host.ticks - running.since - beyond) : 0;
-    const now = { ...vm, steps: vm.steps + had, ticks: vm.ticks + had };
+    const { name, technique, status, pausedAt, ledger, ran } = vm;
+    const { weight, cap, total } = schedule.shares[number]!;
+    const turn = processors.find((one) => one.turn?.vm === number)?.turn;
+    const beyond = running === undefined ? 0 : (techniqueOf(vm).beyondAtRest?.(host, vm) ?? 0);
+    const had = running === undefined ? 0 : Math.max(0, host.ticks - running.since - beyond);
+    const ticks = vm.ticks + had;
+    // What devices have done by themselves in that time.
+    const devices = had === 0 ? vm.devices : advance(vm.devices, ticks);
+    const now = { ...vm, devices, steps: vm.steps + had, ticks };
     let machine: Machine | undefined;
     return Object.freeze({
       name,
       technique,
       status: deepFreeze(status),
+      paused: pausedAt !== undefined,
       get machine(): Machine {
-        machine ??= machineOfVm(host, now, techniqueOf(vm).view(host, vm, current === number));
+        machine ??= machineOfVm(host, now, techniqueOf(vm).view(host, vm, isCurrent));
         return machine;
       },
       get serial(): string {
@@ -227,6 +231,7 @@ export class Hypervisor {
       get translation(): TranslationView | undefined {
         return technique === "bt" ? translationView(host, vm) : undefined;
       },
+      charged: total + (turn === undefined ? 0 : Math.max(0, host.ticks - turn.paid)),
       weight,
       cap,
     });
@@ -237,15 +242,89 @@ export class Hypervisor {
     return freeBytes(this.#state.frames);
   }
 
-  /** Text typed at a VM's serial port. A VM that waits for it goes on. */
-  type(name: string, text: string): Hypervisor {
+  /** The host with what its operator changes of a VM; the hypervisor hears of it by an interrupt of the serial port. */
+  #ordered(name: string, change: (vm: VmState, now: number) => Partial<VmState>): Hypervisor {
     const number = this.#number(name);
     const state = this.#state;
     const vm = state.vms[number]!;
-    const devices = typeInput(vm.devices, new TextEncoder().encode(text));
-    const status: VmStatus = vm.status.kind === "halted" ? { kind: "ready" } : vm.status;
-    const vms = state.vms.with(number, { ...vm, devices, status });
-    return new Hypervisor(machineOf(withState(this.#host, { ...state, vms })));
+    const next = withVm(state, number, { ...vm, ...change(vm, this.ticks) });
+    const host = withState(this.#host, next);
+    return new Hypervisor(machineOf({ ...host, devices: typeInput(host.devices, BELL) }));
+  }
+
+  /** Lets the host go on until the hypervisor has done what was ordered. */
+  #obeyed(isDone: (state: HypervisorState) => boolean): Hypervisor {
+    if (isDone(this.#state)) return this;
+    const engine = sharedEngine();
+    engine.open(this.#host);
+    const untilSupervisors = (all: MachineState["supervisors"]) => isDone(all![KIND]!.state as HypervisorState);
+    engine.run({ limit: RUN_ON, untilSupervisors });
+    return new Hypervisor(machineOf(engine.seal()));
+  }
+
+  /**
+   * Text typed at a VM's serial port. A VM that waits for it goes on.
+   *
+   * @throws VirtlabError for a name that no VM has.
+   */
+  type(name: string, text: string): Hypervisor {
+    return this.#ordered(name, (vm, now) => typed(vm, new TextEncoder().encode(text), now));
+  }
+
+  /**
+   * The VM goes no further from now on, and its time stands still; what it has is kept.
+   *
+   * @throws VirtlabError for a name that no VM has, or a VM that is paused.
+   */
+  pause(name: string): Hypervisor {
+    if (this.vm(name).paused) throw new VirtlabError(`${name}: is paused already`);
+    return this.#ordered(name, (_, now) => ({ pausedAt: now }));
+  }
+
+  /**
+   * A paused VM goes on.
+   *
+   * @throws VirtlabError for a name that no VM has, or a VM that is not paused.
+   */
+  resume(name: string): Hypervisor {
+    if (!this.vm(name).paused) throw new VirtlabError(`${name}: is not paused`);
+    return this.#ordered(name, resumed);
+  }
+
+  /**
+   * The VM is switched off, whatever it does; its memory and disks stay as they are. The host goes on until that is done.
+   *
+   * @throws VirtlabError for a name that no VM has.
+   */
+  shutDown(name: string): Hypervisor {
+    const number = this.#number(name);
+    const ordered = this.#ordered(name, () => ({ order: "off" }));
+    return ordered.#obeyed(({ vms }) => vms[number]!.order === undefined);
+  }
+
+  /**
+   * The host without the VM: its frames and disks are the host's again. The host goes on until that is done.
+   *
+   * @throws VirtlabError for a name that no VM has.
+   */
+  remove(name: string): Hypervisor {
+    const ordered = this.#ordered(name, () => ({ order: "leave" }));
+    return ordered.#obeyed(({ vms }) => vms.every((vm) => vm.name !== name));
+  }
+
+  /**
+   * The VM with another machine in it, such as one that boots from a disk that an installer has written: in front of its first
+   * instruction, with the technique, weight and cap it had.
+   *
+   * @throws VirtlabError for a name that no VM has, or a machine with more memory than the host has left for it.
+   */
+  boot(name: string, guest: Machine): Hypervisor {
+    const { technique, quantum, schedule } = {
+      ...this.#state.vms[this.#number(name)]!,
+      schedule: this.#state.schedule,
+    };
+    const { weight, cap } = schedule.shares[this.#number(name)]!;
+    return this.remove(name).addVm({ name, guest, technique, weight, cap, quantum });
   }
 
   /** One step of the host: an instruction, a delivery, an exit, or what the hypervisor does about it. */
@@ -255,6 +334,7 @@ export class Hypervisor {
 
   /** Goes on until a limit, a condition, or until no VM goes on by itself. */
   run({ maxInstructions = RUN_ON, until, observe }: HypervisorRunOptions = {}): Hypervisor {
+    checkRun(maxInstructions, observe);
     const engine = sharedEngine();
     engine.open(this.#host);
     const { stop, events } = engine.run({

@@ -1,29 +1,50 @@
 /** A guest run by this library's own engine: a machine inside of the machine, whose memory is the host's frames. */
 import type { CpuState } from "../hardware/cpu/state.js";
+import type { Disk } from "../hardware/disk.js";
 import { Engine } from "../hardware/engine/engine.js";
 import type { MachineState, Stop } from "../hardware/state.js";
 import { PersistentMap } from "../state/persistent-map.js";
 import { guestPages, withGuestPages } from "./guest-pages.js";
 import type { Host } from "./host.js";
 
-let engine: Engine | undefined;
+/** By depth: a guest may be a host whose guests are run like this. */
+const engines: Engine[] = [];
+let depth = 0;
+
+/** The values that engines sealed last: a guest that is still one of them is open already. */
+const sealed: (MachineState | undefined)[] = [];
 
 /** What became of the guest. */
 export interface NestedRun {
   readonly cpu: CpuState;
+  /** "limit" or "until", which is HLT, where the guest can go on. */
   readonly stop: Stop;
   readonly steps: number;
 }
 
-/** Runs a guest for at most `limit` steps. Its devices, memory, disks and time are those of the VM, and become what they became. */
-export function runNested(host: Host, number: number, cpu: CpuState, limit: number): NestedRun {
-  engine ??= new Engine();
+const sameDisks = (a: readonly Disk[] = [], b: readonly Disk[] = []): boolean =>
+  a.length === b.length && a.every((disk, index) => disk === b[index]);
+
+/** The guest as a machine; the very value that was sealed last, where it is that. */
+function machineOf(host: Host, number: number, cpu: CpuState): MachineState {
   const { extents, memorySize, rom, supervisors, steps, counts } = host.vm(number);
-  const board = host.board(number);
-  const hostMemory = host.access.memory;
-  const memory = guestPages(hostMemory, extents);
-  const { devices, disks, now: ticks } = board;
-  const before: MachineState = {
+  const { devices, disks, now: ticks } = host.board(number);
+  const memory = guestPages(host.access.memory, extents);
+  const last = sealed[depth];
+  if (
+    last !== undefined &&
+    last.cpu === cpu &&
+    last.memory === memory &&
+    last.devices === devices &&
+    last.rom === rom &&
+    last.supervisors === supervisors &&
+    last.steps === steps &&
+    last.ticks === ticks &&
+    last.counts === counts &&
+    sameDisks(last.disks, disks)
+  )
+    return last;
+  return {
     cpu,
     memorySize,
     rom,
@@ -36,16 +57,37 @@ export function runNested(host: Host, number: number, cpu: CpuState, limit: numb
     counts,
     shutdown: false,
   };
+}
+
+/** The engine of the present depth runs a machine. */
+function run(before: MachineState, limit: number): { readonly after: MachineState; readonly stop: Stop } {
+  engines[depth] ??= new Engine();
+  const engine = engines[depth]!;
   engine.open(before);
-  const { stop } = engine.run({ limit });
-  const after = engine.seal();
-  PersistentMap.compare(memory, after.memory, (frame) => {
+  depth++;
+  try {
+    const { stop } = engine.run({ limit, untilHalt: true });
+    return { after: engine.seal(), stop };
+  } finally {
+    depth--;
+  }
+}
+
+/**
+ * Runs a guest for at most `limit` steps, or up to its HLT. Its devices, memory, disks and time are those of the VM, and become what
+ * they became.
+ */
+export function runNested(host: Host, number: number, cpu: CpuState, limit: number): NestedRun {
+  const { extents, steps } = host.vm(number);
+  const before = machineOf(host, number, cpu);
+  const { after, stop } = run(before, limit);
+  sealed[depth] = after;
+  PersistentMap.compare(before.memory, after.memory, (frame) => {
     host.written.add(frame);
   });
-  if (after.memory !== memory) host.access.memory = withGuestPages(hostMemory, extents, memory, after.memory);
-  board.advance(after.ticks);
-  board.devices = after.devices;
-  board.disks = after.disks ?? [];
-  host.change(number, { steps: after.steps, counts: after.counts });
+  if (after.memory !== before.memory)
+    host.access.memory = withGuestPages(host.access.memory, extents, before.memory, after.memory);
+  host.board(number).become({ devices: after.devices, disks: after.disks ?? [], tick: after.ticks });
+  host.change(number, { steps: after.steps, counts: after.counts, supervisors: after.supervisors });
   return { cpu: after.cpu, stop, steps: after.steps - steps };
 }

@@ -56,6 +56,11 @@ idle:   sti
 wake:   ${HOST_CALL}
 exit:   ${HOST_CALL}
         jmp exit
+again:  sti
+        nop
+        cli
+quantum: ${HOST_CALL}
+        jmp again
         align ${GATE_STRIDE}
 gates:  ${Array.from({ length: VECTORS }, () => `${HOST_CALL}\n        ${interruptReturn}\n        align ${GATE_STRIDE}`).join("\n")}`;
 
@@ -203,7 +208,13 @@ export function startup(model: ModelName, bits: 32 | 64): Startup {
       ...(bits === 64 ? { pageMap: PLACE.tables } : {}),
       symbols: [],
     },
-    entries: [entry("begin", "start"), entry("wake", "idle"), entry("exit", "exit"), ...gates],
-    places: { exit: at("exit"), idle: at("idle"), gates: at("gates") },
+    entries: [
+      entry("begin", "start"),
+      entry("wake", "idle"),
+      entry("exit", "exit"),
+      entry("quantum", "quantum"),
+      ...gates,
+    ],
+    places: { exit: at("exit"), idle: at("idle"), again: at("again"), gates: at("gates") },
   };
 }

@@ -7,6 +7,7 @@ import type { DeviceSet } from "../hardware/devices/bus.js";
 import type { Counts, RomRange, Stop } from "../hardware/state.js";
 import type { Supervisors } from "../hardware/supervisors.js";
 import type { Ledger } from "./ledger.js";
+import type { Schedule } from "./schedule.js";
 import type { TechniqueName } from "./techniques/names.js";
 
 /** A piece of a guest's physical memory and the host's frames it lies in; whole pages. */
@@ -18,22 +19,33 @@ export interface Extent {
   readonly readOnly: boolean;
 }
 
-/** Host frames: what lies at and above `next` has never been given away. */
+/** Host frames that lie together. */
+export interface FrameRange {
+  readonly at: number;
+  readonly bytes: number;
+}
+
+/** Host frames: what lies at and above `next` is nobody's, nor are the pieces below it in `free`, which are in order. */
 export interface Frames {
+  readonly free: readonly FrameRange[];
   readonly next: number;
   readonly end: number;
 }
 
 /** What becomes of a VM, as far as its processor is concerned. */
 export type VmStatus =
-  /** Not started, or stopped by its operator. */
-  | { readonly kind: "paused" }
   | { readonly kind: "ready" }
   /**
    * HLT. A device of the VM ends that at the host's tick `wake`, which is `until` in the VM's own time; undefined: nothing but input
    * does.
    */
-  | { readonly kind: "halted"; readonly wake: number | undefined; readonly until: number | undefined }
+  | {
+      readonly kind: "halted";
+      /** The host's tick at which it began. */
+      readonly since: number;
+      readonly wake: number | undefined;
+      readonly until: number | undefined;
+    }
   /** It goes no further: why. */
   | { readonly kind: "stopped"; readonly stop: Stop };
 
@@ -41,10 +53,8 @@ export type VmStatus =
 export interface VmState {
   readonly name: string;
   readonly technique: TechniqueName;
-  /** Share of the processors' time, beside the other VMs'. */
-  readonly weight: number;
-  /** Most per cent of one processor; 0: no limit. */
-  readonly cap: number;
+  /** Under simulation: its steps at a time. */
+  readonly quantum: number;
   readonly memorySize: number;
   readonly rom: readonly RomRange[];
   readonly extents: readonly Extent[];
@@ -61,6 +71,12 @@ export interface VmState {
   readonly ticks: number;
   readonly counts: Counts;
   readonly status: VmStatus;
+  /** The host's tick from which on its operator wants it to go no further; its time stands still. */
+  readonly pausedAt: number | undefined;
+  /** To be done when the hypervisor has the processor next: it is switched off, or is to be no more. */
+  readonly order: "off" | "leave" | undefined;
+  /** All frames it has: its memory, and what the technique keeps for it. */
+  readonly frames: readonly FrameRange[];
   readonly ledger: Ledger;
   /** Host ticks during which it had a processor. */
   readonly ran: number;
@@ -75,20 +91,42 @@ export interface Running {
   readonly since: number;
 }
 
-export interface HypervisorState {
-  readonly bits: 32 | 64;
-  /** Linear addresses of the places the startup code has. */
-  readonly places: { readonly exit: number; readonly idle: number; readonly gates: number };
-  readonly frames: Frames;
-  readonly vms: readonly VmState[];
-  /** The VM whose registers the processor holds, be it in the guest or in the hypervisor on its behalf. */
+/** What a processor of the host is at. */
+export interface HostProcessor {
+  /** The VM whose registers it holds, be it in the guest or in the hypervisor on its behalf. */
   readonly current: number | undefined;
   /** A guest is running. */
   readonly running: Running | undefined;
-  /** The host's tick at which the timer was last set to fire; undefined: it is not set. */
+  /** The host's tick at which its timer was last set to fire; undefined: it is not set. */
   readonly alarm: number | undefined;
-  /** The host's tick at which the turn of the current VM ends. */
-  readonly sliceEnd: number;
+  /** The VM whose turn it is; undefined: it idles. */
+  readonly turn: Turn | undefined;
+}
+
+/** A VM has a processor. */
+export interface Turn {
+  readonly vm: number;
+  /** The host's tick at which it ends. */
+  readonly end: number;
+  /** The host's tick up to which it is paid for. */
+  readonly paid: number;
+}
+
+export interface HypervisorState {
+  readonly bits: 32 | 64;
+  /** Linear addresses of the places the startup code has. */
+  readonly places: {
+    readonly exit: number;
+    readonly idle: number;
+    /** Lets interrupts in, then simulates on. */
+    readonly again: number;
+    readonly gates: number;
+  };
+  readonly frames: Frames;
+  readonly vms: readonly VmState[];
+  readonly schedule: Schedule;
+  /** By number. */
+  readonly processors: readonly HostProcessor[];
 }
 
 /** The state with one VM replaced. */

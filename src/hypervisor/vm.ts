@@ -28,8 +28,7 @@ export interface Carved {
 interface VmSetup {
   readonly name: string;
   readonly technique: TechniqueName;
-  readonly weight: number;
-  readonly cap: number;
+  readonly quantum: number;
 }
 
 /** Guest-physical memory as pieces: RAM with what ROM takes out of it, then ROM. */
@@ -85,7 +84,10 @@ export function carve(
       steps,
       ticks,
       counts,
-      status: { kind: "paused" },
+      status: { kind: "ready" },
+      pausedAt: undefined,
+      order: undefined,
+      frames: [{ at: base, bytes: memorySize + romBytes }],
       ledger: emptyLedger,
       ran: 0,
       own: undefined,
@@ -97,8 +99,9 @@ export function carve(
 export function machineOfVm(host: MachineState, vm: VmState, cpu: CpuState): Machine {
   const { memorySize, rom, devices, firstDisk, diskCount, supervisors, steps, ticks, counts, status } = vm;
   const stopped = status.kind === "stopped" ? status.stop : undefined;
+  const halted = status.kind === "halted" || stopped?.reason === "halted";
   const state: MachineState = {
-    cpu,
+    cpu: halted && !cpu.halted ? { ...cpu, halted } : cpu,
     memorySize,
     rom,
     memory: guestPages(host.memory, vm.extents),

@@ -5,6 +5,7 @@
 import { TripleFault } from "../cpu/exceptions.js";
 import { VmExit } from "../cpu/guest-operation.js";
 import { Fault, Unsupported, VECTOR } from "../cpu/processor.js";
+import * as bus from "../devices/bus.js";
 import { textFrom } from "../devices/sent-text.js";
 import type { Disk } from "../disk.js";
 import { decode } from "../isa/decoder.js";
@@ -48,6 +49,8 @@ export interface EngineRunOptions {
   /** Stop once privileged software in TypeScript remembers what this is true of: asked whenever it remembers something else. */
   readonly untilSupervisors?: ((supervisors: Supervisors) => boolean) | undefined;
   readonly observe?: ReadonlySet<EventKind> | undefined;
+  /** Stop ("until") at HLT, where time would go on by itself. */
+  readonly untilHalt?: boolean;
 }
 
 export interface EngineRunResult {
@@ -64,7 +67,7 @@ export class Engine {
   readonly #turns: Turns;
 
   readonly #boundary: InstructionBoundary;
-  readonly #open: OpenMachine = { value: undefined, shutdown: false, lastSystem: undefined };
+  readonly #open: OpenMachine = { value: undefined, shutdown: false, lastSystem: undefined, stopsAtHalt: false };
 
   // Of the open machine.
   #memorySize = 0;
@@ -155,6 +158,7 @@ export class Engine {
     const { limit, stops = noStops, observe } = options;
     const processor = this.#processor;
     this.#running = true;
+    this.#open.stopsAtHalt = options.untilHalt ?? false;
     processor.observe = observe;
     if (observe) {
       processor.events = [];
@@ -398,7 +402,21 @@ export class Engine {
       set memory(memory) {
         space.open(memory, size, rom);
       },
+      elapse: (ticks) => this.#elapse(ticks),
+      note: (event) => {
+        if (this.#processor.observe?.has(event.kind)) this.#processor.events.push(event);
+      },
     };
+  }
+
+  #elapse(ticks: number): void {
+    const processor = this.#processor;
+    const { devicePort } = processor;
+    processor.ticks += ticks;
+    processor.attention ??= LOOK_AROUND;
+    if (processor.now < devicePort.nextEvent) return;
+    processor.devices = bus.advance(processor.devices, processor.now);
+    devicePort.nextEvent = bus.nextEvent(processor.devices, processor.now);
   }
 
   /** What VM entry delivers is a part of it. */

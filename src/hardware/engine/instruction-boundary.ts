@@ -20,6 +20,8 @@ export interface OpenMachine {
   shutdown: boolean;
   /** The last instruction that was executed in TypeScript. */
   lastSystem: string | undefined;
+  /** The run ends where time would go on by itself. */
+  stopsAtHalt: boolean;
 }
 
 /** What of the engine is asked for here. */
@@ -250,12 +252,13 @@ export class InstructionBoundary {
       const ends = processor.guestMode.deadline !== Number.POSITIVE_INFINITY;
       const enabled = turns.several ? turns.waitsForInterrupt : processor.guestMode.letsInterruptsIn;
       const waits = processor.nextEvent !== Number.POSITIVE_INFINITY && this.#wakes();
-      if (!ends && !(enabled && waits)) {
+      const goesOn = ends || (enabled && waits);
+      if (!goesOn || this.#open.stopsAtHalt) {
         this.#open.value = value;
         processor.devices = devices;
         processor.ticks = ticks;
         processor.devicePort.nextEvent = bus.nextEvent(devices, ticks - 1);
-        return { reason: "halted", waitsForInput: enabled };
+        return goesOn ? { reason: "until" } : { reason: "halted", waitsForInput: enabled };
       }
       this.#open.value = undefined;
       processor.ticks = processor.nextEvent;

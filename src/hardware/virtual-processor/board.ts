@@ -63,6 +63,13 @@ export class VirtualBoard {
     this.#changed(this.#now - 1);
   }
 
+  /** A machine has gone on by itself: its devices and disks, and its tick. */
+  become({ devices, disks, tick }: Omit<BoardState, "processor">): void {
+    this.#now = tick;
+    this.devices = devices;
+    this.disks = disks;
+  }
+
   #changed(done: number): void {
     this.#nextEvent = undefined;
     this.#done = done;

@@ -1,6 +1,6 @@
 /** What every technique does about an instruction that a guest may not execute by itself, and how that is accounted for. */
 import { vectorNames } from "../../hardware/cpu/processor.js";
-import type { CpuState } from "../../hardware/cpu/state.js";
+import { type CpuState, FLAG } from "../../hardware/cpu/state.js";
 import { countStep, halt, stop } from "../control.js";
 import { emulated } from "../emulate.js";
 import type { Host } from "../host.js";
@@ -37,7 +37,6 @@ export function countException(host: Host, number: number): void {
 /** The step is made by the nested engine: what stands there has no meaning on a virtual processor. */
 export function simulate(host: Host, number: number, access: VirtualAccess): void {
   const { cpu, stop: why } = runNested(host, number, access.readWhole(host, number), 1);
-  host.wroteAnything = true;
   access.writeWhole(host, number, { ...cpu, halted: false });
   if (why.reason !== "limit") stop(host, number, why);
 }
@@ -52,7 +51,7 @@ export function emulate(host: Host, number: number, access: VirtualAccess): Answ
       access.write(host, number, cpu.halted ? { ...cpu, halted: false } : cpu);
       host.change(number, { steps: host.vm(number).steps + 1 });
       if (!cpu.halted) return { effect: "emulated", instruction };
-      halt(host, number);
+      halt(host, number, (cpu.eflags & FLAG.IF) !== 0);
       return { effect: "halted", instruction };
     case "fault": {
       const { vector, errorCode } = outcome.fault;

@@ -4,12 +4,20 @@ import type { VmState } from "../state.js";
 import { bt } from "./bt/bt.js";
 import type { TechniqueName } from "./names.js";
 import { pv } from "./pv/pv.js";
+import { sim } from "./sim/sim.js";
 import type { Technique } from "./technique.js";
 import { trap } from "./trap/trap.js";
 import { vmxShadow } from "./vmx/shadow.js";
 import { vmxEpt } from "./vmx/vmx.js";
 
-const table: Partial<Record<TechniqueName, Technique>> = { trap, bt, pv, "vmx-shadow": vmxShadow, "vmx-ept": vmxEpt };
+const table: Partial<Record<TechniqueName, Technique>> = {
+  sim,
+  trap,
+  bt,
+  pv,
+  "vmx-shadow": vmxShadow,
+  "vmx-ept": vmxEpt,
+};
 
 export function techniqueOf({ technique, name }: Pick<VmState, "technique" | "name">): Technique {
   const found = table[technique];

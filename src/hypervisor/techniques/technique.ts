@@ -7,6 +7,8 @@ import type { VmState } from "../state.js";
 export interface Technique {
   /** Why a machine cannot be its guest; undefined where it can. */
   refusal?(guest: MachineState): string | undefined;
+  /** It gives the processor back in time by itself: no timer is set for it. */
+  readonly returns?: true;
   /** What it keeps for a VM, made in the host's memory before the VM first runs. */
   prepare(host: Host, number: number): object;
   /** Gives the processor's registers to a VM, whose `cpu` they have been in. */
@@ -27,6 +29,8 @@ export interface Technique {
   /** Host steps while the guest ran that were none of its own; also while the machine is at rest, and the guest runs. */
   beyond?(host: Host, number: number): number;
   beyondAtRest?(machine: MachineState, vm: VmState): number;
+  /** The VM is to be no more: the processor lets go of what it may still hold of it. */
+  release?(host: Host, number: number): void;
   /** The virtual processor of a machine at rest. `isCurrent`: the real one holds its registers. */
   view(machine: MachineState, vm: VmState, isCurrent: boolean): CpuState;
 }

@@ -13,6 +13,7 @@ export { type PlotOptions, plot } from "./plot.js";
 export { type FigureSources, type Hashed, type Provenance, provenanceOf } from "./provenance.js";
 export { figureOfRun } from "./run-figure.js";
 export type { ProfileOptions } from "./run-profile.js";
+export { figureOfSchedule, type Scheduled } from "./schedule-figure.js";
 export type { Place, PlotRecord, Points, SeriesData } from "./series.js";
 export { shares } from "./shares.js";
 export { quantile } from "./statistics.js";

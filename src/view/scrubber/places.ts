@@ -67,6 +67,10 @@ const EVENTS: { readonly [K in EventKind]: { many: string; label: (event: Machin
   },
   privilege: { many: "changes of privilege", label: ({ from, to }) => `CPL ${from} → ${to}` },
   instruction: { many: "instructions", label: () => "" },
+  schedule: {
+    many: "turns of VMs",
+    label: ({ processor, vm }) => `processor ${processor} ${vm === undefined ? "idles" : `is given to ${vm}`}`,
+  },
   "vm-entry": { many: "VM entries", label: ({ eip }) => `enters the guest at ${address(eip)}` },
   "vm-exit": { many: "VM exits", label: ({ name }) => `leaves the guest: ${name}` },
 };

@@ -78,6 +78,13 @@ function answered(
   return [reason, vector === VECTOR.PF ? pageFault(host, number, errorCode!) : emulate(host, number)];
 }
 
+/** Remembers in which ring a translation was interrupted. */
+function noteRing(host: Host, number: number, ring: number): void {
+  const own = ownOf(host, number);
+  if (ring === 3 || own.guestKernelCpls.includes(ring)) return;
+  host.change(number, { own: { ...own, guestKernelCpls: [...own.guestKernelCpls, ring] } });
+}
+
 type Segments = Readonly<Record<SegmentName, Segment>>;
 
 /** The guest's state by what the processor shows of it. Segment registers of a kernel are never what they seem. */
@@ -157,7 +164,7 @@ const memoryOf = ({ memory }: MachineState) => ({
 const seen = ({ cs, eip }: Place) => ({ cs, eip: eip >>> 0 });
 
 const isRunning = (machine: MachineState): boolean =>
-  (machine.supervisors!["hypervisor"]!.state as HypervisorState).running !== undefined;
+  (machine.supervisors!["hypervisor"]!.state as HypervisorState).processors[0]!.running !== undefined;
 
 /** The running guest of a machine at rest; undefined in front of the IRET that enters it. */
 function atRest(machine: MachineState, own: BtOwn) {
@@ -169,13 +176,29 @@ function atRest(machine: MachineState, own: BtOwn) {
   return { place, where: positionOf(memoryOf(machine), own, seen(place), calledOut), inGate };
 }
 
+/** Where a VM that has none yet has its words, and behind them its cache. */
+function freeWords({ state }: Host): number {
+  const taken = state.vms.map(({ technique, own }) =>
+    technique === "bt" ? (own as BtOwn | undefined)?.words : undefined,
+  );
+  let at: number = PLACE.translations;
+  while (taken.includes(at)) at += WORDS_BYTES + CACHE_BYTES;
+  return at;
+}
+
 export const bt: Technique = {
-  prepare(host, number) {
-    const before = host.state.vms.slice(0, number).filter(({ technique }) => technique === "bt").length;
-    const words = PLACE.translations + before * (WORDS_BYTES + CACHE_BYTES);
+  prepare(host) {
+    const words = freeWords(host);
     clearWords(host, words);
     const cache = words + WORDS_BYTES;
-    return { shadow: noShadow, translation: noTranslation, words, cache, shown: undefined } satisfies BtOwn;
+    return {
+      shadow: noShadow,
+      translation: noTranslation,
+      words,
+      cache,
+      shown: undefined,
+      guestKernelCpls: [],
+    } satisfies BtOwn;
   },
 
   load(host, number) {
@@ -197,7 +220,7 @@ export const bt: Technique = {
     getReady(host, number);
     const { cpu, status } = host.vm(number);
     if (status.kind !== "ready") {
-      host.state = { ...host.state, running: undefined };
+      host.own = { ...host.own, running: undefined };
       proceed(host);
       return;
     }
@@ -206,7 +229,7 @@ export const bt: Technique = {
     if (cplOf(cpu.system, cpu.eflags) === 0) enterKernel(host, number);
     else enterProgram(host, number);
     // The IRET is a step of the host's.
-    host.state = { ...host.state, running: { vm: number, since: host.now + 2 } };
+    host.own = { ...host.own, running: { vm: number, since: host.now + 2 } };
   },
 
   exited() {},
@@ -219,6 +242,7 @@ export const bt: Technique = {
     const real = { place, general: savedGeneral(port), segments: port.system.segments };
     const tables = new VirtualProcessor(cpu, host.board(number));
     host.change(number, { cpu: guestState(cpu, real, where, tables) });
+    noteRing(host, number, place.cs & 3);
     const [reason, answer] = answered(host, number, vector, errorCode, where);
     note(host, number, reason, vector, answer);
     settle(host, number);

@@ -49,6 +49,8 @@ export interface BtOwn {
   readonly translation: Translation;
   /** Offsets of the descriptors that the shadow GDT has for a program; undefined: it may have others. */
   readonly shown: readonly number[] | undefined;
+  /** Real privilege levels at which translations of the guest's ring 0 were seen. */
+  readonly guestKernelCpls: readonly number[];
   /** Host-physical addresses of words and cache. */
   readonly words: number;
   readonly cache: number;

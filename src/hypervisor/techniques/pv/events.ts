@@ -82,8 +82,8 @@ export function block(host: Host, number: number): void {
   if (timer !== undefined && timer <= now) return;
   const status =
     timer === undefined
-      ? ({ kind: "halted", wake: undefined, until: undefined } as const)
-      : ({ kind: "halted", wake: host.now + (timer - now), until: timer } as const);
+      ? ({ kind: "halted", since: host.now, wake: undefined, until: undefined } as const)
+      : ({ kind: "halted", since: host.now, wake: host.now + (timer - now), until: timer } as const);
   host.change(number, { status });
 }
 

@@ -137,7 +137,7 @@ export const pv: Technique = {
     keepTime(host, number);
     offerEvent(host, number);
     if (host.vm(number).status.kind === "stopped") {
-      host.state = { ...host.state, running: undefined };
+      host.own = { ...host.own, running: undefined };
       proceed(host);
       return;
     }
@@ -148,7 +148,7 @@ export const pv: Technique = {
     loadGeneral(host.port, cpu);
     goTo(host, { eip: cpu.eip, cs: cs.selector, eflags: cpu.eflags, esp: cpu.esp, ss: ss.selector });
     // The IRET is a step of the host's.
-    host.state = { ...host.state, running: { vm: number, since: host.now + 2 } };
+    host.own = { ...host.own, running: { vm: number, since: host.now + 2 } };
   },
 
   exited() {},

@@ -78,7 +78,7 @@ function simulate(host: Host, number: number, instruction: string): Answer {
   loadFloating(floating, run.cpu.floating);
   host.change(number, { cpu: run.cpu });
   if (run.stop.reason !== "limit") stop(host, number, run.stop);
-  else if (run.cpu.halted) halt(host, number);
+  else if (run.cpu.halted) halt(host, number, (run.cpu.eflags & FLAG.IF) !== 0);
   return { effect: "simulated", instruction };
 }
 
@@ -94,7 +94,7 @@ function emulate(host: Host, number: number): Answer {
     case "done":
     case "repeats":
       done(host, number, outcome, cpu);
-      if (cpu.halted) halt(host, number);
+      if (cpu.halted) halt(host, number, (cpu.eflags & FLAG.IF) !== 0);
       return { effect: cpu.halted ? "halted" : "emulated", instruction };
     default:
       done(host, number, outcome, cpu);

@@ -47,7 +47,8 @@ export function placeAtRest({ cpu, memory, supervisors }: MachineState): Place |
   const { eip, eflags, esp, system } = cpu;
   const { cs, ss } = system.segments;
   if (cplOf(system, eflags) !== 0) return { eip, eflags, esp, cs: cs.selector, ss: ss.selector };
-  const { places, running } = supervisors!["hypervisor"]!.state as HypervisorState;
+  const { places, processors } = supervisors!["hypervisor"]!.state as HypervisorState;
+  const { running } = processors[0]!;
   const offset = (eip >>> 0) - places.gates;
   // In front of the host call, what the guest was is on the stack alone.
   if (running === undefined || offset < 0 || offset % GATE_STRIDE !== 0) return undefined;

@@ -31,7 +31,7 @@ const change = (host: Host, number: number, own: Partial<TrapOwn>): void => {
 /** The guest does not go on. */
 function refuse(host: Host, number: number, detail: string): void {
   stop(host, number, { reason: "unsupported", detail });
-  host.state = { ...host.state, running: undefined };
+  host.own = { ...host.own, running: undefined };
   host.port.nextEip = host.state.places.idle;
 }
 
@@ -111,7 +111,7 @@ export const trap: Technique = {
       return;
     }
     // The IRET is a step of the host's.
-    host.state = { ...host.state, running: { vm: number, since: host.now + 2 } };
+    host.own = { ...host.own, running: { vm: number, since: host.now + 2 } };
   },
 
   exited() {},

@@ -5,6 +5,7 @@
 
 import type { AccessSize } from "../../../hardware/cpu/processor.js";
 import { vectorNames } from "../../../hardware/cpu/processor.js";
+import { FLAG } from "../../../hardware/cpu/state.js";
 import { entryContext } from "../../../hardware/vmx/check-context.js";
 import { firstFailed } from "../../../hardware/vmx/entry-checks.js";
 import { INTERRUPTION } from "../../../hardware/vmx/events.js";
@@ -99,7 +100,7 @@ export const answers: Readonly<Record<number, Answered>> = {
   [REASON.HLT]: (host, number) => {
     skip(host);
     countStep(host, number);
-    halt(host, number);
+    halt(host, number, (readWord(host.port, "Guest RFLAGS") & FLAG.IF) !== 0);
     return { effect: "halted", instruction: "HLT" };
   },
   [REASON.IO_INSTRUCTION]: portAccess,

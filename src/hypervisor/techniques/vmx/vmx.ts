@@ -8,7 +8,7 @@ import type { MachineState } from "../../../hardware/state.js";
 import { PRIMARY } from "../../../hardware/vmx/controls.js";
 import { INTERRUPTION } from "../../../hardware/vmx/events.js";
 import { type FieldName, fields } from "../../../hardware/vmx/fields.js";
-import { vmlaunch, vmptrld, vmresume } from "../../../hardware/vmx/instructions.js";
+import { vmclear, vmlaunch, vmptrld, vmresume } from "../../../hardware/vmx/instructions.js";
 import { readField } from "../../../hardware/vmx/vmcs.js";
 import { readPages } from "../../../state/page-map.js";
 import { type Host, PAGE } from "../../host.js";
@@ -112,6 +112,10 @@ export const vmxEpt: Technique = {
   enter,
 
   exited: (host, number) => answer(host, number),
+
+  release(host, number) {
+    vmclear(host.port, ownOf(host, number).vmcs);
+  },
 
   view(machine, { cpu, own }, isCurrent) {
     if (own === undefined) return cpu;

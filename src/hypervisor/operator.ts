@@ -1,0 +1,37 @@
+/** What an operator changes of a VM, as changes of its record. */
+import { typeInput } from "../hardware/devices/bus.js";
+import { VirtualBoard } from "../hardware/virtual-processor/board.js";
+import type { VmState } from "./state.js";
+
+/** What is typed at the host's serial port: any byte wakes the hypervisor. */
+export const BELL = Uint8Array.of(7);
+
+/** Typing reaches no memory. */
+const NO_MEMORY = { has: () => false, read: () => 0, write() {} };
+
+/** A VM at whose serial port something was typed. One that waits for an interrupt may wait for less long. */
+export function typed(vm: VmState, text: Uint8Array, now: number): Partial<VmState> {
+  const { status, ticks, devices: before, pausedAt } = vm;
+  if (status.kind !== "halted") return { devices: typeInput(before, text) };
+  // The time of one that waits for nothing but input stands still.
+  const gone = status.until === undefined ? 0 : Math.min((pausedAt ?? now) - status.since, status.until - ticks);
+  const board = new VirtualBoard({ devices: before, tick: ticks }, NO_MEMORY);
+  board.advance(ticks + gone);
+  board.devices = typeInput(board.devices, text);
+  const until = board.nextInterrupt;
+  const wakes = until !== Number.POSITIVE_INFINITY;
+  const [wake, tick] = wakes ? [now + (until - board.now), until] : [undefined, undefined];
+  return {
+    devices: board.devices,
+    ticks: board.now,
+    status: { kind: "halted", since: now, wake, until: tick },
+  };
+}
+
+/** A VM that goes on: what it waits for is later by as long as it was paused. */
+export function resumed({ status, pausedAt }: VmState, now: number): Partial<VmState> {
+  const go = { pausedAt: undefined };
+  if (status.kind !== "halted" || status.wake === undefined) return go;
+  const later = now - pausedAt!;
+  return { ...go, status: { ...status, since: status.since + later, wake: status.wake + later } };
+}

@@ -1,0 +1,42 @@
+/** What a host is not made with, and what it refuses to make a VM of. */
+import { type ModelName, models } from "../hardware/cpu/model.js";
+import { stateOf } from "../hardware/machine.js";
+import { VirtlabError } from "../state/error.js";
+import type { VmOptions } from "./hypervisor.js";
+import { PERIOD } from "./schedule.js";
+import type { HypervisorState } from "./state.js";
+import { techniqueOf } from "./techniques/index.js";
+import { techniqueNames, techniques } from "./techniques/names.js";
+
+/** Why a VM cannot be made; undefined where it can. */
+export function refusal(
+  state: HypervisorState,
+  model: ModelName,
+  { name, guest, technique, weight = 256, cap = 0, quantum = 1 }: VmOptions,
+): string | undefined {
+  const { bits, vms } = state;
+  if (typeof name !== "string" || name === "") return "a VM needs a name";
+  if (vms.some((vm) => vm.name === name)) return "there is a VM of that name";
+  if (!techniqueNames.includes(technique))
+    return `technique "${String(technique)}" is unknown (known: ${techniqueNames.join(", ")})`;
+  const { title, bits: modes, lacks, most = Number.POSITIVE_INFINITY } = techniques[technique];
+  if (vms.filter((vm) => vm.technique === technique).length >= most)
+    return `${title} has room for ${most} VMs of a host`;
+  const lacking = lacks(model);
+  if (lacking !== undefined) return `${title} needs ${lacking}, which a ${model} has not`;
+  if (!modes.includes(bits)) return `${title} needs a host in ${modes.join(" or ")}-bit mode, not in ${bits}-bit mode`;
+  if (!Number.isInteger(weight) || weight < 1 || weight > 65535) return `weight ${weight} is not 1 to 65535`;
+  if (!Number.isInteger(cap) || cap < 0 || cap > 100) return `cap ${cap} is not 0 to 100 per cent of a processor`;
+  if (!Number.isInteger(quantum) || quantum < 1) return `quantum ${quantum} is no number of steps`;
+  return techniqueOf({ technique, name }).refusal?.(stateOf(guest));
+}
+
+/** The model has VT-x or AMD-V. */
+export const assisted = (model: ModelName): boolean =>
+  models[model].features.has("VMX") || models[model].features.has("SVM");
+
+/** @throws VirtlabError for turns that are none. */
+export function checkSlice(slice: number): void {
+  if (!Number.isInteger(slice) || slice < 1000 || slice > PERIOD)
+    throw new VirtlabError(`hypervisor: a turn of ${slice} ticks is not 1000 to ${PERIOD}`);
+}
