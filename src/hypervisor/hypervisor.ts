@@ -3,6 +3,7 @@
  * to its operator.
  */
 import { type CreateOptions, createState, withPlan } from "../hardware/boot/start.js";
+import { models } from "../hardware/cpu/model.js";
 import { advance, typeInput } from "../hardware/devices/bus.js";
 import { textFrom } from "../hardware/devices/sent-text.js";
 import { sharedEngine } from "../hardware/engine/shared-engine.js";
