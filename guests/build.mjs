@@ -12,6 +12,7 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { generateMix } from "./bench-mix/generate.mjs";
+import { countLines } from "./kernel/count-lines.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 
@@ -150,6 +151,8 @@ if (unknown.length > 0) {
   );
   process.exit(2);
 }
+if (names.length === 0 || names.includes("kernel"))
+  writeFileSync(join(outDir, "kernel-lines.json"), `${JSON.stringify(countLines())}\n`);
 for (const guest of GUESTS) {
   if (names.length > 0 && !names.includes(guest.name)) continue;
   const workDir = mkdtempSync(join(tmpdir(), "virtlab-guest-"));

@@ -210,6 +210,7 @@ export type { Steppable } from "./state/steppable.js";
 export { type Change, type FindOptions, type LastChangeOptions, type MoveOptions, Timeline } from "./state/timeline.js";
 export { type BootDiskOptions, bootDisk } from "./systems/boot-disk.js";
 export { type BootSample, type BuiltBoot, builtState, builtStateBoot } from "./systems/built-state.js";
+export { type KernelLines, kernelLines } from "./systems/kernel-lines.js";
 export { guest } from "./systems/packaged-guest.js";
 export { DISPLAY, type Display, type Displayable, type MimeBundle } from "./view/display.js";
 export type { MachineDisplayOptions } from "./view/displays/machine-display.js";

@@ -73,7 +73,7 @@ const wants = (host: Host): Wants => {
 };
 
 /** Sets the timer, unless it fires soon enough anyway. */
-function armFor(host: Host, tick: number): void {
+export function armFor(host: Host, tick: number): void {
   const { alarm } = host.own;
   if (tick === Number.POSITIVE_INFINITY) return;
   if (alarm !== undefined && alarm < tick + TICKS_A_CLOCK && alarm > host.now) return;

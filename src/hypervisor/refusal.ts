@@ -5,6 +5,7 @@ import { VirtlabError } from "../state/error.js";
 import type { VmOptions } from "./hypervisor.js";
 import { PERIOD } from "./schedule.js";
 import type { HypervisorState } from "./state.js";
+import { techniqueOf } from "./techniques/index.js";
 import { modeRefusal } from "./techniques/modes.js";
 import { techniqueNames, techniques } from "./techniques/names.js";
 
@@ -30,7 +31,7 @@ export function refusal(
   if (!Number.isInteger(weight) || weight < 1 || weight > 65535) return `weight ${weight} is not 1 to 65535`;
   if (!Number.isInteger(cap) || cap < 0 || cap > 100) return `cap ${cap} is not 0 to 100 per cent of a processor`;
   if (!Number.isInteger(quantum) || quantum < 1) return `quantum ${quantum} is no number of steps`;
-  return undefined;
+  return techniqueOf({ technique, name }).refusal?.(stateOf(guest));
 }
 
 /** The model has VT-x or AMD-V. */

@@ -5,6 +5,8 @@ import type { Host } from "../host.js";
 import type { VmState } from "../state.js";
 
 export interface Technique {
+  /** Why a machine cannot be its guest; undefined where it can. */
+  refusal?(guest: MachineState): string | undefined;
   /** It gives the processor back in time by itself: no timer is set for it. */
   readonly returns?: true;
   /** What it keeps for a VM, made in the host's memory before the VM first runs. */

@@ -7,7 +7,7 @@ import { type CpuState, cplOf, FLAG, modeOf, type Segment, type SegmentName } fr
 import type { Host } from "../../host.js";
 import { PLACE, TOP } from "../../layout.js";
 import { loadGeneral } from "../../registers.js";
-import { realFlags } from "./capture.js";
+import { type Place, realFlags } from "./capture.js";
 import { deprivileged, descriptorOf } from "./descriptors.js";
 import { CACHED, OWN, RESERVED } from "./state.js";
 import { dataNames, writeDescriptor } from "./world.js";
@@ -51,6 +51,16 @@ function selectorFor(host: Host, name: SegmentName, segment: Segment, ring: numb
   return CACHED[name] | (ring ?? 0);
 }
 
+/** Ends the handler in a guest: by the IRET behind the host call of a gate, which is a step of the host's. */
+export function goTo({ port, state }: Host, { eip, cs, eflags, esp, ss }: Place): void {
+  const top = TOP + PLACE.stack - FRAME_BYTES;
+  const words = Int32Array.of(eip, cs, eflags, esp, ss);
+  port.writeWords(top, words.length, false, words);
+  port.setRegister(ESP, top);
+  port.setEflags(port.getEflags() & ~(FLAG.NT | FLAG.IF));
+  port.nextEip = state.places.gates + IRET;
+}
+
 /** What the guest's kernel has in place of its own code, and of its GS. */
 export interface InPlace {
   readonly eip: number;
@@ -60,7 +70,7 @@ export interface InPlace {
 
 /** Ends the handler in the guest. Throws a `Fault` where the hardware lets none of its segments be loaded. */
 export function enterRing(host: Host, cpu: CpuState, stepping: boolean, inPlace?: InPlace): void {
-  const { port, state } = host;
+  const { port } = host;
   const { segments, ldtr } = cpu.system;
   const ring = cplOf(cpu.system, cpu.eflags) === 3 ? 3 : 1;
   loadLdt(port, ldtr.access === 0 ? 0 : OWN.ldt);
@@ -71,10 +81,5 @@ export function enterRing(host: Host, cpu: CpuState, stepping: boolean, inPlace?
   const cs = inPlace?.cs ?? selectorFor(host, "cs", segments.cs, ring);
   const ss = selectorFor(host, "ss", segments.ss, ring);
   loadGeneral(port, cpu);
-  const top = TOP + PLACE.stack - FRAME_BYTES;
-  const words = Int32Array.of(inPlace?.eip ?? cpu.eip, cs, realFlags(cpu.eflags, stepping), cpu.esp, ss);
-  port.writeWords(top, words.length, false, words);
-  port.setRegister(ESP, top);
-  port.setEflags(port.getEflags() & ~(FLAG.NT | FLAG.IF));
-  port.nextEip = state.places.gates + IRET;
+  goTo(host, { eip: inPlace?.eip ?? cpu.eip, cs, eflags: realFlags(cpu.eflags, stepping), esp: cpu.esp, ss });
 }

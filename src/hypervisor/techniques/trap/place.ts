@@ -14,6 +14,8 @@ const FRAME_WORDS = 5;
 /** Vectors that push an error code. Spec: SDM Vol. 3A, "Exception and Interrupt Vectors". */
 const WITH_CODE: readonly number[] = [8, 10, 11, 12, 13, 14, 17];
 
+export const hasErrorCode = (vector: number): boolean => WITH_CODE.includes(vector);
+
 /** What stands on the stack of ring 0 behind a gate, from the error code on. */
 function placeOf(words: readonly number[]): Place {
   const [eip, cs, eflags, esp, ss] = words as [number, number, number, number, number];
@@ -25,7 +27,7 @@ export function placeBehindGate(
   port: ProcessorPort,
   vector: number,
 ): { readonly place: Place; readonly errorCode: number | undefined } {
-  const hasCode = WITH_CODE.includes(vector);
+  const hasCode = hasErrorCode(vector);
   const words = new Int32Array(FRAME_WORDS + 1);
   port.readWords(port.getRegister(ESP), FRAME_WORDS + (hasCode ? 1 : 0), false, words);
   return { place: placeOf([...words.subarray(hasCode ? 1 : 0)]), errorCode: hasCode ? words[0] : undefined };
@@ -51,5 +53,5 @@ export function placeAtRest({ cpu, memory, supervisors }: MachineState): Place |
   // In front of the host call, what the guest was is on the stack alone.
   if (running === undefined || offset < 0 || offset % GATE_STRIDE !== 0) return undefined;
   const words = [...new Int32Array(readPages(memory, (esp >>> 0) - TOP, 24).slice().buffer)];
-  return placeOf(WITH_CODE.includes(offset / GATE_STRIDE) ? words.slice(1) : words);
+  return placeOf(hasErrorCode(offset / GATE_STRIDE) ? words.slice(1) : words);
 }
