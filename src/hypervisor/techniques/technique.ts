@@ -31,8 +31,6 @@ export interface Technique {
   /** Host steps while the guest ran that were none of its own; also while the machine is at rest, and the guest runs. */
   beyond?(host: Host, number: number): number;
   beyondAtRest?(machine: MachineState, vm: VmState): number;
-  /** The VM is to be no more: the processor lets go of what it may still hold of it. */
-  release?(host: Host, number: number): void;
   /** The virtual processor of a machine at rest. `isCurrent`: the real one holds its registers. */
   view(machine: MachineState, vm: VmState, isCurrent: boolean): CpuState;
 }
