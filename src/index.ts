@@ -200,6 +200,8 @@ export {
 export type { MachineTrial } from "./hypervisor/sensitivity/trials.js";
 export type { World, WorldName } from "./hypervisor/sensitivity/worlds.js";
 export type { ExitStatistics, VmStatistics } from "./hypervisor/statistics.js";
+export { type ParavirtualOptions, paravirtualMachine } from "./hypervisor/techniques/pv/builder.js";
+export { updateGuest } from "./hypervisor/techniques/pv/small-guest.js";
 export { type ProgressBar, type ProgressOptions, type ProgressWord, progress } from "./notebook/progress/progress.js";
 export type { BytesDifference, StateDifference } from "./state/diff.js";
 export { type Divergence, type DivergenceOptions, firstDivergence } from "./state/divergence.js";

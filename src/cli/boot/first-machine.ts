@@ -5,6 +5,7 @@ import type { BootModule } from "../../hardware/boot/multiboot-info.js";
 import type { BootOptions } from "../../hardware/boot/start.js";
 import { Machine } from "../../hardware/machine.js";
 import type { TechniqueName } from "../../hypervisor/techniques/names.js";
+import { paravirtualMachine } from "../../hypervisor/techniques/pv/builder.js";
 import { withFile } from "../../notebook/file-error.js";
 import { VirtlabError } from "../../state/error.js";
 import { parseMemorySize } from "../../state/memory-size.js";
@@ -77,5 +78,8 @@ export function firstMachine(imageFile: string | undefined, flags: BootFlags, te
     ...(entry === undefined ? {} : { entry }),
     ...(append === undefined ? {} : { append }),
   };
+  // A paravirtual guest is not booted: the domain builder makes it.
+  if (technique === "pv" && image !== undefined)
+    return withDisks(flags.disk, (disks) => paravirtualMachine({ ...options, image, disks }));
   return withDisks(flags.disk, (disks) => Machine.boot({ ...options, disks }));
 }
