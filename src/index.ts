@@ -166,17 +166,7 @@ export {
   fields as vmcsFields,
 } from "./hardware/vmx/fields.js";
 export type { VmxGuest, VmxState } from "./hardware/vmx/state.js";
-export {
-  type HostOptions,
-  Hypervisor,
-  type HypervisorRunOptions,
-  type LedgerEntry,
-  type TechniqueName,
-  techniqueNames,
-  type Vm,
-  type VmOptions,
-  type VmStatus,
-} from "./hypervisor/hypervisor.js";
+export { Hypervisor } from "./hypervisor/hypervisor.js";
 export {
   type AttackName,
   type AttackReport,
@@ -185,7 +175,9 @@ export {
   type Verdict,
 } from "./hypervisor/isolation/battery.js";
 export type { RedPillOptions, RedPillReport, RevealedPill } from "./hypervisor/isolation/red-pills.js";
+export type { LedgerEntry } from "./hypervisor/ledger.js";
 export { ledgerCounts } from "./hypervisor/ledger-costs.js";
+export type { HostOptions, HypervisorRunOptions, Vm, VmOptions } from "./hypervisor/options.js";
 export type { Finding, Findings, InstructionClass, Property, Trial } from "./hypervisor/sensitivity/classify.js";
 export type { InstructionForm } from "./hypervisor/sensitivity/forms.js";
 export type { Effect, Outcome } from "./hypervisor/sensitivity/outcome.js";
@@ -199,7 +191,10 @@ export {
 } from "./hypervisor/sensitivity/report.js";
 export type { MachineTrial } from "./hypervisor/sensitivity/trials.js";
 export type { World, WorldName } from "./hypervisor/sensitivity/worlds.js";
+export type { VmStatus } from "./hypervisor/state.js";
 export type { ExitStatistics, VmStatistics } from "./hypervisor/statistics.js";
+export type { Link as TranslationLink, TranslatedBlock, TranslationView } from "./hypervisor/techniques/bt/view.js";
+export { type TechniqueName, techniqueNames } from "./hypervisor/techniques/names.js";
 export { type ParavirtualOptions, paravirtualMachine } from "./hypervisor/techniques/pv/builder.js";
 export { updateGuest } from "./hypervisor/techniques/pv/small-guest.js";
 export { type ProgressBar, type ProgressOptions, type ProgressWord, progress } from "./notebook/progress/progress.js";

@@ -105,11 +105,25 @@ function enter(host: Host, number: number): void {
     host.change(number, { counts: { ...counts, interrupts: counts.interrupts + 1 } });
   }
   if (technique.returns !== true) {
-    const due = host.now + (board.nextEvent - board.now);
+    const early = technique.approach === undefined ? 0 : TICKS_A_CLOCK;
+    const due = host.now + (board.nextEvent - board.now) - early;
     armFor(host, Math.min(due, host.own.turn!.end, nextWake(host)));
   }
   host.own = { ...host.own, running: { vm: number, since: host.now + 1 } };
   technique.enter(host, number, { vector, window: waits && vector === undefined });
+}
+
+/** An alarm is early by at most so much, and then what is left is little to simulate. */
+const NEAR = 3 * TICKS_A_CLOCK;
+
+/** A device of the guest is about to do something, nearer than the timer can tell: the guest goes on to that very tick. */
+function approach(host: Host, number: number): boolean {
+  const technique = techniqueOf(host.vm(number));
+  if (technique.approach === undefined) return false;
+  const board = host.board(number);
+  board.advance(board.now);
+  const ahead = board.nextEvent - board.now;
+  return ahead > 0 && ahead <= NEAR && !board.interruptWaits && technique.approach(host, number, ahead);
 }
 
 /** The VM whose turn it is pays for the time since it last did. */
@@ -178,7 +192,8 @@ export function proceed(host: Host): void {
   }
   const { vm } = host.own.turn!;
   switchTo(host, vm);
-  enter(host, vm);
+  if (approach(host, vm)) proceed(host);
+  else enter(host, vm);
 }
 
 /** The guest was left: accounts for the time it had. Gives its number; undefined where none ran. */

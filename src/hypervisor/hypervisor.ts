@@ -2,7 +2,7 @@
  * A host with virtual machines as a value: a machine whose privileged software is this library's hypervisor, seen as what it is
  * to its operator.
  */
-import { type CreateOptions, createState, withPlan } from "../hardware/boot/start.js";
+import { createState, withPlan } from "../hardware/boot/start.js";
 import { models } from "../hardware/cpu/model.js";
 import { advance, typeInput } from "../hardware/devices/bus.js";
 import { textFrom } from "../hardware/devices/sent-text.js";
@@ -11,86 +11,20 @@ import { Machine, machineOf, stateOf } from "../hardware/machine.js";
 import { deepFreeze, type MachineDifference } from "../hardware/machine-content.js";
 import { asOutput, textOf } from "../hardware/output-text.js";
 import { checkRun } from "../hardware/run-options.js";
-import type { EventKind, MachineEvent, MachineState, Stop } from "../hardware/state.js";
+import type { MachineEvent, MachineState, Stop } from "../hardware/state.js";
 import { VirtlabError } from "../state/error.js";
 import { framesOf, freeBytes } from "./frames.js";
 import { KIND, VERSION } from "./handlers.js";
-import { exitsOf, type LedgerEntry } from "./ledger.js";
+import { exitsOf } from "./ledger.js";
 import { BELL, resumed, typed } from "./operator.js";
+import type { HostOptions, HypervisorRunOptions, Vm, VmOptions } from "./options.js";
 import { assisted, checkSlice, refusal } from "./refusal.js";
 import { newSchedule, PERIOD, withShare } from "./schedule.js";
 import { startup } from "./startup.js";
-import { type HypervisorState, type VmState, type VmStatus, withVm } from "./state.js";
+import { type HypervisorState, type VmState, withVm } from "./state.js";
 import { type TranslationView, translationView } from "./techniques/bt/view.js";
 import { techniqueOf } from "./techniques/index.js";
-import { type TechniqueName, techniqueNames } from "./techniques/names.js";
 import { carve, machineOfVm, madeFor } from "./vm.js";
-
-/** The host: a machine of any kind, with the hypervisor in place of a system. */
-export interface HostOptions extends CreateOptions {
-  /**
-   * The mode the hypervisor runs in. Hardware-assisted techniques need 64, the others, which truncate segments, 32. Default: 64 where the
-   * model has VT-x or AMD-V.
-   */
-  readonly bits?: 32 | 64;
-  /** Ticks of a VM's turn: 1000 to 3006818, which are 30 ms and the default. */
-  readonly slice?: number;
-}
-
-/** What a VM is to be. */
-export interface VmOptions {
-  /** By which it is asked for; no other VM of the host has it. */
-  readonly name: string;
-  /** What the VM is in front of its first instruction, or wherever it goes on from. */
-  readonly guest: Machine;
-  readonly technique: TechniqueName;
-  /** Share of the processors beside other VMs: 1 to 65535. Default 256. */
-  readonly weight?: number;
-  /** Most per cent of one processor: 0, which is the default, is no limit. */
-  readonly cap?: number;
-  /** Under simulation: steps of the guest that one step of the hypervisor makes. Default 16384. */
-  readonly quantum?: number;
-  /** It waits for `resume`. */
-  readonly paused?: boolean;
-}
-
-/** How far a host goes on. */
-export interface HypervisorRunOptions {
-  /** Steps of the host at the most: default, no limit. */
-  readonly maxInstructions?: number;
-  /** Until a VM's serial port has put out a text, or a VM stops. */
-  readonly until?: { readonly vm: string; readonly serial?: string };
-  /** Events of the host to collect. */
-  readonly observe?: readonly EventKind[];
-}
-
-/** A virtual machine of a host, at this step. */
-export interface Vm {
-  readonly name: string;
-  readonly technique: TechniqueName;
-  readonly status: VmStatus;
-  /** Its operator wants it to go no further for now. */
-  readonly paused: boolean;
-  /** What the guest sees, as a machine that could go on by itself: registers, memory, devices, disks, its own time. */
-  readonly machine: Machine;
-  /** What its serial port has put out, as text. */
-  readonly serial: string;
-  /** Every exit, by reason, instruction and effect. */
-  readonly ledger: readonly LedgerEntry[];
-  readonly exits: number;
-  /** Blocks of guest code that binary translation has translated; 0 under other techniques. */
-  readonly translatedBlocks: number;
-  /** Shadow page tables that were built, and page faults that the guest never saw; 0 under techniques without them. */
-  readonly shadow: { readonly builds: number; readonly faults: number };
-  /** Host ticks during which it had a processor. */
-  readonly ran: number;
-  /** Binary translation: what it has made of the guest's kernel. Undefined of other techniques, and before the VM first runs. */
-  readonly translation: TranslationView | undefined;
-  /** Host ticks it has been charged for: those, and what the hypervisor did for it. */
-  readonly charged: number;
-  readonly weight: number;
-  readonly cap: number;
-}
 
 /** What a quantum is beside its steps costs little then, and another VM waits for a fraction of a turn. */
 const QUANTUM = 16_384;
@@ -446,6 +380,3 @@ export class Hypervisor {
     return Machine.diff(a.machine, b.machine);
   }
 }
-
-export type { LedgerEntry, TechniqueName, TranslationView, VmStatus };
-export { techniqueNames };

@@ -2,7 +2,7 @@
 import { type ModelName, models } from "../hardware/cpu/model.js";
 import { stateOf } from "../hardware/machine.js";
 import { VirtlabError } from "../state/error.js";
-import type { VmOptions } from "./hypervisor.js";
+import type { VmOptions } from "./options.js";
 import { PERIOD } from "./schedule.js";
 import type { HypervisorState } from "./state.js";
 import { techniqueOf } from "./techniques/index.js";

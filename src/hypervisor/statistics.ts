@@ -1,8 +1,8 @@
 /** What running a guest came to: its exits by reason, and what its technique made for it. */
 import type { CostTable } from "../hardware/cost/cost-table.js";
 import { deepFreeze } from "../hardware/machine-content.js";
-import type { Vm } from "./hypervisor.js";
 import { exitCycles } from "./ledger-costs.js";
+import type { Vm } from "./options.js";
 import type { TechniqueName } from "./techniques/names.js";
 
 /** Exits of one reason. */

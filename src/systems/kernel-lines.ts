@@ -17,7 +17,7 @@ export interface KernelLines {
  * @throws VirtlabError outside of Node.
  * @example
  * const sum = (kind) => kernelLines().filter((row) => row.kind === kind).reduce((total, { lines }) => total + lines, 0);
- * [sum("both"), sum("bare"), sum("xen")] // => [713, 205, 277]
+ * [sum("both"), sum("bare"), sum("xen")] // => [ 713, 205, 277 ]
  */
 export const kernelLines = (): readonly KernelLines[] =>
   Object.freeze(JSON.parse(new TextDecoder().decode(readImage("kernel-lines.json"))) as KernelLines[]);

@@ -36,11 +36,12 @@ export function countException(host: Host, number: number): void {
   host.change(number, { counts: { ...counts, exceptions: counts.exceptions + 1 } });
 }
 
-/** The step is made by the nested engine: what stands there has no meaning on a virtual processor. */
-export function simulate(host: Host, number: number, access: VirtualAccess): void {
-  const { cpu, stop: why } = runNested(host, number, access.readWhole(host, number), 1);
+/** Steps are made by the nested engine: what stands there has no meaning on a virtual processor, or an event is near. */
+export function simulate(host: Host, number: number, access: VirtualAccess, steps = 1): void {
+  const { cpu, stop: why } = runNested(host, number, access.readWhole(host, number), steps);
   access.writeWhole(host, number, { ...cpu, halted: false });
-  if (why.reason !== "limit") stop(host, number, why);
+  if (why.reason !== "limit" && why.reason !== "until") stop(host, number, why);
+  else if (cpu.halted) halt(host, number, (cpu.eflags & FLAG.IF) !== 0);
 }
 
 /** The instruction at the guest's CS:EIP is executed on the virtual processor, by its own row of the instruction table. */

@@ -22,6 +22,11 @@ export interface Technique {
    * soon as it would take one.
    */
   enter(host: Host, number: number, how: { readonly vector: number | undefined; readonly window: boolean }): void;
+  /**
+   * Makes steps of the guest one by one, up to an event that is too near for the timer; false where something is on its way to the
+   * guest that only an entry delivers.
+   */
+  approach?(host: Host, number: number, steps: number): boolean;
   /** The guest was left: does what there is to do, and accounts for it. */
   exited(host: Host, number: number): void;
   /** The VM is to be no more: the processor lets go of what it may still hold of it. */

@@ -1,8 +1,9 @@
 /** A host with virtual machines, a VM, and its ledger, for readers. */
-import type { Hypervisor, Vm } from "../../hypervisor/hypervisor.js";
+import type { Hypervisor } from "../../hypervisor/hypervisor.js";
 import type { AttackReport } from "../../hypervisor/isolation/battery.js";
 import type { RedPillReport } from "../../hypervisor/isolation/red-pills.js";
 import type { LedgerEntry } from "../../hypervisor/ledger.js";
+import type { Vm } from "../../hypervisor/options.js";
 import type { VmStatistics } from "../../hypervisor/statistics.js";
 import { techniques } from "../../hypervisor/techniques/names.js";
 import type { Display } from "../display.js";

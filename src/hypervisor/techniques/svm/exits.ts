@@ -33,7 +33,7 @@ function inject(host: Host, number: number, vector: number, errorCode: number | 
   countException(host, number);
 }
 
-const access: VirtualAccess = { read: readCpu, write: writeCpu, readWhole, writeWhole, inject };
+export const access: VirtualAccess = { read: readCpu, write: writeCpu, readWhole, writeWhole, inject };
 const emulate: Answered = (host, number) => emulateBy(host, number, access);
 
 const offsetOf = (name: string): number => vmcbField(name).offset;

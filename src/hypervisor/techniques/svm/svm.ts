@@ -4,9 +4,10 @@ import { stgi, vmrun, vmsave } from "../../../hardware/svm/instructions.js";
 import { readNumber, writeField } from "../../../hardware/svm/vmcb.js";
 import { readPages } from "../../../state/page-map.js";
 import { hostPhysical } from "../../guest-memory.js";
+import { simulate } from "../emulation.js";
 import { nestedMemory } from "../nested-memory.js";
 import type { Technique } from "../technique.js";
-import { answer } from "./exits.js";
+import { access, answer } from "./exits.js";
 import { leftState, runningSystem, type SvmOwn } from "./guest-state.js";
 import { setUp } from "./setup.js";
 import { ownOf, readWhole, writeWhole } from "./state-access.js";
@@ -52,6 +53,12 @@ export const svmNpt: Technique = {
     port.setEflags(port.getEflags() | FLAG.IF);
     port.nextEip = host.state.places.exit;
     vmrun(port, vmcb);
+  },
+
+  approach(host, number, steps) {
+    if (readNumber(host.port, ownOf(host, number).vmcb, "EVENTINJ") >>> 31 !== 0) return false;
+    simulate(host, number, access, steps);
+    return true;
   },
 
   exited(host, number) {

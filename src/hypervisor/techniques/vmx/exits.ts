@@ -52,7 +52,7 @@ export function inject(host: Host, number: number, vector: number, errorCode: nu
   countException(host, number);
 }
 
-const access: VirtualAccess = { read: readCpu, write: writeCpu, readWhole, writeWhole, inject };
+export const access: VirtualAccess = { read: readCpu, write: writeCpu, readWhole, writeWhole, inject };
 export const emulate: Answered = (host, number) => emulateBy(host, number, access);
 
 /**

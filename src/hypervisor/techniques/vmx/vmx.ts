@@ -14,10 +14,11 @@ import { readField } from "../../../hardware/vmx/vmcs.js";
 import { readPages } from "../../../state/page-map.js";
 import { type Host, PAGE } from "../../host.js";
 import type { VmState } from "../../state.js";
+import { simulate } from "../emulation.js";
 import { sharedSystem } from "../guest-registers.js";
 import { nestedMemory } from "../nested-memory.js";
 import type { Technique } from "../technique.js";
-import { answer } from "./exits.js";
+import { access, answer } from "./exits.js";
 import { ownFlags, readState, runningSystem, type VmcsReader, type VmxOwn } from "./guest-state.js";
 import { setUp } from "./setup.js";
 import { ownOf, readWhole, writeWhole } from "./state-access.js";
@@ -101,6 +102,12 @@ export const vmxEpt: Technique = {
     (readWord(port, "VM-entry interruption-information field") & INTERRUPTION.VALID) === 0,
 
   enter,
+
+  approach(host, number, steps) {
+    if ((readWord(host.port, "VM-entry interruption-information field") & INTERRUPTION.VALID) !== 0) return false;
+    simulate(host, number, access, steps);
+    return true;
+  },
 
   exited: (host, number) => answer(host, number),
 
