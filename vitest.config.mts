@@ -21,7 +21,7 @@ const prebuilt = {
 };
 const common = { globalSetup: "tests/support/interpreter-once.ts" };
 
-/** `unit` is `npm test`; `long` is `npm run test:long` and holds what takes minutes. */
+/** `unit` is `npm test`; `long` holds what takes minutes; `longer` is run before a release, and not by CI. */
 export default defineConfig({
   test: {
     // The default leaves one processor free, which of two is half.
@@ -33,13 +33,17 @@ export default defineConfig({
           ...common,
           name: "unit",
           include: ["src/**/*.test.ts", "tests/**/*.test.ts"],
-          exclude: ["tests/long/**"],
+          exclude: ["tests/long/**", "tests/longer/**"],
           testTimeout: 60_000,
         },
       },
       {
         plugins: [prebuilt],
         test: { ...common, name: "long", include: ["tests/long/**/*.test.ts"], testTimeout: 600_000 },
+      },
+      {
+        plugins: [prebuilt],
+        test: { ...common, name: "longer", include: ["tests/longer/**/*.test.ts"], testTimeout: 1_200_000 },
       },
     ],
   },

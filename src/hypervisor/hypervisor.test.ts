@@ -26,7 +26,8 @@ const assisted: readonly { technique: TechniqueName; model: ModelName }[] = [
   { technique: "vmx-ept", model: "nehalem" },
   { technique: "svm-npt", model: "phenom" },
 ];
-const guests = ["kernel", "faults", "memory", "sensitive", "red-pill", "triple"] as const;
+/** `rings` is interrupted anywhere. Others are in tests/long. */
+const guests = ["kernel", "rings", "red-pill", "triple"] as const;
 
 describe.each(assisted)("a VM under $technique", ({ technique, model }) => {
   const hostOf = (...names: readonly string[]): Hypervisor =>
@@ -43,16 +44,6 @@ describe.each(assisted)("a VM under $technique", ({ technique, model }) => {
     expect(vm.status).toEqual({ kind: "stopped", stop: bare.stop });
     expect(vm.serial).toBe(bare.serial);
     expect(visible(bare, vm.machine)).toEqual(NOTHING);
-  });
-
-  // Its timer interrupts programs wherever they are: the host's alarm is late by up to a clock of the 8254.
-  it("says what the bare machine says where a timer interrupts it anywhere", () => {
-    const bare = guestOf("rings", model).run();
-    const vm = hostOf("rings")
-      .run({ until: { vm: "rings" } })
-      .vm("rings");
-    expect(vm.status).toEqual({ kind: "stopped", stop: bare.stop });
-    expect(vm.serial).toBe(bare.serial);
   });
 
   it("is what the bare machine is at every step of the host, in the guest and behind its exits", () => {

@@ -3,11 +3,11 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { type NotebookCell, parseNotebook } from "../src/notebook/document/notebook-document.js";
-import { runNotebook } from "../src/notebook/document/run-notebook.js";
-import { builtState } from "../src/systems/built-state.js";
-import { provenanceOf } from "../src/view/plot/provenance.js";
-import { packageRoot } from "./support/virtlab.js";
+import { type NotebookCell, parseNotebook } from "../../src/notebook/document/notebook-document.js";
+import { runNotebook } from "../../src/notebook/document/run-notebook.js";
+import { builtState } from "../../src/systems/built-state.js";
+import { provenanceOf } from "../../src/view/plot/provenance.js";
+import { packageRoot } from "../support/virtlab.js";
 
 const folder = join(packageRoot, "notebooks");
 

@@ -3,8 +3,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { bzImage } from "../src/hardware/boot/linux-fixtures.test-helper.js";
-import { packageRoot, virtlab } from "./support/virtlab.js";
+import { bzImage } from "../../src/hardware/boot/linux-fixtures.test-helper.js";
+import { packageRoot, virtlab } from "../support/virtlab.js";
 
 const guest = (name: string): string => join(packageRoot, "guests", "images", name);
 
