@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
-import { Machine } from "../hardware/machine.js";
-import { Hypervisor } from "./hypervisor.js";
+import { Machine } from "../../src/hardware/machine.js";
+import { Hypervisor } from "../../src/hypervisor/hypervisor.js";
 
 const image = readFileSync(path.join(__dirname, "../../guests/images/kernel.elf"));
 /** What no hypervisor sees happen. */

@@ -5,8 +5,8 @@ import { join, resolve } from "node:path";
 import { Writable } from "node:stream";
 import { pathToFileURL } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
-import { runTour } from "../src/cli/tour.js";
-import { virtlab } from "./support/virtlab.js";
+import { runTour } from "../../src/cli/tour.js";
+import { virtlab } from "../support/virtlab.js";
 
 const folder = mkdtempSync(join(tmpdir(), "virtlab-tour-"));
 afterAll(() => rmSync(folder, { recursive: true }));

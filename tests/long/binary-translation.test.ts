@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
-import type { ModelName } from "../hardware/cpu/model.js";
-import { assemble } from "../hardware/isa/assembler/assembler.js";
-import { Machine } from "../hardware/machine.js";
-import { Hypervisor } from "./hypervisor.js";
-import { TOP } from "./layout.js";
+import type { ModelName } from "../../src/hardware/cpu/model.js";
+import { assemble } from "../../src/hardware/isa/assembler/assembler.js";
+import { Machine } from "../../src/hardware/machine.js";
+import { Hypervisor } from "../../src/hypervisor/hypervisor.js";
+import { TOP } from "../../src/hypervisor/layout.js";
 
 const imageOf = (name: string) => readFileSync(path.join(__dirname, `../../guests/images/${name}.elf`));
 /** What no hypervisor sees happen. */

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { Machine } from "../hardware/machine.js";
-import { Hypervisor } from "./hypervisor.js";
-import { PERIOD } from "./schedule.js";
-import { turnsOf } from "./turns.js";
+import { Machine } from "../../src/hardware/machine.js";
+import { Hypervisor } from "../../src/hypervisor/hypervisor.js";
+import { PERIOD } from "../../src/hypervisor/schedule.js";
+import { turnsOf } from "../../src/hypervisor/turns.js";
 
 /** INC EAX; JMP. */
 const busy = Machine.boot({ image: Uint8Array.of(0x40, 0xeb, 0xfd), memory: "2M", model: "nehalem" });

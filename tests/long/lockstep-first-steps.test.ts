@@ -4,17 +4,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Machine, type Registers } from "../src/hardware/machine.js";
-import { GdbStub, packet, StubClosed, takePacket } from "./support/gdb-stub.js";
-import { images } from "./support/guests.js";
-import type { Outcome } from "./support/lockstep.js";
-import { parseArguments } from "./support/lockstep-command.js";
-import { addressOf, compareImage, expectNoDifference } from "./support/lockstep-guests.js";
-import { reportJson, reportText } from "./support/lockstep-report.js";
-import { peer } from "./support/peers.js";
-import { runProcess } from "./support/processes.js";
-import { parseHiddenState, registerPlaces } from "./support/qemu.js";
-import { packageRoot } from "./support/virtlab.js";
+import { Machine, type Registers } from "../../src/hardware/machine.js";
+import { GdbStub, packet, StubClosed, takePacket } from "../support/gdb-stub.js";
+import { images } from "../support/guests.js";
+import type { Outcome } from "../support/lockstep.js";
+import { parseArguments } from "../support/lockstep-command.js";
+import { addressOf, compareImage, expectNoDifference } from "../support/lockstep-guests.js";
+import { reportJson, reportText } from "../support/lockstep-report.js";
+import { peer } from "../support/peers.js";
+import { runProcess } from "../support/processes.js";
+import { parseHiddenState, registerPlaces } from "../support/qemu.js";
+import { packageRoot } from "../support/virtlab.js";
 
 let folder: string;
 beforeAll(() => {

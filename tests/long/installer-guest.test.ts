@@ -3,12 +3,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { bootDisk, diskMap, diskTransfers, guest, Machine } from "../src/index.js";
-import { images } from "./support/guests.js";
-import { peer } from "./support/peers.js";
-import { runProcessToFile } from "./support/processes.js";
-import { tellingInstructions } from "./support/telling-instructions.js";
-import { packageRoot } from "./support/virtlab.js";
+import { bootDisk, diskMap, diskTransfers, guest, Machine } from "../../src/index.js";
+import { images } from "../support/guests.js";
+import { peer } from "../support/peers.js";
+import { runProcessToFile } from "../support/processes.js";
+import { tellingInstructions } from "../support/telling-instructions.js";
+import { packageRoot } from "../support/virtlab.js";
 
 const expected = (name: string): string => readFileSync(join(packageRoot, "guests", "expected", `${name}.txt`), "utf8");
 const folder = mkdtempSync(join(tmpdir(), "virtlab-installer-"));

@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
-import { Machine, stateOf } from "../../../hardware/machine.js";
-import { Hypervisor } from "../../hypervisor.js";
-import type { HypervisorState } from "../../state.js";
-import type { TrapOwn } from "./state.js";
+import { Machine, stateOf } from "../../src/hardware/machine.js";
+import { Hypervisor } from "../../src/hypervisor/hypervisor.js";
+import type { HypervisorState } from "../../src/hypervisor/state.js";
+import type { TrapOwn } from "../../src/hypervisor/techniques/trap/state.js";
 
-const imageOf = (name: string) => readFileSync(path.join(__dirname, `../../../../guests/images/${name}.elf`));
+const imageOf = (name: string) => readFileSync(path.join(__dirname, `../../guests/images/${name}.elf`));
 /** What no hypervisor sees happen. */
 const UNSEEN = ["counts.repeats", "counts.exceptions"];
 
