@@ -36,7 +36,7 @@ const CLOUD = /^Linux \(none\) 6\.1\.0-\d+-cloud-amd64 #1 SMP PREEMPT_DYNAMIC De
 /** QEMU's TCG has no VT-x. Linux takes the bit of virtual NMIs for that of VPID, too. */
 const VMX = {
   flags: ["tpr_shadow", "vme", "vmx", "vnmi", "vpid"],
-  "vmx flags": ["mtf", "preemption_timer", "tsc_offset", "vnmi", "vtpr"],
+  "vmx flags": ["tsc_offset", "vnmi", "vtpr"],
 };
 const CORE2 = "Intel(R) Core(TM)2 Duo CPU     T7700  @ 2.40GHz";
 
