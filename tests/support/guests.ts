@@ -5,6 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { MachineName } from "../../src/hardware/devices/machines.js";
 import type { RunOptions } from "./processes.js";
 import { packageRoot } from "./virtlab.js";
 
@@ -26,7 +27,7 @@ export interface Guest {
   /** Typed at the serial port. */
   readonly input?: string;
   /** Kind of machine, where it is not the default one; QEMU's is always a PC. */
-  readonly machine?: string;
+  readonly machine?: MachineName;
   /** Exit status of `virtlab boot`. */
   readonly status: number;
   /**

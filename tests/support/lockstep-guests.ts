@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, type TestContext } from "vitest";
 import { loadImage } from "../../src/hardware/boot/image.js";
+import type { MachineName } from "../../src/hardware/devices/machines.js";
 import { Machine } from "../../src/hardware/machine.js";
 import { images } from "./guests.js";
 import { type LockstepOptions, lockstep, type Outcome } from "./lockstep.js";
@@ -16,14 +17,19 @@ const MEMORY = "64M";
 export async function compareImage(
   context: TestContext,
   image: string,
-  options: LockstepOptions & { readonly cpu?: string; readonly append?: string | undefined },
+  options: LockstepOptions & {
+    readonly cpu?: string;
+    readonly append?: string | undefined;
+    readonly kind?: MachineName | undefined;
+  },
 ): Promise<Outcome> {
   const program = peer(context, "qemu-system-i386");
-  const { cpu = "pentium2", append } = options;
+  const { cpu = "pentium2", append, kind } = options;
   const machine = Machine.boot({
     image: readFileSync(image),
     memory: MEMORY,
     ...(append === undefined ? {} : { append }),
+    ...(kind === undefined ? {} : { machine: kind, cpu: "pentium2" }),
   });
   const qemu = await Qemu.start({ program, image, cpu, memory: MEMORY, append });
   try {
@@ -36,10 +42,14 @@ export async function compareImage(
 /** Expects no difference; a failure shows the whole report. */
 export async function expectNoDifference(
   context: TestContext,
-  guest: { readonly image: string; readonly append?: string | undefined },
+  guest: { readonly image: string; readonly append?: string | undefined; readonly machine?: MachineName | undefined },
   options: LockstepOptions,
 ): Promise<Outcome> {
-  const outcome = await compareImage(context, join(images, guest.image), { ...options, append: guest.append });
+  const outcome = await compareImage(context, join(images, guest.image), {
+    ...options,
+    append: guest.append,
+    kind: guest.machine,
+  });
   expect(outcome.difference, reportText(guest.image, outcome)).toBeUndefined();
   return outcome;
 }
