@@ -54,6 +54,11 @@ export class Host {
     return this.state.vms[number]!;
   }
 
+  /** Numbers of all frames in `written` since the handler began. */
+  get stores(): ReadonlySet<number> {
+    return new Set([...this.storedTo, ...this.written]);
+  }
+
   get schedule(): Schedule {
     return this.state.schedule;
   }
