@@ -5,7 +5,7 @@
  * What translated code cannot do it calls out for. What an instruction of the guest's cannot do in ring 1, or in a truncated segment, faults;
  * the guest's state in front of that instruction is told by the block's record, and the instruction is executed on the virtual processor.
  */
-import { VECTOR, vectorNames } from "../../../hardware/cpu/processor.js";
+import { VECTOR } from "../../../hardware/cpu/processor.js";
 import type { CpuState, GeneralRegisters, Segment, SegmentName } from "../../../hardware/cpu/state.js";
 import { codeBitsOf, cplOf, FLAG, isFlat, modeOf } from "../../../hardware/cpu/state.js";
 import type { MachineState } from "../../../hardware/state.js";
@@ -13,12 +13,23 @@ import { VirtualProcessor } from "../../../hardware/virtual-processor/index.js";
 import { readPages } from "../../../state/page-map.js";
 import { proceed, stop } from "../../control.js";
 import type { Host } from "../../host.js";
-import { CALL_OUT, FIRST_IRQ, GATE_STRIDE, PLACE } from "../../layout.js";
+import { CALL_OUT, GATE_STRIDE, PLACE } from "../../layout.js";
 import { loadFloating, savedGeneral } from "../../registers.js";
 import { noShadow } from "../../shadow/state.js";
 import { withShadow } from "../../shadow/use.js";
 import type { HypervisorState, VmState } from "../../state.js";
 import { type Answer, note, simulate } from "../emulation.js";
+import {
+  access,
+  emulate,
+  interrupt,
+  interruptible,
+  isHostInterrupt,
+  noteKernelRing,
+  pageFault,
+  reasonOf,
+  settle,
+} from "../record.js";
 import type { Technique } from "../technique.js";
 import { type Place, virtualCpu } from "../trap/capture.js";
 import { enterRing } from "../trap/entry.js";
@@ -30,7 +41,6 @@ import { CACHE_BYTES, WORD, WORDS_BYTES } from "./layout.js";
 import { type Position, positionOf } from "./position.js";
 import { canHaveKernel, canHaveProgram, showLoaded, showOwnSegments } from "./segments.js";
 import { type BtOwn, noTranslation } from "./state.js";
-import { access, emulate, interrupt, pageFault, settle } from "./virtual.js";
 
 /** Steps that are simulated in a row before the guest is given up as one that never gets to where it can be run. */
 const PATIENCE = 100_000;
@@ -73,16 +83,8 @@ function answered(
   where: Position,
 ): readonly [reason: string, answer: Answer] {
   if (vector === CALL_OUT) return [`call-out: ${where.place!.callOut!.kind}`, calledOut(host, number, where)];
-  if (vector >= FIRST_IRQ) return ["interrupt", { effect: "host interrupt" }];
-  const reason = vectorNames[vector] ?? `vector ${vector}`;
-  return [reason, vector === VECTOR.PF ? pageFault(host, number, errorCode!) : emulate(host, number)];
-}
-
-/** Remembers in which ring a translation was interrupted. */
-function noteRing(host: Host, number: number, ring: number): void {
-  const own = ownOf(host, number);
-  if (ring === 3 || own.guestKernelCpls.includes(ring)) return;
-  host.change(number, { own: { ...own, guestKernelCpls: [...own.guestKernelCpls, ring] } });
+  if (isHostInterrupt(vector)) return [reasonOf(vector), { effect: "host interrupt" }];
+  return [reasonOf(vector), vector === VECTOR.PF ? pageFault(host, number, errorCode!) : emulate(host, number)];
 }
 
 type Segments = Readonly<Record<SegmentName, Segment>>;
@@ -105,8 +107,6 @@ function guestState(
       place: isProgram ? place : { ...place, eip: where.eip, cs, ss },
       general: { ...general, eax, ecx },
       segments: isProgram ? real.segments : segments,
-      stepping: false,
-      moved: true,
     },
     saved,
     tables,
@@ -144,7 +144,7 @@ function enterKernel(host: Host, number: number): void {
   const eip = translationOf(host, number, cpu.system, cpu.eip >>> 0);
   loadTables(host, number, cpu);
   showOwnSegments(host, ownOf(host, number).words);
-  enterRing(host, cpu, false, { eip: eip | 0, cs: OWN.translated, gs: OWN.words });
+  enterRing(host, cpu, { eip: eip | 0, cs: OWN.translated, gs: OWN.words });
 }
 
 function enterProgram(host: Host, number: number): void {
@@ -152,7 +152,7 @@ function enterProgram(host: Host, number: number): void {
   loadTables(host, number, cpu);
   const shown = showLoaded(host, cpu, ownOf(host, number).shown);
   host.change(number, { own: { ...ownOf(host, number), shown } });
-  enterRing(host, cpu, false);
+  enterRing(host, cpu);
 }
 
 // ---- at rest --------------------------------------------------------------------------------------------------------
@@ -213,7 +213,7 @@ export const bt: Technique = {
     return access.readWhole(host, number);
   },
 
-  interruptible: (host, number) => (host.vm(number).cpu.eflags & FLAG.IF) !== 0,
+  interruptible,
 
   enter(host, number, { vector }) {
     if (vector !== undefined) interrupt(host, number, vector);
@@ -224,7 +224,7 @@ export const bt: Technique = {
       proceed(host);
       return;
     }
-    keepTrue(host, number, cpu.system, new Set([...host.storedTo, ...host.written]));
+    keepTrue(host, number, cpu.system, host.stores);
     host.port.writePhysical(ownOf(host, number).words + WORD.extra, 0);
     if (cplOf(cpu.system, cpu.eflags) === 0) enterKernel(host, number);
     else enterProgram(host, number);
@@ -242,7 +242,7 @@ export const bt: Technique = {
     const real = { place, general: savedGeneral(port), segments: port.system.segments };
     const tables = new VirtualProcessor(cpu, host.board(number));
     host.change(number, { cpu: guestState(cpu, real, where, tables) });
-    noteRing(host, number, place.cs & 3);
+    noteKernelRing(host, number, place.cs & 3);
     const [reason, answer] = answered(host, number, vector, errorCode, where);
     note(host, number, reason, vector, answer);
     settle(host, number);

@@ -11,9 +11,9 @@ import { readPages } from "../../../state/page-map.js";
 import { armFor, countStep, proceed } from "../../control.js";
 import { readFrame } from "../../guest-memory.js";
 import { type Host, PAGE } from "../../host.js";
-import { FIRST_IRQ } from "../../layout.js";
 import { loadFloating, loadGeneral, savedFloating, savedGeneral } from "../../registers.js";
 import { note } from "../emulation.js";
+import { isHostInterrupt, reasonOf } from "../record.js";
 import type { Technique } from "../technique.js";
 import type { Place } from "../trap/capture.js";
 import { goTo } from "../trap/entry.js";
@@ -26,7 +26,6 @@ import { HYPERCALL_VECTOR } from "./interface.js";
 import { loadDescriptors, loadGates, segmentAt } from "./segments.js";
 import { ownOf } from "./state.js";
 
-const IRQS = 16;
 const hex = (value: number): string => `0x${(value >>> 0).toString(16)}`;
 
 /** The guest's registers as they are at a place of its, with what the real segment registers hold of data. */
@@ -82,8 +81,9 @@ function unhandled(host: Host, number: number, vector: number, errorCode: number
 
 /** What left the guest, and what becomes of it. */
 function answer(host: Host, number: number, vector: number, errorCode: number | undefined): void {
-  if (vector >= FIRST_IRQ && vector < FIRST_IRQ + IRQS) {
-    note(host, number, "external interrupt", vector, { effect: "host interrupt" });
+  const reason = reasonOf(vector);
+  if (isHostInterrupt(vector)) {
+    note(host, number, reason, vector, { effect: "host interrupt" });
     return;
   }
   if (vector === HYPERCALL_VECTOR) {
@@ -91,8 +91,6 @@ function answer(host: Host, number: number, vector: number, errorCode: number | 
     hypercall(host, number);
     return;
   }
-  const name = vectorNames[vector];
-  const reason = name === undefined ? `interrupt ${vector.toString(16)}h` : `exception ${name}`;
   if (deliverTrap(host, number, vector, errorCode)) note(host, number, reason, vector, { effect: "delivered" });
   else {
     const instruction = unhandled(host, number, vector, errorCode);

@@ -31,13 +31,9 @@ const OWN_FLAGS = FLAG.IF | FLAG.IOPL | FLAG.VIF | FLAG.VIP;
 const ACCESSED = 0x100;
 
 /** The real flags of a guest whose own are `eflags`. */
-export const realFlags = (eflags: number, stepping: boolean): number =>
-  (eflags & ~(OWN_FLAGS | FLAG.VM | FLAG.RF)) | FLAG.IF | (stepping ? FLAG.TF : 0);
+export const realFlags = (eflags: number): number => (eflags & ~(OWN_FLAGS | FLAG.VM | FLAG.RF)) | FLAG.IF;
 
-function virtualFlags(real: number, saved: number, stepping: boolean): number {
-  const hidden = OWN_FLAGS | FLAG.RF | (stepping ? FLAG.TF : 0);
-  return (real & ~hidden) | (saved & (OWN_FLAGS | (stepping ? FLAG.TF : 0)));
-}
+const virtualFlags = (real: number, saved: number): number => (real & ~(OWN_FLAGS | FLAG.RF)) | (saved & OWN_FLAGS);
 
 /** `tables` reads the guest's descriptors. */
 function segmentOf(name: SegmentName, selector: number, saved: Segment, tables: ProcessorPort): Segment {
@@ -55,17 +51,9 @@ export interface Left {
   readonly general: GeneralRegisters;
   /** The real segment registers: of CS and SS the place tells. */
   readonly segments: Readonly<Record<SegmentName, Segment>>;
-  /** TF was the hypervisor's. */
-  readonly stepping: boolean;
-  /** It executed an instruction since it was entered. */
-  readonly moved: boolean;
 }
 
-export function virtualCpu(
-  { place, general, segments, stepping, moved }: Left,
-  saved: CpuState,
-  tables: ProcessorPort,
-): CpuState {
+export function virtualCpu({ place, general, segments }: Left, saved: CpuState, tables: ProcessorPort): CpuState {
   const before = saved.system.segments;
   const of = (name: SegmentName, selector: number): Segment => segmentOf(name, selector, before[name], tables);
   const now = {
@@ -83,9 +71,9 @@ export function virtualCpu(
     ...{ eax, ecx, edx, ebx, ebp, esi, edi },
     esp: place.esp | 0,
     eip: place.eip | 0,
-    eflags: virtualFlags(place.eflags, saved.eflags, stepping) | 0,
+    eflags: virtualFlags(place.eflags, saved.eflags) | 0,
     system: same ? saved.system : Object.freeze({ ...saved.system, segments: Object.freeze(now) }),
     halted: false,
-    shadow: moved ? "none" : saved.shadow,
+    shadow: "none",
   };
 }

@@ -69,7 +69,7 @@ export interface InPlace {
 }
 
 /** Ends the handler in the guest. Throws a `Fault` where the hardware lets none of its segments be loaded. */
-export function enterRing(host: Host, cpu: CpuState, stepping: boolean, inPlace?: InPlace): void {
+export function enterRing(host: Host, cpu: CpuState, inPlace?: InPlace): void {
   const { port } = host;
   const { segments, ldtr } = cpu.system;
   const ring = cplOf(cpu.system, cpu.eflags) === 3 ? 3 : 1;
@@ -81,5 +81,5 @@ export function enterRing(host: Host, cpu: CpuState, stepping: boolean, inPlace?
   const cs = inPlace?.cs ?? selectorFor(host, "cs", segments.cs, ring);
   const ss = selectorFor(host, "ss", segments.ss, ring);
   loadGeneral(port, cpu);
-  goTo(host, { eip: inPlace?.eip ?? cpu.eip, cs, eflags: realFlags(cpu.eflags, stepping), esp: cpu.esp, ss });
+  goTo(host, { eip: inPlace?.eip ?? cpu.eip, cs, eflags: realFlags(cpu.eflags), esp: cpu.esp, ss });
 }

@@ -11,10 +11,6 @@ export interface TrapOwn {
   readonly userCode: readonly { readonly at: number; readonly high: number }[];
   /** It can be loaded at present. */
   readonly userShown: boolean;
-  /** TF is the hypervisor's: one instruction is let through. */
-  readonly stepping: boolean;
-  /** Steps of the guest when it was last entered. */
-  readonly entered: number;
   /** Real privilege levels at which code of the guest's ring 0 was seen. */
   readonly guestKernelCpls: readonly number[];
 }

@@ -8,13 +8,14 @@
  * Spec: Robin and Irvine, "Analysis of the Intel Pentium's Ability to Support a Secure Virtual Machine Monitor", 2000.
  */
 import { Fault } from "../../../hardware/cpu/processor.js";
-import { cplOf, FLAG } from "../../../hardware/cpu/state.js";
+import { cplOf } from "../../../hardware/cpu/state.js";
 import { VirtualProcessor } from "../../../hardware/virtual-processor/index.js";
 import { stop } from "../../control.js";
 import type { Host } from "../../host.js";
 import { loadFloating, savedFloating, savedGeneral } from "../../registers.js";
 import { noShadow } from "../../shadow/state.js";
 import { withShadow } from "../../shadow/use.js";
+import { interrupt, interruptible, noteKernelRing } from "../record.js";
 import type { Technique } from "../technique.js";
 import { answer } from "./answers.js";
 import { virtualCpu } from "./capture.js";
@@ -24,27 +25,11 @@ import type { TrapOwn } from "./state.js";
 import { ownOf, refreshTables, showUserCode } from "./tables.js";
 import { loadControl, loadOwnControl, startWorld } from "./world.js";
 
-const change = (host: Host, number: number, own: Partial<TrapOwn>): void => {
-  host.change(number, { own: { ...ownOf(host, number), ...own } });
-};
-
 /** The guest does not go on. */
 function refuse(host: Host, number: number, detail: string): void {
   stop(host, number, { reason: "unsupported", detail });
   host.own = { ...host.own, running: undefined };
   host.port.nextEip = host.state.places.idle;
-}
-
-/** Delivers an interrupt that `control` has counted. */
-function deliverInterrupt(host: Host, number: number, vector: number): void {
-  const board = host.board(number);
-  const { cpu } = host.vm(number);
-  withShadow(host, number, cpu.system, (shadow) => shadow.close());
-  board.advance(board.now - 1);
-  const processor = new VirtualProcessor(cpu, board);
-  const outcome = processor.deliver({ vector, type: "interrupt" });
-  host.change(number, { cpu: processor.cpu });
-  if (outcome.kind === "triple-fault") stop(host, number, { reason: "triple-fault" });
 }
 
 export const trap: Technique = {
@@ -55,8 +40,6 @@ export const trap: Technique = {
       frames: [],
       userCode: [],
       userShown: true,
-      stepping: false,
-      entered: 0,
       guestKernelCpls: [],
     } satisfies TrapOwn;
   },
@@ -64,7 +47,7 @@ export const trap: Technique = {
   load(host, number) {
     startWorld(host);
     // The shadow tables were another VM's.
-    change(host, number, { tables: "" });
+    host.change(number, { own: { ...ownOf(host, number), tables: "" } });
     loadFloating(host.port.floating, host.vm(number).cpu.floating);
   },
 
@@ -74,13 +57,10 @@ export const trap: Technique = {
     return { ...cpu, floating: savedFloating(host.port.floating) };
   },
 
-  interruptible(host, number) {
-    const { eflags, shadow } = host.vm(number).cpu;
-    return (eflags & FLAG.IF) !== 0 && shadow === "none";
-  },
+  interruptible,
 
-  enter(host, number, { vector, window }) {
-    if (vector !== undefined) deliverInterrupt(host, number, vector);
+  enter(host, number, { vector }) {
+    if (vector !== undefined) interrupt(host, number, vector);
     const { cpu, status } = host.vm(number);
     if (status.kind === "stopped") {
       refuse(host, number, "");
@@ -92,15 +72,20 @@ export const trap: Technique = {
       refuse(host, number, refused);
       return;
     }
-    const stale = ownOf(host, number).frames.some((frame) => host.written.has(frame));
-    refreshTables(host, number, cpu, stale);
-    const [table, isOpen] = withShadow(host, number, cpu.system, (shadow) => [shadow.cr3, shadow.isOpen] as const);
+    refreshTables(
+      host,
+      number,
+      cpu,
+      ownOf(host, number).frames.some((frame) => host.stores.has(frame)),
+    );
     showUserCode(host, number, cplOf(cpu.system, cpu.eflags) === 3);
-    const stepping = isOpen || (window && (cpu.eflags & FLAG.IF) !== 0);
-    change(host, number, { stepping, entered: host.vm(number).steps });
-    loadControl(host, cpu.system, table);
+    loadControl(
+      host,
+      cpu.system,
+      withShadow(host, number, cpu.system, (shadow) => shadow.cr3),
+    );
     try {
-      enterRing(host, cpu, stepping);
+      enterRing(host, cpu);
     } catch (thrown) {
       if (!(thrown instanceof Fault)) throw thrown;
       refuse(
@@ -118,25 +103,16 @@ export const trap: Technique = {
 
   trapped(host, number, vector) {
     const { port } = host;
-    const { cpu, steps } = host.vm(number);
-    const own = ownOf(host, number);
+    const { cpu } = host.vm(number);
     const { place, errorCode } = placeBehindGate(port, vector);
     const level = place.cs & 3;
     if (level === 0) {
       stop(host, number, { reason: "unsupported", detail: `the guest cannot be entered (vector ${vector})` });
       return;
     }
-    const left = {
-      place,
-      general: savedGeneral(port),
-      segments: port.system.segments,
-      stepping: own.stepping,
-      moved: steps > own.entered,
-    };
-    const now = virtualCpu(left, cpu, new VirtualProcessor(cpu, host.board(number)));
-    host.change(number, { cpu: now });
-    if (level !== 3 && !own.guestKernelCpls.includes(level))
-      change(host, number, { guestKernelCpls: [...own.guestKernelCpls, level] });
+    const left = { place, general: savedGeneral(port), segments: port.system.segments };
+    host.change(number, { cpu: virtualCpu(left, cpu, new VirtualProcessor(cpu, host.board(number))) });
+    noteKernelRing(host, number, level);
     answer(host, number, vector, errorCode);
   },
 
@@ -147,7 +123,6 @@ export const trap: Technique = {
     const held = { ...cpu, floating: real.floating };
     const place = placeAtRest(machine);
     if (place === undefined) return held;
-    const left = { place, general: real, segments: real.system.segments, moved: true };
-    return virtualCpu({ ...left, stepping: (own as TrapOwn).stepping }, held, tablesAtRest(machine, vm));
+    return virtualCpu({ place, general: real, segments: real.system.segments }, held, tablesAtRest(machine, vm));
   },
 };

@@ -1,12 +1,20 @@
-/** The virtual processor of a guest under binary translation: the guest's state as a record, and what becomes of it by exits. */
-import { Fault, vectorNames } from "../../../hardware/cpu/processor.js";
-import { FLAG } from "../../../hardware/cpu/state.js";
-import { type Outcome, VirtualProcessor } from "../../../hardware/virtual-processor/index.js";
-import { stop } from "../../control.js";
-import type { Host } from "../../host.js";
-import { loadFloating, savedFloating } from "../../registers.js";
-import { withShadow } from "../../shadow/use.js";
-import { type Answer, emulate as emulateBy, type VirtualAccess } from "../emulation.js";
+/**
+ * The virtual processor of a guest in outer rings: but for the floating-point registers it is a record of the VM, which is made when
+ * the guest is left, changed here, and loaded when it goes on. Trap-and-emulate and binary translation work on this.
+ */
+import { DR6 } from "../../hardware/cpu/debug.js";
+import { Fault, VECTOR, vectorNames } from "../../hardware/cpu/processor.js";
+import { FLAG } from "../../hardware/cpu/state.js";
+import { type Outcome, VirtualProcessor } from "../../hardware/virtual-processor/index.js";
+import { stop } from "../control.js";
+import type { Host } from "../host.js";
+import { FIRST_IRQ } from "../layout.js";
+import { loadFloating, savedFloating } from "../registers.js";
+import { withShadow } from "../shadow/use.js";
+import { type Answer, emulate as emulateBy, type VirtualAccess } from "./emulation.js";
+
+const processorOf = (host: Host, number: number): VirtualProcessor =>
+  new VirtualProcessor(host.vm(number).cpu, host.board(number));
 
 /** An event was delivered through the guest's own table, by its own rules. */
 function delivered(host: Host, number: number, processor: VirtualProcessor, outcome: Outcome): void {
@@ -15,9 +23,6 @@ function delivered(host: Host, number: number, processor: VirtualProcessor, outc
   else if (outcome.kind === "unsupported") stop(host, number, { reason: "unsupported", detail: outcome.detail });
 }
 
-const processorOf = (host: Host, number: number): VirtualProcessor =>
-  new VirtualProcessor(host.vm(number).cpu, host.board(number));
-
 /** An exception in place of the guest's instruction. `linear`: the address of a page fault. */
 export function inject(
   host: Host,
@@ -25,12 +30,22 @@ export function inject(
   vector: number,
   errorCode: number | undefined,
   linear?: number,
-): void {
+): Answer {
   const processor = processorOf(host, number);
   const outcome = processor.raise(new Fault(vector, errorCode), linear);
   delivered(host, number, processor, outcome);
   const { steps, counts } = host.vm(number);
   host.change(number, { steps: steps + 1, counts: { ...counts, exceptions: counts.exceptions + 1 } });
+  return { effect: `${vectorNames[vector] ?? `vector ${vector}`} injected` };
+}
+
+/** The debug exception behind an instruction that was executed with TF set. */
+export function injectStep(host: Host, number: number): Answer {
+  const processor = processorOf(host, number);
+  const outcome = processor.deliver({ vector: VECTOR.DB, type: "exception" }, DR6.BS);
+  delivered(host, number, processor, outcome);
+  host.change(number, { steps: host.vm(number).steps + 1 });
+  return { effect: "#DB injected" };
 }
 
 /** An interrupt of the guest's devices, whose step has been counted. */
@@ -63,10 +78,7 @@ export function pageFault(host: Host, number: number, errorCode: number): Answer
   const { system, eflags } = host.vm(number).cpu;
   const what = withShadow(host, number, system, (shadow) => shadow.fault(linear, errorCode, (eflags & FLAG.AC) !== 0));
   if (what.kind === "hidden") return { effect: "hidden page fault" };
-  if (what.kind === "reflected") {
-    inject(host, number, 14, what.errorCode, linear | 0);
-    return { effect: `${vectorNames[14]} injected` };
-  }
+  if (what.kind === "reflected") return inject(host, number, VECTOR.PF, what.errorCode, linear | 0);
   const answer = emulate(host, number);
   if (what.kind !== "traced") return answer;
   withShadow(host, number, system, (shadow) => shadow.close());
@@ -76,4 +88,28 @@ export function pageFault(host: Host, number: number, errorCode: number): Answer
 /** STI and loads of SS keep interrupts out for an instruction more, which is executed at once. */
 export function settle(host: Host, number: number): void {
   while (host.vm(number).status.kind === "ready" && host.vm(number).cpu.shadow !== "none") emulate(host, number);
+}
+
+const IRQS = 16;
+
+export const isHostInterrupt = (vector: number): boolean => vector >= FIRST_IRQ && vector < FIRST_IRQ + IRQS;
+
+/** What left the guest, by the vector of the gate it came through. */
+export function reasonOf(vector: number): string {
+  if (isHostInterrupt(vector)) return "external interrupt";
+  const name = vectorNames[vector];
+  return name === undefined ? `interrupt ${vector.toString(16)}h` : `exception ${name}`;
+}
+
+export const interruptible = (host: Host, number: number): boolean => (host.vm(number).cpu.eflags & FLAG.IF) !== 0;
+
+interface HasKernelRings {
+  readonly guestKernelCpls: readonly number[];
+}
+
+/** Remembers the real privilege level at which code of the guest's ring 0 was seen. */
+export function noteKernelRing(host: Host, number: number, ring: number): void {
+  const own = host.vm(number).own as HasKernelRings;
+  if (ring === 3 || own.guestKernelCpls.includes(ring)) return;
+  host.change(number, { own: { ...own, guestKernelCpls: [...own.guestKernelCpls, ring] } as object });
 }
