@@ -84,7 +84,7 @@ function processor(eflags: number, system: Partial<SystemState> = {}): Processor
       return absent();
     },
     segmentAddress: (_segment, offset) => STACK + offset,
-    timestamp: 0n,
+    now: 0,
     apicId: 0,
     processors: 1,
     invalidate: absent,

@@ -156,7 +156,7 @@ export interface ProcessorPort {
   readonly apicId: number;
   readonly processors: number;
   /** Time since reset, in ticks: what the time-stamp counter counts. */
-  readonly timestamp: bigint;
+  readonly now: number;
   halt(): void;
   /** PAUSE: of several processors, the next one is to go on. */
   pause(): void;

@@ -453,10 +453,6 @@ export class Processor implements ProcessorPort {
     return this.devicePort.localApic;
   }
 
-  get timestamp(): bigint {
-    return BigInt(this.now);
-  }
-
   portRead(port: number, size: AccessSize): number {
     return this.devicePort.portRead(port, size);
   }

@@ -110,7 +110,7 @@ export function testPort(change: Partial<SystemState> = {}, eflags = 2): TestPor
     payloadOf: () => 0,
     apicId: 0,
     processors: 1,
-    timestamp: 0n,
+    now: 0,
     localApic: undefined,
     low: 0,
     high: 0,

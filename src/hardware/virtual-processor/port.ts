@@ -292,8 +292,8 @@ export class VirtualPort implements ProcessorPort, Accessor {
     return this.board.processors;
   }
 
-  get timestamp(): bigint {
-    return BigInt(this.board.now);
+  get now(): number {
+    return this.board.now;
   }
 
   // ---- events -----------------------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ function boundary(port: ProcessorPort, above: "traps" | "nmi" | "interrupts"): E
   const { shadow, pending } = port.between;
   if (above === "traps") return guest.trapPending ? { kind: "monitor-trap" } : undefined;
   if (above === "nmi") {
-    if (guest.preemption !== undefined && port.timestamp >= guest.preemption) return { kind: "preemption-timer" };
+    if (guest.preemption !== undefined && port.now >= guest.preemption) return { kind: "preemption-timer" };
     return has(guest.primary, PRIMARY["NMI-window exiting"]) && !pending.nmiBlocked
       ? { kind: "nmi-window" }
       : undefined;

@@ -208,8 +208,7 @@ const causes: { readonly [Kind in ExitCause["kind"]]: Leaves<Kind> } = {
   sipi: always,
   "interrupt-window": byPrimary(PRIMARY["interrupt-window exiting"]),
   "nmi-window": byPrimary(PRIMARY["NMI-window exiting"]),
-  "preemption-timer": ({ preemption }, _cause, port) =>
-    preemption !== undefined && port.timestamp >= BigInt(preemption),
+  "preemption-timer": ({ preemption }, _cause, port) => preemption !== undefined && port.now >= preemption,
   "monitor-trap": byPrimary(PRIMARY["monitor trap flag"]),
   "virtual-interrupt": () => false,
   "triple-fault": always,
