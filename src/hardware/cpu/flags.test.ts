@@ -61,6 +61,7 @@ function processor(eflags: number, system: Partial<SystemState> = {}): Processor
     writePhysical: absent,
     between: { halted: false, shadow: "none", pending: noEvents },
     setBetween: absent,
+    leave: absent,
     inject: absent,
     payloadOf: absent,
     setSystem: (change) => Object.assign(state, change),

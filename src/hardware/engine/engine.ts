@@ -334,6 +334,12 @@ export class Engine {
       this.#thrown(thrown, instruction.length);
       return -1;
     }
+    if (processor.exit !== undefined) {
+      const { exit } = processor;
+      processor.exit = undefined;
+      this.#exit(exit, instruction.length);
+      return -1;
+    }
     this.#open.lastSystem = instruction.row.mnemonic;
     if (processor.faultMet) processor.counts.exceptions++;
     processor.left--;

@@ -105,6 +105,7 @@ export function testPort(change: Partial<SystemState> = {}, eflags = 2): TestPor
     setBetween: (part) => {
       between = { ...between, ...part };
     },
+    leave: absent,
     inject: (event) => void (event && injected.push(event)),
     invalidate: () => {},
     payloadOf: () => 0,

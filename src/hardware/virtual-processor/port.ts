@@ -343,6 +343,10 @@ export class VirtualPort implements ProcessorPort, Accessor {
     return vector === VECTOR.DB ? this.dr6 : 0;
   }
 
+  leave(): void {
+    throw new Unsupported(GUEST_OF_GUEST);
+  }
+
   inject(): void {
     throw new Unsupported(GUEST_OF_GUEST);
   }

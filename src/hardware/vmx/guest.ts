@@ -5,8 +5,8 @@ import { FLAG } from "../cpu/state.js";
 import { has, PIN, PRIMARY } from "./controls.js";
 import { leaveGuest } from "./exit.js";
 import {
-  checkCause,
   exceptionsThatMayLeave,
+  exitFor,
   isAskedFor,
   isEnabled,
   requireEnabled,
@@ -47,7 +47,12 @@ function boundary(port: ProcessorPort, above: "traps" | "nmi" | "interrupts"): E
 }
 
 export const vmxGuest: GuestOperation = Object.freeze<GuestOperation>({
-  check: (port, cause) => checkCause(port, guestOf(port), cause),
+  exitFor: (port, cause) => exitFor(port, guestOf(port), cause),
+
+  check(port, cause) {
+    const exit = exitFor(port, guestOf(port), cause);
+    if (exit !== undefined) throw exit;
+  },
 
   requireEnabled: (port, name) => requireEnabled(guestOf(port), name),
 

@@ -224,7 +224,6 @@ export function leaves(port: ProcessorPort, guest: VmxGuest, cause: ExitCause): 
   return decide(guest, cause, port);
 }
 
-/** Throws a `VmExit` where the guest's controls say so. */
-export function checkCause(port: ProcessorPort, guest: VmxGuest, cause: ExitCause): void {
-  if (leaves(port, guest, cause)) throw new VmExit(cause);
-}
+/** The exit that a cause is, where the guest's controls say so. */
+export const exitFor = (port: ProcessorPort, guest: VmxGuest, cause: ExitCause): VmExit | undefined =>
+  leaves(port, guest, cause) ? new VmExit(cause) : undefined;

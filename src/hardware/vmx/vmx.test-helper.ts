@@ -135,6 +135,7 @@ export function testPort(model: ModelName = "max", change: Partial<SystemState> 
     setBetween: (values: Partial<Between>) => {
       between = { ...between, ...values };
     },
+    leave: absent,
     inject: (event: DeliveredEvent | undefined) => {
       port.injected = event;
     },
