@@ -4,7 +4,7 @@
  */
 import { createState, withPlan } from "../hardware/boot/start.js";
 import { models } from "../hardware/cpu/model.js";
-import { advance, typeInput } from "../hardware/devices/bus.js";
+import { advance, type DeviceSet, nextEvent, typeInput } from "../hardware/devices/bus.js";
 import { textFrom } from "../hardware/devices/sent-text.js";
 import { sharedEngine } from "../hardware/engine/shared-engine.js";
 import { Machine, machineOf, stateOf } from "../hardware/machine.js";
@@ -48,6 +48,14 @@ function guestTicks(host: MachineState, since: number): number {
   const { places } = hypervisorOf(host);
   const isLeft = cpu.eip === places.exit && cpu.system.virtualization?.guest === undefined;
   return Math.max(0, ticks - since - (isLeft ? 1 : 0));
+}
+
+/** What devices have done by themselves up to a tick; what is due at this very tick waits for the next step, as in any machine. */
+function devicesAt(before: DeviceSet, since: number, tick: number): DeviceSet {
+  let devices = before;
+  for (let next = nextEvent(devices, since - 1); next < tick; next = nextEvent(devices, next))
+    devices = advance(devices, next);
+  return devices;
 }
 
 /**
@@ -178,8 +186,7 @@ export class Hypervisor {
     const beyond = running === undefined ? 0 : (techniqueOf(vm).beyondAtRest?.(host, vm) ?? 0);
     const had = running === undefined ? 0 : Math.max(0, guestTicks(host, running.since) - beyond);
     const ticks = vm.ticks + had;
-    // What devices have done by themselves in that time.
-    const devices = had === 0 ? vm.devices : advance(vm.devices, ticks);
+    const devices = had === 0 ? vm.devices : devicesAt(vm.devices, vm.ticks, ticks);
     const now = { ...vm, devices, steps: vm.steps + had, ticks };
     let machine: Machine | undefined;
     return Object.freeze({
