@@ -198,13 +198,17 @@ export class Host {
     this.portWrite(0x20, 0x20);
   }
 
-  /** Lets the timer fire at a tick, or shortly behind it; at the latest after 55 ms. Spec: Intel 8254, "Mode 0". */
+  /**
+   * Lets the timer fire at a tick, or less than a clock behind it; in two clocks at the earliest, at the latest after 55 ms. The count
+   * is taken over with the clock behind the write. Spec: Intel 8254, "Mode 0".
+   */
   setAlarm(tick: number): void {
-    const clocks = Math.min(0xffff, Math.max(1, Math.ceil((tick - this.now) / TICKS_A_CLOCK)));
+    const loaded = Math.floor(this.now / TICKS_A_CLOCK) + 1;
+    const clocks = Math.min(0xffff, Math.max(1, Math.ceil(tick / TICKS_A_CLOCK) - loaded));
     this.portWrite(0x43, 0x30);
     this.portWrite(0x40, clocks & 0xff);
     this.portWrite(0x40, clocks >> 8);
-    this.own = { ...this.own, alarm: this.now + clocks * TICKS_A_CLOCK };
+    this.own = { ...this.own, alarm: (loaded + clocks) * TICKS_A_CLOCK };
   }
 }
 
