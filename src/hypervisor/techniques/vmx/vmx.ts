@@ -68,7 +68,7 @@ export const enter: Technique["enter"] = (host, number, { vector, window }) => {
   const wanted = (primary & ~PRIMARY["interrupt-window exiting"]) | (window ? PRIMARY["interrupt-window exiting"] : 0);
   if (wanted !== primary) write(port, "Primary processor-based VM-execution controls", wanted >>> 0);
   // The guest's first instruction is at the next tick of the host's.
-  write(port, "TSC offset", BigInt(host.board(number).now) - BigInt(host.now + 1));
+  write(port, "TSC offset", host.board(number).now - (host.now + 1));
   const own = ownOf(host, number);
   if (own.launched) vmresume(port);
   else {
