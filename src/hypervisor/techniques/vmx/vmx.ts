@@ -19,7 +19,7 @@ import { sharedSystem } from "../guest-registers.js";
 import { nestedMemory } from "../nested-memory.js";
 import type { Technique } from "../technique.js";
 import { access, answer } from "./exits.js";
-import { ownFlags, readState, runningSystem, type VmcsReader, type VmxOwn } from "./guest-state.js";
+import { readState, runningSystem, type VmcsReader, type VmxOwn } from "./guest-state.js";
 import { setUp } from "./setup.js";
 import { ownOf, readWhole, writeWhole } from "./state-access.js";
 import { readWord, write } from "./vmcs.js";
@@ -124,7 +124,6 @@ export const vmxEpt: Technique = {
     if (virtualization?.kind === "vmx" && virtualization.guest !== undefined)
       return {
         ...real,
-        eflags: ownFlags(real.eflags, technique),
         system: runningSystem(real.system, technique, cpu.system),
       };
     const held = { ...real, system: sharedSystem(real.system, cpu.system) };
