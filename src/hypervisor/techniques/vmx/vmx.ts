@@ -81,7 +81,7 @@ export const vmxEpt: Technique = {
   prepare(host, number) {
     const vm = host.vm(number);
     const root = extendedTables(host, vm);
-    const vmcs = setUp(host, vm.name, true);
+    const vmcs = setUp(host, vm, true);
     write(host.port, "EPT pointer", eptPointer(root));
     // Host calls of a guest's firmware are undefined instructions.
     if (vm.supervisors !== undefined) write(host.port, "Exception bitmap", 1 << VECTOR.UD);
