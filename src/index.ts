@@ -113,6 +113,7 @@ export type {
   InterruptControllerLine,
   InterruptControllers,
 } from "./hardware/inspect/interrupt-controllers.js";
+export type { InventoryDifference, InventoryItem, InventoryKind } from "./hardware/inspect/inventory.js";
 export type { Privilege } from "./hardware/inspect/privilege.js";
 export type { RegisterValue } from "./hardware/inspect/registers.js";
 export type { Screen, ScreenCell } from "./hardware/inspect/screen.js";
@@ -222,6 +223,8 @@ export {
   findVmTransition,
   flagsOf,
   interruptControllers,
+  inventory,
+  inventoryDifference,
   isolation,
   redPills,
   registersOf,

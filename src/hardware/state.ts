@@ -109,6 +109,8 @@ export type MachineEvent =
       readonly port: number;
       readonly size: number;
       readonly value: number;
+      /** Of a guest of this library's hypervisor: its name; the access was made for it, at its own tick. */
+      readonly vm?: string;
     }
   | {
       readonly kind: "privilege";

@@ -10,7 +10,7 @@ import type { PageMap } from "../state/page-map.js";
 import type { ProcessorPort } from "./cpu/processor.js";
 import type { Disk } from "./disk.js";
 import { biosHandlers } from "./firmware/bios/services.js";
-import type { MachineEvent } from "./state.js";
+import type { EventKind, MachineEvent } from "./state.js";
 
 /** 0F 3F: the SDM's opcode map (Vol. 2D, Appendix A, "Two-byte Opcode Map") has no instruction there. */
 export const HOST_CALL: readonly number[] = [0x0f, 0x3f];
@@ -30,6 +30,8 @@ export interface HostAccess {
   elapse(ticks: number): void;
   /** Tells who observes such events of one. */
   note(event: MachineEvent): void;
+  /** Whether anybody does. */
+  observes(kind: EventKind): boolean;
 }
 
 /** Draws nothing from outside of its arguments, never blocks, and may ask to be entered again. Throws a `Fault` as instructions do. */

@@ -87,9 +87,16 @@ export class Host {
       const memory = guestMemory(this.port, extents);
       const traced = techniques[technique].traces === true ? noting(memory, this.written) : memory;
       board = new VirtualBoard({ devices, disks, tick: ticks }, traced);
+      if (this.access.observes("port")) this.#watchPorts(board, this.vm(number).name);
       this.#boards.set(number, board);
     }
     return board;
+  }
+
+  #watchPorts(board: VirtualBoard, vm: string): void {
+    const { access, port: processor } = this;
+    board.watch = (direction, port, size, value) =>
+      access.note({ kind: "port", tick: board.now, eip: processor.eip, direction, port, size, value, vm });
   }
 
   /** VMs whose devices have ended them go no further. */

@@ -345,6 +345,22 @@ export class Hypervisor {
     return this.#machine.events;
   }
 
+  /**
+   * What a VM's guest did to ports in the last run, in its own time, as the machine by itself would have told it: `"port"` has to be
+   * among what the run observes.
+   *
+   * @throws VirtlabError for a name that no VM has.
+   */
+  eventsOf(name: string): readonly MachineEvent[] {
+    this.#number(name);
+    const own = this.events.flatMap((event) => {
+      if (event.kind !== "port" || event.vm !== name) return [];
+      const { vm: _, ...rest } = event;
+      return [rest];
+    });
+    return Object.freeze(own);
+  }
+
   /** Of the host: its guests' own instructions, exits, entries, and what the hypervisor does, a step each. */
   get steps(): number {
     return this.#machine.steps;

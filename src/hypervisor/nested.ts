@@ -2,7 +2,7 @@
 import type { CpuState } from "../hardware/cpu/state.js";
 import type { Disk } from "../hardware/disk.js";
 import { Engine } from "../hardware/engine/engine.js";
-import type { MachineState, Stop } from "../hardware/state.js";
+import type { EventKind, MachineState, Stop } from "../hardware/state.js";
 import { PersistentMap } from "../state/persistent-map.js";
 import { guestPages, withGuestPages } from "./guest-pages.js";
 import type { Host } from "./host.js";
@@ -59,14 +59,26 @@ function machineOf(host: Host, number: number, cpu: CpuState): MachineState {
   };
 }
 
+const PORTS: ReadonlySet<EventKind> = new Set(["port"]);
+
 /** The engine of the present depth runs a machine. */
-function run(before: MachineState, limit: number): { readonly after: MachineState; readonly stop: Stop } {
+function run(
+  host: Host,
+  vm: string,
+  before: MachineState,
+  limit: number,
+): { readonly after: MachineState; readonly stop: Stop } {
   engines[depth] ??= new Engine();
   const engine = engines[depth]!;
   engine.open(before);
   depth++;
   try {
-    const { stop } = engine.run({ limit, untilHalt: true });
+    const { stop, events } = engine.run({
+      limit,
+      untilHalt: true,
+      observe: host.access.observes("port") ? PORTS : undefined,
+    });
+    for (const event of events) if (event.kind === "port") host.access.note({ ...event, vm: event.vm ?? vm });
     return { after: engine.seal(), stop };
   } finally {
     depth--;
@@ -78,9 +90,9 @@ function run(before: MachineState, limit: number): { readonly after: MachineStat
  * they became.
  */
 export function runNested(host: Host, number: number, cpu: CpuState, limit: number): NestedRun {
-  const { extents, steps } = host.vm(number);
+  const { name, extents, steps } = host.vm(number);
   const before = machineOf(host, number, cpu);
-  const { after, stop } = run(before, limit);
+  const { after, stop } = run(host, name, before, limit);
   sealed[depth] = after;
   if (after.memory !== before.memory) {
     host.access.memory = withGuestPages(host.access.memory, extents, before.memory, after.memory);

@@ -9,6 +9,7 @@ import * as failures from "../hardware/inspect/entry-failures.js";
 import * as explanations from "../hardware/inspect/explain.js";
 import * as flags from "../hardware/inspect/flags.js";
 import * as controllers from "../hardware/inspect/interrupt-controllers.js";
+import * as inventories from "../hardware/inspect/inventory.js";
 import * as registers from "../hardware/inspect/registers.js";
 import * as screens from "../hardware/inspect/screen.js";
 import * as selectors from "../hardware/inspect/selector.js";
@@ -28,6 +29,7 @@ import { descriptorTableDisplay, selectorDisplay } from "./displays/descriptor-d
 import { explanationDisplay } from "./displays/explain-display.js";
 import { isolationDisplay, redPillsDisplay, statisticsDisplay } from "./displays/hypervisor-display.js";
 import { interruptControllersDisplay } from "./displays/interrupt-display.js";
+import { inventoryDifferenceDisplay, inventoryDisplay } from "./displays/inventory-display.js";
 import { flagsDisplay, registersDisplay } from "./displays/register-display.js";
 import { screenDisplay } from "./displays/screen-display.js";
 import { taskStateDisplay } from "./displays/task-display.js";
@@ -241,3 +243,33 @@ export const isolation = (options: battery.IsolationOptions): readonly battery.A
  */
 export const redPills = (image: Uint8Array, options: pills.RedPillOptions = {}): readonly pills.RedPillReport[] =>
   displayable(pills.redPills(image, options), redPillsDisplay);
+
+/**
+ * What software finds on a machine: the PCI functions of bus 0 as reads and writes of ports CF8h and CFCh show them; every CPUID leaf
+ * as the instruction answers it, in 64-bit code where the model has that, and its flags by name; the memory map of INT 15h,
+ * AX = E820h, with ROM and registers of devices. The machine stays as it is. Of a VM it is what its guest finds.
+ * Spec: PCI Local Bus Specification 2.2, "Configuration Space Organization"; SDM Vol. 2A, "CPUID—CPU Identification"; ACPI
+ * Specification, "System Address Map Interfaces".
+ *
+ * @example
+ * const found = inventory(Machine.create({ machine: "pc", memory: "16M" }));
+ * found.find(({ name }) => name === "00:01.1")?.value // => '8086:7010; PIIX3 IDE; class 010180; BAR4 ports c000, 16 bytes'
+ * found.find(({ name }) => name === "00100000-00fdffff")?.value // => 'E820 available'
+ */
+export const inventory = (machine: Machine): readonly inventories.InventoryItem[] =>
+  displayable(inventories.inventory(machine), inventoryDisplay);
+
+/**
+ * What software finds on one of two machines and not on the other, such as a host and a guest. A thing that both have under one
+ * name, but not alike, is in both lists. `show` makes a table of it.
+ *
+ * @example
+ * const host = Hypervisor.create({ machine: "pc", model: "nehalem", memory: "64M" });
+ * const machine = Machine.boot({ image: guest("hello"), model: "nehalem", memory: "16M" });
+ * const vm = host.addVm({ name: "a", guest: machine, technique: "vmx-ept" }).vm("a");
+ * const { first, second } = inventoryDifference(host.machine, vm.machine);
+ * first.some(({ value }) => value.includes("PIIX3 IDE")) // => true
+ * second.find(({ value }) => value === "E820 available")?.name // => '00100000-00ffffff'
+ */
+export const inventoryDifference = (first: Machine, second: Machine): inventories.InventoryDifference =>
+  displayable(inventories.inventoryDifference(first, second), inventoryDifferenceDisplay);

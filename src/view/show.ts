@@ -6,6 +6,7 @@ import type { VmEntryCheck, WhyEntryFails } from "../hardware/inspect/entry-fail
 import type { Explanation } from "../hardware/inspect/explain.js";
 import type { Flags } from "../hardware/inspect/flags.js";
 import type { InterruptControllers } from "../hardware/inspect/interrupt-controllers.js";
+import type { InventoryDifference, InventoryItem } from "../hardware/inspect/inventory.js";
 import type { RegisterValue } from "../hardware/inspect/registers.js";
 import type { Screen } from "../hardware/inspect/screen.js";
 import type { Selector } from "../hardware/inspect/selector.js";
@@ -54,7 +55,9 @@ export type Inspection =
   | Hypervisor
   | Vm
   | readonly LedgerEntry[]
-  | VmStatistics;
+  | VmStatistics
+  | readonly InventoryItem[]
+  | InventoryDifference;
 
 /**
  * The value's display, as HTML and text. With `since`, what changed in a machine is marked.

@@ -30,6 +30,8 @@ export class VirtualBoard {
   /** Accesses of ports. */
   portReads = 0;
   portWrites = 0;
+  /** Told of each of them. */
+  watch: ((direction: "in" | "out", port: number, size: AccessSize, value: number) => void) | undefined;
   #devices: bus.DeviceSet;
   /** Bits of a physical address that do not get through. */
   #held: number;
@@ -151,11 +153,13 @@ export class VirtualBoard {
     this.portReads++;
     const { devices, value } = bus.portRead(this.#devices, port, size, this.#now, this.#reached);
     this.#accessed(devices);
+    this.watch?.("in", port, size, value);
     return value;
   }
 
   portWrite(port: number, size: AccessSize, value: number): void {
     this.portWrites++;
+    this.watch?.("out", port, size, value);
     this.#written(bus.portWrite(this.#devices, port, size, value, this.#now, this.#reached));
   }
 

@@ -48,11 +48,6 @@ export function writeWord(memory: PhysicalMemory, vmcs: number, name: FieldName,
   writeHalves(memory, vmcs, name, value, 0);
 }
 
-/** Writes an address: in 64 bits a linear one is sign-extended. */
-export function writeAddress(memory: PhysicalMemory, vmcs: number, name: FieldName, address: number): void {
-  writeHalves(memory, vmcs, name, address | 0, highWord(address));
-}
-
 export const isLaunched = (memory: PhysicalReader, vmcs: number): boolean =>
   memory.readPhysical(vmcs + LAYOUT.LAUNCH_STATE) === LAUNCHED;
 

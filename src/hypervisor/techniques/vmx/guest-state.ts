@@ -10,7 +10,6 @@ import {
   CR4,
   EFER,
   FLAG,
-  NULL_SEGMENT,
   noEvents,
   type Segment,
   type SegmentName,
@@ -65,9 +64,9 @@ const segmentFields = { es: "ES", cs: "CS", ss: "SS", ds: "DS", fs: "FS", gs: "G
 /** TR cannot be unusable: before a guest loads it, it is this. */
 const NO_TASK: Segment = Object.freeze({ selector: 0, base: 0, limit: 0xffff, access: 0x8b });
 
-/** Bits of CR0 and CR4 that are not what the guest sees of them. */
+/** Bits of CR0 and CR4 that are not what the guest sees of them; VM entry loads neither CD nor NW. */
 export const cr0Mask = (own: Paged): number =>
-  (CR0.NE | CR0.PG | (needsPaging(own) ? CR0.PE : 0) | (own.shadow === undefined ? 0 : CR0.WP)) >>> 0;
+  (CR0.NE | CR0.CD | CR0.NW | CR0.PG | (needsPaging(own) ? CR0.PE : 0) | (own.shadow === undefined ? 0 : CR0.WP)) >>> 0;
 export const cr4Mask = (own: Paged): number =>
   CR4.VMXE | (needsPaging(own) ? CR4.PSE | CR4.PAE : 0) | (own.shadow === undefined ? 0 : CR4.SMEP | CR4.SMAP);
 
@@ -138,7 +137,7 @@ export function writeState(port: ProcessorPort, own: VmxOwn, cpu: CpuState): Vmx
     shadow === "sti" ? BLOCKED_BY_STI : shadow === "mov-ss" ? BLOCKED_BY_MOV_SS : 0,
   );
   write(port, "Guest pending debug exceptions", pending.debug & 0x400f);
-  return { ...own, cr3: system.cr3, tr: hasTask(system.tr) ? NULL_SEGMENT : system.tr };
+  return { ...own, cr3: system.cr3, tr: system.tr };
 }
 
 function segment(vmcs: VmcsReader, name: GuestSegmentName): Segment {
