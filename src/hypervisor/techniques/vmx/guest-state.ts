@@ -9,7 +9,6 @@ import {
   CR0,
   CR4,
   EFER,
-  FLAG,
   noEvents,
   type Segment,
   type SegmentName,
