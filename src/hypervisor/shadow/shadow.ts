@@ -29,7 +29,7 @@ import type { Extent } from "../state.js";
 import { ALL, below, contextOf, formatOf, frameOf, isPaged, levelOf, link, pageEntry } from "./format.js";
 import type { Rights, ShadowState, ShadowTable } from "./state.js";
 import { NOTHING, ShadowTables, type Words } from "./tables.js";
-import { validFrame } from "./validation.js";
+import { type ValidFrame, validFrame } from "./validation.js";
 
 /** What a hypervisor gives it to work on. */
 export interface Surroundings {
@@ -37,6 +37,8 @@ export interface Surroundings {
   readonly extents: readonly Extent[];
   /** The guest's physical memory. */
   readonly memory: VirtualMemory;
+  /** Host-physical addresses below this are the guest's to name; see `validation.ts`. */
+  readonly open?: number;
   /** A guest-physical address as it leaves the A20 gate. */
   readonly onBus: (physical: number) => number;
   /** A host frame. */
@@ -107,8 +109,12 @@ export class Shadow extends ShadowTables {
     return this.#mode.wide;
   }
 
+  #valid(physical: number): ValidFrame | undefined {
+    return validFrame(this.#given.extents, physical, this.#given.open ?? 0);
+  }
+
   protected override hostFrame(frame: number): number | undefined {
-    return validFrame(this.#given.extents, frame * PAGE)?.host;
+    return this.#valid(frame * PAGE)?.host;
   }
 
   // ---- the root ---------------------------------------------------------------------------------------------------
@@ -185,7 +191,7 @@ export class Shadow extends ShadowTables {
       return { kind: "reflected", errorCode: out.errorCode };
     }
     const physical = this.#given.onBus(out.physical);
-    const valid = validFrame(this.#given.extents, physical);
+    const valid = this.#valid(physical);
     if (valid === undefined || (valid.readOnly && access.write)) return { kind: "device", physical };
     const frame = Math.floor(physical / PAGE);
     if (access.write && this.isTraced(frame) && !this.#floods(frame, met)) {
@@ -356,7 +362,7 @@ export class Shadow extends ShadowTables {
   #keepsPage({ rights }: ShadowTable, { step, low, high }: Met, at: number): boolean {
     if (!isWalked(step, true, low, high) || (high & HIGH_ADDRESS) !== 0) return false;
     const physical = this.#given.onBus(frameOf(low));
-    const valid = validFrame(this.#given.extents, physical);
+    const valid = this.#valid(physical);
     if (valid === undefined) return false;
     const { bits, noExecute } = below(rights, low, high);
     const closed = valid.readOnly || this.isTraced(Math.floor(physical / PAGE)) || (low & PTE.D) === 0;
