@@ -3,12 +3,12 @@
  * to its operator.
  */
 import { createState, withPlan } from "../hardware/boot/start.js";
-import { models } from "../hardware/cpu/model.js";
 import { advance, typeInput } from "../hardware/devices/bus.js";
 import { textFrom } from "../hardware/devices/sent-text.js";
 import { sharedEngine } from "../hardware/engine/shared-engine.js";
 import { Machine, machineOf, stateOf } from "../hardware/machine.js";
 import { deepFreeze, type MachineDifference } from "../hardware/machine-content.js";
+import { processorOf } from "../hardware/machine-edit.js";
 import { asOutput, textOf } from "../hardware/output-text.js";
 import { checkRun } from "../hardware/run-options.js";
 import type { MachineEvent, MachineState, Stop } from "../hardware/state.js";
@@ -19,10 +19,10 @@ import { lacks, removedOf } from "./isolation/protections.js";
 import { exitsOf } from "./ledger.js";
 import { BELL, resumed, typed } from "./operator.js";
 import type { HostOptions, HypervisorRunOptions, Vm, VmOptions } from "./options.js";
-import { assisted, checkSlice, refusal } from "./refusal.js";
+import { assisted, checkMode, checkSlice, refusal } from "./refusal.js";
 import { newSchedule, PERIOD, withShare } from "./schedule.js";
 import { startup } from "./startup.js";
-import { type HypervisorState, type VmState, withVm } from "./state.js";
+import { type HostProcessor, type HypervisorState, type VmState, withVm } from "./state.js";
 import { type TranslationView, translationView } from "./techniques/bt/view.js";
 import { techniqueOf } from "./techniques/index.js";
 import { carve, machineOfVm, madeFor } from "./vm.js";
@@ -30,6 +30,9 @@ import { carve, machineOfVm, madeFor } from "./vm.js";
 /** What a quantum is beside its steps costs little then, and another VM waits for a fraction of a turn. */
 const QUANTUM = 16_384;
 const RUN_ON = Number.POSITIVE_INFINITY;
+
+/** Of a processor that has not begun. */
+const AT_REST: HostProcessor = { current: undefined, running: undefined, alarm: undefined, turn: undefined };
 
 /** What a host's machine has of it. */
 function hypervisorOf(machine: MachineState): HypervisorState {
@@ -43,12 +46,21 @@ const withState = (machine: MachineState, state: HypervisorState): MachineState 
   supervisors: { ...machine.supervisors, [KIND]: { ...machine.supervisors![KIND]!, state } },
 });
 
+/** The host as one of its processors has it. */
+const seenBy = (host: MachineState, processor: number): MachineState => ({
+  ...host,
+  cpu: processorOf(host, processor),
+});
+
 /** Ticks that a guest has had by itself since it was entered; a host that stands where exits are entered has had one for the exit. */
-function guestTicks(host: MachineState, since: number): number {
-  const { cpu, ticks } = host;
-  const { places } = hypervisorOf(host);
+function guestTicks(
+  { cpu, ticks, turn }: MachineState,
+  processor: number,
+  { places }: HypervisorState,
+  since: number,
+): number {
   const isLeft = cpu.eip === places.exit && cpu.system.virtualization?.guest === undefined;
-  return Math.max(0, ticks - since - (isLeft ? 1 : 0));
+  return Math.max(0, (turn?.steps[processor] ?? ticks) - since - (isLeft ? 1 : 0));
 }
 
 /**
@@ -80,19 +92,19 @@ export class Hypervisor {
    */
   static create({ bits, slice = PERIOD, ...options }: HostOptions = {}): Hypervisor {
     checkSlice(slice);
-    const model = options.model ?? "nehalem";
+    const { model = "nehalem", processors = 1 } = options;
+    const kind = processors === 1 ? {} : ({ machine: "pc" } as const);
+    const machine = createState({ memory: "256M", ...kind, ...options, model });
     const mode = bits ?? (assisted(model) ? 64 : 32);
-    const machine = createState({ memory: "256M", ...options, model });
-    if (mode === 64 && !models[model].features.has("LM"))
-      throw new VirtlabError(`hypervisor: a ${model} has no 64-bit mode`);
-    const { plan, entries, places } = startup(model, mode);
+    checkMode(model, mode, processors);
+    const { plan, entries, places } = startup(model, mode, processors);
     const state: HypervisorState = {
       bits: mode,
       places,
       frames: framesOf(machine.memorySize),
       vms: [],
-      schedule: newSchedule(1, slice),
-      processors: [{ current: undefined, running: undefined, alarm: undefined, turn: undefined }],
+      schedule: newSchedule(processors, slice),
+      processors: Array.from({ length: processors }, () => AT_REST),
     };
     const supervisors = { [KIND]: { kind: KIND, version: VERSION, entries, state } };
     return new Hypervisor(machineOf({ ...withPlan(machine, plan), supervisors }));
@@ -168,16 +180,18 @@ export class Hypervisor {
   }
 
   #vm(number: number): Vm {
-    const host = this.#host;
-    const { vms, schedule, processors } = this.#state;
-    const isCurrent = processors.some(({ current }) => current === number);
-    const running = processors.find((one) => one.running?.vm === number)?.running;
+    const state = this.#state;
+    const { vms, schedule, processors } = state;
+    const holder = processors.findIndex(({ current }) => current === number);
+    const isCurrent = holder >= 0;
+    const host = isCurrent ? seenBy(this.#host, holder) : this.#host;
+    const { running } = processors.find((one) => one.running?.vm === number) ?? AT_REST;
     const vm = vms[number]!;
     const { name, technique, status, pausedAt, ledger, ran } = vm;
     const { weight, cap, total } = schedule.shares[number]!;
     const turn = processors.find((one) => one.turn?.vm === number)?.turn;
     const beyond = running === undefined ? 0 : (techniqueOf(vm).beyondAtRest?.(host, vm) ?? 0);
-    const had = running === undefined ? 0 : Math.max(0, guestTicks(host, running.since) - beyond);
+    const had = running === undefined ? 0 : Math.max(0, guestTicks(host, holder, state, running.since) - beyond);
     const ticks = vm.ticks + had;
     // What devices have done by themselves in that time.
     const devices = had === 0 ? vm.devices : advance(vm.devices, ticks);

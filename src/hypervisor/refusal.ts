@@ -43,3 +43,13 @@ export function checkSlice(slice: number): void {
   if (!Number.isInteger(slice) || slice < 1000 || slice > PERIOD)
     throw new VirtlabError(`hypervisor: a turn of ${slice} ticks is not 1000 to ${PERIOD}`);
 }
+
+/** @throws VirtlabError for a mode that a host of this model, or with so many processors, cannot run in. */
+export function checkMode(model: ModelName, bits: 32 | 64, processors: number): void {
+  if (bits !== 32 && bits !== 64)
+    throw new VirtlabError(`hypervisor: a host runs in 32- or 64-bit mode, not in ${bits}`);
+  if (bits === 64 && !models[model].features.has("LM"))
+    throw new VirtlabError(`hypervisor: a ${model} has no 64-bit mode`);
+  if (bits === 32 && processors > 1)
+    throw new VirtlabError("hypervisor: a host with several processors runs in 64-bit mode alone");
+}

@@ -407,6 +407,7 @@ export class Engine {
       note: (event) => {
         if (this.#processor.observe?.has(event.kind)) this.#processor.events.push(event);
       },
+      steps: this.#turns.ownSteps,
       observes: (kind) => this.#processor.observe?.has(kind) ?? false,
     };
   }
