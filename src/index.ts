@@ -168,13 +168,10 @@ export {
 } from "./hardware/vmx/fields.js";
 export type { VmxGuest, VmxState } from "./hardware/vmx/state.js";
 export { Hypervisor } from "./hypervisor/hypervisor.js";
-export {
-  type AttackName,
-  type AttackReport,
-  attackNames,
-  type IsolationOptions,
-  type Verdict,
-} from "./hypervisor/isolation/battery.js";
+export { type AttackName, attackNames } from "./hypervisor/isolation/attacks.js";
+export type { AttackReport, IsolationOptions, Verdict } from "./hypervisor/isolation/battery.js";
+export type { GuardedName } from "./hypervisor/isolation/guarded.js";
+export { type Protection, type ProtectionName, protections } from "./hypervisor/isolation/protections.js";
 export type { RedPillOptions, RedPillReport, RevealedPill } from "./hypervisor/isolation/red-pills.js";
 export type { LedgerEntry } from "./hypervisor/ledger.js";
 export { ledgerCounts } from "./hypervisor/ledger-costs.js";

@@ -15,6 +15,7 @@ import type { MachineEvent, MachineState, Stop } from "../hardware/state.js";
 import { VirtlabError } from "../state/error.js";
 import { framesOf, freeBytes } from "./frames.js";
 import { KIND, VERSION } from "./handlers.js";
+import { lacks, removedOf } from "./isolation/protections.js";
 import { exitsOf } from "./ledger.js";
 import { BELL, resumed, typed } from "./operator.js";
 import type { HostOptions, HypervisorRunOptions, Vm, VmOptions } from "./options.js";
@@ -133,8 +134,8 @@ export class Hypervisor {
     const state = this.#state;
     const carved = carve(stateOf(guest), { frames: state.frames, memory, disks }, { name, technique, quantum });
     const pausedAt = options.paused === true ? this.#host.ticks : undefined;
-    const vm = { ...carved.vm, pausedAt };
-    const schedule = withShare(state.schedule, weight, cap);
+    const vm = { ...carved.vm, ...removedOf(options), pausedAt };
+    const schedule = withShare(state.schedule, weight, lacks(vm, "scheduler cap") ? 0 : cap);
     const host: MachineState = {
       ...this.#host,
       // A host that idles is to look again.
