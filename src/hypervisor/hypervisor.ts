@@ -16,7 +16,7 @@ import { VirtlabError } from "../state/error.js";
 import { framesOf, freeBytes } from "./frames.js";
 import { KIND, VERSION } from "./handlers.js";
 import { lacks, removedOf } from "./isolation/protections.js";
-import { exitsOf } from "./ledger.js";
+import { entriesOf, exitsOf } from "./ledger.js";
 import { BELL, resumed, typed } from "./operator.js";
 import type { HostOptions, HypervisorRunOptions, Vm, VmOptions } from "./options.js";
 import { assisted, checkMode, checkSlice, refusal } from "./refusal.js";
@@ -209,7 +209,7 @@ export class Hypervisor {
       get serial(): string {
         return textOf(devices.uart.output);
       },
-      ledger: deepFreeze(Object.values(ledger)),
+      ledger: deepFreeze(entriesOf(ledger)),
       exits: exitsOf(ledger),
       ...madeFor(vm),
       ran: ran + had,
