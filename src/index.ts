@@ -168,13 +168,10 @@ export {
 } from "./hardware/vmx/fields.js";
 export type { VmxGuest, VmxState } from "./hardware/vmx/state.js";
 export { Hypervisor } from "./hypervisor/hypervisor.js";
-export {
-  type AttackName,
-  type AttackReport,
-  attackNames,
-  type IsolationOptions,
-  type Verdict,
-} from "./hypervisor/isolation/battery.js";
+export { type AttackName, attackNames } from "./hypervisor/isolation/attacks.js";
+export type { AttackReport, IsolationOptions, Verdict } from "./hypervisor/isolation/battery.js";
+export type { GuardedName } from "./hypervisor/isolation/guarded.js";
+export { type Protection, type ProtectionName, protections } from "./hypervisor/isolation/protections.js";
 export type { RedPillOptions, RedPillReport, RevealedPill } from "./hypervisor/isolation/red-pills.js";
 export type { LedgerEntry } from "./hypervisor/ledger.js";
 export { ledgerCounts } from "./hypervisor/ledger-costs.js";
@@ -197,7 +194,8 @@ export type { ExitStatistics, VmStatistics } from "./hypervisor/statistics.js";
 export type { Link as TranslationLink, TranslatedBlock, TranslationView } from "./hypervisor/techniques/bt/view.js";
 export { type TechniqueName, techniqueNames } from "./hypervisor/techniques/names.js";
 export { type ParavirtualOptions, paravirtualMachine } from "./hypervisor/techniques/pv/builder.js";
-export { updateGuest } from "./hypervisor/techniques/pv/small-guest.js";
+export { smallGuest, updateGuest } from "./hypervisor/techniques/pv/small-guest.js";
+export { type HypercallEntry, hypercallTable } from "./hypervisor/techniques/pv/view.js";
 export { type ProgressBar, type ProgressOptions, type ProgressWord, progress } from "./notebook/progress/progress.js";
 export type { BytesDifference, StateDifference } from "./state/diff.js";
 export { type Divergence, type DivergenceOptions, firstDivergence } from "./state/divergence.js";

@@ -14,12 +14,6 @@ export interface Emulated {
 /** The instruction at the guest's CS:EIP. A step that was made has counted its tick. */
 export function emulated(host: Host, number: number, cpu: CpuState): Emulated {
   const processor = new VirtualProcessor(cpu, host.board(number));
-  let instruction: ReturnType<VirtualProcessor["fetch"]> | undefined;
-  try {
-    instruction = processor.fetch();
-  } catch {
-    // The fault is met again by executing it.
-  }
-  const outcome = processor.execute(instruction);
-  return { outcome, cpu: processor.cpu, instruction: instruction?.row?.mnemonic ?? "(bad)" };
+  const outcome = processor.execute();
+  return { outcome, cpu: processor.cpu, instruction: processor.instruction?.row?.mnemonic ?? "(bad)" };
 }

@@ -8,14 +8,20 @@
 import type { ProcessorPort } from "../hardware/cpu/processor.js";
 import type { HostAccess } from "../hardware/supervisors.js";
 import { VirtualBoard } from "../hardware/virtual-processor/board.js";
+import type { VirtualMemory } from "../hardware/virtual-processor/memory.js";
 import { take } from "./frames.js";
-import { guestMemory, noting } from "./guest-memory.js";
+import { guestMemory, hostWideDma, noting } from "./guest-memory.js";
+import { lacks } from "./isolation/protections.js";
 import { APIC_VECTOR, FIRST_IRQ } from "./layout.js";
 import type { Schedule } from "./schedule.js";
 import { type HostProcessor, type HypervisorState, type VmState, withVm } from "./state.js";
 import { techniques } from "./techniques/names.js";
 
 export const PAGE = 4096;
+
+/** Memory as a VM's bus has it: its masters reach what its processor does. */
+const onBus = ({ state, port }: Host, vm: VmState, memory: VirtualMemory): VirtualMemory =>
+  lacks(vm, "DMA bounds") ? hostWideDma(port, memory, state.frames.end) : memory;
 
 export class Host {
   readonly port: ProcessorPort;
@@ -97,7 +103,7 @@ export class Host {
       const disks = this.access.disks.slice(firstDisk, firstDisk + diskCount);
       const memory = guestMemory(this.port, extents);
       const traced = techniques[technique].traces === true ? noting(memory, this.written) : memory;
-      board = new VirtualBoard({ devices, disks, tick: ticks }, traced);
+      board = new VirtualBoard({ devices, disks, tick: ticks }, onBus(this, this.vm(number), traced));
       if (this.access.observes("port")) this.#watchPorts(board, this.vm(number).name);
       this.#boards.set(number, board);
     }

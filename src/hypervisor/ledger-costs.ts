@@ -2,20 +2,11 @@
 import type { CostTable } from "../hardware/cost/cost-table.js";
 import { combined, exitCounts } from "../hardware/cost/counts.js";
 import { cycles } from "../hardware/cost/cycles.js";
-import type { CostCounts, CostPrimitive } from "../hardware/cost/primitives.js";
+import { type CostCounts, type CostPrimitive, primitiveOfVmexit } from "../hardware/cost/primitives.js";
 import { VECTOR } from "../hardware/cpu/processor.js";
 import { FIRST_IRQ } from "./layout.js";
 import type { LedgerEntry } from "./ledger.js";
 import type { TechniqueName } from "./techniques/names.js";
-
-/** Of AMD-V. Spec: AMD64 Architecture Programmer's Manual Vol. 2, Appendix C "SVM Intercept Exit Codes". */
-const SVM = { EXCEPTIONS: 0x40, INTR: 0x60, VINTR: 0x64, SHUTDOWN: 0x7f, NPF: 0x400 } as const;
-
-function primitiveOfVmexit(code: number): CostPrimitive {
-  if (code === SVM.NPF) return "VM exit by EPT";
-  if (code === SVM.SHUTDOWN || (code >= SVM.EXCEPTIONS && code < SVM.INTR)) return "VM exit by exception";
-  return code >= SVM.INTR && code <= SVM.VINTR ? "VM exit by interrupt" : "VM exit by instruction";
-}
 
 /** How a gate of the hypervisor is come through, by its vector. */
 function primitiveOfGate(vector: number): CostPrimitive {
@@ -48,17 +39,24 @@ const parts: Readonly<Record<TechniqueName, Parts>> = {
 };
 
 /** The handler looked at an instruction by itself. */
-const DECODED: readonly string[] = ["emulated", "simulated", "halted"];
+const DECODED: readonly string[] = ["emulated", "simulated", "halted", "traced store"];
+
+const handlerCounts = ({ instruction, effect, count }: LedgerEntry): CostCounts =>
+  instruction !== "" && DECODED.includes(effect) ? { "instruction decoded": count } : {};
 
 const countsOf = (technique: TechniqueName, exit: LedgerEntry): CostCounts =>
   combined([
     [parts[technique](exit), 1],
-    [exit.instruction !== "" && DECODED.includes(exit.effect) ? { "instruction decoded": exit.count } : {}, 1],
+    [handlerCounts(exit), 1],
   ]);
+
+/** What handlers do beyond being entered, as far as a ledger tells it: to be added to `countRun` of the host. */
+export const workOfHandlers = (ledger: readonly LedgerEntry[]): CostCounts =>
+  combined(ledger.map((exit) => [handlerCounts(exit), 1]));
 
 /**
  * A VM's exits by what a cost table has figures for: the way out of the guest, the handler and the way back in of each. `countRun` of
- * the host has the handlers already: leave them out of a sum of both.
+ * the host has all of these but "instruction decoded" by itself.
  *
  * @example
  * const exit = { reason: "CPUID", number: 10, instruction: "CPUID", effect: "emulated", count: 2 };

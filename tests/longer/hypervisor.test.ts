@@ -8,6 +8,8 @@ import { type DebianCase, debianCases, debianMachine, PROMPT } from "../support/
 const BOOT_STEPS = 6e9;
 /** Typed at the prompt, and what the kernel answers. */
 const COMMAND = "uname -sm; echo $((6 * 7))";
+/** The shell asks the terminal behind its prompt where the cursor is. */
+const WHERE = "\x1b[6n";
 
 const caseNamed = (name: string): DebianCase => debianCases.find((entry) => entry.name === name)!;
 const kernels: readonly { which: DebianCase; answer: string }[] = [
@@ -38,6 +40,6 @@ describe("Debian in a VM", () => {
     const host = toPrompt(Hypervisor.create({ model, memory: "256M" }).addVm({ name: "debian", guest, technique }));
     const before = host.vm("debian").serial;
     const { serial } = toPrompt(host.type("debian", `${COMMAND}\n`)).vm("debian");
-    expect(serial.slice(before.length)).toBe(`${COMMAND}\r\n${answer}# `);
+    expect(serial.slice(before.length)).toBe(`${WHERE}${COMMAND}\r\n${answer}# `);
   });
 });

@@ -390,6 +390,11 @@ const others: readonly SvmCell[] = [
     fields: { "IDTR.limit": 0x5f },
     differs: { all: "QEMU asks before it makes one fault of two" },
   }),
+  simple("xor ecx, ecx\ndiv ecx", "EXCP13", {
+    name: "#GP while #DE is delivered",
+    fields: { "IDTR.limit": 0 },
+    differs: { EXITINFO1: "QEMU has no EXT in error codes" },
+  }),
   simple("int 0x40", "NPF", {
     name: "INT n onto a stack that nested tables have not",
     intercepts: [],

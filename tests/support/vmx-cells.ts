@@ -298,6 +298,20 @@ const exceptions: readonly VmxCell[] = [
     name: "a double fault",
     fields: { "Guest IDTR limit": 0x5f, "Exception bitmap": 1 << 8 },
   }),
+  cell("xor ecx, ecx\ndiv ecx", {}, "EXCEPTION_OR_NMI", {
+    name: "#GP while #DE is delivered",
+    fields: { "Guest IDTR limit": 0, "Exception bitmap": 1 << 13 },
+  }),
+  cell("mov [0x800010], eax", {}, "EXCEPTION_OR_NMI", {
+    name: "a page fault while another is delivered",
+    fields: {
+      ...paged,
+      "Guest IDTR base": 0x800000,
+      "Exception bitmap": 1 << 14,
+      "Page-fault error-code mask": 2,
+      "Page-fault error-code match": 0,
+    },
+  }),
   cell("int 0x41", {}, "EXCEPTION_OR_NMI", {
     name: "INT n of a gate that is absent",
     fields: { "Exception bitmap": (1 << 13) | (1 << 11) },

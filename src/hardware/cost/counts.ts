@@ -10,6 +10,7 @@ import {
   primitiveNames,
   primitiveOfExit,
   primitiveOfInstruction,
+  primitiveOfVmexit,
 } from "./primitives.js";
 
 export interface CountOptions {
@@ -28,7 +29,8 @@ export interface CountedRun {
 
 /** Steps whose events are in memory at a time. */
 const WINDOW = 1 << 16;
-const OBSERVED = ["instruction", "exception"] as const;
+/** Events that counting needs. */
+export const COUNTED = ["instruction", "exception", "vm-entry", "vm-exit"] as const;
 
 type Tally = Partial<Record<CostPrimitive, number>>;
 
@@ -36,12 +38,22 @@ function add(tally: Tally, primitive: CostPrimitive | undefined, count: number):
   if (primitive !== undefined && count !== 0) tally[primitive] = (tally[primitive] ?? 0) + count;
 }
 
-/** An instruction is met before it is done: one that faults has its exception right behind it and is not counted. */
-function addInstructions(tally: Tally, events: readonly MachineEvent[]): void {
+/** What an instruction, which is met before it is done, may have in place of being done. */
+const isRefusal = ({ kind }: MachineEvent): boolean => kind === "exception" || kind === "vm-exit";
+
+function addEvents(tally: Tally, events: readonly MachineEvent[]): void {
   events.forEach((event, index) => {
+    if (event.kind === "vm-entry") {
+      add(tally, "VM entry", 1);
+      // Those of instructions are counted as what they are.
+      const type = event.injected?.type;
+      if (type !== undefined) add(tally, type === "interrupt" ? "interrupt delivery" : "exception delivery", 1);
+    }
+    if (event.kind === "vm-exit")
+      add(tally, event.technology === "vmx" ? primitiveOfExit(event.reason) : primitiveOfVmexit(event.reason), 1);
     if (event.kind !== "instruction") return;
     const next = events[index + 1];
-    const refused = next?.kind === "exception" && next.tick === event.tick && next.eip === event.eip;
+    const refused = next !== undefined && isRefusal(next) && next.tick === event.tick && next.eip === event.eip;
     if (!refused) add(tally, primitiveOfInstruction(event.mnemonic, event.group), 1);
   });
 }
@@ -50,8 +62,8 @@ function addInstructions(tally: Tally, events: readonly MachineEvent[]): void {
  * Runs a machine (the value itself stays) and counts primitives: instructions that retired and REP iterations by group,
  * deliveries of exceptions and interrupts, accesses of ports. Exact, and about a million steps a second. What a machine
  * does not show is not counted: walks of page tables and fills of the TLB, accesses of device registers in memory,
- * branches that were not foreseen. Of a host with VMs it counts the handlers that were entered, and an instruction that left its
- * guest as one that was done; exits and entries are in the ledgers of the VMs.
+ * branches that were not foreseen. Of a host with VMs it counts what the guests execute by themselves, VM exits and entries, and the
+ * handlers that were entered; what these do is for `ledgerCounts`.
  *
  * @throws VirtlabError as `run` does.
  * @example
@@ -77,21 +89,37 @@ export function countRun(start: Machine, options: CountOptions = {}): CountedRun
       ticks: at.ticks - start.ticks,
       finished: false,
     });
-    const next = at.run({ maxInstructions: Math.min(WINDOW, machine.steps - at.steps), observe: OBSERVED });
+    const next = at.run({ maxInstructions: Math.min(WINDOW, machine.steps - at.steps), observe: COUNTED });
     if (next.steps === at.steps) break;
-    addInstructions(tally, next.events);
+    addEvents(tally, next.events);
     at = next;
   }
   onProgress?.({ done: total, total, unit: "steps", ticks: machine.ticks - start.ticks, finished: true });
+  addEventCounts(tally, start, machine);
+  return { machine, counts: inOrder(tally) };
+}
+
+/**
+ * Counts of a run that is over, and that all of `COUNTED` was observed in.
+ *
+ * @param end what the run gave.
+ */
+export function countsOfRun(start: Machine, end: Machine): CostCounts {
+  const tally: Tally = {};
+  addEvents(tally, end.events);
+  addEventCounts(tally, start, end);
+  return inOrder(tally);
+}
+
+function addEventCounts(tally: Tally, start: Machine, end: Machine): void {
   const {
     "port access": ports,
     "exception delivery": exceptions,
     "interrupt delivery": interrupts,
-  } = eventCounts(start, machine);
+  } = eventCounts(start, end);
   add(tally, "port access", ports);
   add(tally, "exception delivery", exceptions);
   add(tally, "interrupt delivery", interrupts);
-  return { machine, counts: inOrder(tally) };
 }
 
 function eventCounts(start: Machine, end: Machine) {

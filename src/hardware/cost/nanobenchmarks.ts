@@ -52,6 +52,9 @@ export const adamsAgesen2006 = deepFreeze({
 
 /** Names of the seven, as the guest `nanobench` has them. */
 export type Nanobenchmark = keyof typeof adamsAgesen2006;
+export const nanobenchmarkNames: readonly Nanobenchmark[] = Object.freeze(
+  Object.keys(adamsAgesen2006) as Nanobenchmark[],
+);
 
 /** What one repetition takes in each way, beyond one of the empty loop. */
 export type NanobenchmarkCounts = Readonly<Record<Nanobenchmark, Readonly<Record<NanobenchmarkWay, CostCounts>>>>;
@@ -84,6 +87,52 @@ export interface NanobenchmarkResult {
 const other = (way: VmmWay): VmmWay => (way === "vmx" ? "translation" : "vmx");
 
 /**
+ * One of the nanobenchmarks, as `compareNanobenchmarks` has all of them.
+ *
+ * @param ways what one repetition takes in each way, without the empty loop's.
+ * @throws VirtlabError as `cycles` does.
+ * @example
+ * const ways = { native: { "port access": 1 }, translation: { logic: 9 }, vmx: { "VM entry": 1 } };
+ * const { winner, publishedWinner, predicted } = compareNanobenchmark("in", ways, costTables["pentium4-672"]);
+ * [winner, publishedWinner, predicted.native] // => [ 'translation', 'translation', 3800 ]
+ */
+export function compareNanobenchmark(
+  name: Nanobenchmark,
+  ways: Readonly<Record<NanobenchmarkWay, CostCounts>>,
+  table: CostTable,
+  options: PerturbOptions = {},
+): NanobenchmarkResult {
+  const { native, translation, vmx } = ways;
+  const changed = perturbed(table, options);
+  const [result] = winners([{ name, ways: { translation, vmx } }], [table, ...changed.map((change) => change.table)]);
+  const winner: VmmWay = result!.winner === "vmx" ? "vmx" : "translation";
+  const turning = new Set(result!.flips.map(({ hash }) => hash));
+  const predicted = {
+    native: cycles(native, table),
+    translation: cycles(translation, table),
+    vmx: cycles(vmx, table),
+  };
+  const worst = worstFor(ways[winner], ways[other(winner)], table, options);
+  const worstMargin = cycles(ways[other(winner)], worst) - cycles(ways[winner], worst);
+  const published = adamsAgesen2006[name];
+  const publishedWinner = published.vmx.cycles < published.translation.cycles ? "vmx" : "translation";
+  return deepFreeze({
+    name,
+    predicted,
+    published,
+    winner,
+    publishedWinner,
+    agrees: winner === publishedWinner,
+    flips: changed
+      .filter((change) => turning.has(change.table.hash))
+      .map(({ primitive, factor }) => ({ primitive, factor })),
+    holds: worstMargin >= 0,
+    margin: predicted[other(winner)] - predicted[winner],
+    worstMargin,
+  });
+}
+
+/**
  * The seven nanobenchmarks by counts and a cost table: predicted cycles beside the paper's, which VMM is the cheaper, and
  * whether that depends on figures nobody has measured. Uncertain figures (assumed, or not looked up) are halved and doubled,
  * each alone (`flips`) and in every combination (`holds`).
@@ -102,37 +151,9 @@ export function compareNanobenchmarks(
   table: CostTable,
   options: PerturbOptions = {},
 ): readonly NanobenchmarkResult[] {
-  const changed = perturbed(table, options);
-  return (Object.keys(adamsAgesen2006) as Nanobenchmark[]).map((name) => {
+  return nanobenchmarkNames.map((name) => {
     const ways = counts[name];
     if (ways === undefined) throw new VirtlabError(`nanobenchmarks: there are no counts of "${name}"`);
-    const { native, translation, vmx } = ways;
-    const row = { name, ways: { translation, vmx } };
-    const [result] = winners([row], [table, ...changed.map((change) => change.table)]);
-    const winner: VmmWay = result!.winner === "vmx" ? "vmx" : "translation";
-    const turning = new Set(result!.flips.map(({ hash }) => hash));
-    const predicted = {
-      native: cycles(native, table),
-      translation: cycles(translation, table),
-      vmx: cycles(vmx, table),
-    };
-    const worst = worstFor(ways[winner], ways[other(winner)], table, options);
-    const worstMargin = cycles(ways[other(winner)], worst) - cycles(ways[winner], worst);
-    const published = adamsAgesen2006[name];
-    const publishedWinner = published.vmx.cycles < published.translation.cycles ? "vmx" : "translation";
-    return {
-      name,
-      predicted,
-      published,
-      winner,
-      publishedWinner,
-      agrees: winner === publishedWinner,
-      flips: changed
-        .filter((change) => turning.has(change.table.hash))
-        .map(({ primitive, factor }) => ({ primitive, factor })),
-      holds: worstMargin >= 0,
-      margin: predicted[other(winner)] - predicted[winner],
-      worstMargin,
-    };
+    return compareNanobenchmark(name, ways, table, options);
   });
 }

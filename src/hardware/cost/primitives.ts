@@ -117,3 +117,13 @@ const exitPrimitives: ReadonlyMap<number, CostPrimitive> = new Map<number, CostP
  */
 export const primitiveOfExit = (reason: number): CostPrimitive =>
   exitPrimitives.get(reason) ?? "VM exit by instruction";
+
+/** Spec: AMD64 Architecture Programmer's Manual Vol. 2, Appendix C "SVM Intercept Exit Codes". */
+const VMEXIT = { EXCEPTIONS: 0x40, INTR: 0x60, VINTR: 0x64, SHUTDOWN: 0x7f, NPF: 0x400 } as const;
+
+/** The primitive that a #VMEXIT of AMD-V is, by its EXITCODE; a nested page fault stands where VT-x has an EPT violation. */
+export function primitiveOfVmexit(code: number): CostPrimitive {
+  if (code === VMEXIT.NPF) return "VM exit by EPT";
+  if (code === VMEXIT.SHUTDOWN || (code >= VMEXIT.EXCEPTIONS && code < VMEXIT.INTR)) return "VM exit by exception";
+  return code >= VMEXIT.INTR && code <= VMEXIT.VINTR ? "VM exit by interrupt" : "VM exit by instruction";
+}

@@ -47,6 +47,21 @@ function throwTripleFault(port: ProcessorPort, vectoring: DeliveredEvent | undef
   throw new TripleFault();
 }
 
+/**
+ * The host of a guest is asked for the second exception before both become one.
+ * Spec: SDM Vol. 3C, "Information for VM Exits That Occur During Event Delivery"; AMD64 Vol. 2, "Exception Intercepts".
+ */
+function checkSecond(port: ProcessorPort, fault: Fault, vectoring: DeliveredEvent | undefined): void {
+  const { vector } = fault;
+  try {
+    const event = eventOf(port, vector, external(fault), "exception");
+    port.guest?.check(port, { kind: "exception", event, payload: port.payloadOf(vector) });
+  } catch (thrown) {
+    if (thrown instanceof VmExit) throw new VmExit(thrown.cause, vectoring);
+    throw thrown;
+  }
+}
+
 /** Contributory exceptions. Spec: SDM Vol. 3A, "Interrupt 8—Double Fault Exception (#DF)". */
 const isContributory = (vector: number): boolean =>
   vector === VECTOR.DE || (vector >= VECTOR.TS && vector <= VECTOR.GP);
@@ -107,6 +122,7 @@ export function deliver(
       returnEip = thrown instanceof TaskFault ? port.nextEip : faultEip;
       faultEip = returnEip;
       if (makesDoubleFault(failed, thrown.vector)) {
+        checkSecond(port, thrown, vectoring);
         port.faulted(thrown);
         port.faulted(new Fault(VECTOR.DF, 0));
         vector = VECTOR.DF;

@@ -63,6 +63,9 @@ export type InterceptedInstruction =
   | "VMRUN"
   | "VMSAVE";
 
+/** Those of them that generated code repeats as a rule. */
+export type RepeatedInstruction = "PUSHF" | "INT" | "IRET" | "INVLPG" | "PAUSE" | "RDTSC" | "RDTSCP";
+
 /** An event on its way to a handler. */
 export interface DeliveredEvent {
   readonly vector: number;
@@ -165,7 +168,7 @@ export interface GuestOperation {
   /** Throws #UD for an instruction that its host has not enabled: in front of every other check of the instruction. */
   requireEnabled(port: ProcessorPort, name: InterceptedInstruction): void;
   /** Whether an instruction that generated code repeats as a rule may leave the guest, or what it brings about may at once. */
-  asksFor(port: ProcessorPort, name: "PUSHF" | "INT" | "IRET"): boolean;
+  asksFor(port: ProcessorPort, name: RepeatedInstruction): boolean;
   /** Exceptions that may leave it: bit n for vector n. */
   exceptionsAskedFor(port: ProcessorPort): number;
   /** CR0 or CR4 as MOV, SMSW and others read it. */

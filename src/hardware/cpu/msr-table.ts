@@ -98,8 +98,12 @@ const timeStampCounter: readonly ModelSpecificRegister[] = [
 
 /** The ticks since reset, moved by what was written to the counter. */
 export function timestampCounter(port: ProcessorPort): bigint {
-  const ofGuest = port.guest?.timestampOffset(port) ?? 0n;
-  return BigInt.asUintN(64, port.timestamp + timestampOffset(port) + ofGuest);
+  return BigInt.asUintN(64, port.timestamp + timestampAhead(port));
+}
+
+/** What it is ahead of them, in a guest by its host's will too. */
+export function timestampAhead(port: ProcessorPort): bigint {
+  return timestampOffset(port) + (port.guest?.timestampOffset(port) ?? 0n);
 }
 
 /** What the time-stamp counter is ahead of the ticks since reset. */

@@ -7,7 +7,7 @@ import { includes, models } from "./model.js";
 import { type ModelSpecificRegister, modelSpecificRegisters } from "./msr-table.js";
 import { Fault, type LocalApicPort, type ProcessorPort, VECTOR } from "./processor.js";
 
-export { modelSpecificRegisters, timestampCounter } from "./msr-table.js";
+export { modelSpecificRegisters, timestampAhead, timestampCounter } from "./msr-table.js";
 
 const byAddress = new Map(modelSpecificRegisters.map((register) => [register.address, register]));
 

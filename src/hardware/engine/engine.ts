@@ -229,6 +229,7 @@ export class Engine {
     this.#open.value = undefined;
     processor.attention = undefined;
     processor.budget = processor.left = budget;
+    processor.present.timestamp.budgetEnd = processor.ticks + budget;
     const { shadow } = processor;
     processor.guestMode.shadowBefore = shadow;
     processor.shadow = "none";

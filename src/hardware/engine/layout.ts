@@ -78,8 +78,9 @@ export const INTERRUPT_WAITS = 444;
 export const EVENTS_WAIT = 448;
 /** A port may be read again in generated code while more steps than this are left. */
 export const PORT_LIMIT = 452;
-/** Current privilege level; of a guest with bit 2 set, so that generated code repeats nothing that CPL 0 alone may do. */
+/** Current privilege level, and bit 2 in a guest. */
 export const CPL = 476;
+export const CPL_GUEST = 4;
 /** Where the processor is, as `ways.ts` numbers places; 0: nowhere that is known. */
 export const PLACE = 456;
 /** The exception that generated code delivered last: place (0: none since it was asked for), vector, code, EIP, 16 bytes there. */
@@ -116,11 +117,15 @@ export const FDS = 940;
 export const FLOAT_FAULT = 944;
 export const SSE_FAULT = 948;
 export const MMX_FAULT = 952;
-/** Not 0: what a guest that runs has to be asked for by TypeScript, as it may leave it. A bit for each of these instructions. */
+/** What TypeScript has to look at, as it may leave the guest that runs, or is forbidden: a bit for each of these instructions. */
 export const INSTRUCTIONS_LEAVE = 956;
-export const LEAVES = { PUSHF: 1, INT: 2, IRET: 4 } as const;
+export const LEAVES = { PUSHF: 1, INT: 2, IRET: 4, INVLPG: 8, PAUSE: 16, RDTSC: 32, RDTSCP: 64 } as const;
 /** The same of exceptions: a bit for each of the first 32 vectors. */
 export const EXCEPTIONS_LEAVE = 960;
+/** Tick at which the budget of a run is used up; what the time-stamp counter is ahead of ticks; IA32_TSC_AUX. */
+export const BUDGET_END = 968;
+export const TIMESTAMP_OFFSET = 976;
+export const TSC_AUX = 984;
 
 /** Records of the end of a run: copies of the last few, then a stop record. */
 export const SCRATCH = 1024;

@@ -6,7 +6,7 @@
 import { anyBreakpoint, anyDataBreakpoint, dataBreakpoints } from "../cpu/debug.js";
 import { mmxFault, sseFault, x87Fault } from "../cpu/floating-faults.js";
 import { stackMask } from "../cpu/operands.js";
-import { ACCESS, CR0, cplOf, FLAG, isFlat, isLong, type Segment } from "../cpu/state.js";
+import { ACCESS, CR0, CR4, cplOf, FLAG, isFlat, isLong, type Segment } from "../cpu/state.js";
 import type { X86CodeMode } from "../isa/x86.js";
 import type { AddressSpace } from "./address-space.js";
 import type { Blocks } from "./blocks.js";
@@ -14,6 +14,7 @@ import { CodeModes } from "./code-modes.js";
 import {
   CODE_LIMIT,
   CPL,
+  CPL_GUEST,
   EXCEPTIONS_LEAVE,
   FLOAT_FAULT,
   INSTRUCTIONS_LEAVE,
@@ -23,12 +24,14 @@ import {
   STACK_MASK,
 } from "./layout.js";
 import type { Processor } from "./processor.js";
+import { Timestamp } from "./timestamp.js";
 import { Ways } from "./ways.js";
 
 const REPEATED = Object.keys(LEAVES) as (keyof typeof LEAVES)[];
 
 export class PresentMode {
   readonly ways: Ways;
+  readonly timestamp: Timestamp;
   /** Whether generated code may repeat deliveries; not where it matters what an instruction accessed before it faulted. */
   repeats = true;
   readonly #processor: Processor;
@@ -51,6 +54,7 @@ export class PresentMode {
     this.#blocks = blocks;
     this.#i32 = new Int32Array(buffer);
     this.ways = new Ways(buffer);
+    this.timestamp = new Timestamp(buffer);
   }
 
   /** Selects what the generated code looks up by mode and privilege. */
@@ -100,8 +104,9 @@ export class PresentMode {
     const long = mode.kind === "long";
     if (long) processor.registers.wideChanges = true;
     space.select(user, long, long && checked);
-    this.#i32[CPL >> 2] = processor.guest === undefined ? cpl : cpl | 4;
+    this.#i32[CPL >> 2] = processor.guest === undefined ? cpl : cpl | CPL_GUEST;
     this.#noteWhatLeaves();
+    this.timestamp.follow(processor);
     this.#i32[FLOAT_FAULT >> 2] = x87Fault(system);
     this.#i32[MMX_FAULT >> 2] = mmxFault(system);
     this.#i32[SSE_FAULT >> 2] = sseFault(system);
@@ -119,10 +124,11 @@ export class PresentMode {
     return mode;
   }
 
-  /** Lets generated code see what TypeScript has to ask the guest for that runs, if one does. */
+  /** Lets generated code see what TypeScript has to look at, most of it on behalf of the guest that runs, if one does. */
   #noteWhatLeaves(): void {
-    const { guest } = this.#processor;
-    let instructions = 0;
+    const { guest, system, processors } = this.#processor;
+    let instructions = processors === 1 ? 0 : LEAVES.PAUSE;
+    if ((system.cr4 & CR4.TSD) !== 0) instructions |= LEAVES.RDTSC | LEAVES.RDTSCP;
     if (guest !== undefined)
       for (const name of REPEATED) if (guest.asksFor(this.#processor, name)) instructions |= LEAVES[name];
     this.#i32[INSTRUCTIONS_LEAVE >> 2] = instructions;

@@ -4,15 +4,18 @@
  * at hand in the TLB, is TypeScript's.
  */
 import { FAULT_CLASS } from "../cpu/exceptions.js";
+import type { RepeatedInstruction } from "../cpu/guest-operation.js";
 import { FLAG } from "../cpu/state.js";
 import type { OperandSize, Replay } from "../isa/code.js";
-import { add, and, belowEqual, eq, i32, isZero, less, ne, or, shl, shr, sub, xor } from "../isa/code.js";
+import { add, and, belowEqual, eq, i32, isZero, less, ne, or, shl, shr, sub, widen, xor } from "../isa/code.js";
 import { type Frame, probe } from "./dispatch.js";
 import { eflags, setArithmeticFlags } from "./flag-code.js";
 import type { Form } from "./forms.js";
 import { Handler } from "./handler.js";
 import {
+  BUDGET_END,
   CPL,
+  CPL_GUEST,
   EFLAGS_REST,
   EVENTS_WAIT,
   EXCEPTIONS,
@@ -45,6 +48,7 @@ import {
   RETURN_WAY_COUNT,
   RETURN_WAYS,
   SLOW_EXIT,
+  TIMESTAMP_OFFSET,
   TLB_BASE,
   TLB_DELTA,
   TLB_ENTRIES,
@@ -52,6 +56,7 @@ import {
   TLB_SIDE,
   TLB_SUPERVISOR,
   TLB_WRITE_TAG,
+  TSC_AUX,
   WAY,
   WAY_SIZE,
 } from "./layout.js";
@@ -66,7 +71,7 @@ const word = (address: number): Expr => load("i32", i32(0), address);
 /** Flags with which an event or an IRET is nothing to repeat. */
 const WATCHED = FLAG.TF | FLAG.VM;
 
-/** Not 0: the instruction may leave the guest that runs. */
+/** Not 0: TypeScript has to look at the instruction. */
 const leaves = (name: keyof typeof LEAVES): Expr => and(word(INSTRUCTIONS_LEAVE), i32(LEAVES[name]));
 /** The same of an exception. */
 const exceptionLeaves = (vector: Expr): Expr => and(shr(word(EXCEPTIONS_LEAVE), vector), i32(1));
@@ -297,11 +302,11 @@ export class Replayer extends Handler implements Replay {
   }
 
   asSupervisor(): void {
-    this.frame.body.brIf(this.#otherwise, word(CPL));
+    this.frame.body.brIf(this.#otherwise, and(word(CPL), i32(3)));
   }
 
-  unlessPushFlagsLeaves(): void {
-    this.frame.body.brIf(this.#otherwise, leaves("PUSHF"));
+  unlessLeaves(name: RepeatedInstruction): void {
+    this.frame.body.brIf(this.#otherwise, leaves(name));
   }
 
   require(condition: Expr): void {
@@ -310,6 +315,20 @@ export class Replayer extends Handler implements Replay {
 
   mxcsr(): Expr {
     return word(MXCSR);
+  }
+
+  /** Steps of the budget that are left, this one included. */
+  #stepsLeft(): Expr {
+    return add(this.frame.left, load("i16u", this.frame.ip, RECORD.left));
+  }
+
+  timestamp(): Expr {
+    const now = sub(load("i64", i32(0), BUDGET_END), widen(add(this.#stepsLeft(), word(RESERVE))));
+    return add(now, load("i64", i32(0), TIMESTAMP_OFFSET));
+  }
+
+  timestampAuxiliary(): Expr {
+    return word(TSC_AUX);
   }
 
   interrupt(vector: Expr, by: "INT" | "INT3"): void {
@@ -327,12 +346,12 @@ export class Replayer extends Handler implements Replay {
   }
 
   portRead(port: Expr, size: OperandSize): Expr {
-    const { body, left, ip } = this.frame;
+    const { body } = this.frame;
+    body.brIf(this.#otherwise, and(word(CPL), i32(CPL_GUEST)));
     const number = this.let(port);
     const entry = this.let(add(shl(and(number, i32(PORT_COUNT - 1)), i32(Math.log2(PORT_SIZE))), i32(PORTS)));
     body.brIf(this.#otherwise, ne(load("i32", entry), or(number, i32(size << 16))));
-    const stepsLeft = add(left, load("i16u", ip, RECORD.left));
-    body.brIf(this.#otherwise, isZero(less(word(PORT_LIMIT), stepsLeft)));
+    body.brIf(this.#otherwise, isZero(less(word(PORT_LIMIT), this.#stepsLeft())));
     body.store("i32", i32(0), add(word(PORT_READS), i32(1)), PORT_READS);
     return this.let(load("i32", entry, 4));
   }

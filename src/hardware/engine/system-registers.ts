@@ -154,7 +154,12 @@ export class SystemRegisters {
   }
 
   seal(): SystemState {
-    this.#value ??= Object.freeze({ ...this.#live, segments: Object.freeze({ ...this.#live.segments }) });
+    if (this.#value !== undefined) return this.#value;
+    const { segments, virtualization } = this.#live;
+    // Entries and exits replace it all the time.
+    if (virtualization !== undefined) Object.freeze(virtualization);
+    if (virtualization?.guest !== undefined) Object.freeze(virtualization.guest);
+    this.#value = Object.freeze({ ...this.#live, segments: Object.freeze({ ...segments }) });
     return this.#value;
   }
 

@@ -7,6 +7,7 @@
  * 1. reads see the values at the start of the instruction; registers and flags are written at its end, after memory;
  * 2. at most one memory write that can fault, and no memory access after a conditional part.
  */
+import type { RepeatedInstruction } from "../cpu/guest-operation.js";
 import {
   type BinaryOp,
   type Expr,
@@ -194,8 +195,8 @@ export interface Code {
 export interface Replay extends Code {
   /** At CPL 0 alone. */
   asSupervisor(): void;
-  /** Not in a guest that PUSHF leaves. */
-  unlessPushFlagsLeaves(): void;
+  /** Not in a guest that this instruction leaves, nor where it is forbidden to some. */
+  unlessLeaves(name: RepeatedInstruction): void;
   /** Ends the instruction: through the gate of a vector, as INT n goes, or INT3, which is an exception to a guest. */
   interrupt(vector: Expr, by: "INT" | "INT3"): void;
   /** Ends the instruction: as IRET goes. */
@@ -205,6 +206,9 @@ export interface Replay extends Code {
   /** Goes on only if it holds. */
   require(condition: Expr): void;
   mxcsr(): Expr;
+  /** The time-stamp counter, and what RDTSCP tells beside it. */
+  timestamp(): Expr;
+  timestampAuxiliary(): Expr;
   /** Ends the instruction. */
   done(): void;
 }

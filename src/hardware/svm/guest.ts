@@ -3,14 +3,22 @@
  * Spec: AMD64 Architecture Programmer's Manual Vol. 2, "Intercept Operation", "Virtualizing APIC.TPR", "Interrupt Masking
  * in EFLAGS".
  */
-import type { GuestOperation } from "../cpu/guest-operation.js";
+import type { GuestOperation, RepeatedInstruction } from "../cpu/guest-operation.js";
 import { leave } from "./exit.js";
-import { check, EXCEPTIONS, interceptNamed, isSet, runningGuest } from "./intercepts.js";
+import { check, EXCEPTIONS, type Intercept, interceptNamed, isSet, runningGuest } from "./intercepts.js";
 import { acknowledgeVirtualInterrupt, gif, letsInterruptsIn, setSvm, virtualInterrupt } from "./interrupts.js";
 
 const INTR = interceptNamed("INTR");
 /** By what generated code calls it. */
-const ASKED = { PUSHF: interceptNamed("PUSHF"), INT: interceptNamed("SWINT"), IRET: interceptNamed("IRET") } as const;
+const ASKED: Readonly<Record<RepeatedInstruction, Intercept>> = {
+  PUSHF: interceptNamed("PUSHF"),
+  INT: interceptNamed("SWINT"),
+  IRET: interceptNamed("IRET"),
+  INVLPG: interceptNamed("INVLPG"),
+  PAUSE: interceptNamed("PAUSE"),
+  RDTSC: interceptNamed("RDTSC"),
+  RDTSCP: interceptNamed("RDTSCP"),
+};
 const VINTR = interceptNamed("VINTR");
 
 export const svmGuest: GuestOperation = Object.freeze({

@@ -17,7 +17,7 @@ export const gif = (system: SystemState): boolean => svmState(system)?.gif ?? tr
 /** Sets GIF and the guest; a processor that does nothing of AMD-V has no state of it. */
 export function setSvm(port: ProcessorPort, flag: boolean, guest: SvmGuest | undefined): void {
   const idle = flag && guest === undefined;
-  port.setSystem({ virtualization: idle ? undefined : Object.freeze({ kind: "svm", gif: flag, guest }) });
+  port.setSystem({ virtualization: idle ? undefined : { kind: "svm", gif: flag, guest } });
 }
 
 /** STGI and CLGI: what waited is looked at. */

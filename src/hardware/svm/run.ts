@@ -58,27 +58,35 @@ function controlsOf(port: ProcessorPort, vmcb: number, image: VmcbImage, nested:
   });
 }
 
-/** What controls follow from: the dwords up to the interrupt shadow, the nested tables, and IF of the host. */
+/** What controls follow from: the dwords up to the interrupt shadow, the nested tables, and IF of the host. Each entry has time of its own. */
 interface Known {
   readonly words: Uint32Array;
   readonly enabled: boolean;
   readonly guest: SvmGuest;
 }
 const CONTROL_WORDS = indexOf("INTERRUPT_SHADOW") + 1;
+const TIME = indexOf("TSC_OFFSET");
 const LIMIT = 64;
 const known = new Map<number, Known>();
+
+function isSame(words: Uint32Array, image: VmcbImage): boolean {
+  for (let index = 0; index < CONTROL_WORDS; index++)
+    if (words[index] !== image[index] && index !== TIME && index !== TIME + 1) return false;
+  return true;
+}
+
+function withOffset(guest: SvmGuest, image: VmcbImage): SvmGuest {
+  const timestampOffset = BigInt.asIntN(64, quadAt(image, TIME));
+  return timestampOffset === guest.timestampOffset ? guest : { ...guest, timestampOffset };
+}
 
 /** The same of the same words: a hypervisor enters a guest again and again without changing its controls. */
 function readControls(port: ProcessorPort, vmcb: number, image: VmcbImage): SvmGuest {
   const nested = nestedControls(port, image);
   const enabled = (port.getEflags() & FLAG.IF) !== 0;
   const before = known.get(vmcb);
-  if (before?.enabled === enabled && before.guest.nested === nested) {
-    const { words } = before;
-    let index = 0;
-    while (index < CONTROL_WORDS && words[index] === image[index]) index++;
-    if (index === CONTROL_WORDS) return before.guest;
-  }
+  if (before?.enabled === enabled && before.guest.nested === nested && isSame(before.words, image))
+    return withOffset(before.guest, image);
   const guest = controlsOf(port, vmcb, image, nested);
   if (known.size >= LIMIT) known.clear();
   known.set(vmcb, { words: image.slice(0, CONTROL_WORDS), enabled, guest });

@@ -28,8 +28,8 @@ const canonical = (low: number, high: number): number => addressOf(low, (high <<
 const lowWord = (value: bigint): number => Number(value & WORD);
 
 /** Bits 12 to 15 of `Segment.access` are bits 8 to 11 of an attribute. */
-const attributeOf = (access: number): number => (access & 0xff) | ((access >>> 4) & 0xf00);
-const accessOf = (attribute: number): number => (attribute & 0xff) | ((attribute & 0xf00) << 4);
+export const attributeOf = (access: number): number => (access & 0xff) | ((access >>> 4) & 0xf00);
+export const accessOf = (attribute: number): number => (attribute & 0xff) | ((attribute & 0xf00) << 4);
 
 /** Where fields are in an image. Of a segment selector and attribute come first, then limit and base. */
 const AT = {

@@ -4,7 +4,6 @@
  */
 import type { ProcessorPort } from "../cpu/processor.js";
 
-export const VMCB_BYTES = 0x1000;
 const SAVE_AREA = 0x400;
 
 export interface VmcbField {

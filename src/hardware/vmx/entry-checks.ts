@@ -13,6 +13,7 @@ import { has, PRIMARY, SECONDARY } from "./controls.js";
 import { type FieldName, fieldNames, fields } from "./fields.js";
 import { guestRegisterChecks, isLinked, otherGuestChecks, usesPdptes } from "./guest-checks.js";
 import { hostChecks } from "./host-checks.js";
+import { ANY_PLACE } from "./known-entries.js";
 import { type Remembered, rememberedBy } from "./remembered.js";
 import { segmentChecks } from "./segment-checks.js";
 
@@ -39,17 +40,7 @@ const ofType = (type: "control" | "host"): readonly FieldName[] =>
   fieldNames.filter((name) => fields[name].type === type && !UNCHECKED.includes(name));
 const ofSegments = fieldNames.filter((name) => /^Guest ([ECSDFG]S|LDTR|TR) /.test(name));
 const ofGuest = fieldNames.filter((name) => fields[name].type === "guest" && !ofSegments.includes(name));
-/** Changed by every instruction, and checked in no way. */
-const STATUS = FLAG.CF | FLAG.PF | FLAG.AF | FLAG.ZF | FLAG.SF | FLAG.OF | FLAG.DF;
 const MODE = ["VM-entry controls", "VM-exit controls"] as const;
-
-/** Where the guest is counts by the upper halves alone. */
-const ANY_PLACE: Partial<Record<FieldName, number>> = {
-  "Guest RIP": 0,
-  "Guest RSP": 0,
-  "Guest RFLAGS": ~STATUS,
-  "VMX-preemption timer value": 0,
-};
 
 const parts: Readonly<Record<CheckGroup, readonly Part[]>> = {
   control: [
@@ -103,6 +94,12 @@ function failedOf(part: Part, context: EntryContext): EntryCheck | undefined {
   if (failed === undefined) memory?.set(vmcs, image, hostOf(context));
   return failed;
 }
+
+const everyPart = Object.values(parts).flat();
+
+/** Whether a check looks at more than the VMCS. */
+export const looksBeyond = (context: EntryContext): boolean =>
+  everyPart.some(({ varies }) => varies?.(context) === true);
 
 /** The first check of a group that does not hold. */
 export function firstFailed(group: CheckGroup, context: EntryContext): EntryCheck | undefined {

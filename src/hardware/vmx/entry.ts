@@ -6,12 +6,13 @@ import type { ProcessorPort } from "../cpu/processor.js";
 import { CR3_TARGETS } from "./capabilities.js";
 import { type EntryContext, entryContext } from "./check-context.js";
 import { has, PIN, PRIMARY, SECONDARY } from "./controls.js";
-import { firstFailed } from "./entry-checks.js";
+import { firstFailed, looksBeyond } from "./entry-checks.js";
 import { eventOf } from "./events.js";
 import { ENTRY_FAILURE, REASON } from "./exit-reasons.js";
 import { type FieldName, fieldNames, fields } from "./fields.js";
 import { loadGuestState, timerExpiry } from "./guest-state.js";
 import { loadHostState } from "./host-state.js";
+import { injects, knownEntry, OF_THE_ENTRY, rememberEntry } from "./known-entries.js";
 import { loadMsrs } from "./msr-areas.js";
 import { rememberedBy } from "./remembered.js";
 import type { VmxGuest, VmxState } from "./state.js";
@@ -53,27 +54,31 @@ function controlsOf(context: EntryContext): VmxGuest {
   });
 }
 
-/** What each entry has of its own: time, and the event that is injected. */
-const OF_THE_ENTRY: readonly FieldName[] = [
-  ...(["TSC offset", "VMX-preemption timer value", "VM-entry interruption-information field"] as const),
-  ...(["VM-entry exception error code", "VM-entry instruction length"] as const),
-];
 const controls = rememberedBy<VmxGuest>(
   fieldNames.filter((name) => fields[name].type === "control" && !OF_THE_ENTRY.includes(name)),
 );
 
-/** What the guest is held to. */
-function guestOf(port: ProcessorPort, context: EntryContext): VmxGuest {
-  const { image, vmcs, pin, primary } = context;
-  const known = controls.get(vmcs, image);
-  const guest = known ?? controlsOf(context);
-  if (known === undefined) controls.set(vmcs, image, guest);
+/** The controls of a VMCS that is entered anew. */
+function settledControls(context: EntryContext): VmxGuest {
+  const { vmcs, image } = context;
+  let guest = controls.get(vmcs, image);
+  if (guest === undefined) {
+    guest = controlsOf(context);
+    controls.set(vmcs, image, guest);
+  }
+  if (!looksBeyond(context)) rememberEntry(context, guest);
+  return guest;
+}
+
+/** What the guest is held to, by its controls and by what is the entry's own. */
+function guestOf(port: ProcessorPort, context: EntryContext, guest: VmxGuest): VmxGuest {
+  const { image, pin, primary } = context;
   const timer = has(pin, PIN["activate VMX-preemption timer"]);
-  const trapPending = injectedEvent(context) === "mtf";
+  const trapPending = injects(image) && injectedEvent(context) === "mtf";
   const offset = has(primary, PRIMARY["use TSC offsetting"]) ? BigInt.asIntN(64, quadOf(image, "TSC offset")) : 0n;
   if (!timer && !trapPending && offset === guest.timestampOffset) return guest;
   const preemption = timer ? timerExpiry(port, wordOf(image, "VMX-preemption timer value")) : undefined;
-  return Object.freeze({ ...guest, timestampOffset: offset, preemption, trapPending });
+  return { ...guest, timestampOffset: offset, preemption, trapPending };
 }
 
 /** The entry failed behind its first checks: the host goes on as after a VM exit, but nothing of a guest is saved. */
@@ -92,7 +97,7 @@ const injectedEvent = ({ image }: EntryContext): ReturnType<typeof eventOf> =>
   );
 
 function inject(port: ProcessorPort, context: EntryContext): void {
-  const event = injectedEvent(context);
+  const event = injects(context.image) ? injectedEvent(context) : undefined;
   if (event === undefined || event === "mtf") {
     port.inject(undefined);
     return;
@@ -116,14 +121,18 @@ const image = newImage();
  */
 export function enterGuest(port: ProcessorPort, root: VmxState, launch: boolean): number | undefined {
   const context = entryContext(port, root.current!, image);
-  if (firstFailed("control", context) !== undefined) return VM_ERROR.INVALID_CONTROLS;
-  if (firstFailed("host", context) !== undefined) return VM_ERROR.INVALID_HOST_STATE;
-  const failed = firstFailed("guest", context);
-  if (failed !== undefined) {
-    failEntry(port, context, REASON.INVALID_GUEST_STATE, failed.qualification ?? 0);
-    return undefined;
+  const known = knownEntry(context);
+  if (known === undefined) {
+    if (firstFailed("control", context) !== undefined) return VM_ERROR.INVALID_CONTROLS;
+    if (firstFailed("host", context) !== undefined) return VM_ERROR.INVALID_HOST_STATE;
+    const failed = firstFailed("guest", context);
+    if (failed !== undefined) {
+      failEntry(port, context, REASON.INVALID_GUEST_STATE, failed.qualification ?? 0);
+      return undefined;
+    }
   }
   const { vmcs } = context;
+  const held = known ?? settledControls(context);
   loadGuestState(port, context);
   const refused = loadMsrs(
     port,
@@ -135,7 +144,8 @@ export function enterGuest(port: ProcessorPort, root: VmxState, launch: boolean)
     return undefined;
   }
   if (launch) setLaunched(port, vmcs, true);
-  port.setSystem({ virtualization: Object.freeze({ ...root, guest: guestOf(port, context) }) });
+  const guest = guestOf(port, context, held);
+  port.setSystem({ virtualization: { kind: "vmx", region: root.region, current: vmcs, guest } });
   port.invalidate();
   inject(port, context);
   return undefined;

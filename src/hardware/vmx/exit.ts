@@ -104,7 +104,7 @@ export function leaveGuest(
   writeImage(port, current, image, found);
   const nmiBlocked = blocksNmis(port, guest, cause);
   if (cause.kind === "nmi") port.setBetween({ pending: { ...port.between.pending, nmi: false } });
-  port.setSystem({ virtualization: Object.freeze({ ...state, guest: undefined }) });
+  port.setSystem({ virtualization: { kind: "vmx", region: state.region, current, guest: undefined } });
   const stored = storeMsrs(
     port,
     physicalOf(image, "VM-exit MSR-store address"),

@@ -4,7 +4,15 @@ import type { ProcessorPort } from "../cpu/processor.js";
 import { FLAG } from "../cpu/state.js";
 import { has, PIN, PRIMARY } from "./controls.js";
 import { leaveGuest } from "./exit.js";
-import { checkCause, exceptionsThatMayLeave, requireEnabled, VTPR, virtualTaskPriority } from "./intercepts.js";
+import {
+  checkCause,
+  exceptionsThatMayLeave,
+  isAskedFor,
+  isEnabled,
+  requireEnabled,
+  VTPR,
+  virtualTaskPriority,
+} from "./intercepts.js";
 import type { VmxGuest } from "./state.js";
 
 /** The guest that runs. */
@@ -44,7 +52,11 @@ export const vmxGuest: GuestOperation = Object.freeze<GuestOperation>({
   requireEnabled: (port, name) => requireEnabled(guestOf(port), name),
 
   // Behind an IRET that sets IF an interrupt window is open.
-  asksFor: (port, name) => name === "IRET" && has(guestOf(port).primary, PRIMARY["interrupt-window exiting"]),
+  asksFor(port, name) {
+    const guest = guestOf(port);
+    if (name === "IRET") return has(guest.primary, PRIMARY["interrupt-window exiting"]);
+    return !isEnabled(guest, name) || isAskedFor(guest, name);
+  },
 
   exceptionsAskedFor: (port) => exceptionsThatMayLeave(guestOf(port)),
 

@@ -13,7 +13,7 @@ import { hasEpt, hasVpid, isVmxSwitchedOn, supportsCr0, supportsCr4 } from "./ca
 import { isEptPointer } from "./control-checks.js";
 import { has, SECONDARY } from "./controls.js";
 import { enterGuest } from "./entry.js";
-import { type Component, componentAt, LAYOUT } from "./fields.js";
+import { componentAt, type Field, LAYOUT } from "./fields.js";
 import {
   fail,
   failInvalid,
@@ -27,7 +27,16 @@ import {
 } from "./outcome.js";
 import type { VmxState } from "./state.js";
 import { VM_ERROR } from "./vm-errors.js";
-import { isLaunched, REVISION, readField, setLaunched, writeField, writeHalves } from "./vmcs.js";
+import {
+  isLaunched,
+  REVISION,
+  readAddress,
+  readField,
+  readWord,
+  setLaunched,
+  writeField,
+  writeHalves,
+} from "./vmcs.js";
 
 const PAGE = 4096;
 const WORD = 0xffff_ffffn;
@@ -130,55 +139,67 @@ export function vmptrst(port: ProcessorPort): bigint {
   return current === undefined ? 0xffff_ffff_ffff_ffffn : BigInt(current);
 }
 
-/** The component of an encoding, if the model has it. */
-function supportedAt(port: ProcessorPort, encoding: bigint): Component | undefined {
-  const component = componentAt(encoding);
-  const needs = component?.field.needs;
-  const there = needs === undefined || models[port.system.model].secondaryControls.includes(needs);
-  return there ? component : undefined;
+const isThere = (port: ProcessorPort, { needs }: Field): boolean =>
+  needs === undefined || models[port.system.model].secondaryControls.includes(needs);
+
+/** The current VMCS, in which VMREAD and VMWRITE access a field; undefined where they fail, which the flags tell then. */
+function accessed(port: ProcessorPort, name: "VMREAD" | "VMWRITE", field: Field | undefined): number | undefined {
+  const state = requireRoot(port, name);
+  const { current } = state;
+  let error: number | undefined;
+  if (current === undefined || field === undefined || !isThere(port, field)) error = VM_ERROR.UNSUPPORTED_COMPONENT;
+  else if (name === "VMWRITE" && field.type === "read-only") error = VM_ERROR.READ_ONLY_COMPONENT;
+  if (error === undefined) return current;
+  fail(port, state, error);
+  return undefined;
 }
 
 /** VMREAD: a field of the current VMCS; undefined where it failed. Spec: VMREAD—Read Field from Virtual-Machine Control Structure. */
 export function vmread(port: ProcessorPort, encoding: bigint): bigint | undefined {
-  const state = requireRoot(port, "VMREAD");
-  if (state.current === undefined) {
-    failInvalid(port);
-    return undefined;
-  }
-  const component = supportedAt(port, encoding);
-  if (component === undefined) {
-    fail(port, state, VM_ERROR.UNSUPPORTED_COMPONENT);
-    return undefined;
-  }
-  const value = readField(port, state.current, component.field.name);
+  const component = componentAt(encoding);
+  const vmcs = accessed(port, "VMREAD", component?.field);
+  if (vmcs === undefined || component === undefined) return undefined;
+  const value = readField(port, vmcs, component.field.name);
   succeed(port);
   return component.high ? value >> 32n : value;
 }
 
-function writeComponent(port: ProcessorPort, vmcs: number, { field, high }: Component, value: bigint): void {
-  if (!high) {
-    writeField(port, vmcs, field.name, value);
-    return;
-  }
-  const low = Number(readField(port, vmcs, field.name) & WORD);
-  writeHalves(port, vmcs, field.name, low, Number(value & WORD));
+/** The same of the low half of a field whose encoding is known; unsigned. */
+export function vmreadWord(port: ProcessorPort, field: Field): number | undefined {
+  const vmcs = accessed(port, "VMREAD", field);
+  if (vmcs === undefined) return undefined;
+  const value = port.readPhysical(vmcs + field.offset);
+  succeed(port);
+  return value;
+}
+
+/** The same of an address: signed, as those of long mode are. */
+export function vmreadAddress(port: ProcessorPort, field: Field): number | undefined {
+  const vmcs = accessed(port, "VMREAD", field);
+  if (vmcs === undefined) return undefined;
+  const value = readAddress(port, vmcs, field);
+  succeed(port);
+  return value;
 }
 
 /** VMWRITE: bits that the operand has not become 0. Spec: VMWRITE—Write Field to Virtual-Machine Control Structure. */
 export function vmwrite(port: ProcessorPort, encoding: bigint, value: bigint): void {
-  const state = requireRoot(port, "VMWRITE");
-  const { current } = state;
-  if (current === undefined) {
-    failInvalid(port);
-    return;
-  }
-  const component = supportedAt(port, encoding);
-  if (component === undefined) {
-    fail(port, state, VM_ERROR.UNSUPPORTED_COMPONENT);
-    return;
-  }
-  const error = component.field.type === "read-only" ? VM_ERROR.READ_ONLY_COMPONENT : undefined;
-  conclude(port, state, error, () => writeComponent(port, current, component, value));
+  const component = componentAt(encoding);
+  const vmcs = accessed(port, "VMWRITE", component?.field);
+  if (vmcs === undefined || component === undefined) return;
+  const { field, high } = component;
+  const [low, upper] = [Number(value & WORD), Number((value >> 32n) & WORD)];
+  if (high) writeHalves(port, vmcs, field, readWord(port, vmcs, field.name), low);
+  else writeHalves(port, vmcs, field, low, upper);
+  succeed(port);
+}
+
+/** The same with the halves of the operand, of a field whose encoding is known. */
+export function vmwriteHalves(port: ProcessorPort, field: Field, low: number, high: number): void {
+  const vmcs = accessed(port, "VMWRITE", field);
+  if (vmcs === undefined) return;
+  writeHalves(port, vmcs, field, low, high);
+  succeed(port);
 }
 
 function launchError(port: ProcessorPort, current: number, launch: boolean): number | undefined {

@@ -69,10 +69,21 @@ export const instructionControls: Readonly<Record<InterceptedInstruction, Contro
 /** Instructions that are #UD in a guest unless a control enables them; INVPCID, which no model has, has none here. */
 const enabledBy: Partial<Record<InterceptedInstruction, number>> = { RDTSCP: SECONDARY["enable RDTSCP"], INVPCID: 0 };
 
-/** Throws #UD where it is not enabled. Spec: SDM Vol. 3C, "Changes to Instruction Behavior in VMX Non-Root Operation". */
-export function requireEnabled({ secondary: enabled }: VmxGuest, name: InterceptedInstruction): void {
+export function isEnabled({ secondary: enabled }: VmxGuest, name: InterceptedInstruction): boolean {
   const needed = enabledBy[name];
-  if (needed !== undefined && !has(enabled, needed)) throw new Fault(VECTOR.UD, undefined, "disabled-for-guest");
+  return needed === undefined || has(enabled, needed);
+}
+
+/** Throws #UD where it is not enabled. Spec: SDM Vol. 3C, "Changes to Instruction Behavior in VMX Non-Root Operation". */
+export function requireEnabled(guest: VmxGuest, name: InterceptedInstruction): void {
+  if (!isEnabled(guest, name)) throw new Fault(VECTOR.UD, undefined, "disabled-for-guest");
+}
+
+/** Whether a control makes an instruction leave, or it always does. */
+export function isAskedFor(guest: VmxGuest, name: InterceptedInstruction): boolean {
+  const control = instructionControls[name];
+  if (typeof control === "string") return control === "always";
+  return has(guest[control.word], control.mask);
 }
 
 type Cause<Kind extends ExitCause["kind"]> = Extract<ExitCause, { readonly kind: Kind }>;
@@ -80,9 +91,7 @@ type Leaves<Kind extends ExitCause["kind"]> = (guest: VmxGuest, cause: Cause<Kin
 
 function instructionLeaves(guest: VmxGuest, { name }: Cause<"instruction">): boolean {
   requireEnabled(guest, name);
-  const control = instructionControls[name];
-  if (typeof control === "string") return control === "always";
-  return has(guest[control.word], control.mask);
+  return isAskedFor(guest, name);
 }
 
 /** LMSW loads bits 3:0 and cannot clear PE. */

@@ -30,9 +30,12 @@ export function readField(memory: PhysicalReader, vmcs: number, name: FieldName)
 export const readWord = (memory: PhysicalReader, vmcs: number, name: FieldName): number =>
   memory.readPhysical(vmcs + fields[name].offset);
 
+/** A linear address in a field: signed, as those of long mode are. */
+export const readAddress = (memory: PhysicalReader, vmcs: number, field: Field): number =>
+  addressOf(memory.readPhysical(vmcs + field.offset), isWide(field) ? memory.readPhysical(vmcs + field.offset + 4) : 0);
+
 /** Writes the two halves of a field; one of 16 or 32 bits has no upper half. */
-export function writeHalves(memory: PhysicalMemory, vmcs: number, name: FieldName, low: number, high: number): void {
-  const field = fields[name];
+export function writeHalves(memory: PhysicalMemory, vmcs: number, field: Field, low: number, high: number): void {
   const at = vmcs + field.offset;
   memory.writePhysical(at, (field.width === 16 ? low & 0xffff : low) >>> 0);
   if (isWide(field)) memory.writePhysical(at + 4, high >>> 0);
@@ -40,17 +43,12 @@ export function writeHalves(memory: PhysicalMemory, vmcs: number, name: FieldNam
 
 /** Writes a field: as many bits of the value as it has. */
 export function writeField(memory: PhysicalMemory, vmcs: number, name: FieldName, value: bigint): void {
-  writeHalves(memory, vmcs, name, Number(value & 0xffff_ffffn), Number((value >> 32n) & 0xffff_ffffn));
+  writeHalves(memory, vmcs, fields[name], Number(value & 0xffff_ffffn), Number((value >> 32n) & 0xffff_ffffn));
 }
 
 /** Writes a word, zero-extended. */
 export function writeWord(memory: PhysicalMemory, vmcs: number, name: FieldName, value: number): void {
-  writeHalves(memory, vmcs, name, value, 0);
-}
-
-/** Writes an address: in 64 bits a linear one is sign-extended. */
-export function writeAddress(memory: PhysicalMemory, vmcs: number, name: FieldName, address: number): void {
-  writeHalves(memory, vmcs, name, address | 0, highWord(address));
+  writeHalves(memory, vmcs, fields[name], value, 0);
 }
 
 export const isLaunched = (memory: PhysicalReader, vmcs: number): boolean =>

@@ -368,6 +368,10 @@ const definitions: readonly Definition[] = [
     spec: "SDM Vol. 2B, PAUSE—Spin Loop Hint",
     forms: [["F3 90"]],
     system: intercepted((port) => port.pause()),
+    replay: (code) => {
+      code.unlessLeaves("PAUSE");
+      code.done();
+    },
   },
   ...["PREFETCH", "PREFETCHW"].map(
     (mnemonic, digit): Definition => ({

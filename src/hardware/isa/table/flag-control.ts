@@ -15,7 +15,7 @@ function setCarry(c: Code, carry: ReturnType<Code["let"]>): void {
 
 /** Virtual-8086 mode has rules of its own, and some hosts want to see it. */
 function pushFlagsAgain(c: Replay): void {
-  c.unlessPushFlagsLeaves();
+  c.unlessLeaves("PUSHF");
   const flags = c.let(c.eflags());
   c.require(isZero(and(flags, i32(FLAG.VM))));
   const pushed = and(flags, i32(~FLAG.RF));

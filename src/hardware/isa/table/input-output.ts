@@ -41,17 +41,18 @@ function interceptPort(
   direction: "in" | "out",
   string?: { readonly segment: number; readonly offset: number },
 ): void {
-  if (port.guest === undefined) return;
+  const { guest } = port;
+  if (guest === undefined) return;
   const { addressSize, operands, repeat } = instruction;
-  port.guest.check(port, {
-    kind: "port",
-    port: io,
-    size: portSize(instruction),
-    direction,
-    immediate: operands.some(({ kind }) => kind === "immediate"),
-    repeated: string !== undefined && repeat !== undefined,
-    ...(string === undefined ? {} : { string: { ...string, linear: unchecked(port, string), addressSize } }),
-  });
+  const size = portSize(instruction);
+  const immediate = operands[direction === "in" ? 1 : 0]?.kind === "immediate";
+  if (string === undefined) guest.check(port, { kind: "port", port: io, size, direction, immediate, repeated: false });
+  else {
+    const { segment } = string;
+    const told = { linear: unchecked(port, string), segment, addressSize };
+    const repeated = repeat !== undefined;
+    guest.check(port, { kind: "port", port: io, size, direction, immediate, repeated, string: told });
+  }
 }
 
 function unchecked(port: ProcessorPort, { segment, offset }: { segment: number; offset: number }): number {

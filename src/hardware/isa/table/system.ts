@@ -10,6 +10,7 @@ import { effectiveAddress, operandAddress, readOperand, writeOperand } from "../
 import { Fault, type ProcessorPort, VECTOR } from "../../cpu/processor.js";
 import { highWord, readAddress, writeQuad } from "../../cpu/quadwords.js";
 import { CR0, CR4, FLAG, isCanonical, segmentNames } from "../../cpu/state.js";
+import { i32, narrow, type Replay, shr } from "../code.js";
 import { type DecodedInstruction, type Definition, define, type SystemInstruction } from "../instruction.js";
 import { intercept, intercepted, privileged, supervisedWithUmip } from "./common.js";
 import { storeAddress } from "./system-register-moves.js";
@@ -71,6 +72,13 @@ const readTimestamp: SystemInstruction = (port, instruction) => {
   intercept(port, instruction);
   setPair(port, timestampCounter(port));
 };
+
+/** It is time that goes on, and nothing else decides what is read. */
+function readTimestampAgain(code: Replay): void {
+  const value = code.let(code.timestamp());
+  code.setRegister(0, 32, narrow(value));
+  code.setRegister(2, 32, narrow(shr(value, i32(32))));
+}
 
 /** CLAC and STAC. */
 const setAlignmentFlag =
@@ -160,6 +168,7 @@ const definitions: readonly Definition[] = [
     // Translations are never stale here: stores to page tables drop what they change.
     replay: (code) => {
       code.asSupervisor();
+      code.unlessLeaves("INVLPG");
       code.done();
     },
   },
@@ -201,6 +210,11 @@ const definitions: readonly Definition[] = [
     forms: [["0F 31"]],
     needs: "TSC",
     system: readTimestamp,
+    replay: (code) => {
+      code.unlessLeaves("RDTSC");
+      readTimestampAgain(code);
+      code.done();
+    },
   },
   {
     ...system,
@@ -213,6 +227,12 @@ const definitions: readonly Definition[] = [
       port.guest?.requireEnabled(port, "RDTSCP");
       readTimestamp(port, instruction);
       port.setRegister(1, msrWord(port, "IA32_TSC_AUX"));
+    },
+    replay: (code) => {
+      code.unlessLeaves("RDTSCP");
+      readTimestampAgain(code);
+      code.setRegister(1, 32, code.timestampAuxiliary());
+      code.done();
     },
   },
   {

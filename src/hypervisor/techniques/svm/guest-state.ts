@@ -6,6 +6,7 @@
 import { usesPae } from "../../../hardware/cpu/control-registers.js";
 import type { Segment, SegmentName, Shadow, SystemState, TableRegister } from "../../../hardware/cpu/state.js";
 import { type CpuState, CR0, codeBitsOf, cplOf, EFER, noEvents } from "../../../hardware/cpu/state.js";
+import { accessOf, attributeOf } from "../../../hardware/svm/state-save.js";
 import { cr3Of, hasTask, OWN_MSRS, sharedSystem, sysenterMsrs, writtenSysenter } from "../guest-registers.js";
 import {
   addressAt,
@@ -27,10 +28,6 @@ export interface SvmOwn {
 }
 
 const stateSegments = ["es", "cs", "ss", "ds"] as const satisfies readonly SegmentName[];
-
-/** Bits 12 to 15 of `Segment.access` are bits 8 to 11 of an attribute. */
-const attributeOf = (access: number): number => (access & 0xff) | ((access >>> 4) & 0xf00);
-const accessOf = (attribute: number): number => (attribute & 0xff) | ((attribute & 0xf00) << 4);
 
 function putSegment(image: VmcbImage, name: string, { selector, base, limit, access }: Segment): void {
   putNumber(image, `${name}.selector`, selector);

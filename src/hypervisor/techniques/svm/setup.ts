@@ -5,6 +5,7 @@
 import { intercepts } from "../../../hardware/svm/intercepts.js";
 import { IOPM_BYTES, MSRPM_BYTES, msrMapBit } from "../../../hardware/svm/permission-maps.js";
 import { type Host, PAGE } from "../../host.js";
+import { lacks, type ProtectionName } from "../../isolation/protections.js";
 import { READ_MSRS, WRITTEN_MSRS } from "../guest-registers.js";
 import { fillPage } from "../nested-memory.js";
 import { changeVmcb } from "./state-access.js";
@@ -46,10 +47,12 @@ function openMsrs({ port }: Host, map: number): void {
 
 /** The VMCB of a VM, with everything but its guest's state. */
 export function setUp(host: Host, number: number, root: number): number {
-  const { name, supervisors } = host.vm(number);
+  const vm = host.vm(number);
+  const { name, supervisors } = vm;
+  const leaves = (protection: ProtectionName): number => (lacks(vm, protection) ? 0 : 0xffff_ffff);
   const vmcb = pages(host, PAGE, 0, `${name}: its VMCB`);
-  const ports = pages(host, IOPM_BYTES, 0xffff_ffff, `${name}: its I/O permission map`);
-  const msrs = pages(host, MSRPM_BYTES, 0xffff_ffff, `${name}: its MSR permission map`);
+  const ports = pages(host, IOPM_BYTES, leaves("I/O bitmap"), `${name}: its I/O permission map`);
+  const msrs = pages(host, MSRPM_BYTES, leaves("MSR bitmap"), `${name}: its MSR permission map`);
   openMsrs(host, msrs);
   changeVmcb(host, vmcb, (image) => {
     const more = [...(supervisors === undefined ? [] : FIRMWARE), ...(host.several ? SEVERAL : [])];

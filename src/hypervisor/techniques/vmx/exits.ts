@@ -6,7 +6,7 @@
 import { FAULT_CLASS } from "../../../hardware/cpu/exceptions.js";
 import type { AccessSize } from "../../../hardware/cpu/processor.js";
 import { VECTOR, vectorNames } from "../../../hardware/cpu/processor.js";
-import { FLAG } from "../../../hardware/cpu/state.js";
+import { EFER, FLAG } from "../../../hardware/cpu/state.js";
 import { entryContext } from "../../../hardware/vmx/check-context.js";
 import { firstFailed } from "../../../hardware/vmx/entry-checks.js";
 import { eventOf, INTERRUPTION } from "../../../hardware/vmx/events.js";
@@ -24,7 +24,7 @@ import {
   type VirtualAccess,
 } from "../emulation.js";
 import { ownOf, readCpu, readWhole, writeCpu, writeWhole } from "./state-access.js";
-import { readQuad, readWord, write } from "./vmcs.js";
+import { readAddress, readQuad, readWord, write } from "./vmcs.js";
 
 const RAX = 0;
 const BLOCKED = 3;
@@ -32,9 +32,9 @@ const TRAP_FLAG = 1 << 8;
 
 /** The guest goes on behind the instruction that left it, which was executed for it. */
 function skip({ port }: Host): void {
-  const rip = readQuad(port, "Guest RIP") + readQuad(port, "VM-exit instruction length");
-  const long = (readWord(port, "Guest IA32_EFER") & 0x400) !== 0;
-  write(port, "Guest RIP", long ? rip : rip & 0xffff_ffffn);
+  const rip = readAddress(port, "Guest RIP") + readWord(port, "VM-exit instruction length");
+  const long = (readWord(port, "Guest IA32_EFER") & EFER.LMA) !== 0;
+  write(port, "Guest RIP", long ? rip : rip >>> 0);
   const blocking = readWord(port, "Guest interruptibility state");
   if ((blocking & BLOCKED) !== 0) write(port, "Guest interruptibility state", blocking & ~BLOCKED);
   if ((readWord(port, "Guest RFLAGS") & TRAP_FLAG) !== 0) write(port, "Guest pending debug exceptions", 0x4000);

@@ -9,7 +9,6 @@ import {
   CR0,
   CR4,
   EFER,
-  FLAG,
   noEvents,
   type Segment,
   type SegmentName,
@@ -33,13 +32,7 @@ export interface VmxOwn {
   readonly tr: Segment;
   /** Without EPT: the shadow tables. */
   readonly shadow?: ShadowState;
-  /** The guest's own TF, while the hypervisor's stands for it. */
-  readonly trapFlag?: number;
 }
-
-/** The guest's RFLAGS. */
-export const ownFlags = (real: number, { trapFlag }: VmxOwn): number =>
-  trapFlag === undefined ? real | 0 : (real & ~FLAG.TF) | trapFlag;
 
 /** What of it decides how the virtual control registers differ from the real ones. */
 type Paged = Pick<VmxOwn, "identity" | "shadow">;
@@ -209,7 +202,7 @@ export function readState(vmcs: VmcsReader, own: VmxOwn, old: CpuState): CpuStat
     esp: Number(rsp & 0xffff_ffffn) | 0,
     wide: high === old.wide[4] ? old.wide : Object.freeze(old.wide.with(4, high)),
     eip: (system.efer & EFER.LMA) !== 0 ? eip : eip | 0,
-    eflags: ownFlags(vmcs.word("Guest RFLAGS"), own),
+    eflags: vmcs.word("Guest RFLAGS") | 0,
     system,
     halted: false,
     shadow,

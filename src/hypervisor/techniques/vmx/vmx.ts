@@ -19,7 +19,7 @@ import { sharedSystem } from "../guest-registers.js";
 import { nestedMemory } from "../nested-memory.js";
 import type { Technique } from "../technique.js";
 import { access, answer } from "./exits.js";
-import { ownFlags, readState, runningSystem, type VmcsReader, type VmxOwn } from "./guest-state.js";
+import { readState, runningSystem, type VmcsReader, type VmxOwn } from "./guest-state.js";
 import { hostState, setUp } from "./setup.js";
 import { ownOf, readWhole, writeWhole } from "./state-access.js";
 import { readWord, write } from "./vmcs.js";
@@ -68,7 +68,7 @@ export const enter: Technique["enter"] = (host, number, { vector, window }) => {
   const wanted = (primary & ~PRIMARY["interrupt-window exiting"]) | (window ? PRIMARY["interrupt-window exiting"] : 0);
   if (wanted !== primary) write(port, "Primary processor-based VM-execution controls", wanted >>> 0);
   // The guest's first instruction is at the next tick of the host's.
-  write(port, "TSC offset", BigInt(host.board(number).now) - BigInt(host.now + 1));
+  write(port, "TSC offset", host.board(number).now - (host.now + 1));
   const own = ownOf(host, number);
   if (own.launched) vmresume(port);
   else {
@@ -81,7 +81,7 @@ export const vmxEpt: Technique = {
   prepare(host, number) {
     const vm = host.vm(number);
     const root = extendedTables(host, vm);
-    const vmcs = setUp(host, vm.name, true);
+    const vmcs = setUp(host, vm, true);
     write(host.port, "EPT pointer", eptPointer(root));
     // Host calls of a guest's firmware are undefined instructions.
     if (vm.supervisors !== undefined) write(host.port, "Exception bitmap", 1 << VECTOR.UD);
@@ -131,7 +131,6 @@ export const vmxEpt: Technique = {
     if (virtualization?.kind === "vmx" && virtualization.guest !== undefined)
       return {
         ...real,
-        eflags: ownFlags(real.eflags, technique),
         system: runningSystem(real.system, technique, cpu.system),
       };
     const held = { ...real, system: sharedSystem(real.system, cpu.system) };
