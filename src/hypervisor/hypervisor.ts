@@ -3,65 +3,30 @@
  * to its operator.
  */
 import { createState, withPlan } from "../hardware/boot/start.js";
-import { advance, typeInput } from "../hardware/devices/bus.js";
+import { typeInput } from "../hardware/devices/bus.js";
 import { textFrom } from "../hardware/devices/sent-text.js";
 import { sharedEngine } from "../hardware/engine/shared-engine.js";
 import { Machine, machineOf, stateOf } from "../hardware/machine.js";
-import { deepFreeze, type MachineDifference } from "../hardware/machine-content.js";
-import { processorOf } from "../hardware/machine-edit.js";
-import { asOutput, textOf } from "../hardware/output-text.js";
+import type { MachineDifference } from "../hardware/machine-content.js";
+import { asOutput } from "../hardware/output-text.js";
 import { checkRun } from "../hardware/run-options.js";
 import type { MachineEvent, MachineState, Stop } from "../hardware/state.js";
 import { VirtlabError } from "../state/error.js";
+import { hypervisorOf, IDLE, vmAtRest, withState } from "./at-rest.js";
 import { framesOf, freeBytes } from "./frames.js";
 import { KIND, VERSION } from "./handlers.js";
 import { lacks, removedOf } from "./isolation/protections.js";
-import { entriesOf, exitsOf } from "./ledger.js";
 import { BELL, resumed, typed } from "./operator.js";
 import type { HostOptions, HypervisorRunOptions, Vm, VmOptions } from "./options.js";
 import { assisted, checkMode, checkSlice, refusal } from "./refusal.js";
 import { newSchedule, PERIOD, withShare } from "./schedule.js";
 import { startup } from "./startup.js";
-import { type HostProcessor, type HypervisorState, type VmState, withVm } from "./state.js";
-import { type TranslationView, translationView } from "./techniques/bt/view.js";
-import { techniqueOf } from "./techniques/index.js";
-import { carve, machineOfVm, madeFor } from "./vm.js";
+import { type HypervisorState, type VmState, withVm } from "./state.js";
+import { carve } from "./vm.js";
 
 /** What a quantum is beside its steps costs little then, and another VM waits for a fraction of a turn. */
 const QUANTUM = 16_384;
 const RUN_ON = Number.POSITIVE_INFINITY;
-
-/** Of a processor that has not begun. */
-const AT_REST: HostProcessor = { current: undefined, running: undefined, alarm: undefined, turn: undefined };
-
-/** What a host's machine has of it. */
-function hypervisorOf(machine: MachineState): HypervisorState {
-  const supervisor = machine.supervisors?.[KIND];
-  if (supervisor === undefined) throw new VirtlabError("this machine runs no hypervisor");
-  return supervisor.state as HypervisorState;
-}
-
-const withState = (machine: MachineState, state: HypervisorState): MachineState => ({
-  ...machine,
-  supervisors: { ...machine.supervisors, [KIND]: { ...machine.supervisors![KIND]!, state } },
-});
-
-/** The host as one of its processors has it. */
-const seenBy = (host: MachineState, processor: number): MachineState => ({
-  ...host,
-  cpu: processorOf(host, processor),
-});
-
-/** Ticks that a guest has had by itself since it was entered; a host that stands where exits are entered has had one for the exit. */
-function guestTicks(
-  { cpu, ticks, turn }: MachineState,
-  processor: number,
-  { places }: HypervisorState,
-  since: number,
-): number {
-  const isLeft = cpu.eip === places.exit && cpu.system.virtualization?.guest === undefined;
-  return Math.max(0, (turn?.steps[processor] ?? ticks) - since - (isLeft ? 1 : 0));
-}
 
 /**
  * A host with virtual machines as an immutable value: every method gives another one. It is a machine (`machine`) whose privileged
@@ -104,7 +69,7 @@ export class Hypervisor {
       frames: framesOf(machine.memorySize),
       vms: [],
       schedule: newSchedule(processors, slice),
-      processors: Array.from({ length: processors }, () => AT_REST),
+      processors: Array.from({ length: processors }, () => IDLE),
     };
     const supervisors = { [KIND]: { kind: KIND, version: VERSION, entries, state } };
     return new Hypervisor(machineOf({ ...withPlan(machine, plan), supervisors }));
@@ -171,55 +136,12 @@ export class Hypervisor {
 
   /** The VMs in the order they were made. */
   get vms(): readonly Vm[] {
-    return Object.freeze(this.#state.vms.map((_, number) => this.#vm(number)));
+    return Object.freeze(this.#state.vms.map((_, number) => vmAtRest(this.#host, number)));
   }
 
   /** @throws VirtlabError for a name that no VM has. */
   vm(name: string): Vm {
-    return this.#vm(this.#number(name));
-  }
-
-  #vm(number: number): Vm {
-    const state = this.#state;
-    const { vms, schedule, processors } = state;
-    const holder = processors.findIndex(({ current }) => current === number);
-    const isCurrent = holder >= 0;
-    const host = isCurrent ? seenBy(this.#host, holder) : this.#host;
-    const { running } = processors.find((one) => one.running?.vm === number) ?? AT_REST;
-    const vm = vms[number]!;
-    const { name, technique, status, pausedAt, ledger, ran } = vm;
-    const { weight, cap, total } = schedule.shares[number]!;
-    const turn = processors.find((one) => one.turn?.vm === number)?.turn;
-    const beyond = running === undefined ? 0 : (techniqueOf(vm).beyondAtRest?.(host, vm) ?? 0);
-    const had = running === undefined ? 0 : Math.max(0, guestTicks(host, holder, state, running.since) - beyond);
-    const ticks = vm.ticks + had;
-    // What devices have done by themselves in that time.
-    const devices = had === 0 ? vm.devices : advance(vm.devices, ticks);
-    const now = { ...vm, devices, steps: vm.steps + had, ticks };
-    let machine: Machine | undefined;
-    return Object.freeze({
-      name,
-      technique,
-      status: deepFreeze(status),
-      paused: pausedAt !== undefined,
-      get machine(): Machine {
-        machine ??= machineOfVm(host, now, techniqueOf(vm).view(host, vm, isCurrent));
-        return machine;
-      },
-      get serial(): string {
-        return textOf(devices.uart.output);
-      },
-      ledger: deepFreeze(entriesOf(ledger)),
-      exits: exitsOf(ledger),
-      ...madeFor(vm),
-      ran: ran + had,
-      get translation(): TranslationView | undefined {
-        return technique === "bt" ? translationView(host, vm) : undefined;
-      },
-      charged: total + (turn === undefined ? 0 : Math.max(0, host.ticks - turn.paid)),
-      weight,
-      cap,
-    });
+    return vmAtRest(this.#host, this.#number(name));
   }
 
   /** Bytes of the host's memory that no VM and no structure of the hypervisor has. */
