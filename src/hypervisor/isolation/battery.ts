@@ -63,8 +63,10 @@ const HOST_MEMORY = 8 * MEMORY;
 const CAP = 40;
 /** A turn and the accounting of the scheduler. */
 const SLACK = 2 * PERIOD;
-/** Of an attack that has no end: steps of the host behind B's end. */
+/** Of an attack that has no end: ticks of the host behind B's end. */
 const ENDLESS = 2 * PERIOD;
+/** Ticks of a step of the host at the most: under simulation a quantum. */
+const LONGEST_STEP = 16_384;
 /** A disk that a master of the bus may read. */
 const DISK = Uint8Array.from({ length: 63 * 512 }, (_, index) => index * 7);
 /** CLI, HLT, and again. */
@@ -89,6 +91,17 @@ interface Outcome {
   readonly ticks: number | undefined;
 }
 
+/** Lets the host go on to a tick, or until it goes no further. */
+function until(host: Hypervisor, tick: number): Hypervisor {
+  let end = host;
+  do {
+    const left = tick - end.ticks;
+    const isSim = end.vm("A").technique === "sim";
+    end = end.run({ maxInstructions: Math.ceil(left / (isSim ? LONGEST_STEP : 1)) });
+  } while (end.ticks < tick && end.stop?.reason === "limit");
+  return end;
+}
+
 /** Lets both guests come to their ends. */
 function outcomeOf(host: Hypervisor, limit: number, attack?: AttackName): Outcome {
   let end = host;
@@ -96,8 +109,8 @@ function outcomeOf(host: Hypervisor, limit: number, attack?: AttackName): Outcom
   try {
     end = host.run({ until: { vm: "B" }, maxInstructions: limit });
     if (end.vm("B").status.kind === "stopped") ticks = end.ticks;
-    const rest = attack !== undefined && attackTable[attack].endless ? ENDLESS : limit;
-    if (end.vm("A").status.kind !== "stopped") end = end.run({ until: { vm: "A" }, maxInstructions: rest });
+    if (attack !== undefined && attackTable[attack].endless) end = until(end, end.ticks + ENDLESS);
+    else if (end.vm("A").status.kind !== "stopped") end = end.run({ until: { vm: "A" }, maxInstructions: limit });
     return { end, failed: undefined, ticks };
   } catch (error) {
     return { end, failed: (error as Error).message, ticks };
