@@ -244,7 +244,7 @@ export const vmStatistics = (vm: Vm, table: CostTable): statistics.VmStatistics 
  * @example
  * const options = { technique: "vmx-ept", attacker: guest("attacker"), victim: guest("hello"), attacks: ["triple-fault"] } as const;
  * const [report] = isolation(options);
- * report?.verdict // => "held"
+ * report?.verdict // => 'held'
  */
 export const isolation = (options: battery.IsolationOptions): readonly battery.AttackReport[] =>
   displayable(battery.isolation(options), isolationDisplay);
