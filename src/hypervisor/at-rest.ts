@@ -7,7 +7,7 @@ import { textOf } from "../hardware/output-text.js";
 import type { MachineState } from "../hardware/state.js";
 import { VirtlabError } from "../state/error.js";
 import { KIND } from "./handlers.js";
-import { exitsOf } from "./ledger.js";
+import { entriesOf, exitsOf } from "./ledger.js";
 import type { Vm } from "./options.js";
 import type { HostProcessor, HypervisorState } from "./state.js";
 import { type TranslationView, translationView } from "./techniques/bt/view.js";
@@ -77,7 +77,7 @@ export function vmAtRest(whole: MachineState, number: number): Vm {
     get serial(): string {
       return textOf(devices.uart.output);
     },
-    ledger: deepFreeze(Object.values(ledger)),
+    ledger: deepFreeze(entriesOf(ledger)),
     exits: exitsOf(ledger),
     ...madeFor(vm),
     ran: ran + had,

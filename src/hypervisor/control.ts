@@ -11,7 +11,7 @@ import { techniqueOf } from "./techniques/index.js";
 /** A guest's instruction was executed for it, or an event delivered to it: a step of its own, and a tick. */
 export function countStep(host: Host, number: number): void {
   host.board(number).count();
-  host.change(number, { steps: host.vm(number).steps + 1 });
+  host.changed(number).steps++;
 }
 
 /** The VM goes no further. */
@@ -228,10 +228,12 @@ export function left(host: Host): number | undefined {
   const had = Math.max(0, host.made - 1 - since);
   // What is injected is delivered in the entry's own step.
   host.leftAtEntry = host.made === since;
-  const own = had - (techniqueOf(host.vm(number)).beyond?.(host, number) ?? 0);
-  const { steps, ran } = host.vm(number);
-  host.change(number, { steps: steps + own, ran: ran + had });
-  host.board(number).advance(host.board(number).now + own);
+  const vm = host.changed(number);
+  const own = had - (techniqueOf(vm).beyond?.(host, number) ?? 0);
+  vm.steps += own;
+  vm.ran += had;
+  const board = host.board(number);
+  board.advance(board.now + own);
   host.own = { ...host.own, running: undefined };
   return number;
 }

@@ -6,6 +6,7 @@
  * through none of the guest's translations.
  */
 import type { ProcessorPort } from "../hardware/cpu/processor.js";
+import type { Disk } from "../hardware/disk.js";
 import type { HostAccess } from "../hardware/supervisors.js";
 import { VirtualBoard } from "../hardware/virtual-processor/board.js";
 import type { VirtualMemory } from "../hardware/virtual-processor/memory.js";
@@ -18,6 +19,9 @@ import { type HostProcessor, type HypervisorState, type VmState, withVm } from "
 import { techniques } from "./techniques/names.js";
 
 export const PAGE = 4096;
+
+type ChangedVm = { -readonly [Name in keyof VmState]: VmState[Name] };
+const NO_DISKS: readonly Disk[] = Object.freeze([]);
 
 /** Memory as a VM's bus has it: its masters reach what its processor does. */
 const onBus = ({ state, port }: Host, vm: VmState, memory: VirtualMemory): VirtualMemory =>
@@ -33,14 +37,12 @@ export class Host {
   state: HypervisorState;
   /** An interrupt of the host's waits that the processor has to take itself, before a guest goes on. */
   interruptWaits = false;
-  /** VMs that this handler has changed. */
-  readonly #changed = new Map<number, VmState>();
-  /** Devices and clocks of the VMs that this handler has to do with. */
-  readonly #boards = new Map<number, VirtualBoard>();
-  /** Numbers of frames that instructions executed for a guest, or its devices, have stored to; of techniques that trace stores. */
-  readonly written = new Set<number>();
-  /** Those of them that shadow paging knows of by now. */
-  readonly storedTo = new Set<number>();
+  /** VMs that this handler has changed, by number. */
+  readonly #changed: (ChangedVm | undefined)[] = [];
+  /** Devices and clocks of the VMs that this handler has to do with, likewise. */
+  readonly #boards: (VirtualBoard | undefined)[] = [];
+  #written: Set<number> | undefined;
+  #storedTo: Set<number> | undefined;
   /** The guest was left on its way in, by the event that was delivered to it. */
   leftAtEntry = false;
 
@@ -54,7 +56,7 @@ export class Host {
 
   /** Time, in the host's ticks. */
   get now(): number {
-    return Number(this.port.timestamp);
+    return this.port.now;
   }
 
   /** The host has several processors. */
@@ -71,6 +73,18 @@ export class Host {
     return this.state.vms[number]!;
   }
 
+  /** Numbers of frames that instructions executed for a guest, or its devices, have stored to; of techniques that trace stores. */
+  get written(): Set<number> {
+    this.#written ??= new Set();
+    return this.#written;
+  }
+
+  /** Those of them that shadow paging knows of by now. */
+  get storedTo(): Set<number> {
+    this.#storedTo ??= new Set();
+    return this.#storedTo;
+  }
+
   /** Numbers of all frames in `written` since the handler began. */
   get stores(): ReadonlySet<number> {
     return new Set([...this.storedTo, ...this.written]);
@@ -84,28 +98,33 @@ export class Host {
     this.state = { ...this.state, schedule };
   }
 
-  /** Replaces parts of a VM. The first change of a handler makes a record that is its own until the handler is done. */
-  change(number: number, change: Partial<VmState>): VmState {
-    let vm = this.#changed.get(number);
+  /** A VM's record that is this handler's own until it is done: made with the first change. */
+  changed(number: number): ChangedVm {
+    let vm = this.#changed[number];
     if (vm === undefined) {
       vm = { ...this.vm(number) };
-      this.#changed.set(number, vm);
+      this.#changed[number] = vm;
       this.state = withVm(this.state, number, vm);
     }
-    return Object.assign(vm, change);
+    return vm;
+  }
+
+  /** Replaces parts of a VM. */
+  change(number: number, change: Partial<VmState>): VmState {
+    return Object.assign(this.changed(number), change);
   }
 
   /** The devices and the clock of a VM: what becomes of them is the VM's when the handler is done. */
   board(number: number): VirtualBoard {
-    let board = this.#boards.get(number);
+    let board = this.#boards[number];
     if (board === undefined) {
       const { devices, ticks, extents, firstDisk, diskCount, technique } = this.vm(number);
-      const disks = this.access.disks.slice(firstDisk, firstDisk + diskCount);
+      const disks = diskCount === 0 ? NO_DISKS : this.access.disks.slice(firstDisk, firstDisk + diskCount);
       const memory = guestMemory(this.port, extents);
       const traced = techniques[technique].traces === true ? noting(memory, this.written) : memory;
       board = new VirtualBoard({ devices, disks, tick: ticks }, onBus(this, this.vm(number), traced));
       if (this.access.observes("port")) this.#watchPorts(board, this.vm(number).name);
-      this.#boards.set(number, board);
+      this.#boards[number] = board;
     }
     return board;
   }
@@ -118,9 +137,10 @@ export class Host {
 
   /** VMs whose devices have ended them go no further. */
   takeStops(): void {
-    for (const [number, { stop }] of this.#boards)
-      if (stop !== undefined && this.vm(number).status.kind !== "stopped")
-        this.change(number, { status: { kind: "stopped", stop } });
+    this.#boards.forEach((board, number) => {
+      if (board?.stop !== undefined && this.vm(number).status.kind !== "stopped")
+        this.change(number, { status: { kind: "stopped", stop: board.stop } });
+    });
   }
 
   /** What the handler has done becomes what the hypervisor remembers. */
@@ -134,19 +154,22 @@ export class Host {
 
   /** What the handler has done with VMs is in their records. */
   flush(): void {
-    for (const [number, board] of this.#boards) this.#keep(number, board);
-    this.#boards.clear();
-    this.#changed.clear();
+    this.#boards.forEach((board, number) => {
+      if (board !== undefined) this.#keep(number, board);
+    });
+    this.#boards.length = 0;
+    this.#changed.length = 0;
   }
 
   #keep(number: number, board: VirtualBoard): void {
-    const { counts: before, firstDisk, diskCount } = this.vm(number);
-    const { devices, now: ticks, portReads, portWrites, disks } = board;
-    const counts =
-      portReads + portWrites === 0
-        ? before
-        : { ...before, portReads: before.portReads + portReads, portWrites: before.portWrites + portWrites };
-    this.change(number, { devices, ticks, counts });
+    const vm = this.changed(number);
+    const { counts, firstDisk, diskCount } = vm;
+    const { devices, now, portReads, portWrites, disks } = board;
+    vm.devices = devices;
+    vm.ticks = now;
+    if (portReads + portWrites !== 0)
+      vm.counts = { ...counts, portReads: counts.portReads + portReads, portWrites: counts.portWrites + portWrites };
+    if (diskCount === 0) return;
     const changed = disks?.some((disk, index) => disk !== this.access.disks[firstDisk + index]) ?? false;
     if (changed) this.access.disks = this.access.disks.toSpliced(firstDisk, diskCount, ...disks!);
   }
