@@ -12,13 +12,14 @@ import { asOutput } from "../hardware/output-text.js";
 import { checkRun } from "../hardware/run-options.js";
 import type { MachineEvent, MachineState, Stop } from "../hardware/state.js";
 import { VirtlabError } from "../state/error.js";
+import { isBytes } from "../state/plain-data.js";
 import { hypervisorOf, IDLE, vmAtRest, withState } from "./at-rest.js";
 import { framesOf, freeBytes } from "./frames.js";
 import { KIND, VERSION } from "./handlers.js";
 import { lacks, removedOf } from "./isolation/protections.js";
-import { BELL, resumed, typed } from "./operator.js";
+import { BELL, beginning, resumed, typed } from "./operator.js";
 import type { HostOptions, HypervisorRunOptions, Vm, VmOptions } from "./options.js";
-import { assisted, checkMode, checkSlice, refusal } from "./refusal.js";
+import { assisted, checkMemory, checkMode, checkSerial, checkSlice, checkVm, refusal } from "./refusal.js";
 import { newSchedule, PERIOD, withShare } from "./schedule.js";
 import { startup } from "./startup.js";
 import { type HypervisorState, type VmState, withVm } from "./state.js";
@@ -62,6 +63,7 @@ export class Hypervisor {
     const machine = createState({ memory: "256M", ...kind, ...options, model });
     const mode = bits ?? (assisted(model) ? 64 : 32);
     checkMode(model, mode, processors);
+    checkMemory(machine.memorySize);
     const { plan, entries, places } = startup(model, mode, processors);
     const state: HypervisorState = {
       bits: mode,
@@ -104,6 +106,7 @@ export class Hypervisor {
    * @throws VirtlabError where the host has too little memory left, or lacks what the technique needs; this host is as it was.
    */
   addVm(options: VmOptions): Hypervisor {
+    checkVm(options);
     const refused = refusal(this.#state, this.#host.cpu.system.model, options);
     if (refused !== undefined) throw new VirtlabError(`${options.name}: ${refused}`);
     const { name, guest, technique, weight = 256, cap = 0, quantum = QUANTUM } = options;
@@ -111,7 +114,7 @@ export class Hypervisor {
     const state = this.#state;
     const carved = carve(stateOf(guest), { frames: state.frames, memory, disks }, { name, technique, quantum });
     const pausedAt = options.paused === true ? this.#host.ticks : undefined;
-    const vm = { ...carved.vm, ...removedOf(options), pausedAt };
+    const vm = { ...carved.vm, ...beginning(stateOf(guest), this.#host.ticks), ...removedOf(options), pausedAt };
     const schedule = withShare(state.schedule, weight, lacks(vm, "scheduler cap") ? 0 : cap);
     const host: MachineState = {
       ...this.#host,
@@ -176,6 +179,7 @@ export class Hypervisor {
    */
   type(name: string, text: string | Uint8Array): Hypervisor {
     const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text;
+    if (!isBytes(bytes)) throw new VirtlabError(`${name}: what is typed is text or bytes`);
     return this.#ordered(name, (vm, now) => typed(vm, bytes, now));
   }
 
@@ -259,6 +263,7 @@ export class Hypervisor {
 
   #condition({ vm: name, serial }: NonNullable<HypervisorRunOptions["until"]>) {
     const number = this.#number(name);
+    checkSerial(serial);
     const text = serial === undefined ? undefined : asOutput(serial);
     let seen = this.#state.vms[number]!.devices.uart.output.length;
     return (supervisors: MachineState["supervisors"]): boolean => {
