@@ -60,7 +60,7 @@ const GUESTS = [
   { name: "address-fields", image: "address-fields.bin", flat: "main.asm" },
   { name: "sensitive", image: "sensitive.elf", lib: [...BASE, ...INTERRUPTS, "ring3.asm"] },
   { name: "red-pill", image: "red-pill.elf", lib: [...BASE, ...INTERRUPTS, "ring3.asm"] },
-  { name: "attacker", image: "attacker.elf", lib: [...BASE, ...INTERRUPTS] },
+  { name: "attacker", image: "attacker.elf", lib: [...BASE, ...INTERRUPTS, "ring3.asm"] },
   { name: "vmx-hypervisor", image: "vmx-hypervisor.elf", lib: [...BASE, "paging.c", "pic-pit.c"] },
   {
     name: "pv-hypervisor",

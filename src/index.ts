@@ -22,6 +22,7 @@ export {
 export { type CostPart, cycles, explainCycles } from "./hardware/cost/cycles.js";
 export {
   adamsAgesen2006,
+  compareNanobenchmark,
   compareNanobenchmarks,
   type Nanobenchmark,
   type NanobenchmarkCounts,
@@ -168,16 +169,20 @@ export {
 } from "./hardware/vmx/fields.js";
 export type { VmxGuest, VmxState } from "./hardware/vmx/state.js";
 export { Hypervisor } from "./hypervisor/hypervisor.js";
-export {
-  type AttackName,
-  type AttackReport,
-  attackNames,
-  type IsolationOptions,
-  type Verdict,
-} from "./hypervisor/isolation/battery.js";
-export type { RedPillOptions, RedPillReport, RevealedPill } from "./hypervisor/isolation/red-pills.js";
+export { type AttackName, attackNames } from "./hypervisor/isolation/attacks.js";
+export type { AttackReport, IsolationOptions, Verdict } from "./hypervisor/isolation/battery.js";
+export type { GuardedName } from "./hypervisor/isolation/guarded.js";
+export type { AttackRow, PillCell, PillRow } from "./hypervisor/isolation/matrix.js";
+export { type Protection, type ProtectionName, protections } from "./hypervisor/isolation/protections.js";
+export type { PillValue, RedPillOptions, RedPillReport } from "./hypervisor/isolation/red-pills.js";
 export type { LedgerEntry } from "./hypervisor/ledger.js";
 export { ledgerCounts } from "./hypervisor/ledger-costs.js";
+export {
+  type NanobenchmarkMeasure,
+  type NanobenchmarkOptions,
+  type NanobenchmarkReport,
+  nanobenchmarks,
+} from "./hypervisor/nanobenchmarks.js";
 export type { HostOptions, HypervisorRunOptions, Vm, VmOptions } from "./hypervisor/options.js";
 export type { Finding, Findings, InstructionClass, Property, Trial } from "./hypervisor/sensitivity/classify.js";
 export type { InstructionForm } from "./hypervisor/sensitivity/forms.js";
@@ -192,12 +197,15 @@ export {
 } from "./hypervisor/sensitivity/report.js";
 export type { MachineTrial } from "./hypervisor/sensitivity/trials.js";
 export type { World, WorldName } from "./hypervisor/sensitivity/worlds.js";
+export type { ShadowCounts } from "./hypervisor/shadow/state.js";
+export type { ShadowEntryView, ShadowTables, ShadowTableView } from "./hypervisor/shadow/view.js";
 export type { VmStatus } from "./hypervisor/state.js";
 export type { ExitStatistics, VmStatistics } from "./hypervisor/statistics.js";
 export type { Link as TranslationLink, TranslatedBlock, TranslationView } from "./hypervisor/techniques/bt/view.js";
 export { type TechniqueName, techniqueNames } from "./hypervisor/techniques/names.js";
 export { type ParavirtualOptions, paravirtualMachine } from "./hypervisor/techniques/pv/builder.js";
-export { updateGuest } from "./hypervisor/techniques/pv/small-guest.js";
+export { smallGuest, updateGuest } from "./hypervisor/techniques/pv/small-guest.js";
+export { type HypercallEntry, hypercallTable } from "./hypervisor/techniques/pv/view.js";
 export { type ProgressBar, type ProgressOptions, type ProgressWord, progress } from "./notebook/progress/progress.js";
 export type { BytesDifference, StateDifference } from "./state/diff.js";
 export { type Divergence, type DivergenceOptions, firstDivergence } from "./state/divergence.js";
@@ -214,6 +222,7 @@ export { DISPLAY, type Display, type Displayable, type MimeBundle } from "./view
 export type { MachineDisplayOptions } from "./view/displays/machine-display.js";
 export type { ToyDisplayOptions } from "./view/displays/toy-display.js";
 export {
+  attackMatrix,
   descriptorTable,
   entryChecks,
   exitReasons,
@@ -225,10 +234,12 @@ export {
   inventory,
   inventoryDifference,
   isolation,
+  pillMatrix,
   redPills,
   registersOf,
   screen,
   selector,
+  shadowTables,
   taskState,
   vmcb,
   vmcs,

@@ -34,6 +34,8 @@ void site_read_fs(void);   /* EAX := FS:[EBX] */
 void site_load_fs(void);   /* FS := AX */
 void site_read_msr(void);  /* EDX:EAX := MSR ECX */
 void site_write_msr(void); /* MSR ECX := EDX:EAX */
+void site_in(void);         /* AL := port DX */
+void site_out(void);        /* port DX := AL */
 void site_set_cr0(void);   /* CR0 := EAX, and back */
 void site_set_cr2(void);
 void site_set_cr3(void);
@@ -47,6 +49,7 @@ void attack_memory(void);
 void attack_page_tables(void);
 void attack_ports_in(void);
 void attack_ports_out(void);
+void attack_ports_user(void);
 void attack_mmio(void);
 void attack_dma(void);
 void attack_storm(void);
@@ -55,6 +58,7 @@ void attack_hypercalls(void);
 void attack_virtualization(void);
 void attack_virtualization_on(void);
 void attack_msr(void);
+void attack_memory_types(void);
 void attack_control_registers(void);
 void attack_cr4(void);
 void attack_control_register_pairs(void);

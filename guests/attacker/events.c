@@ -51,5 +51,8 @@ void attack_triple_fault(void) {
 
 /* Never halts, and lets nobody interrupt. */
 void attack_hog(void) {
-  for (;;) __asm__ volatile("cli" : : : "memory");
+  for (;;) {
+    __asm__ volatile("cli" : : : "memory");
+    for (u32 i = 0; i < 10000; i++) __asm__ volatile("" : : : "memory");
+  }
 }

@@ -64,6 +64,34 @@ void attack_msr(void) {
   }
 }
 
+/*
+ * Registers that say how memory is cached: MTRRs and PAT. What is written is a mixture of types that there are, and it
+ * stays. None of it changes what a program computes.
+ */
+void attack_memory_types(void) {
+  static const u32 fixed[] = {0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e, 0x26f, 0};
+  for (const u32 *msr = fixed; *msr != 0; msr++) {
+    wild_ecx = *msr;
+    wild_eax = 0x06040100u;
+    wild_edx = 0x00010406u;
+    (void)try_site(site_write_msr);
+  }
+  for (u32 msr = 0x200; msr < 0x210; msr++) {
+    wild_ecx = msr;
+    wild_eax = (msr & 1) == 0 ? 0x40000004u : 0xff000800u; /* a place and a type, then a length */
+    wild_edx = 0;
+    (void)try_site(site_write_msr);
+  }
+  wild_ecx = 0x277; /* PAT */
+  wild_eax = 0x01000406u;
+  wild_edx = 0x05010604u;
+  (void)try_site(site_write_msr);
+  wild_ecx = 0x2ff; /* MTRRs are on, and the rest is write-through */
+  wild_eax = 0xc04u;
+  wild_edx = 0;
+  (void)try_site(site_write_msr);
+}
+
 #define PE 0x00000001u
 #define NW 0x20000000u
 #define CD 0x40000000u

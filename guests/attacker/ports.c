@@ -47,6 +47,36 @@ void attack_ports_out(void) {
     if (!is_in(not_written, port)) out8((u16)port, (u8)random());
 }
 
+#define USER_PORTS 0x400u
+
+static u8 trap_stack[4096] __attribute__((aligned(16)));
+static u8 user_stack[4096] __attribute__((aligned(16)));
+
+static void on_done(struct frame *frame) {
+  (void)frame;
+  leave_ring3(0);
+}
+
+static void in_ring3(void) {
+  for (u32 port = 0; port < USER_PORTS; port++) {
+    if (is_in(not_written, port)) continue;
+    wild_edx = port;
+    attempt(site_in);
+    wild_edx = port;
+    wild_eax = random();
+    attempt(site_out);
+  }
+  __asm__ volatile("int $0x80");
+}
+
+/* A program may reach none of them: its IOPL is 0, and the task state has no bitmap. */
+void attack_ports_user(void) {
+  set_handler(0x80, on_done);
+  set_gate_type(0x80, 0xee);
+  load_task_register((u32)trap_stack + sizeof trap_stack);
+  (void)enter_ring3((u32)in_ring3, (u32)user_stack + sizeof user_stack - 16);
+}
+
 static void wait_for_the_end(void) {
   for (;;) __asm__ volatile("cli\n\thlt");
 }

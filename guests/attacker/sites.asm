@@ -76,6 +76,14 @@ site write_msr
         wrmsr
         ret
 
+site in
+        in al, dx
+        ret
+
+site out
+        out dx, al
+        ret
+
 ; Puts a control register back before anything else is done.
 %macro set_register 1
 site set_%1

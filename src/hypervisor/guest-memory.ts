@@ -1,6 +1,6 @@
 /** A guest's physical memory as the hypervisor reaches it: pieces of the host's frames. */
 import type { AccessSize, ProcessorPort } from "../hardware/cpu/processor.js";
-import type { VirtualMemory } from "../hardware/virtual-processor/memory.js";
+import { dmaOf, type VirtualMemory } from "../hardware/virtual-processor/memory.js";
 import { PAGE_SIZE } from "../state/pages.js";
 import type { Extent } from "./state.js";
 
@@ -49,6 +49,19 @@ export const noting = (memory: VirtualMemory, written: Set<number>): VirtualMemo
     written.add(Math.floor(physical / PAGE_SIZE));
     memory.write(physical, size, value);
   },
+});
+
+/** The same memory, whose masters of the bus reach the host's below `end` where it has none: of a host without DMA bounds. */
+export const hostWideDma = (port: Words, memory: VirtualMemory, end: number): VirtualMemory => ({
+  ...memory,
+  dma: dmaOf({
+    has: (physical) => memory.has(physical) || physical < end,
+    read: (physical, size) => (memory.has(physical) ? memory.read(physical, size) : readFrame(port, physical, size)),
+    write(physical, size, value) {
+      if (memory.has(physical)) memory.write(physical, size, value);
+      else writeFrame(port, physical, size, value);
+    },
+  }),
 });
 
 let last: { readonly port: Words; readonly extents: readonly Extent[]; readonly memory: VirtualMemory } | undefined;

@@ -9,9 +9,11 @@ import type { ProcessorPort } from "../hardware/cpu/processor.js";
 import type { Disk } from "../hardware/disk.js";
 import type { HostAccess } from "../hardware/supervisors.js";
 import { VirtualBoard } from "../hardware/virtual-processor/board.js";
+import type { VirtualMemory } from "../hardware/virtual-processor/memory.js";
 import { take } from "./frames.js";
-import { guestMemory, noting } from "./guest-memory.js";
-import { FIRST_IRQ } from "./layout.js";
+import { guestMemory, hostWideDma, noting } from "./guest-memory.js";
+import { lacks } from "./isolation/protections.js";
+import { APIC_VECTOR, FIRST_IRQ } from "./layout.js";
 import type { Schedule } from "./schedule.js";
 import { type HostProcessor, type HypervisorState, type VmState, withVm } from "./state.js";
 import { techniques } from "./techniques/names.js";
@@ -21,11 +23,15 @@ export const PAGE = 4096;
 type ChangedVm = { -readonly [Name in keyof VmState]: VmState[Name] };
 const NO_DISKS: readonly Disk[] = Object.freeze([]);
 
+/** Memory as a VM's bus has it: its masters reach what its processor does. */
+const onBus = ({ state, port }: Host, vm: VmState, memory: VirtualMemory): VirtualMemory =>
+  lacks(vm, "DMA bounds") ? hostWideDma(port, memory, state.frames.end) : memory;
+
 export class Host {
   readonly port: ProcessorPort;
   readonly access: HostAccess;
   /** Number of the processor. */
-  readonly processor = 0;
+  readonly processor: number;
   /** What it is at. */
   own: HostProcessor;
   state: HypervisorState;
@@ -43,6 +49,7 @@ export class Host {
   constructor(port: ProcessorPort, access: HostAccess) {
     this.port = port;
     this.access = access;
+    this.processor = port.apicId;
     this.state = access.state as HypervisorState;
     this.own = this.state.processors[this.processor]!;
   }
@@ -50,6 +57,16 @@ export class Host {
   /** Time, in the host's ticks. */
   get now(): number {
     return this.port.now;
+  }
+
+  /** The host has several processors. */
+  get several(): boolean {
+    return this.state.processors.length > 1;
+  }
+
+  /** What a guest's time goes on by while it runs: time as well, unless other processors take turns with this one. */
+  get made(): number {
+    return this.several ? this.access.steps : this.now;
   }
 
   vm(number: number): VmState {
@@ -105,7 +122,7 @@ export class Host {
       const disks = diskCount === 0 ? NO_DISKS : this.access.disks.slice(firstDisk, firstDisk + diskCount);
       const memory = guestMemory(this.port, extents);
       const traced = techniques[technique].traces === true ? noting(memory, this.written) : memory;
-      board = new VirtualBoard({ devices, disks, tick: ticks }, traced);
+      board = new VirtualBoard({ devices, disks, tick: ticks }, onBus(this, this.vm(number), traced));
       if (this.access.observes("port")) this.#watchPorts(board, this.vm(number).name);
       this.#boards[number] = board;
     }
@@ -178,12 +195,17 @@ export class Host {
     this.port.portWrite(port, 1, value);
   }
 
+  /** A register of this processor's local APIC. */
+  #apicWrite(register: number, value: number): void {
+    this.port.writePhysical(LOCAL_APIC + register, value);
+  }
+
   /** Spec: Intel 8259A, "Initialization Command Words". The timer is let through, and the serial port, which is the operator's. */
   startInterrupts(): void {
     for (const [port, value] of [
       ...[[0x20, 0x11] as const, [0x21, FIRST_IRQ] as const, [0x21, 4] as const, [0x21, 1] as const],
       ...[[0xa0, 0x11] as const, [0xa1, FIRST_IRQ + 8] as const, [0xa1, 2] as const, [0xa1, 1] as const],
-      ...[[0x21, 0xee] as const, [0xa1, 0xff] as const],
+      ...[[0x21, this.several ? 0xef : 0xee] as const, [0xa1, 0xff] as const],
     ])
       this.portWrite(port, value);
     // What the timer was at before is over: it counts nothing until an alarm is set.
@@ -192,17 +214,48 @@ export class Host {
     this.portWrite(UART.MCR, UART.OUT2);
   }
 
-  endOfInterrupt(): void {
+  /** Spec: SDM Vol. 3A, "Local APIC State", "APIC Timer". */
+  startLocalApic(): void {
+    this.#apicWrite(APIC.SVR, APIC.ENABLED | APIC_VECTOR.spurious);
+    this.#apicWrite(APIC.DCR, APIC.DIVIDE_BY_1);
+    this.#apicWrite(APIC.TIMER, APIC_VECTOR.timer);
+  }
+
+  /** Has other processors look what there is for them to do. */
+  kick(processor: number | "others"): void {
+    if (processor === "others") this.#apicWrite(APIC.ICR, APIC.TO_OTHERS | APIC_VECTOR.kick);
+    else {
+      this.#apicWrite(APIC.ICR_HIGH, processor * 2 ** 24);
+      this.#apicWrite(APIC.ICR, APIC_VECTOR.kick);
+    }
+  }
+
+  /** An interrupt of the host's was taken. */
+  endOfInterrupt(vector: number): void {
+    if (vector === APIC_VECTOR.timer || vector === APIC_VECTOR.kick) {
+      this.#apicWrite(APIC.EOI, 0);
+      return;
+    }
+    if (vector < FIRST_IRQ || vector >= FIRST_IRQ + 16) return;
     // What the operator wants is in the hypervisor's records; the byte only wakes it.
     while ((this.port.portRead(UART.LSR, 1) & UART.DATA_READY) !== 0) this.port.portRead(UART.RBR, 1);
     this.portWrite(0x20, 0x20);
+    // It may be another processor's VM that something is wanted of.
+    if (this.several) this.kick("others");
   }
 
   /**
-   * Lets the timer fire at a tick, or less than a clock behind it; in two clocks at the earliest, at the latest after 55 ms. The count
-   * is taken over with the clock behind the write. Spec: Intel 8254, "Mode 0".
+   * Lets the timer fire at a tick, or less than a clock behind it; at the latest after 55 ms. A local APIC's fires at the very tick.
+   * The 8254 takes a count over with the clock behind the write, so two clocks are the least. Spec: Intel 8254, "Mode 0".
    */
   setAlarm(tick: number): void {
+    if (this.several) {
+      // Not at once: a guest is to get further, and what is nearer is approached.
+      const ticks = Math.min(MOST_TICKS, Math.max(TICKS_A_CLOCK, tick - this.now));
+      this.#apicWrite(APIC.INITIAL_COUNT, ticks);
+      this.own = { ...this.own, alarm: this.now + ticks };
+      return;
+    }
     const loaded = Math.floor(this.now / TICKS_A_CLOCK) + 1;
     const clocks = Math.min(0xffff, Math.max(1, Math.ceil(tick / TICKS_A_CLOCK) - loaded));
     this.portWrite(0x43, 0x30);
@@ -211,6 +264,14 @@ export class Host {
     this.own = { ...this.own, alarm: (loaded + clocks) * TICKS_A_CLOCK };
   }
 }
+
+const LOCAL_APIC = 0xfee0_0000;
+/** Registers of a local APIC and their bits. Spec: SDM Vol. 3A, "Local APIC Register Address Map". */
+const APIC = {
+  ...{ EOI: 0xb0, SVR: 0xf0, ICR: 0x300, ICR_HIGH: 0x310, TIMER: 0x320, INITIAL_COUNT: 0x380, DCR: 0x3e0 },
+  ...{ ENABLED: 0x100, TO_OTHERS: 0xc_4000, DIVIDE_BY_1: 0xb },
+} as const;
+const MOST_TICKS = 0xffff_ffff;
 
 /** Registers of the first serial port and their bits. Spec: National Semiconductor PC16550D, "Registers". */
 const UART = { RBR: 0x3f8, IER: 0x3f9, MCR: 0x3fc, LSR: 0x3fd, RECEIVED: 1, OUT2: 8, DATA_READY: 1 } as const;

@@ -6,6 +6,7 @@ import type { CpuState } from "../hardware/cpu/state.js";
 import type { DeviceSet } from "../hardware/devices/bus.js";
 import type { Counts, RomRange, Stop } from "../hardware/state.js";
 import type { Supervisors } from "../hardware/supervisors.js";
+import type { ProtectionName } from "./isolation/protections.js";
 import type { Ledger } from "./ledger.js";
 import type { Schedule } from "./schedule.js";
 import type { TechniqueName } from "./techniques/names.js";
@@ -80,6 +81,8 @@ export interface VmState {
   readonly ledger: Ledger;
   /** Host ticks during which it had a processor. */
   readonly ran: number;
+  /** Protections that it is without: see `isolation/protections.ts`. */
+  readonly removed?: readonly ProtectionName[];
   /** What its technique keeps; undefined before it first runs. */
   readonly own: object | undefined;
 }

@@ -9,6 +9,7 @@ import { Machine } from "../hardware/machine.js";
 import { ToyMachine } from "../hardware/toy/machine.js";
 import { Hypervisor } from "../hypervisor/hypervisor.js";
 import type { Vm } from "../hypervisor/options.js";
+import type { TranslationView } from "../hypervisor/techniques/bt/view.js";
 import { Timeline } from "../state/timeline.js";
 import { DISPLAY, type Displayable, displayable } from "./display.js";
 import { differenceDisplay } from "./displays/diff-display.js";
@@ -17,6 +18,7 @@ import { hypervisorDisplay, ledgerDisplay, vmDisplay } from "./displays/hypervis
 import { machineDisplay } from "./displays/machine-display.js";
 import { screenDisplay } from "./displays/screen-display.js";
 import { toyDisplay } from "./displays/toy-display.js";
+import { translatedBlockDisplay, translationDisplay } from "./displays/translation-display.js";
 import { walkDisplay } from "./displays/walk-display.js";
 import { timelineDisplay } from "./timeline-display.js";
 
@@ -30,11 +32,17 @@ function give<T extends object>(prototype: T, display: (value: T) => Displayable
   });
 }
 
-/** A VM with displays, of its ledger too. What is looked at only when it is asked for stays so. */
+function shownTranslation(view: TranslationView): TranslationView {
+  const blocks = view.blocks.map((block) => displayable(block, (one) => translatedBlockDisplay(one, view.blocks)));
+  return displayable({ ...view, blocks: Object.freeze(blocks) }, translationDisplay);
+}
+
+/** A VM with displays, of its ledger and its translation too. What is looked at only when it is asked for stays so. */
 function shownVm(vm: Vm): Vm {
   const shown: PropertyDescriptorMap = {
     ...Object.getOwnPropertyDescriptors(vm),
     ledger: { value: displayable(vm.ledger, (ledger) => ledgerDisplay(ledger)), enumerable: true },
+    translation: { get: () => vm.translation && shownTranslation(vm.translation), enumerable: true },
     [DISPLAY]: { value: () => vmDisplay(vm)[DISPLAY]() },
   };
   return Object.freeze(Object.defineProperties({}, shown)) as Vm;

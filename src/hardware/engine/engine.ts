@@ -86,7 +86,7 @@ export class Engine {
     this.#blocks = blocks;
     this.#processor = new Processor(buffer, space, blocks);
     this.#turns = new Turns(this.#processor, buffer);
-    this.#supervisors = new OpenSupervisors(this.#processor, space);
+    this.#supervisors = new OpenSupervisors(this.#processor, space, this.#turns);
     this.#boundary = new InstructionBoundary(this.#processor, this.#turns, this.#open, {
       execute: (budget) => this.#execute(budget),
       stopFor: (thrown) => this.#stopFor(thrown),

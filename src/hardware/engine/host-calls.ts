@@ -17,6 +17,7 @@ import {
 import type { AddressSpace } from "./address-space.js";
 import { LOOK_AROUND } from "./attention.js";
 import type { Processor } from "./processor.js";
+import type { Turns } from "./turns.js";
 
 const NO_DISKS: readonly Disk[] = Object.freeze([]);
 /** Of a supervisor that remembers nothing. */
@@ -25,6 +26,7 @@ const NO_STATE: object = Object.freeze({});
 export class OpenSupervisors implements HostAccess {
   readonly #processor: Processor;
   readonly #space: AddressSpace;
+  readonly #turns: Turns;
   #value: Supervisors | undefined;
   #calls: HostCalls = hostCallsOf(undefined);
   #memorySize = 0;
@@ -34,9 +36,10 @@ export class OpenSupervisors implements HostAccess {
   state: object = NO_STATE;
   disks: readonly Disk[] = NO_DISKS;
 
-  constructor(processor: Processor, space: AddressSpace) {
+  constructor(processor: Processor, space: AddressSpace, turns: Turns) {
     this.#processor = processor;
     this.#space = space;
+    this.#turns = turns;
   }
 
   open({ supervisors, memorySize, rom }: MachineState): void {
@@ -76,6 +79,10 @@ export class OpenSupervisors implements HostAccess {
 
   set memory(memory: MachineState["memory"]) {
     this.#space.open(memory, this.#memorySize, this.#rom);
+  }
+
+  get steps(): number {
+    return this.#turns.ownSteps;
   }
 
   elapse(ticks: number): void {

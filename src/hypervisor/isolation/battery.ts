@@ -1,106 +1,241 @@
 /**
  * Attacks of one guest on everything else: guest A makes them, guest B works beside it, and what B and the hypervisor are afterwards is
- * compared with what they are without the attack.
+ * compared with what they are beside a guest that does nothing.
  */
 import { Machine } from "../../hardware/machine.js";
 import { deepFreeze } from "../../hardware/machine-content.js";
-import { contentHash } from "../../state/hash.js";
+import type { Stop } from "../../hardware/state.js";
+import { VirtlabError } from "../../state/error.js";
 import { Hypervisor } from "../hypervisor.js";
-import { PLACE } from "../layout.js";
+import type { VmOptions } from "../options.js";
+import { PERIOD } from "../schedule.js";
 import { usualHosts } from "../techniques/hosts.js";
-import type { TechniqueName } from "../techniques/names.js";
-
-/** Attacks of the guest `attacker`, by the word on its command line. */
-export const attackNames = Object.freeze([
-  ...(["memory", "page-tables", "ports-in", "ports-out", "mmio", "dma", "storm", "nmi", "hypercalls"] as const),
-  ...(["virtualization", "virtualization-on", "msr", "control-registers", "cr4", "control-register-pairs"] as const),
-  ...(["segments", "segment-limits", "triple-fault", "reset-keyboard", "reset-port-92", "reset-port-cf9"] as const),
-  "hog" as const,
-]);
-export type AttackName = (typeof attackNames)[number];
+import { type TechniqueName, techniqueNames } from "../techniques/names.js";
+import { paravirtualMachine } from "../techniques/pv/builder.js";
+import { type AttackName, attackNames, attacks as attackTable } from "./attacks.js";
+import { differences, type GuardedName, guardedNames } from "./guarded.js";
+import { type ProtectionName, without } from "./protections.js";
+import { paravirtualAttack, paravirtualIdle } from "./pv-attacks.js";
 
 /** Whether what was looked at is as it is without the attack. */
-export type Verdict = "held" | "broken";
+export type Verdict = "held" | "broken" | "not applicable";
 
 export interface AttackReport {
   readonly technique: TechniqueName;
   readonly attack: AttackName;
+  /** Of all that is looked at. */
+  readonly verdict: Verdict;
+  /** What is not as it is without the attack. */
+  readonly broken: readonly GuardedName[];
   /** What guest B is at its end: registers, memory, devices, its time. */
   readonly guest: Verdict;
   /** B had at least its half of the processor until then. */
   readonly share: Verdict;
-  /** The hypervisor's code and interrupt table, its page tables but for accessed and dirty flags. */
+  /** The hypervisor itself: its code and tables, what it keeps for VMs, its registers and devices, frames that nobody has. */
   readonly hypervisor: Verdict;
+  /** Why the attack cannot be made, how the hypervisor failed, or how the attacker ended. */
+  readonly why: string;
 }
 
 export interface IsolationOptions {
-  readonly technique: TechniqueName;
+  /** Default: all. */
+  readonly technique?: TechniqueName | readonly TechniqueName[];
   /** The guest `attacker`. */
   readonly attacker: Uint8Array;
   /** A guest that comes to an end by itself: B. */
   readonly victim: Uint8Array;
+  /** The same for paravirtualization, whose guests have to ask their hypervisor. Default: the victim. */
+  readonly paravirtualVictim?: Uint8Array;
   /** Default: all. */
   readonly attacks?: readonly AttackName[];
+  /** Steps of the host at the most, until B is at its end and as many until A is. Default: 60 million. */
+  readonly maxInstructions?: number;
+}
+
+/** The guests that take part. */
+interface Guests {
+  /** The attacker, told to make an attack; undefined where it has nothing to make it with. */
+  readonly attacker: (attack: AttackName) => Machine | undefined;
+  /** A guest that does nothing, with as much memory. */
+  readonly idle: Machine;
+  readonly victim: Machine;
 }
 
 const MEMORY = 2 ** 24;
-/** Nothing that has its share takes as long. */
-const LIMIT = 60_000_000;
-/** A turn and the accounting of the scheduler: 60 ms in ticks. */
-const SLACK = 6_013_636;
-const ACCESSED_AND_DIRTY = 0x60;
+const HOST_MEMORY = 8 * MEMORY;
+/** Per cent of the processor that A may have. */
+const CAP = 40;
+/** A turn and the accounting of the scheduler. */
+const SLACK = 2 * PERIOD;
+/** Of an attack that has no end: ticks of the host behind B's end. */
+const ENDLESS = 2 * PERIOD;
+/** Ticks of a step of the host at the most: under simulation a quantum. */
+const LONGEST_STEP = 16_384;
+/** A disk that a master of the bus may read. */
+const DISK = Uint8Array.from({ length: 63 * 512 }, (_, index) => index * 7);
+/** CLI, HLT, and again. */
+const IDLE = Uint8Array.of(0xfa, 0xf4, 0xeb, 0xfc);
 
-/** What no guest may change, as one word. */
-function hypervisorHash({ machine }: Hypervisor): string {
-  const code = machine.memory.read(PLACE.code, PLACE.gdt - PLACE.code);
-  const idt = machine.memory.read(PLACE.idt, PLACE.tss - PLACE.idt);
-  const tables = machine.memory.read(PLACE.tables, PLACE.vmxon - PLACE.tables);
-  for (let at = 0; at < tables.length; at += 4) tables[at]! &= ~ACCESSED_AND_DIRTY;
-  const text = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16)).join(" ");
-  return contentHash({ code: text(code), idt: text(idt), tables: text(tables) });
-}
-
-interface Outcome {
-  /** Undefined where B did not come to its end. */
-  readonly guest: string | undefined;
-  readonly hypervisor: string;
-  /** Host ticks that it took. */
-  readonly ticks: number;
-}
-
-function outcomeOf(host: Hypervisor): Outcome {
-  const end = host.run({ until: { vm: "B" }, maxInstructions: LIMIT });
-  const { machine, status } = end.vm("B");
+/** Guests that ask their hypervisor. */
+function paravirtualGuests({ victim, paravirtualVictim = victim }: IsolationOptions): Guests {
+  const { model } = usualHosts.pv;
+  const make = (image: Uint8Array): Machine => paravirtualMachine({ image, model, memory: MEMORY });
   return {
-    guest: status.kind === "stopped" ? machine.hash : undefined,
-    hypervisor: hypervisorHash(end),
-    ticks: end.ticks,
+    attacker: (attack) => {
+      const image = paravirtualAttack(attack);
+      return image === undefined ? undefined : make(image);
+    },
+    idle: make(paravirtualIdle()),
+    victim: make(paravirtualVictim),
   };
 }
 
-const verdict = (holds: boolean): Verdict => (holds ? "held" : "broken");
+function guestsOf(technique: TechniqueName, options: IsolationOptions): Guests {
+  if (technique === "pv") return paravirtualGuests(options);
+  const { attacker, victim } = options;
+  const { model } = usualHosts[technique];
+  const boot = (image: Uint8Array, append = ""): Machine =>
+    Machine.boot({ image, append, model, memory: MEMORY, machine: "pc", disks: [DISK] });
+  return {
+    attacker: (attack) => boot(attacker, attack),
+    idle: boot(IDLE),
+    victim: Machine.boot({ image: victim, model, memory: MEMORY }),
+  };
+}
+
+const NOTHING_TO_ATTACK_WITH = "a paravirtual machine has no such device or mode";
+
+interface Outcome {
+  readonly end: Hypervisor;
+  /** How the hypervisor failed; undefined where it did not. */
+  readonly failed: string | undefined;
+  /** Host ticks until B's end; undefined where it came to none. */
+  readonly ticks: number | undefined;
+}
+
+/** Lets the host go on to a tick, or until it goes no further. */
+function until(host: Hypervisor, tick: number): Hypervisor {
+  let end = host;
+  do {
+    const left = tick - end.ticks;
+    const isSim = end.vm("A").technique === "sim";
+    end = end.run({ maxInstructions: Math.ceil(left / (isSim ? LONGEST_STEP : 1)) });
+  } while (end.ticks < tick && end.stop?.reason === "limit");
+  return end;
+}
+
+/** Lets both guests come to their ends. */
+function outcomeOf(host: Hypervisor, limit: number, attack?: AttackName): Outcome {
+  let end = host;
+  let ticks: number | undefined;
+  try {
+    end = host.run({ until: { vm: "B" }, maxInstructions: limit });
+    if (end.vm("B").status.kind === "stopped") ticks = end.ticks;
+    if (attack !== undefined && attackTable[attack].endless) end = until(end, end.ticks + ENDLESS);
+    else if (end.vm("A").status.kind !== "stopped") end = end.run({ until: { vm: "A" }, maxInstructions: limit });
+    return { end, failed: undefined, ticks };
+  } catch (error) {
+    return { end, failed: (error as Error).message, ticks };
+  }
+}
+
+const wordsOf = (stop: Stop | undefined): string =>
+  stop === undefined ? "goes on" : stop.reason === "unsupported" ? stop.detail : stop.reason;
+
+function attackerEnd({ end, failed }: Outcome): string {
+  if (failed !== undefined) return `the hypervisor failed: ${failed}`;
+  if (end.stop !== undefined && !["until", "limit", "halted"].includes(end.stop.reason))
+    return `the host itself stopped: ${wordsOf(end.stop)}`;
+  const { status } = end.vm("A");
+  return `attacker: ${wordsOf(status.kind === "stopped" ? status.stop : undefined)}`;
+}
+
+function brokenBy(outcome: Outcome, expected: Outcome, technique: TechniqueName): readonly GuardedName[] {
+  const { end, failed, ticks } = outcome;
+  if (failed !== undefined) return ["hypervisor's course"];
+  const a = end.vm("A");
+  const holds: Partial<Record<GuardedName, boolean>> = {
+    "guest B": ticks === undefined || end.vm("B").machine.hash === expected.end.vm("B").machine.hash,
+    "B's share": ticks !== undefined && ticks <= 2 * expected.ticks! + SLACK,
+    "A's cap": a.charged <= (CAP / 100) * (end.ticks + PERIOD) + PERIOD / 4,
+    "hypervisor's course": end.stop?.reason !== "triple-fault" && end.stop?.reason !== "unsupported",
+  };
+  const others = differences(end, expected.end, technique);
+  return guardedNames.filter((name) => holds[name] === false || others.includes(name));
+}
+
+const forB: readonly GuardedName[] = ["guest B"];
+const forShare: readonly GuardedName[] = ["B's share"];
+
+function reportOf(
+  technique: TechniqueName,
+  attack: AttackName,
+  broken: readonly GuardedName[],
+  why: string,
+  isMade: boolean,
+): AttackReport {
+  const among = (names: readonly GuardedName[]): Verdict =>
+    !isMade ? "not applicable" : broken.some((name) => names.includes(name)) ? "broken" : "held";
+  return {
+    technique,
+    attack,
+    verdict: among(guardedNames),
+    broken,
+    guest: among(forB),
+    share: among(forShare),
+    hypervisor: among(guardedNames.filter((name) => !forB.includes(name) && !forShare.includes(name))),
+    why,
+  };
+}
+
+function checkNames<Name extends string>(what: string, names: readonly Name[], known: readonly Name[]): void {
+  for (const name of names)
+    if (!known.includes(name))
+      throw new VirtlabError(`isolation: ${what} "${String(name)}" is unknown (known: ${known.join(", ")})`);
+}
+
+/** The attacks under one technique, with A without some of its protections. */
+function underTechnique(
+  technique: TechniqueName,
+  options: IsolationOptions,
+  removed: readonly ProtectionName[],
+): readonly AttackReport[] {
+  const { attacks = attackNames, maxInstructions = 60_000_000 } = options;
+  const { model, bits } = usualHosts[technique];
+  const host = Hypervisor.create({ model, bits, memory: HOST_MEMORY });
+  const vm = (name: string, guest: Machine): VmOptions => ({ name, guest, technique });
+  const withA = (beside: Hypervisor, guest: Machine): Hypervisor =>
+    beside.addVm(without({ ...vm("A", guest), cap: CAP }, removed));
+  let guests: Guests;
+  let alone: Hypervisor;
+  let expected: Outcome;
+  try {
+    guests = guestsOf(technique, options);
+    alone = host.addVm(vm("B", guests.victim));
+    expected = outcomeOf(withA(alone, guests.idle), maxInstructions);
+  } catch (error) {
+    if (!(error instanceof VirtlabError)) throw error;
+    const { message } = error;
+    return attacks.map((attack) => reportOf(technique, attack, [], message, false));
+  }
+  if (expected.ticks === undefined)
+    throw new VirtlabError(`isolation: the victim does not come to an end in ${maxInstructions} steps of the host`);
+  return attacks.map((attack) => {
+    const attacker = guests.attacker(attack);
+    if (attacker === undefined) return reportOf(technique, attack, [], NOTHING_TO_ATTACK_WITH, false);
+    const outcome = outcomeOf(withA(alone, attacker), maxInstructions, attack);
+    return reportOf(technique, attack, brokenBy(outcome, expected, technique), attackerEnd(outcome), true);
+  });
+}
+
+/** The battery with A without some of its protections: for tests. */
+export function battery(options: IsolationOptions, removed: readonly ProtectionName[]): readonly AttackReport[] {
+  const { technique = techniqueNames, attacks = attackNames } = options;
+  const chosen = typeof technique === "string" ? [technique] : technique;
+  checkNames("technique", chosen, techniqueNames);
+  checkNames("attack", attacks, attackNames);
+  return deepFreeze(chosen.flatMap((one) => underTechnique(one, options, removed)));
+}
 
 /** Makes each attack on a host of its own, beside a guest that does its work. */
-export function isolation(options: IsolationOptions): readonly AttackReport[] {
-  const { technique, attacker, victim, attacks = attackNames } = options;
-  const { model, bits } = usualHosts[technique];
-  const boot = (image: Uint8Array, append?: string): Machine =>
-    Machine.boot({ image, model, memory: MEMORY, ...(append === undefined ? {} : { append }) });
-  const host = Hypervisor.create({ model, bits, memory: 8 * MEMORY });
-  // B has the same frames in all of them.
-  const alone = host.addVm({ name: "B", guest: boot(victim), technique });
-  const expected = outcomeOf(alone);
-  const reports = attacks.map((attack): AttackReport => {
-    const { guest, hypervisor, ticks } = outcomeOf(
-      alone.addVm({ name: "A", guest: boot(attacker, attack), technique }),
-    );
-    return {
-      technique,
-      attack,
-      guest: verdict(guest !== undefined && guest === expected.guest),
-      share: verdict(guest !== undefined && ticks <= 2 * expected.ticks + SLACK),
-      hypervisor: verdict(hypervisor === expected.hypervisor),
-    };
-  });
-  return deepFreeze(reports);
-}
+export const isolation = (options: IsolationOptions): readonly AttackReport[] => battery(options, []);

@@ -7,8 +7,8 @@
  * INVLPG or MOV to CR3), but the bare machine has a TLB that is never stale, and a guest shall see the same under every technique.
  * INVLPG and MOV to CR3 then have nothing to drop, and tables outlive a change of CR3.
  *
- * A store is let through by opening the page for one instruction (`fault` says "traced"), behind which `close` compares what it
- * feeds. An entry is there only if the guest's entries have their accessed flags, and is writable only if the dirty flag is set:
+ * A store to such a table is a page fault ("traced"): its instruction is executed for the guest, and what was fed by the frames that
+ * were stored to is compared behind it (`wrote`). An entry is there only if the guest's entries have their accessed flags, and is writable only if the dirty flag is set:
  * both are set by the hidden page fault that fills it, in the guest's tables, when the processor would have set them.
  *
  * Without CR0.WP a guest's supervisor may write read-only pages; the real WP stays set. Such a page is then mapped writable for
@@ -29,7 +29,7 @@ import type { Extent } from "../state.js";
 import { ALL, below, contextOf, formatOf, frameOf, isPaged, levelOf, link, pageEntry } from "./format.js";
 import type { Rights, ShadowState, ShadowTable } from "./state.js";
 import { NOTHING, ShadowTables, type Words } from "./tables.js";
-import { validFrame } from "./validation.js";
+import { type ValidFrame, validFrame } from "./validation.js";
 
 /** What a hypervisor gives it to work on. */
 export interface Surroundings {
@@ -37,6 +37,8 @@ export interface Surroundings {
   readonly extents: readonly Extent[];
   /** The guest's physical memory. */
   readonly memory: VirtualMemory;
+  /** Host-physical addresses below this are the guest's to name; see `validation.ts`. */
+  readonly open?: number;
   /** A guest-physical address as it leaves the A20 gate. */
   readonly onBus: (physical: number) => number;
   /** A host frame. */
@@ -51,7 +53,7 @@ export type Answer =
   | { readonly kind: "hidden" }
   /** The guest's own tables refuse the access, with this error code. */
   | { readonly kind: "reflected"; readonly errorCode: number }
-  /** A store to what is traced: it is let through, until `close`. */
+  /** A store to what is traced: it is to be made for the guest, and told by `wrote`. */
   | { readonly kind: "traced" }
   /** There is no memory that the guest could reach by itself: a device, nothing, or a store to ROM. */
   | { readonly kind: "device"; readonly physical: number }
@@ -63,6 +65,8 @@ const [WRITE, USER, FETCH] = [2, 4, 16];
 const PAGE = 4096;
 const OPEN_BUS = -1;
 const LINE_20 = 1 << 20;
+/** What a table is read as that lies where nothing is. */
+const ABSENT_WORDS = new Uint32Array(PAGE / 4).fill(0xffff_ffff);
 /** Bits 32 to 51 of an address. */
 const HIGH_ADDRESS = 0xfffff;
 /** Stores in a row after which a frame is no table any more, until it is walked again. */
@@ -94,7 +98,9 @@ export class Shadow extends ShadowTables {
       },
       write32: (physical, value) => {
         const at = onBus(physical);
-        if (memory.has(at)) memory.write(at, 4, value >>> 0);
+        if (!memory.has(at)) return;
+        memory.write(at, 4, value >>> 0);
+        this.#flagged(at, value);
       },
     };
   }
@@ -103,8 +109,12 @@ export class Shadow extends ShadowTables {
     return this.#mode.wide;
   }
 
+  #valid(physical: number): ValidFrame | undefined {
+    return validFrame(this.#given.extents, physical, this.#given.open ?? 0);
+  }
+
   protected override hostFrame(frame: number): number | undefined {
-    return validFrame(this.#given.extents, frame * PAGE)?.host;
+    return this.#valid(frame * PAGE)?.host;
   }
 
   // ---- the root ---------------------------------------------------------------------------------------------------
@@ -137,7 +147,7 @@ export class Shadow extends ShadowTables {
       let entry = 0;
       if ((low & PTE.P) !== 0) entry = this.#directory(frameOf(low), top).host | PTE.P;
       else if (top && this.#given.area) entry = this.#need("top", "area", 2, NOTHING, ALL, true).host | PTE.P;
-      if (this.low(root.host + 8 * index) !== entry >>> 0) this.write(root.host + 8 * index, entry, 0, true);
+      if (this.low(root.host + 8 * index) !== entry >>> 0) this.write(root.host + 8 * index, entry, 0);
     }
     return root;
   }
@@ -181,16 +191,18 @@ export class Shadow extends ShadowTables {
       return { kind: "reflected", errorCode: out.errorCode };
     }
     const physical = this.#given.onBus(out.physical);
-    const valid = validFrame(this.#given.extents, physical);
+    const valid = this.#valid(physical);
     if (valid === undefined || (valid.readOnly && access.write)) return { kind: "device", physical };
     const frame = Math.floor(physical / PAGE);
-    const traced = access.write && this.isTraced(frame);
+    if (access.write && this.isTraced(frame) && !this.#floods(frame, met)) {
+      this.#count("traced");
+      return { kind: "traced" };
+    }
     const at = this.#entryFor(linear, met);
     const [low, high] = this.#entry(met, frame, valid, access);
-    if (traced) this.#open(at, low, frame);
-    else this.#count("faults");
-    this.write(at, traced ? low | PTE.W : low, high, this.wide);
-    return { kind: traced ? "traced" : "hidden" };
+    this.#count("faults");
+    this.write(at, low, high);
+    return { kind: "hidden" };
   }
 
   #count(what: "faults" | "reflected" | "traced"): void {
@@ -255,7 +267,7 @@ export class Shadow extends ShadowTables {
         );
         number++;
       }
-      if (this.low(at) !== link(child.host)) this.write(at, link(child.host), 0, this.wide);
+      if (this.low(at) !== link(child.host)) this.write(at, link(child.host), 0);
       table = child;
     }
   }
@@ -270,36 +282,30 @@ export class Shadow extends ShadowTables {
 
   // ---- stores to what is traced -----------------------------------------------------------------------------------
 
-  #open(at: number, low: number, frame: number): void {
-    const { opened, flood, counts } = this.state;
+  /**
+   * A frame that is only stored to is no table any more, until it is walked again: it is given up, if that can be. One that the store's
+   * own walk (`met`) goes through is in use.
+   */
+  #floods(frame: number, met: readonly Met[]): boolean {
+    const { flood } = this.state;
     const stores = flood.frame === frame ? flood.stores + 1 : 1;
-    this.state = {
-      ...this.state,
-      opened: [...opened, { at, low, frame }],
-      flood: { frame, stores },
-      counts: { ...counts, traced: counts.traced + 1 },
-    };
+    if (stores <= FLOOD) {
+      this.state = { ...this.state, flood: { frame, stores } };
+      return false;
+    }
+    if (met.some(({ address }) => Math.floor(address / PAGE) === frame)) return false;
+    const { tables: keys, watched } = this.traceOf(frame);
+    const tables = keys.map((key) => this.table(key)!);
+    const inUse = ({ level, key }: ShadowTable): boolean => key === this.state.root || (level === 2 && this.wide);
+    if (watched || tables.some(inUse)) return false;
+    for (const table of tables) this.#remove(table);
+    this.state = { ...this.state, flood: { frame: -1, stores: 0 } };
+    return true;
   }
 
-  get isOpen(): boolean {
-    return this.state.opened.length > 0;
-  }
-
-  /** Something has stored to frames otherwise than by the guest's own instructions: drops what is no longer true. */
+  /** Something has stored to frames: drops what is no longer true. */
   wrote(frames: Iterable<number>): void {
     for (const frame of frames) if (this.isTraced(frame)) this.#compare(frame);
-  }
-
-  /** The stores that were let through are made: drops what is no longer true. Gives the frames. */
-  close(): readonly number[] {
-    const { opened, flood } = this.state;
-    const frames = new Set(opened.map(({ frame }) => frame));
-    if (frames.size === 0) return [];
-    this.state = { ...this.state, opened: [] };
-    for (const { at, low } of opened) this.port.writePhysical(at, low);
-    for (const frame of frames) this.#compare(frame);
-    if (flood.stores >= FLOOD && frames.has(flood.frame)) this.#forget(flood.frame);
-    return [...frames];
   }
 
   /** Drops what is no longer true of the tables that a frame feeds. */
@@ -318,8 +324,16 @@ export class Shadow extends ShadowTables {
   }
 
   #remove(table: ShadowTable): void {
-    this.unlink(table, this.wide);
+    this.unlink(table);
     this.drop(table);
+  }
+
+  /** The walk has set a flag in a guest's table. */
+  #flagged(at: number, value: number): void {
+    for (const key of this.traceOf(Math.floor(at / PAGE)).tables) {
+      const words = this.remembered.tables.get(this.table(key)!.host);
+      if (words !== undefined) words[(at % PAGE) >>> 2] = value;
+    }
   }
 
   #compareTable(table: ShadowTable): void {
@@ -327,22 +341,28 @@ export class Shadow extends ShadowTables {
     const step = levelOf(this.#mode, level);
     const size = this.wide ? 8 : 4;
     const hasArea = this.#given.area && (table.key.endsWith(" top") || table.key.endsWith(" root"));
-    const end = hasArea ? this.areaOffset(this.wide) : PAGE;
-    for (let offset = 0; offset < end; offset += size) {
+    const end = (hasArea ? this.areaOffset(this.wide) : PAGE) / 4;
+    const page = this.hostFrame(Math.floor(guest / PAGE));
+    const now = page === undefined ? ABSENT_WORDS : this.words(page);
+    const before = this.remembered.tables.get(host);
+    this.remembered.tables.set(host, now);
+    for (let index = 0; index < end; index += size / 4) {
+      const [low, high] = [now[index]! | 0, this.wide ? now[index + 1]! | 0 : 0];
+      if (before !== undefined && before[index]! === low >>> 0 && (!this.wide || before[index + 1]! === high >>> 0))
+        continue;
+      const offset = 4 * index;
       const is = this.low(host + offset);
       if ((is & PTE.P) === 0) continue;
-      const low = this.#tables.read32(guest + offset, level) | 0;
-      const high = this.wide ? this.#tables.read32(guest + offset + 4, level) | 0 : 0;
       const met = { step, address: guest + offset, low, high };
       const kept = level === 1 ? this.#keepsPage(table, met, host + offset) : this.#keepsTable(table, met, is);
-      if (!kept) this.write(host + offset, 0, 0, this.wide);
+      if (!kept) this.write(host + offset, 0, 0);
     }
   }
 
   #keepsPage({ rights }: ShadowTable, { step, low, high }: Met, at: number): boolean {
     if (!isWalked(step, true, low, high) || (high & HIGH_ADDRESS) !== 0) return false;
     const physical = this.#given.onBus(frameOf(low));
-    const valid = validFrame(this.#given.extents, physical);
+    const valid = this.#valid(physical);
     if (valid === undefined) return false;
     const { bits, noExecute } = below(rights, low, high);
     const closed = valid.readOnly || this.isTraced(Math.floor(physical / PAGE)) || (low & PTE.D) === 0;
@@ -361,14 +381,6 @@ export class Shadow extends ShadowTables {
       const { kind, guest, host } = this.table(key)!;
       return kind === "split" && guest === address && is === link(host);
     });
-  }
-
-  /** A frame that is only stored to is no table any more, until it is walked again. */
-  #forget(frame: number): void {
-    const tables = this.traceOf(frame).tables.map((key) => this.table(key)!);
-    this.state = { ...this.state, flood: { frame: -1, stores: 0 } };
-    const inUse = ({ level, key }: ShadowTable): boolean => key === this.state.root || (level === 2 && this.wide);
-    if (!tables.some(inUse)) for (const table of tables) this.#remove(table);
   }
 }
 

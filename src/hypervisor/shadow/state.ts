@@ -34,15 +34,6 @@ export interface Trace {
   readonly watched: boolean;
 }
 
-/** An entry that lets one store through. */
-export interface Opened {
-  /** Host-physical address of the entry, and its low word before. */
-  readonly at: number;
-  readonly low: number;
-  /** The guest's frame. */
-  readonly frame: number;
-}
-
 export interface ShadowCounts {
   /** Shadow tables built. */
   readonly builds: number;
@@ -58,13 +49,13 @@ export interface ShadowState {
   /** What of the processor's state all tables depend on. */
   readonly context: string;
   readonly tables: Readonly<Record<string, ShadowTable>>;
+  readonly tableCount: number;
   /** By the number of the guest's frame. */
   readonly traces: Readonly<Record<number, Trace>>;
   /** Host frames to be used again. */
   readonly free: readonly number[];
   /** Key of the table that CR3 leads to. */
   readonly root: string | undefined;
-  readonly opened: readonly Opened[];
   /** Stores in a row to one frame, with no entry filled from it in between. */
   readonly flood: { readonly frame: number; readonly stores: number };
   readonly counts: ShadowCounts;
@@ -73,10 +64,10 @@ export interface ShadowState {
 export const noShadow: ShadowState = Object.freeze({
   context: "",
   tables: Object.freeze({}),
+  tableCount: 0,
   traces: Object.freeze({}),
   free: Object.freeze([]),
   root: undefined,
-  opened: Object.freeze([]),
   flood: Object.freeze({ frame: -1, stores: 0 }),
   counts: Object.freeze({ builds: 0, faults: 0, reflected: 0, traced: 0 }),
 });

@@ -4,9 +4,10 @@ import { PTE } from "../../hardware/cpu/paging-levels.js";
 import type { ProcessorPort } from "../../hardware/cpu/processor.js";
 import { TOP } from "../layout.js";
 import { frameOf, link } from "./format.js";
+import { moveTo, Remembered, rememberedOf } from "./remembered.js";
 import type { ShadowState, ShadowTable, Trace } from "./state.js";
 
-export type Words = Pick<ProcessorPort, "readPhysical" | "writePhysical">;
+export type Words = Pick<ProcessorPort, "readPhysical" | "readPhysicalWords" | "writePhysical">;
 
 const PAGE = 4096;
 /** In place of the address of a guest's table. */
@@ -24,12 +25,47 @@ function ownEntry(wide: boolean, index: number): number | undefined {
 export class ShadowTables {
   protected readonly port: Words;
   readonly #allocate: () => number;
-  state: ShadowState;
+  #state: ShadowState;
+  /** The state was made here, so nothing that is remembered of it is anybody else's. */
+  #isNew = false;
+  #remembered: Remembered | undefined;
 
   constructor(port: Words, allocate: () => number, state: ShadowState) {
     this.port = port;
     this.#allocate = allocate;
-    this.state = state;
+    this.#state = state;
+    this.#remembered = rememberedOf(state);
+  }
+
+  get state(): ShadowState {
+    return this.#state;
+  }
+
+  protected set state(state: ShadowState) {
+    const before = this.#state;
+    this.#state = state;
+    this.#isNew = true;
+    if (this.#remembered !== undefined) moveTo(state, this.#remembered, before);
+  }
+
+  /** What is remembered is about to change: so does the state it is remembered of. */
+  #changing(): void {
+    if (!this.#isNew) this.state = { ...this.#state };
+  }
+
+  /** What is remembered of the tables, to be changed; where nothing is, it is searched for. */
+  protected get remembered(): Remembered {
+    this.#changing();
+    if (this.#remembered !== undefined) return this.#remembered;
+    const remembered = new Remembered();
+    for (const { host } of Object.values(this.#state.tables)) {
+      const words = this.words(host);
+      const step = this.wide ? 2 : 1;
+      for (let index = 0; index < words.length; index += step) remembered.note(host + 4 * index, words[index]!);
+    }
+    this.#remembered = remembered;
+    moveTo(this.#state, remembered, this.#state);
+    return remembered;
   }
 
   // ---- entries ----------------------------------------------------------------------------------------------------
@@ -38,9 +74,18 @@ export class ShadowTables {
     return this.port.readPhysical(at);
   }
 
-  protected write(at: number, low: number, high: number, wide: boolean): void {
+  /** All words of a page. */
+  protected words(page: number): Uint32Array {
+    const words = new Uint32Array(PAGE / 4);
+    if (this.port.readPhysicalWords !== undefined) this.port.readPhysicalWords(page, words);
+    else for (let index = 0; index < words.length; index++) words[index] = this.low(page + 4 * index);
+    return words;
+  }
+
+  protected write(at: number, low: number, high: number): void {
+    if (this.#remembered !== undefined) this.remembered.note(at, low);
     this.port.writePhysical(at, low >>> 0);
-    if (wide) this.port.writePhysical(at + 4, high >>> 0);
+    if (this.wide) this.port.writePhysical(at + 4, high >>> 0);
   }
 
   /** Fills a directory's part that is the hypervisor's own. */
@@ -48,7 +93,7 @@ export class ShadowTables {
     const size = wide ? 8 : 4;
     for (let index = 0; index < PAGE / size; index++) {
       const entry = ownEntry(wide, index);
-      if (entry !== undefined) this.write(host + index * size, entry, 0, wide);
+      if (entry !== undefined) this.write(host + index * size, entry, 0);
     }
   }
 
@@ -64,23 +109,33 @@ export class ShadowTables {
   }
 
   get isFull(): boolean {
-    return Object.keys(this.state.tables).length >= MOST_TABLES;
+    return this.state.tableCount >= MOST_TABLES;
   }
 
   /** A table of zeros. */
   protected build(description: Omit<ShadowTable, "host">): ShadowTable {
-    const { free, tables, counts } = this.state;
+    const { free, tables, tableCount, counts } = this.state;
     const host = free.at(-1) ?? this.#allocate();
-    for (let at = host; at < host + PAGE; at += 4) if (this.low(at) !== 0) this.port.writePhysical(at, 0);
+    this.#clear(host);
     const table: ShadowTable = Object.freeze({ ...description, host });
     this.state = {
       ...this.state,
       free: free.slice(0, -1),
       tables: { ...tables, [table.key]: table },
+      tableCount: tableCount + 1,
       counts: { ...counts, builds: counts.builds + 1 },
     };
     if (table.guest !== NOTHING) this.#feed(table);
     return table;
+  }
+
+  #clear(host: number): void {
+    this.#remembered?.tables.delete(host);
+    for (const [index, word] of this.words(host).entries()) {
+      if (word === 0) continue;
+      if (this.#remembered !== undefined) this.remembered.note(host + 4 * index, 0);
+      this.port.writePhysical(host + 4 * index, 0);
+    }
   }
 
   #feed({ guest, key }: ShadowTable): void {
@@ -94,7 +149,8 @@ export class ShadowTables {
   /** Gives a table back. Entries that lead to it are for the caller to clear. */
   protected drop(table: ShadowTable): void {
     const { [table.key]: _, ...tables } = this.state.tables;
-    this.state = { ...this.state, tables, free: [...this.state.free, table.host] };
+    const { free, tableCount } = this.state;
+    this.state = { ...this.state, tables, tableCount: tableCount - 1, free: [...free, table.host] };
     if (table.guest === NOTHING) return;
     const frame = Math.floor(table.guest / PAGE);
     const trace = this.traceOf(frame);
@@ -102,26 +158,23 @@ export class ShadowTables {
   }
 
   /** Clears all entries that lead to a table. */
-  protected unlink(dropped: ShadowTable, wide: boolean): void {
+  protected unlink(dropped: ShadowTable): void {
     const entry = link(dropped.host);
-    const size = wide ? 8 : 4;
-    for (const { host, level } of Object.values(this.state.tables)) {
-      if (level !== dropped.level + 1) continue;
-      for (let at = host; at < host + PAGE; at += size) if (this.low(at) === entry) this.write(at, 0, 0, wide);
-    }
+    for (const at of this.remembered.entriesOf(dropped.host)) if (this.low(at) === entry) this.write(at, 0, 0);
   }
 
   /** Gives all of them back; what is watched stays so. */
   flush(): void {
     const { tables, traces, free } = this.state;
+    if (this.#remembered !== undefined) this.#remembered = new Remembered();
     const watched = Object.entries(traces).filter(([, trace]) => trace.watched);
     this.state = {
       ...this.state,
       tables: {},
+      tableCount: 0,
       traces: Object.fromEntries(watched.map(([frame]) => [frame, { tables: [], watched: true }])),
       free: [...free, ...Object.values(tables).map(({ host }) => host)],
       root: undefined,
-      opened: [],
     };
   }
 
@@ -163,13 +216,9 @@ export class ShadowTables {
   protected protect(frame: number): void {
     const mapped = this.hostFrame(frame);
     if (mapped === undefined) return;
-    const size = this.wide ? 8 : 4;
-    for (const { host, level } of Object.values(this.state.tables)) {
-      if (level !== 1) continue;
-      for (let at = host; at < host + PAGE; at += size) {
-        const low = this.low(at);
-        if ((low & (PTE.P | PTE.W)) === (PTE.P | PTE.W) && frameOf(low) === mapped) this.write(at, 0, 0, this.wide);
-      }
+    for (const at of this.remembered.entriesOf(mapped)) {
+      const low = this.low(at);
+      if ((low & (PTE.P | PTE.W)) === (PTE.P | PTE.W) && frameOf(low) === mapped) this.write(at, 0, 0);
     }
   }
 }

@@ -2,6 +2,7 @@
 import type { PagingState } from "../../hardware/cpu/paging.js";
 import { guestMemory } from "../guest-memory.js";
 import type { Host } from "../host.js";
+import { lacks } from "../isolation/protections.js";
 import { Shadow } from "./shadow.js";
 import type { ShadowState } from "./state.js";
 
@@ -23,6 +24,7 @@ export function withShadow<Result>(
     {
       port: host.port,
       extents,
+      ...(lacks(host.vm(number), "shadow-entry validation") ? { open: host.state.frames.end } : {}),
       memory: guestMemory(host.port, extents),
       onBus: (physical) => board.onBus(physical),
       allocate: () => host.allocate(1, `${name}: its shadow tables`),

@@ -9,10 +9,13 @@ export interface ValidFrame {
   readonly readOnly: boolean;
 }
 
-/** The host's frame for a guest-physical address, if it is one of the VM's: no shadow entry is made without this. */
-export function validFrame(extents: readonly Extent[], physical: number): ValidFrame | undefined {
+/**
+ * The host's frame for a guest-physical address, if it is one of the VM's: no shadow entry is made without this. Below `open`, which is 0
+ * unless the host is without this protection, other addresses are the host's own.
+ */
+export function validFrame(extents: readonly Extent[], physical: number, open: number): ValidFrame | undefined {
   const extent = extentAt(extents, physical);
-  if (extent === undefined) return undefined;
   const page = physical - (physical % 4096);
+  if (extent === undefined) return page < open ? { host: page, readOnly: false } : undefined;
   return { host: page - extent.guest + extent.host, readOnly: extent.readOnly };
 }

@@ -80,9 +80,7 @@ export function pageFault(host: Host, number: number, errorCode: number): Answer
   if (what.kind === "hidden") return { effect: "hidden page fault" };
   if (what.kind === "reflected") return inject(host, number, VECTOR.PF, what.errorCode, linear | 0);
   const answer = emulate(host, number);
-  if (what.kind !== "traced") return answer;
-  withShadow(host, number, system, (shadow) => shadow.close());
-  return { ...answer, effect: "traced store" };
+  return what.kind === "traced" ? { ...answer, effect: "traced store" } : answer;
 }
 
 /** STI and loads of SS keep interrupts out for an instruction more, which is executed at once. */

@@ -121,8 +121,8 @@ function canRun(host: Host, number: number): boolean {
   const { system, eflags } = cpu;
   if (modeOf(system, eflags) !== "protected" || (eflags & FLAG.TF) !== 0 || codeBitsOf(system) !== 32) return false;
   const cpl = cplOf(system, eflags);
-  if (cpl === 0) return isFlat(system.segments.cs) && canHaveKernel(cpu);
-  return cpl === 3 && canHaveProgram(cpu);
+  if (cpl === 0) return isFlat(system.segments.cs) && canHaveKernel(host, cpu);
+  return cpl === 3 && canHaveProgram(host, cpu);
 }
 
 /** Simulates the guest until the processor can run it. */

@@ -7,7 +7,7 @@
 import { ACCESS, type CpuState, type Segment, type SegmentName } from "../../../hardware/cpu/state.js";
 import type { Host } from "../../host.js";
 import { PLACE, TOP } from "../../layout.js";
-import { type DescriptorWords, deprivileged, descriptorOf } from "../trap/descriptors.js";
+import { type DescriptorWords, deprivileged, descriptorOf, segmentEnd } from "../trap/descriptors.js";
 import { OWN, RESERVED } from "../trap/state.js";
 import { writeDescriptor } from "../trap/world.js";
 import { WORDS_BYTES } from "./layout.js";
@@ -26,26 +26,30 @@ export function showOwnSegments(host: Host, words: number): void {
   writeDescriptor(host, PLACE.shadowGdt, OWN.words, descriptorOf(segment));
 }
 
-const wordsOf = (segment: Segment): DescriptorWords =>
-  deprivileged(...descriptorOf({ ...segment, access: segment.access | ACCESS.ACCESSED }));
+const wordsOf = (segment: Segment, end: number): DescriptorWords =>
+  deprivileged(...descriptorOf({ ...segment, access: segment.access | ACCESS.ACCESSED }), end);
 
 const isPresent = ([, high]: DescriptorWords): boolean => (high & 0x8000) !== 0;
 
 /** Whether the processor can have a kernel's data segments. */
-export const canHaveKernel = ({ system: { segments } }: CpuState): boolean =>
+export const canHaveKernel = (host: Host, { system: { segments } }: CpuState): boolean =>
   (segments.ss.access & ACCESS.BIG) !== 0 &&
   names.every(
-    (name) => name === "cs" || name === "gs" || segments[name].access === 0 || isPresent(wordsOf(segments[name])),
+    (name) =>
+      name === "cs" ||
+      name === "gs" ||
+      segments[name].access === 0 ||
+      isPresent(wordsOf(segments[name], segmentEnd(host))),
   );
 
 /** The descriptors that a program has loaded, by their offsets; undefined where they cannot all be in one table. */
-function loaded({ system: { segments } }: CpuState): ReadonlyMap<number, DescriptorWords> | undefined {
+function loaded(host: Host, { system: { segments } }: CpuState): ReadonlyMap<number, DescriptorWords> | undefined {
   const table = new Map<number, DescriptorWords>();
   for (const name of names) {
     const segment = segments[name];
     const { selector, access } = segment;
     if (access === 0 && name !== "cs" && name !== "ss") continue;
-    const words = wordsOf(segment);
+    const words = wordsOf(segment, segmentEnd(host));
     if (!isPresent(words) || (selector & LOCAL) !== 0 || selector >= RESERVED) return undefined;
     const other = table.get(selector & ~7);
     if (other !== undefined && (other[0] !== words[0] || other[1] !== words[1])) return undefined;
@@ -54,11 +58,11 @@ function loaded({ system: { segments } }: CpuState): ReadonlyMap<number, Descrip
   return table;
 }
 
-export const canHaveProgram = (cpu: CpuState): boolean => loaded(cpu) !== undefined;
+export const canHaveProgram = (host: Host, cpu: CpuState): boolean => loaded(host, cpu) !== undefined;
 
 /** Makes the table that of a program. `before`: offsets of what is in it; undefined: anything may be. Gives what is in it now. */
 export function showLoaded(host: Host, cpu: CpuState, before: readonly number[] | undefined): readonly number[] {
-  const table = loaded(cpu)!;
+  const table = loaded(host, cpu)!;
   const all = (): number[] => Array.from({ length: RESERVED / 8 }, (_, index) => 8 * index);
   for (const offset of before ?? all()) if (!table.has(offset)) writeDescriptor(host, PLACE.shadowGdt, offset, ABSENT);
   for (const [offset, words] of table) writeDescriptor(host, PLACE.shadowGdt, offset, words);

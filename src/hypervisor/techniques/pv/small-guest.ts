@@ -26,7 +26,17 @@ function elfOf(code: Uint8Array): Uint8Array {
   return bytes;
 }
 
-/** The image of a guest that begins with the first line. */
+/**
+ * The image of a paravirtual guest in assembly, which begins with the first line, in ring 1: ESI has the address of the start
+ * information, ESP a stack.
+ *
+ * @throws VirtlabError for text that is no assembly.
+ * @example
+ * const image = smallGuest("mov eax, 99\nint 0x82\nhlt"); // a hypercall that there is not
+ * const host = Hypervisor.create({ model: "pentium2", bits: 32, memory: "32M" })
+ *   .addVm({ name: "a", guest: paravirtualMachine({ image }), technique: "pv" }).run({ until: { vm: "a" } });
+ * host.vm("a").ledger[0].effect // => '-ENOSYS'
+ */
 export const smallGuest = (text: string): Uint8Array =>
   elfOf(assemble(`bits 32\norg ${ORIGIN}\n${text}`, { bits: 32, name: "small guest" }).bytes);
 

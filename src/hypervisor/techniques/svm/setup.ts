@@ -5,6 +5,7 @@
 import { intercepts } from "../../../hardware/svm/intercepts.js";
 import { IOPM_BYTES, MSRPM_BYTES, msrMapBit } from "../../../hardware/svm/permission-maps.js";
 import { type Host, PAGE } from "../../host.js";
+import { lacks, type ProtectionName } from "../../isolation/protections.js";
 import { READ_MSRS, WRITTEN_MSRS } from "../guest-registers.js";
 import { fillPage } from "../nested-memory.js";
 import { changeVmcb } from "./state-access.js";
@@ -18,6 +19,8 @@ const INTERCEPTED: readonly string[] = [
 ];
 /** Host calls of a guest's firmware are undefined instructions. */
 const FIRMWARE: readonly string[] = ["EXCP6"];
+/** The counter of one of several processors goes on by others' steps, too. */
+const SEVERAL: readonly string[] = ["RDTSC", "RDTSCP"];
 
 /** Intercept vectors as the VMCB has them. */
 function vectorsOf(names: readonly string[]): readonly number[] {
@@ -44,13 +47,16 @@ function openMsrs({ port }: Host, map: number): void {
 
 /** The VMCB of a VM, with everything but its guest's state. */
 export function setUp(host: Host, number: number, root: number): number {
-  const { name, supervisors } = host.vm(number);
+  const vm = host.vm(number);
+  const { name, supervisors } = vm;
+  const leaves = (protection: ProtectionName): number => (lacks(vm, protection) ? 0 : 0xffff_ffff);
   const vmcb = pages(host, PAGE, 0, `${name}: its VMCB`);
-  const ports = pages(host, IOPM_BYTES, 0xffff_ffff, `${name}: its I/O permission map`);
-  const msrs = pages(host, MSRPM_BYTES, 0xffff_ffff, `${name}: its MSR permission map`);
+  const ports = pages(host, IOPM_BYTES, leaves("I/O bitmap"), `${name}: its I/O permission map`);
+  const msrs = pages(host, MSRPM_BYTES, leaves("MSR bitmap"), `${name}: its MSR permission map`);
   openMsrs(host, msrs);
   changeVmcb(host, vmcb, (image) => {
-    image.set(vectorsOf(supervisors === undefined ? INTERCEPTED : [...INTERCEPTED, ...FIRMWARE]));
+    const more = [...(supervisors === undefined ? [] : FIRMWARE), ...(host.several ? SEVERAL : [])];
+    image.set(vectorsOf([...INTERCEPTED, ...more]));
     putAddress(image, "IOPM_BASE_PA", ports);
     putAddress(image, "MSRPM_BASE_PA", msrs);
     // 0 is the host's.

@@ -7,6 +7,8 @@
  */
 import { baseOf, limitOf } from "../../../hardware/cpu/descriptors.js";
 import { ACCESS, dplOf, type Segment } from "../../../hardware/cpu/state.js";
+import type { Host } from "../../host.js";
+import { lacks } from "../../isolation/protections.js";
 import { TOP } from "../../layout.js";
 
 export type DescriptorWords = readonly [low: number, high: number];
@@ -17,21 +19,25 @@ const PRESENT = 1 << 15;
 const DPL_SHIFT = 13;
 const LIMIT_HIGH = 0xf_0000;
 
+/** Where segments of the guest that is given the processor end. */
+export const segmentEnd = (host: Host): number =>
+  lacks(host.vm(host.own.current!), "segment truncation") ? 2 ** 32 : TOP;
+
 /** A limit below the hypervisor; undefined where the segment lies in it. Expand-down ones reach it whatever their limit is. */
-function truncated(base: number, limit: number, high: number): number | undefined {
+function truncated(base: number, limit: number, high: number, end: number): number | undefined {
   const expandsDown = ((high >>> 8) & (ACCESS.CODE | ACCESS.EXPAND_DOWN)) === ACCESS.EXPAND_DOWN;
-  if (expandsDown || base >= TOP) return undefined;
-  const most = Math.min(limit, TOP - 1 - base);
+  if (expandsDown || base >= end) return undefined;
+  const most = Math.min(limit, end - 1 - base);
   if ((high & GRANULAR) === 0) return most;
   const pages = Math.floor((most + 1) / 4096);
   return pages === 0 ? undefined : pages - 1;
 }
 
-/** The descriptor in place of a guest's. */
-export function deprivileged(low: number, high: number): DescriptorWords {
+/** The descriptor in place of a guest's, which ends below `end`. */
+export function deprivileged(low: number, high: number, end: number): DescriptorWords {
   const access = (high >>> 8) & 0xf0ff;
   if ((access & ACCESS.S) === 0) return ABSENT;
-  const limit = truncated(baseOf(low, high), limitOf(low, high), high);
+  const limit = truncated(baseOf(low, high), limitOf(low, high), high, end);
   const loadable = limit !== undefined && (access & ACCESS.ACCESSED) !== 0;
   const level = Math.max(1, dplOf(access)) << DPL_SHIFT;
   const rights = (high & ~(LIMIT_HIGH | (3 << DPL_SHIFT))) | level | ((limit ?? 0) & LIMIT_HIGH);

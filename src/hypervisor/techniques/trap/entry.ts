@@ -8,7 +8,7 @@ import type { Host } from "../../host.js";
 import { PLACE, TOP } from "../../layout.js";
 import { loadGeneral } from "../../registers.js";
 import { type Place, realFlags } from "./capture.js";
-import { deprivileged, descriptorOf } from "./descriptors.js";
+import { deprivileged, descriptorOf, segmentEnd } from "./descriptors.js";
 import { CACHED, OWN, RESERVED } from "./state.js";
 import { dataNames, writeDescriptor } from "./world.js";
 
@@ -41,7 +41,7 @@ function selectorFor(host: Host, name: SegmentName, segment: Segment, ring: numb
   const { selector, access } = segment;
   if (access === 0) return selector & 3;
   const own = ring === undefined ? selector : (selector & ~3) | ring;
-  const [low, high] = deprivileged(...descriptorOf({ ...segment, access: access | 1 }));
+  const [low, high] = deprivileged(...descriptorOf({ ...segment, access: access | 1 }), segmentEnd(host));
   if ((high & PRESENT) === 0) throw new Fault(13, selector);
   if (!isNull(selector) && selector < RESERVED) {
     const [shownLow, shownHigh] = shadowWords(host, selector);

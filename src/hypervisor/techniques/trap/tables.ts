@@ -9,7 +9,7 @@ import { guestMemory } from "../../guest-memory.js";
 import { type Host, PAGE } from "../../host.js";
 import { PLACE } from "../../layout.js";
 import { withShadow } from "../../shadow/use.js";
-import { type DescriptorWords, deprivileged, hidden, isUserCode } from "./descriptors.js";
+import { type DescriptorWords, deprivileged, hidden, isUserCode, segmentEnd } from "./descriptors.js";
 import { RESERVED, type TrapOwn } from "./state.js";
 import { writeDescriptor } from "./world.js";
 
@@ -65,7 +65,7 @@ function copy(host: Host, number: number, cpu: CpuState): Pick<TrapOwn, "userCod
       if (offset < bytes && (offset > 0 || at !== PLACE.shadowGdt)) {
         try {
           processor.readPair((base + offset) >>> 0);
-          words = deprivileged(processor.low, processor.high);
+          words = deprivileged(processor.low, processor.high, segmentEnd(host));
         } catch {
           // Nothing is mapped there: loading it faults, and is executed on the virtual processor, which meets the page fault.
         }

@@ -9,12 +9,17 @@ import { models } from "../../../hardware/cpu/model.js";
 import { loadDataSegment, loadTask } from "../../../hardware/cpu/segments.js";
 import { CR0, CR4, type SegmentName, type SystemState } from "../../../hardware/cpu/state.js";
 import type { Host } from "../../host.js";
+import { lacks } from "../../isolation/protections.js";
 import { CALL_OUT, GATE_STRIDE, PLACE, TOP } from "../../layout.js";
 import type { DescriptorWords } from "./descriptors.js";
 import { OWN } from "./state.js";
 
 const GDT_BYTES = 0x1_0000;
-const NO_BITMAP = 0x68 << 16;
+const TSS_BYTES = 0x68;
+/** With a VM that is without this protection: the limit of a TSS that has room for a bitmap, which is of zeros. */
+const OPEN_LIMIT = 0xfff;
+/** The word of a TSS that says where its bitmap is: beyond its limit there is none. */
+const BITMAP_AT = 100;
 
 export function writeDescriptor({ port }: Host, table: number, offset: number, [low, high]: DescriptorWords): void {
   const at = table + (offset & 0xfff8);
@@ -29,7 +34,9 @@ function ownDescriptors(host: Host): void {
     writeDescriptor(host, PLACE.shadowGdt, selector, words);
   put(OWN.code, [0xffff, 0x00cf_9b00]);
   put(OWN.data, [0xffff, 0x00cf_9300]);
-  put(OWN.tss, [(((tss & 0xffff) << 16) | 0x67) >>> 0, ((tss & 0xff00_0000) | 0x8900 | ((tss >>> 16) & 0xff)) >>> 0]);
+  const isOpen = host.state.vms.some((vm) => lacks(vm, "I/O bitmap"));
+  const limit = isOpen ? OPEN_LIMIT : TSS_BYTES - 1;
+  put(OWN.tss, [(((tss & 0xffff) << 16) | limit) >>> 0, ((tss & 0xff00_0000) | 0x8900 | ((tss >>> 16) & 0xff)) >>> 0]);
   put(OWN.ldt, [(((ldt & 0xffff) << 16) | 0xffff) >>> 0, ((ldt & 0xff00_0000) | 0x8200 | ((ldt >>> 16) & 0xff)) >>> 0]);
 }
 
@@ -43,12 +50,14 @@ function gates({ port, state }: Host): void {
   }
   port.writePhysical(PLACE.shadowTss + 4, TOP + PLACE.stack);
   port.writePhysical(PLACE.shadowTss + 8, OWN.data);
-  port.writePhysical(PLACE.shadowTss + 100, NO_BITMAP);
 }
 
 /** Loads all of it, where it is not there yet: LGDT, LIDT, the hypervisor's segments, LTR. */
 export function startWorld(host: Host): void {
   const { port } = host;
+  const bitmap = (lacks(host.vm(host.own.current!), "I/O bitmap") ? TSS_BYTES : OPEN_LIMIT + 1) << 16;
+  if (port.readPhysical(PLACE.shadowTss + BITMAP_AT) !== bitmap)
+    port.writePhysical(PLACE.shadowTss + BITMAP_AT, bitmap);
   if (port.system.gdtr.base === TOP + PLACE.shadowGdt) return;
   ownDescriptors(host);
   gates(host);

@@ -9,7 +9,6 @@ import {
   CR0,
   CR4,
   EFER,
-  FLAG,
   noEvents,
   type Segment,
   type SegmentName,
@@ -20,6 +19,7 @@ import { ENTRY, PRIMARY } from "../../../hardware/vmx/controls.js";
 import type { FieldName, GuestSegmentName } from "../../../hardware/vmx/fields.js";
 import type { ShadowState } from "../../shadow/state.js";
 import { cr3Of, hasTask, sharedSystem, sysenterMsrs, writtenSysenter } from "../guest-registers.js";
+import type { Polling } from "../polling.js";
 import { readWord, write } from "./vmcs.js";
 
 /** What the technique keeps of a VM beside its VMCS. */
@@ -33,13 +33,7 @@ export interface VmxOwn {
   readonly tr: Segment;
   /** Without EPT: the shadow tables. */
   readonly shadow?: ShadowState;
-  /** The guest's own TF, while the hypervisor's stands for it. */
-  readonly trapFlag?: number;
 }
-
-/** The guest's RFLAGS. */
-export const ownFlags = (real: number, { trapFlag }: VmxOwn): number =>
-  trapFlag === undefined ? real | 0 : (real & ~FLAG.TF) | trapFlag;
 
 /** What of it decides how the virtual control registers differ from the real ones. */
 type Paged = Pick<VmxOwn, "identity" | "shadow">;
@@ -110,9 +104,22 @@ function writeControl(port: ProcessorPort, own: VmxOwn, { cr0, cr3, cr4, efer }:
   write(port, "VM-entry controls", entry | 0x11fb);
 }
 
+/** Writes what every instruction changes: where the guest is, its flags, its stack pointer, what waits for it. */
+export function writeCourse(port: ProcessorPort, { system, esp, wide, eip, eflags, shadow, pending }: CpuState): void {
+  write(port, "Guest RSP", BigInt(esp >>> 0) | (BigInt(wide[4]! >>> 0) << 32n));
+  write(port, "Guest RIP", (system.efer & EFER.LMA) !== 0 ? eip : eip >>> 0);
+  write(port, "Guest RFLAGS", eflags >>> 0);
+  write(
+    port,
+    "Guest interruptibility state",
+    shadow === "sti" ? BLOCKED_BY_STI : shadow === "mov-ss" ? BLOCKED_BY_MOV_SS : 0,
+  );
+  write(port, "Guest pending debug exceptions", pending.debug & 0x400f);
+}
+
 /** Writes all of the guest's state. Gives what the technique has to keep beside it. */
 export function writeState(port: ProcessorPort, own: VmxOwn, cpu: CpuState): VmxOwn {
-  const { system, esp, wide, eip, eflags, shadow, pending } = cpu;
+  const { system } = cpu;
   writeControl(port, own, system);
   for (const [key, name] of Object.entries(segmentFields) as [SegmentName, GuestSegmentName][])
     writeSegment(port, name, system.segments[key]);
@@ -128,15 +135,7 @@ export function writeState(port: ProcessorPort, own: VmxOwn, cpu: CpuState): Vmx
     const [low = 0, high = 0] = system.pdptes.slice(2 * index);
     write(port, `Guest PDPTE${index}`, BigInt(low >>> 0) | (BigInt(high >>> 0) << 32n));
   }
-  write(port, "Guest RSP", BigInt(esp >>> 0) | (BigInt(wide[4]! >>> 0) << 32n));
-  write(port, "Guest RIP", (system.efer & EFER.LMA) !== 0 ? eip : eip >>> 0);
-  write(port, "Guest RFLAGS", eflags >>> 0);
-  write(
-    port,
-    "Guest interruptibility state",
-    shadow === "sti" ? BLOCKED_BY_STI : shadow === "mov-ss" ? BLOCKED_BY_MOV_SS : 0,
-  );
-  write(port, "Guest pending debug exceptions", pending.debug & 0x400f);
+  writeCourse(port, cpu);
   return { ...own, cr3: system.cr3, tr: system.tr };
 }
 
@@ -209,7 +208,7 @@ export function readState(vmcs: VmcsReader, own: VmxOwn, old: CpuState): CpuStat
     esp: Number(rsp & 0xffff_ffffn) | 0,
     wide: high === old.wide[4] ? old.wide : Object.freeze(old.wide.with(4, high)),
     eip: (system.efer & EFER.LMA) !== 0 ? eip : eip | 0,
-    eflags: ownFlags(vmcs.word("Guest RFLAGS"), own),
+    eflags: vmcs.word("Guest RFLAGS") | 0,
     system,
     halted: false,
     shadow,

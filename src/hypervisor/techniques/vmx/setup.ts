@@ -17,7 +17,9 @@ import { LAYOUT } from "../../../hardware/vmx/fields.js";
 import { vmclear, vmptrld } from "../../../hardware/vmx/instructions.js";
 import { REVISION } from "../../../hardware/vmx/vmcs.js";
 import { type Host, PAGE } from "../../host.js";
-import { PLACE, SELECTOR } from "../../layout.js";
+import { lacks } from "../../isolation/protections.js";
+import { PLACE, placesOf, SELECTOR } from "../../layout.js";
+import type { VmState } from "../../state.js";
 import { READ_MSRS, WRITTEN_MSRS } from "../guest-registers.js";
 import { fillPage } from "../nested-memory.js";
 import { write } from "./vmcs.js";
@@ -29,8 +31,8 @@ export function settings(host: Host, word: ControlWord, wanted: number): number 
 }
 
 /** All MSRs leave, but those that are the guest's own. */
-function msrBitmap(host: Host, at: number): void {
-  fillPage(host, at, 0xffff_ffff);
+function msrBitmap(host: Host, vm: VmState, at: number): void {
+  fillPage(host, at, lacks(vm, "MSR bitmap") ? 0 : 0xffff_ffff);
   for (const address of READ_MSRS) {
     for (const half of WRITTEN_MSRS.includes(address) ? [0, 2048] : [0]) {
       const byte = at + half + (address >= 0xc000_0000 ? 1024 : 0) + ((address & 0x1fff) >>> 3);
@@ -51,8 +53,10 @@ export function newVmcs(host: Host, what: string): number {
   return at;
 }
 
-function hostState(host: Host): void {
+/** What the processor goes on with when it leaves the guest of the current VMCS. */
+export function hostState(host: Host): void {
   const { port, state } = host;
+  const { gdt, tss, stack } = placesOf(host.processor, host.several);
   const { cr0, cr3, cr4, efer } = port.system;
   const selectors: readonly SegmentName[] = ["es", "ss", "ds", "fs", "gs"];
   write(port, "Host CR0", cr0 >>> 0);
@@ -62,10 +66,10 @@ function hostState(host: Host): void {
   write(port, "Host CS selector", SELECTOR.code);
   for (const name of selectors) write(port, `Host ${name.toUpperCase() as "ES"} selector`, SELECTOR.data);
   write(port, "Host TR selector", SELECTOR.tss);
-  write(port, "Host TR base", PLACE.tss);
-  write(port, "Host GDTR base", PLACE.gdt);
+  write(port, "Host TR base", tss);
+  write(port, "Host GDTR base", gdt);
   write(port, "Host IDTR base", PLACE.idt);
-  write(port, "Host RSP", PLACE.stack);
+  write(port, "Host RSP", stack);
   write(port, "Host RIP", state.places.exit);
 }
 
@@ -83,6 +87,8 @@ function controls(host: Host, ept: boolean): void {
     PRIMARY["use I/O bitmaps"] |
     PRIMARY["use MSR bitmaps"] |
     PRIMARY["activate secondary controls"] |
+    // The counter of one of several processors goes on by others' steps, too.
+    (host.several ? PRIMARY["RDTSC exiting"] : 0) |
     (ept ? 0 : PRIMARY["CR3-load exiting"] | PRIMARY["CR3-store exiting"] | PRIMARY["INVLPG exiting"]);
   const secondary =
     (ept ? SECONDARY["enable EPT"] | SECONDARY["unrestricted guest"] : 0) |
@@ -106,13 +112,15 @@ function controls(host: Host, ept: boolean): void {
 }
 
 /** The VMCS of a VM, current, with everything but its guest's state. */
-export function setUp(host: Host, name: string, ept: boolean): number {
+export function setUp(host: Host, vm: VmState, ept: boolean): number {
+  const { name } = vm;
   const vmcs = newVmcs(host, `${name}: its VMCS`);
   const ports = host.allocate(2, `${name}: its I/O bitmaps`);
   const msrs = host.allocate(1, `${name}: its MSR bitmap`);
-  fillPage(host, ports, 0xffff_ffff);
-  fillPage(host, ports + PAGE, 0xffff_ffff);
-  msrBitmap(host, msrs);
+  const leaves = lacks(vm, "I/O bitmap") ? 0 : 0xffff_ffff;
+  fillPage(host, ports, leaves);
+  fillPage(host, ports + PAGE, leaves);
+  msrBitmap(host, vm, msrs);
   controls(host, ept);
   hostState(host);
   write(host.port, "Address of I/O bitmap A", ports);

@@ -4,21 +4,25 @@
  * Spec: SDM Vol. 3C, "Information for VM Exits That Occur During Event Delivery", "Virtualizing Memory Resources" of "Address-
  * Translation Support".
  */
+
+import type { DeliveredEvent } from "../../../hardware/cpu/guest-operation.js";
+import type { PagingState } from "../../../hardware/cpu/paging.js";
 import { VECTOR } from "../../../hardware/cpu/processor.js";
 import { FLAG, NULL_SEGMENT } from "../../../hardware/cpu/state.js";
 import { VirtualProcessor } from "../../../hardware/virtual-processor/index.js";
 import { eventOf, INTERRUPTION } from "../../../hardware/vmx/events.js";
 import { REASON } from "../../../hardware/vmx/exit-reasons.js";
+import type { FieldName } from "../../../hardware/vmx/fields.js";
 import { countStep, stop } from "../../control.js";
 import type { Host } from "../../host.js";
+import { loadFloating, loadGeneral, savedFloating } from "../../registers.js";
 import { noShadow } from "../../shadow/state.js";
 import { withShadow } from "../../shadow/use.js";
-import type { Answer, Answered } from "../emulation.js";
+import { type Answer, type Answered, emulate as emulateBy, type VirtualAccess } from "../emulation.js";
 import type { Technique } from "../technique.js";
-import { answer, answers, emulate, inject } from "./exits.js";
-import type { VmxOwn } from "./guest-state.js";
+import { access, answer, answers, emulate, inject } from "./exits.js";
+import { cr0Mask, cr4Mask, type VmxOwn, writeCourse } from "./guest-state.js";
 import { setUp } from "./setup.js";
-import { endStep, stepOne, trapOfGuest } from "./single-step.js";
 import { ownOf, readCpu, writeCpu } from "./state-access.js";
 import { readAddress, readWord, write } from "./vmcs.js";
 import { enter, vmxEpt } from "./vmx.js";
@@ -38,19 +42,18 @@ function deliverAgain(host: Host, number: number): void {
   if (!host.leftAtEntry) countStep(host, number);
 }
 
-/** The guest's own page fault: in place of the instruction, or of what comes of it and the event that was being delivered. */
-function reflect(host: Host, number: number, linear: number, errorCode: number): void {
-  const { port } = host;
+/** What was being delivered when the guest was left; undefined where nothing was. */
+function vectored({ port }: Host): DeliveredEvent | undefined {
   const event = eventOf(
     readWord(port, VECTORING),
     readWord(port, "IDT-vectoring error code"),
     readWord(port, "VM-exit instruction length"),
   );
-  if (event === undefined || event === "mtf") {
-    port.setSystem({ cr2: linear });
-    inject(host, number, VECTOR.PF, errorCode);
-    return;
-  }
+  return event === "mtf" ? undefined : event;
+}
+
+/** It is delivered on the virtual processor, with whatever comes of that. */
+function deliverHere(host: Host, number: number, event: DeliveredEvent): void {
   const processor = new VirtualProcessor(readCpu(host, number), host.board(number));
   const outcome = processor.deliver(event);
   writeCpu(host, number, processor.cpu);
@@ -59,69 +62,97 @@ function reflect(host: Host, number: number, linear: number, errorCode: number):
   else host.change(number, { steps: host.vm(number).steps + 1 });
 }
 
+/** The guest's own page fault: in place of the instruction, or of what comes of it and the event that was being delivered. */
+function reflect(host: Host, number: number, linear: number, errorCode: number): void {
+  const event = vectored(host);
+  if (event !== undefined) {
+    deliverHere(host, number, event);
+    return;
+  }
+  host.port.setSystem({ cr2: linear });
+  inject(host, number, VECTOR.PF, errorCode);
+}
+
+/** The guest's paging: what shadow tables are made by. Nothing else of it leaves the VMCS. */
+function pagingOf(host: Host, number: number): PagingState {
+  const { port } = host;
+  const own = ownOf(host, number);
+  const { system } = host.vm(number).cpu;
+  const seen = (real: FieldName, shadow: FieldName, mask: number): number =>
+    (readWord(port, real) & ~mask) | (readWord(port, shadow) & mask);
+  return {
+    ...system,
+    cr0: seen("Guest CR0", "CR0 read shadow", cr0Mask(own)),
+    cr3: own.cr3,
+    cr4: seen("Guest CR4", "CR4 read shadow", cr4Mask(own)),
+  };
+}
+
+/** A store to what is traced, by an instruction or by the delivery of an event, is made for the guest. */
+function store(host: Host, number: number): Answer {
+  const event = vectored(host);
+  if (event !== undefined) {
+    deliverHere(host, number, event);
+    return { effect: "traced store" };
+  }
+  const before = readCpu(host, number);
+  const known: VirtualAccess = {
+    ...access,
+    read: () => before,
+    readWhole: () => ({ ...before, floating: savedFloating(host.port.floating) }),
+    writeWhole(_, __, cpu) {
+      if (cpu.system !== before.system) {
+        access.writeWhole(host, number, cpu);
+        return;
+      }
+      writeCourse(host.port, cpu);
+      loadGeneral(host.port, cpu);
+      loadFloating(host.port.floating, cpu.floating);
+      host.change(number, { cpu });
+    },
+  };
+  return { ...emulateBy(host, number, known), effect: "traced store" };
+}
+
 function pageFault(host: Host, number: number): Answer {
   const { port } = host;
-  const { system, eflags } = readCpu(host, number);
+  const ac = (readWord(port, "Guest RFLAGS") & FLAG.AC) !== 0;
   const linear = readAddress(port, "Exit qualification");
   const errorCode = readWord(port, "VM-exit interruption error code");
-  const what = withShadow(host, number, system, (shadow) => shadow.fault(linear, errorCode, (eflags & FLAG.AC) !== 0));
+  const what = withShadow(host, number, pagingOf(host, number), (shadow) => shadow.fault(linear, errorCode, ac));
   if (what.kind === "device") return emulate(host, number);
+  if (what.kind === "traced") return store(host, number);
   if (what.kind === "reflected") {
     reflect(host, number, linear | 0, what.errorCode);
     return { effect: "#PF injected" };
   }
   deliverAgain(host, number);
-  return { effect: what.kind === "traced" ? "traced store" : "hidden page fault" };
+  return { effect: "hidden page fault" };
 }
-
-const closed = (host: Host, number: number): void => {
-  const { system } = readCpu(host, number);
-  withShadow(host, number, system, (shadow) => shadow.close());
-};
 
 /** Answers that differ from those with EPT. */
 const ownAnswers: Readonly<Record<number, Answered>> = {
   [REASON.EXCEPTION_OR_NMI]: (host, number) => {
     const vector = readWord(host.port, "VM-exit interruption information") & 0xff;
-    if (vector === VECTOR.PF) return pageFault(host, number);
-    if (vector !== VECTOR.DB) return answers[REASON.EXCEPTION_OR_NMI]!(host, number);
-    if ((readWord(host.port, "Guest RFLAGS") & FLAG.TF) !== 0) trapOfGuest(host, number);
-    return { effect: "traced store made" };
+    return vector === VECTOR.PF ? pageFault(host, number) : answers[REASON.EXCEPTION_OR_NMI]!(host, number);
   },
-  [REASON.MONITOR_TRAP_FLAG]: () => ({ effect: "traced store made" }),
 };
-
-const isPageFault = ({ port }: Host): boolean =>
-  readWord(port, "Exit reason") === REASON.EXCEPTION_OR_NMI &&
-  (readWord(port, "VM-exit interruption information") & 0xff) === VECTOR.PF;
 
 export const vmxShadow: Technique = {
   ...vmxEpt,
 
   prepare(host, number) {
-    const vmcs = setUp(host, host.vm(number).name, false);
+    const vmcs = setUp(host, host.vm(number), false);
     write(host.port, "Exception bitmap", 1 << VECTOR.PF);
     const none = { vmcs, identity: undefined, launched: false, cr3: 0, tr: NULL_SEGMENT };
     return { ...none, shadow: noShadow } satisfies VmxOwn;
   },
 
   enter(host, number, how) {
-    const { port } = host;
-    const { system } = readCpu(host, number);
-    const [cr3, isOpen] = withShadow(host, number, system, (shadow) => {
-      if (how.vector !== undefined) shadow.close();
-      return [shadow.cr3, shadow.isOpen] as const;
-    });
-    write(port, "Guest CR3", cr3);
-    if (isOpen) stepOne(host, number);
+    const cr3 = withShadow(host, number, pagingOf(host, number), (shadow) => shadow.cr3);
+    write(host.port, "Guest CR3", cr3);
     enter(host, number, how);
   },
 
-  exited(host, number) {
-    const { opened } = ownOf(host, number).shadow!;
-    if (opened.length > 0) endStep(host, number);
-    // Another page of the same store may be missing.
-    if (opened.length > 0 && !isPageFault(host)) closed(host, number);
-    answer(host, number, ownAnswers);
-  },
+  exited: (host, number) => answer(host, number, ownAnswers),
 };

@@ -19,8 +19,8 @@ import { sharedSystem } from "../guest-registers.js";
 import { nestedMemory } from "../nested-memory.js";
 import type { Technique } from "../technique.js";
 import { access, answer } from "./exits.js";
-import { ownFlags, readState, runningSystem, type VmcsReader, type VmxOwn } from "./guest-state.js";
-import { setUp } from "./setup.js";
+import { readState, runningSystem, type VmcsReader, type VmxOwn } from "./guest-state.js";
+import { hostState, setUp } from "./setup.js";
 import { ownOf, readWhole, writeWhole } from "./state-access.js";
 import { readWord, write } from "./vmcs.js";
 
@@ -81,7 +81,7 @@ export const vmxEpt: Technique = {
   prepare(host, number) {
     const vm = host.vm(number);
     const root = extendedTables(host, vm);
-    const vmcs = setUp(host, vm.name, true);
+    const vmcs = setUp(host, vm, true);
     write(host.port, "EPT pointer", eptPointer(root));
     // Host calls of a guest's firmware are undefined instructions.
     if (vm.supervisors !== undefined) write(host.port, "Exception bitmap", 1 << VECTOR.UD);
@@ -91,10 +91,17 @@ export const vmxEpt: Technique = {
 
   load(host, number) {
     vmptrld(host.port, ownOf(host, number).vmcs);
+    if (host.several) hostState(host);
     writeWhole(host, number, host.vm(number).cpu);
   },
 
   unload: readWhole,
+
+  leave(host, number) {
+    const own = ownOf(host, number);
+    vmclear(host.port, own.vmcs);
+    host.change(number, { own: { ...own, launched: false } });
+  },
 
   interruptible: ({ port }) =>
     (readWord(port, "Guest RFLAGS") & FLAG.IF) !== 0 &&
@@ -124,7 +131,6 @@ export const vmxEpt: Technique = {
     if (virtualization?.kind === "vmx" && virtualization.guest !== undefined)
       return {
         ...real,
-        eflags: ownFlags(real.eflags, technique),
         system: runningSystem(real.system, technique, cpu.system),
       };
     const held = { ...real, system: sharedSystem(real.system, cpu.system) };
