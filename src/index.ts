@@ -197,6 +197,8 @@ export {
 } from "./hypervisor/sensitivity/report.js";
 export type { MachineTrial } from "./hypervisor/sensitivity/trials.js";
 export type { World, WorldName } from "./hypervisor/sensitivity/worlds.js";
+export type { ShadowCounts } from "./hypervisor/shadow/state.js";
+export type { ShadowEntryView, ShadowTables, ShadowTableView } from "./hypervisor/shadow/view.js";
 export type { VmStatus } from "./hypervisor/state.js";
 export type { ExitStatistics, VmStatistics } from "./hypervisor/statistics.js";
 export type { Link as TranslationLink, TranslatedBlock, TranslationView } from "./hypervisor/techniques/bt/view.js";
@@ -237,6 +239,7 @@ export {
   registersOf,
   screen,
   selector,
+  shadowTables,
   taskState,
   vmcb,
   vmcs,

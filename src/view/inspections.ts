@@ -20,10 +20,12 @@ import * as vmcbs from "../hardware/inspect/vmcb.js";
 import * as vmcses from "../hardware/inspect/vmcs.js";
 import * as causes from "../hardware/inspect/why.js";
 import type { LinearAddress, Machine } from "../hardware/machine.js";
+import type { Hypervisor } from "../hypervisor/hypervisor.js";
 import * as battery from "../hypervisor/isolation/battery.js";
 import * as matrix from "../hypervisor/isolation/matrix.js";
 import * as pills from "../hypervisor/isolation/red-pills.js";
 import type { Vm } from "../hypervisor/options.js";
+import * as shadows from "../hypervisor/shadow/view.js";
 import * as statistics from "../hypervisor/statistics.js";
 import { displayable } from "./display.js";
 import { descriptorTableDisplay, selectorDisplay } from "./displays/descriptor-display.js";
@@ -39,6 +41,7 @@ import {
 } from "./displays/isolation-display.js";
 import { flagsDisplay, registersDisplay } from "./displays/register-display.js";
 import { screenDisplay } from "./displays/screen-display.js";
+import { shadowTablesDisplay } from "./displays/shadow-display.js";
 import { taskStateDisplay } from "./displays/task-display.js";
 import {
   checksDisplay,
@@ -308,3 +311,16 @@ export const inventory = (machine: Machine): readonly inventories.InventoryItem[
  */
 export const inventoryDifference = (first: Machine, second: Machine): inventories.InventoryDifference =>
   displayable(inventories.inventoryDifference(first, second), inventoryDifferenceDisplay);
+
+/**
+ * The shadow page tables of a VM, entry by entry beside the guest's own, as they are at this step: under VT-x with shadow paging,
+ * trap-and-emulate and binary translation.
+ *
+ * @throws VirtlabError for a name that no VM has, and for a VM whose technique keeps no shadow tables, or that has not run yet.
+ * @example
+ * const machine = Machine.boot({ image: guest("hello"), model: "nehalem", memory: "4M" });
+ * const host = Hypervisor.create({ memory: "16M" }).addVm({ name: "a", guest: machine, technique: "vmx-shadow" });
+ * shadowTables(host.run({ until: { vm: "a" } }), "a").tables[0].kind // => 'flat'
+ */
+export const shadowTables = (hypervisor: Hypervisor, vm: string): shadows.ShadowTables =>
+  displayable(shadows.shadowTables(hypervisor, vm), shadowTablesDisplay);
