@@ -196,6 +196,14 @@ function checkNames<Name extends string>(what: string, names: readonly Name[], k
       throw new VirtlabError(`isolation: ${what} "${String(name)}" is unknown (known: ${known.join(", ")})`);
 }
 
+/** @throws VirtlabError for an attacker that makes no such attack. */
+function checkBegun({ end, failed }: Outcome, attack: AttackName): void {
+  const { status, serial } = end.vm("A");
+  const cannotRun = status.kind === "stopped" && status.stop.reason === "unsupported";
+  if (failed === undefined && !cannotRun && !serial.startsWith(`attack ${attack}: begins`))
+    throw new VirtlabError(`isolation: the attacker does not begin the attack "${attack}"; the guest "attacker" would`);
+}
+
 /** The attacks under one technique, with A without some of its protections. */
 function underTechnique(
   technique: TechniqueName,
@@ -231,6 +239,7 @@ function underTechnique(
     const attacker = guests.attacker(attack);
     if (attacker === undefined) return reportOf(technique, attack, [], NOTHING_TO_ATTACK_WITH, false);
     const outcome = outcomeOf(withA(alone, attacker), maxInstructions, attack);
+    if (technique !== "pv" && removed.length === 0) checkBegun(outcome, attack);
     return reportOf(technique, attack, brokenBy(outcome, expected, technique), attackerEnd(outcome), true);
   });
 }
