@@ -22,6 +22,7 @@ export {
 export { type CostPart, cycles, explainCycles } from "./hardware/cost/cycles.js";
 export {
   adamsAgesen2006,
+  compareNanobenchmark,
   compareNanobenchmarks,
   type Nanobenchmark,
   type NanobenchmarkCounts,
@@ -171,10 +172,17 @@ export { Hypervisor } from "./hypervisor/hypervisor.js";
 export { type AttackName, attackNames } from "./hypervisor/isolation/attacks.js";
 export type { AttackReport, IsolationOptions, Verdict } from "./hypervisor/isolation/battery.js";
 export type { GuardedName } from "./hypervisor/isolation/guarded.js";
+export type { AttackRow, PillCell, PillRow } from "./hypervisor/isolation/matrix.js";
 export { type Protection, type ProtectionName, protections } from "./hypervisor/isolation/protections.js";
-export type { RedPillOptions, RedPillReport, RevealedPill } from "./hypervisor/isolation/red-pills.js";
+export type { PillValue, RedPillOptions, RedPillReport } from "./hypervisor/isolation/red-pills.js";
 export type { LedgerEntry } from "./hypervisor/ledger.js";
 export { ledgerCounts } from "./hypervisor/ledger-costs.js";
+export {
+  type NanobenchmarkMeasure,
+  type NanobenchmarkOptions,
+  type NanobenchmarkReport,
+  nanobenchmarks,
+} from "./hypervisor/nanobenchmarks.js";
 export type { HostOptions, HypervisorRunOptions, Vm, VmOptions } from "./hypervisor/options.js";
 export type { Finding, Findings, InstructionClass, Property, Trial } from "./hypervisor/sensitivity/classify.js";
 export type { InstructionForm } from "./hypervisor/sensitivity/forms.js";
@@ -214,6 +222,7 @@ export { DISPLAY, type Display, type Displayable, type MimeBundle } from "./view
 export type { MachineDisplayOptions } from "./view/displays/machine-display.js";
 export type { ToyDisplayOptions } from "./view/displays/toy-display.js";
 export {
+  attackMatrix,
   descriptorTable,
   entryChecks,
   exitReasons,
@@ -225,6 +234,7 @@ export {
   inventory,
   inventoryDifference,
   isolation,
+  pillMatrix,
   redPills,
   registersOf,
   screen,

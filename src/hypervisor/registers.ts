@@ -11,17 +11,22 @@ const range = (count: number): number[] => Array.from({ length: count }, (_, ind
 
 /** The general registers in their present form. */
 export function savedGeneral(port: ProcessorPort): Pick<CpuState, (typeof generalNames)[number] | "wide"> {
-  const low = Object.fromEntries(generalNames.map((name, number) => [name, port.getRegister(number) | 0]));
-  const wide = [
-    ...range(GENERAL).map((number) => port.getRegisterHigh(number) | 0),
-    ...range(GENERAL).flatMap((number) => [
-      port.getRegister(GENERAL + number) | 0,
-      port.getRegisterHigh(GENERAL + number) | 0,
-    ]),
-  ];
+  const low = (number: number): number => port.getRegister(number) | 0;
+  const wide: number[] = [];
+  let isWide = false;
+  const add = (word: number): void => {
+    isWide ||= word !== 0;
+    wide.push(word);
+  };
+  for (let number = 0; number < GENERAL; number++) add(port.getRegisterHigh(number) | 0);
+  for (let number = GENERAL; number < ALL; number++) {
+    add(low(number));
+    add(port.getRegisterHigh(number) | 0);
+  }
   return {
-    ...(low as Record<(typeof generalNames)[number], number>),
-    wide: wide.every((word) => word === 0) ? noWide : wide,
+    ...{ eax: low(0), ecx: low(1), edx: low(2), ebx: low(3) },
+    ...{ esp: low(4), ebp: low(5), esi: low(6), edi: low(7) },
+    wide: isWide ? wide : noWide,
   };
 }
 

@@ -194,7 +194,7 @@ export class Shadow extends ShadowTables {
     const valid = this.#valid(physical);
     if (valid === undefined || (valid.readOnly && access.write)) return { kind: "device", physical };
     const frame = Math.floor(physical / PAGE);
-    if (access.write && this.isTraced(frame) && !this.#floods(frame)) {
+    if (access.write && this.isTraced(frame) && !this.#floods(frame, met)) {
       this.#count("traced");
       return { kind: "traced" };
     }
@@ -282,14 +282,18 @@ export class Shadow extends ShadowTables {
 
   // ---- stores to what is traced -----------------------------------------------------------------------------------
 
-  /** A frame that is only stored to is no table any more, until it is walked again: it is given up, if that can be. */
-  #floods(frame: number): boolean {
+  /**
+   * A frame that is only stored to is no table any more, until it is walked again: it is given up, if that can be. One that the store's
+   * own walk (`met`) goes through is in use.
+   */
+  #floods(frame: number, met: readonly Met[]): boolean {
     const { flood } = this.state;
     const stores = flood.frame === frame ? flood.stores + 1 : 1;
     if (stores <= FLOOD) {
       this.state = { ...this.state, flood: { frame, stores } };
       return false;
     }
+    if (met.some(({ address }) => Math.floor(address / PAGE) === frame)) return false;
     const { tables: keys, watched } = this.traceOf(frame);
     const tables = keys.map((key) => this.table(key)!);
     const inUse = ({ level, key }: ShadowTable): boolean => key === this.state.root || (level === 2 && this.wide);

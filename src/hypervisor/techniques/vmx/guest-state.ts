@@ -9,7 +9,6 @@ import {
   CR0,
   CR4,
   EFER,
-  FLAG,
   noEvents,
   type Segment,
   type SegmentName,
@@ -104,9 +103,22 @@ function writeControl(port: ProcessorPort, own: VmxOwn, { cr0, cr3, cr4, efer }:
   write(port, "VM-entry controls", entry | 0x11fb);
 }
 
+/** Writes what every instruction changes: where the guest is, its flags, its stack pointer, what waits for it. */
+export function writeCourse(port: ProcessorPort, { system, esp, wide, eip, eflags, shadow, pending }: CpuState): void {
+  write(port, "Guest RSP", BigInt(esp >>> 0) | (BigInt(wide[4]! >>> 0) << 32n));
+  write(port, "Guest RIP", (system.efer & EFER.LMA) !== 0 ? eip : eip >>> 0);
+  write(port, "Guest RFLAGS", eflags >>> 0);
+  write(
+    port,
+    "Guest interruptibility state",
+    shadow === "sti" ? BLOCKED_BY_STI : shadow === "mov-ss" ? BLOCKED_BY_MOV_SS : 0,
+  );
+  write(port, "Guest pending debug exceptions", pending.debug & 0x400f);
+}
+
 /** Writes all of the guest's state. Gives what the technique has to keep beside it. */
 export function writeState(port: ProcessorPort, own: VmxOwn, cpu: CpuState): VmxOwn {
-  const { system, esp, wide, eip, eflags, shadow, pending } = cpu;
+  const { system } = cpu;
   writeControl(port, own, system);
   for (const [key, name] of Object.entries(segmentFields) as [SegmentName, GuestSegmentName][])
     writeSegment(port, name, system.segments[key]);
@@ -122,15 +134,7 @@ export function writeState(port: ProcessorPort, own: VmxOwn, cpu: CpuState): Vmx
     const [low = 0, high = 0] = system.pdptes.slice(2 * index);
     write(port, `Guest PDPTE${index}`, BigInt(low >>> 0) | (BigInt(high >>> 0) << 32n));
   }
-  write(port, "Guest RSP", BigInt(esp >>> 0) | (BigInt(wide[4]! >>> 0) << 32n));
-  write(port, "Guest RIP", (system.efer & EFER.LMA) !== 0 ? eip : eip >>> 0);
-  write(port, "Guest RFLAGS", eflags >>> 0);
-  write(
-    port,
-    "Guest interruptibility state",
-    shadow === "sti" ? BLOCKED_BY_STI : shadow === "mov-ss" ? BLOCKED_BY_MOV_SS : 0,
-  );
-  write(port, "Guest pending debug exceptions", pending.debug & 0x400f);
+  writeCourse(port, cpu);
   return { ...own, cr3: system.cr3, tr: system.tr };
 }
 

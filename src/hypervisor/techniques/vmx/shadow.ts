@@ -4,22 +4,26 @@
  * Spec: SDM Vol. 3C, "Information for VM Exits That Occur During Event Delivery", "Virtualizing Memory Resources" of "Address-
  * Translation Support".
  */
+
 import type { DeliveredEvent } from "../../../hardware/cpu/guest-operation.js";
+import type { PagingState } from "../../../hardware/cpu/paging.js";
 import { VECTOR } from "../../../hardware/cpu/processor.js";
 import { FLAG, NULL_SEGMENT } from "../../../hardware/cpu/state.js";
 import { VirtualProcessor } from "../../../hardware/virtual-processor/index.js";
 import { eventOf, INTERRUPTION } from "../../../hardware/vmx/events.js";
 import { REASON } from "../../../hardware/vmx/exit-reasons.js";
+import type { FieldName } from "../../../hardware/vmx/fields.js";
 import { countStep, stop } from "../../control.js";
 import type { Host } from "../../host.js";
+import { loadFloating, loadGeneral, savedFloating } from "../../registers.js";
 import { noShadow } from "../../shadow/state.js";
 import { withShadow } from "../../shadow/use.js";
-import type { Answer, Answered } from "../emulation.js";
+import { type Answer, type Answered, emulate as emulateBy, type VirtualAccess } from "../emulation.js";
 import type { Technique } from "../technique.js";
-import { answer, answers, emulate, inject } from "./exits.js";
-import type { VmxOwn } from "./guest-state.js";
+import { access, answer, answers, emulate, inject } from "./exits.js";
+import { cr0Mask, cr4Mask, type VmxOwn, writeCourse } from "./guest-state.js";
 import { setUp } from "./setup.js";
-import { readCpu, writeCpu } from "./state-access.js";
+import { ownOf, readCpu, writeCpu } from "./state-access.js";
 import { readAddress, readWord, write } from "./vmcs.js";
 import { enter, vmxEpt } from "./vmx.js";
 
@@ -69,20 +73,53 @@ function reflect(host: Host, number: number, linear: number, errorCode: number):
   inject(host, number, VECTOR.PF, errorCode);
 }
 
+/** The guest's paging: what shadow tables are made by. Nothing else of it leaves the VMCS. */
+function pagingOf(host: Host, number: number): PagingState {
+  const { port } = host;
+  const own = ownOf(host, number);
+  const { system } = host.vm(number).cpu;
+  const seen = (real: FieldName, shadow: FieldName, mask: number): number =>
+    (readWord(port, real) & ~mask) | (readWord(port, shadow) & mask);
+  return {
+    ...system,
+    cr0: seen("Guest CR0", "CR0 read shadow", cr0Mask(own)),
+    cr3: own.cr3,
+    cr4: seen("Guest CR4", "CR4 read shadow", cr4Mask(own)),
+  };
+}
+
 /** A store to what is traced, by an instruction or by the delivery of an event, is made for the guest. */
 function store(host: Host, number: number): Answer {
   const event = vectored(host);
-  const answer = event === undefined ? emulate(host, number) : undefined;
-  if (event !== undefined) deliverHere(host, number, event);
-  return { ...answer, effect: "traced store" };
+  if (event !== undefined) {
+    deliverHere(host, number, event);
+    return { effect: "traced store" };
+  }
+  const before = readCpu(host, number);
+  const known: VirtualAccess = {
+    ...access,
+    read: () => before,
+    readWhole: () => ({ ...before, floating: savedFloating(host.port.floating) }),
+    writeWhole(_, __, cpu) {
+      if (cpu.system !== before.system) {
+        access.writeWhole(host, number, cpu);
+        return;
+      }
+      writeCourse(host.port, cpu);
+      loadGeneral(host.port, cpu);
+      loadFloating(host.port.floating, cpu.floating);
+      host.change(number, { cpu });
+    },
+  };
+  return { ...emulateBy(host, number, known), effect: "traced store" };
 }
 
 function pageFault(host: Host, number: number): Answer {
   const { port } = host;
-  const { system, eflags } = readCpu(host, number);
+  const ac = (readWord(port, "Guest RFLAGS") & FLAG.AC) !== 0;
   const linear = readAddress(port, "Exit qualification");
   const errorCode = readWord(port, "VM-exit interruption error code");
-  const what = withShadow(host, number, system, (shadow) => shadow.fault(linear, errorCode, (eflags & FLAG.AC) !== 0));
+  const what = withShadow(host, number, pagingOf(host, number), (shadow) => shadow.fault(linear, errorCode, ac));
   if (what.kind === "device") return emulate(host, number);
   if (what.kind === "traced") return store(host, number);
   if (what.kind === "reflected") {
@@ -112,12 +149,8 @@ export const vmxShadow: Technique = {
   },
 
   enter(host, number, how) {
-    const { system } = readCpu(host, number);
-    write(
-      host.port,
-      "Guest CR3",
-      withShadow(host, number, system, (shadow) => shadow.cr3),
-    );
+    const cr3 = withShadow(host, number, pagingOf(host, number), (shadow) => shadow.cr3);
+    write(host.port, "Guest CR3", cr3);
     enter(host, number, how);
   },
 
