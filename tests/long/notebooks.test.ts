@@ -355,3 +355,29 @@ describe("26-isolation", () => {
     expectFigure("pills", "answers (number)", "technique");
   }, 300_000);
 });
+
+describe("27-life-of-a-vm", () => {
+  it("shows what a guest is granted, where an installer writes, and each station from its making to its end", async () => {
+    const { text, forms, errors, expectFigure } = await run("27-life-of-a-vm.ipynb", ofKernels);
+    expect(errors).toEqual([]);
+    const rows = (id: string) => text(id).split("\n").slice(1).map(cells);
+    expect(rows("census-run").map(([, host, granted]) => [host, granted])).toEqual([
+      ["8", "7"],
+      ["4", "0"],
+      ["64", "16"],
+    ]);
+    expect(text("install")).toContain("installer: the boot sector is written\n");
+    expect(forms("install").slice(-2)).toEqual(diagramForms);
+    expect(text("install")).toMatch(/sector 0: boot sector, written as number \d+\n/);
+    expect(rows("boot").map(([station, vms]) => `${station} ${vms}`)).toEqual([
+      "empty 0",
+      "created 1",
+      "installed 1",
+      "booted 1",
+      "off 1",
+      "done 1",
+      "gone 0",
+    ]);
+    expectFigure("two", "VM", "host time (ticks)");
+  }, 300_000);
+});
