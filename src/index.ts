@@ -22,6 +22,7 @@ export {
 export { type CostPart, cycles, explainCycles } from "./hardware/cost/cycles.js";
 export {
   adamsAgesen2006,
+  compareNanobenchmark,
   compareNanobenchmarks,
   type Nanobenchmark,
   type NanobenchmarkCounts,
@@ -175,6 +176,12 @@ export { type Protection, type ProtectionName, protections } from "./hypervisor/
 export type { RedPillOptions, RedPillReport, RevealedPill } from "./hypervisor/isolation/red-pills.js";
 export type { LedgerEntry } from "./hypervisor/ledger.js";
 export { ledgerCounts } from "./hypervisor/ledger-costs.js";
+export {
+  type NanobenchmarkMeasure,
+  type NanobenchmarkOptions,
+  type NanobenchmarkReport,
+  nanobenchmarks,
+} from "./hypervisor/nanobenchmarks.js";
 export type { HostOptions, HypervisorRunOptions, Vm, VmOptions } from "./hypervisor/options.js";
 export type { Finding, Findings, InstructionClass, Property, Trial } from "./hypervisor/sensitivity/classify.js";
 export type { InstructionForm } from "./hypervisor/sensitivity/forms.js";
