@@ -172,8 +172,9 @@ export { Hypervisor } from "./hypervisor/hypervisor.js";
 export { type AttackName, attackNames } from "./hypervisor/isolation/attacks.js";
 export type { AttackReport, IsolationOptions, Verdict } from "./hypervisor/isolation/battery.js";
 export type { GuardedName } from "./hypervisor/isolation/guarded.js";
+export type { AttackRow, PillCell, PillRow } from "./hypervisor/isolation/matrix.js";
 export { type Protection, type ProtectionName, protections } from "./hypervisor/isolation/protections.js";
-export type { RedPillOptions, RedPillReport, RevealedPill } from "./hypervisor/isolation/red-pills.js";
+export type { PillValue, RedPillOptions, RedPillReport } from "./hypervisor/isolation/red-pills.js";
 export type { LedgerEntry } from "./hypervisor/ledger.js";
 export { ledgerCounts } from "./hypervisor/ledger-costs.js";
 export {
@@ -196,6 +197,8 @@ export {
 } from "./hypervisor/sensitivity/report.js";
 export type { MachineTrial } from "./hypervisor/sensitivity/trials.js";
 export type { World, WorldName } from "./hypervisor/sensitivity/worlds.js";
+export type { ShadowCounts } from "./hypervisor/shadow/state.js";
+export type { ShadowEntryView, ShadowTables, ShadowTableView } from "./hypervisor/shadow/view.js";
 export type { VmStatus } from "./hypervisor/state.js";
 export type { ExitStatistics, VmStatistics } from "./hypervisor/statistics.js";
 export type { Link as TranslationLink, TranslatedBlock, TranslationView } from "./hypervisor/techniques/bt/view.js";
@@ -219,6 +222,7 @@ export { DISPLAY, type Display, type Displayable, type MimeBundle } from "./view
 export type { MachineDisplayOptions } from "./view/displays/machine-display.js";
 export type { ToyDisplayOptions } from "./view/displays/toy-display.js";
 export {
+  attackMatrix,
   descriptorTable,
   entryChecks,
   exitReasons,
@@ -230,10 +234,12 @@ export {
   inventory,
   inventoryDifference,
   isolation,
+  pillMatrix,
   redPills,
   registersOf,
   screen,
   selector,
+  shadowTables,
   taskState,
   vmcb,
   vmcs,

@@ -8,7 +8,7 @@
  * "Analysis of the Intel Pentium's Ability to Support a Secure Virtual Machine Monitor", 2000; Garfinkel and others,
  * "Compatibility Is Not Transparency: VMM Detection Myths and Realities", 2007.
  */
-#include "../lib/guest.h"
+#include "../lib/probe.h"
 
 #define IN_RING0 1u
 #define IN_RING3 2u
@@ -20,12 +20,6 @@ struct probe {
 };
 /* Ends with one without code. */
 extern const struct probe probes[];
-/* Runs a probe in ring 0; run_probe_user is where ring 3 begins. */
-u32 run_probe(u32 code);
-void run_probe_user(void);
-void abandon_probe(void);
-extern u32 probe_to_run;
-extern char probe_stack_top[];
 
 #define NO_EXCEPTION 32u
 

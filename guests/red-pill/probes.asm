@@ -4,9 +4,6 @@
 
 bits 32
 
-%define KERNEL_CODE 0x08
-%define KERNEL_DATA 0x10
-%define IF 0x200
 %define IOPL 0x3000
 ; Of LAR's result: neither the accessed bit nor what is undefined.
 %define LAR_BITS 0xF0FE00
@@ -17,66 +14,7 @@ bits 32
 %define RING3 2
 %define BOTH 3
 
-global probes
-global run_probe
-global run_probe_user
-global abandon_probe
-global probe_to_run
-global probe_stack_top
-extern image_end
-
-section .text
-
-; u32 run_probe(u32 code)
-run_probe:
-        mov eax, [esp + 4]
-        push ebp
-        push ebx
-        push esi
-        push edi
-        mov [stack_before], esp
-        call eax
-        jmp leave_probe
-; In ring 0 to behind the call, in ring 3 to the end.
-abandon_probe:
-        mov eax, cs
-        test al, 3
-        jnz run_probe_user.done
-        mov esp, [stack_before]
-leave_probe:
-        pop edi
-        pop esi
-        pop ebx
-        pop ebp
-        ret
-
-run_probe_user:
-        call [probe_to_run]
-.done:  int 0x80
-
-; probe "what it is", RINGS: starts a probe and enters it in the table.
-%macro probe 2
-section .rodata.names
-%%name: db %1, 0
-section .rodata.table
-        dd %%code, %%name, %2
-section .text
-align 8
-%%code:
-%endmacro
-
-; EAX := 1 if the base at table + 2 lies in this image, where ours do.
-%macro base_is_ours 0
-        mov edx, [table + 2]
-        xor eax, eax
-        cmp edx, 0x100000
-        jb %%end
-        cmp edx, image_end
-        jae %%end
-        inc eax
-%%end:
-        ret
-%endmacro
+%include "../lib/probe.inc"
 
 ; EAX := the bits of EAX in EFLAGS.
 %macro flags 1
@@ -84,10 +22,6 @@ align 8
         pop eax
         and eax, %1
 %endmacro
-
-section .rodata.table
-align 4
-probes:
 
 ; ---- registers of the system, readable by all ---------------------------------------------------------------------
 
@@ -98,6 +32,7 @@ probe "sidt-limit", BOTH
 probe "sidt-base-is-own", BOTH
         sidt [table]
         base_is_ours
+        ret
 probe "sgdt-limit", BOTH
         sgdt [table]
         movzx eax, word [table]
@@ -105,6 +40,7 @@ probe "sgdt-limit", BOTH
 probe "sgdt-base-is-own", BOTH
         sgdt [table]
         base_is_ours
+        ret
 probe "sldt", BOTH
         mov eax, -1
         sldt ax
@@ -322,11 +258,3 @@ timed "time-sidt", sidt [table]
 
 section .rodata.table
         dd 0, 0, 0
-
-section .bss
-align 4
-table:          resb 8
-stack_before:   resd 1
-probe_to_run:   resd 1
-                resb 1024
-probe_stack_top:

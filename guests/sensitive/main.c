@@ -7,19 +7,13 @@
  * Monitor", 2000: SGDT, SIDT, SLDT, SMSW, PUSHF, POPF; LAR, LSL, VERR, VERW, POP, PUSH, CALL, JMP, INT n, RET, STR,
  * MOV. They count seventeen, with VERR and VERW as one.
  */
-#include "../lib/guest.h"
+#include "../lib/probe.h"
 
 struct probe {
   u32 code;
   const char *name;
 };
 extern const struct probe probes[];
-/* Runs a probe in ring 0; run_probe_user is where ring 3 begins. */
-u32 run_probe(u32 code);
-void run_probe_user(void);
-void abandon_probe(void);
-extern u32 probe_to_run;
-extern char probe_stack_top[];
 
 #define REFUSED 0xffffffffu /* what a probe gives that ended in #GP */
 

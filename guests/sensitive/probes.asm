@@ -4,74 +4,7 @@
 
 bits 32
 
-%define KERNEL_CODE 0x08
-%define KERNEL_DATA 0x10
-%define TASK_STATE 0x28
-%define IF 0x200
-
-global probes
-global run_probe
-global run_probe_user
-global abandon_probe
-global probe_to_run
-global probe_stack_top
-extern image_end
-
-section .text
-
-; u32 run_probe(u32 code)
-run_probe:
-        mov eax, [esp + 4]
-        push ebp
-        push ebx
-        push esi
-        push edi
-        mov [stack_before], esp
-        call eax
-        pop edi
-        pop esi
-        pop ebx
-        pop ebp
-        ret
-
-run_probe_user:
-        mov [stack_before], esp
-        call [probe_to_run]
-        int 0x80
-
-; Back to behind the CALL, whose return address is still there.
-abandon_probe:
-        mov esp, [stack_before]
-        sub esp, 4
-        mov eax, -1
-        ret
-
-; probe "what it is": starts a probe and enters it in the table.
-%macro probe 1
-section .rodata.names
-%%name: db %1, 0
-section .rodata.table
-        dd %%code, %%name
-section .text
-align 8
-%%code:
-%endmacro
-
-; EAX := 1 if the base at table + 2 lies in this image, where ours do.
-%macro base_is_ours 0
-        mov edx, [table + 2]
-        xor eax, eax
-        cmp edx, 0x100000
-        jb %%end
-        cmp edx, image_end
-        jae %%end
-        inc eax
-%%end:
-%endmacro
-
-section .rodata.table
-align 4
-probes:
+%include "../lib/probe.inc"
 
 ; ---- registers of the system, readable by all ---------------------------------------------------------------------
 
@@ -213,11 +146,3 @@ probe "INT n: CS that was pushed"
 
 section .rodata.table
         dd 0, 0
-
-section .bss
-align 4
-table:          resb 8
-stack_before:   resd 1
-probe_to_run:   resd 1
-                resb 1024
-probe_stack_top:

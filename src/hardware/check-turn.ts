@@ -13,14 +13,15 @@ export function checkTurn({ turn, devices }: Pick<MachineState, "turn" | "device
   const processors = devices.config.processors ?? 1;
   if (processors === 1 && turn === undefined) return;
   const misfit = firstMisfit(
-    { processor: 0, left: 0, others: Array(processors - 1).fill(flatProtectedMode) },
+    { processor: 0, left: 0, others: Array(processors - 1).fill(flatProtectedMode), steps: Array(processors).fill(0) },
     turn,
     "turn",
   );
   if (misfit !== undefined) throw new VirtlabError(`${misfit} is missing or of the wrong type`);
-  const { processor, left, others } = turn!;
+  const { processor, left, others, steps } = turn!;
   const fits = isBetween(processor, 0, processors - 1) && isBetween(left, 1, TURN_STEPS);
-  if (processors === 1 || !fits || others.length !== processors - 1)
+  const counted = steps.length === processors && steps.every((count) => isBetween(count, 0, Number.MAX_SAFE_INTEGER));
+  if (processors === 1 || !fits || !counted || others.length !== processors - 1)
     throw new VirtlabError(
       `turn: processor ${processor} of ${others.length + 1} with ${left} steps left is none of this machine`,
     );

@@ -65,7 +65,8 @@ function indexOfOther({ turn }: MachineState, number: number): number | undefine
   return turn !== undefined && number > turn.processor ? number - 1 : number;
 }
 
-function processorOf(state: MachineState, number: number): CpuState {
+/** A processor by its number. */
+export function processorOf(state: MachineState, number: number): CpuState {
   const index = indexOfOther(state, number);
   const cpu = index === undefined ? state.cpu : state.turn?.others[index];
   if (cpu === undefined) throw new VirtlabError(`edit: there is no processor ${number}`);

@@ -33,6 +33,8 @@ export interface Turn {
   readonly left: number;
   /** The other processors by their numbers. */
   readonly others: readonly CpuState[];
+  /** Steps that each processor has made, by number: together those of the machine. */
+  readonly steps: readonly number[];
 }
 
 export interface MachineState extends MemoryState {

@@ -26,6 +26,8 @@ export interface HostAccess {
    * as much as differs.
    */
   memory: PageMap;
+  /** Steps that this processor has made. */
+  readonly steps: number;
   /** Time goes by while the handler is at work, beyond the tick that it is: devices do what they do by themselves. */
   elapse(ticks: number): void;
   /** Tells who observes such events of one. */

@@ -11,7 +11,7 @@ import { techniqueOf } from "./techniques/index.js";
 /** A guest's instruction was executed for it, or an event delivered to it: a step of its own, and a tick. */
 export function countStep(host: Host, number: number): void {
   host.board(number).count();
-  host.change(number, { steps: host.vm(number).steps + 1 });
+  host.changed(number).steps++;
 }
 
 /** The VM goes no further. */
@@ -91,6 +91,27 @@ function switchTo(host: Host, number: number): void {
   technique.load(host, number);
 }
 
+/** Of several processors any may go on with a VM whose turn is over. */
+function park(host: Host): void {
+  const { current } = host.own;
+  if (!host.several || current === undefined) return;
+  const technique = techniqueOf(host.vm(current));
+  host.change(current, { cpu: technique.unload(host, current) });
+  technique.leave?.(host, current);
+  host.own = { ...host.own, current: undefined };
+}
+
+/** Processors that idle are told of VMs that want one. */
+function wakeOthers(host: Host): void {
+  if (!host.several) return;
+  const { state, processor, schedule } = host;
+  const idle = state.processors.flatMap(({ turn }, other) =>
+    turn === undefined && other !== processor ? [other] : [],
+  );
+  const waiting = state.vms.filter((_, number) => wants(host)(number) && !isParked(schedule.shares[number]!));
+  for (const other of idle.slice(0, waiting.length)) host.kick(other);
+}
+
 /** Lets the guest of the current VM go on, with an interrupt if one waits for it. */
 function enter(host: Host, number: number): void {
   const technique = techniqueOf(host.vm(number));
@@ -109,7 +130,7 @@ function enter(host: Host, number: number): void {
     const due = host.now + (board.nextEvent - board.now) - early;
     armFor(host, Math.min(due, host.own.turn!.end, nextWake(host)));
   }
-  host.own = { ...host.own, running: { vm: number, since: host.now + 1 } };
+  host.own = { ...host.own, running: { vm: number, since: host.made + 1 } };
   technique.enter(host, number, { vector, window: waits && vector === undefined });
 }
 
@@ -180,6 +201,7 @@ export function proceed(host: Host): void {
   awaken(host);
   account(host);
   if (!keepsTurn(host)) {
+    park(host);
     const next = pick(host.schedule, wants(host));
     if (next === undefined) {
       idle(host);
@@ -190,6 +212,7 @@ export function proceed(host: Host): void {
     host.own = { ...host.own, turn: { vm: next, end: host.now + ticks, paid: host.now } };
     tell(host, host.vm(next).name);
   }
+  wakeOthers(host);
   const { vm } = host.own.turn!;
   switchTo(host, vm);
   if (approach(host, vm)) proceed(host);
@@ -202,13 +225,15 @@ export function left(host: Host): number | undefined {
   if (running === undefined) return undefined;
   const { vm: number, since } = running;
   // The exit itself took a step of the host's.
-  const had = Math.max(0, host.now - 1 - since);
+  const had = Math.max(0, host.made - 1 - since);
   // What is injected is delivered in the entry's own step.
-  host.leftAtEntry = host.now === since;
-  const own = had - (techniqueOf(host.vm(number)).beyond?.(host, number) ?? 0);
-  const { steps, ran } = host.vm(number);
-  host.change(number, { steps: steps + own, ran: ran + had });
-  host.board(number).advance(host.board(number).now + own);
+  host.leftAtEntry = host.made === since;
+  const vm = host.changed(number);
+  const own = had - (techniqueOf(vm).beyond?.(host, number) ?? 0);
+  vm.steps += own;
+  vm.ran += had;
+  const board = host.board(number);
+  board.advance(board.now + own);
   host.own = { ...host.own, running: undefined };
   return number;
 }

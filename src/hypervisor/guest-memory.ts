@@ -64,13 +64,20 @@ export const hostWideDma = (port: Words, memory: VirtualMemory, end: number): Vi
   }),
 });
 
+let last: { readonly port: Words; readonly extents: readonly Extent[]; readonly memory: VirtualMemory } | undefined;
+
 /** The memory of a VM: nothing beyond its own pieces is reached, by its processor's instructions or by its devices. */
 export function guestMemory(port: Words, extents: readonly Extent[]): VirtualMemory {
-  let last: Extent | undefined;
+  if (last?.port !== port || last.extents !== extents) last = { port, extents, memory: reachable(port, extents) };
+  return last.memory;
+}
+
+function reachable(port: Words, extents: readonly Extent[]): VirtualMemory {
+  let extent: Extent | undefined;
   const at = (physical: number): Extent | undefined => {
-    if (last === undefined || physical < last.guest || physical >= last.guest + last.bytes)
-      last = extentAt(extents, physical);
-    return last;
+    if (extent === undefined || physical < extent.guest || physical >= extent.guest + extent.bytes)
+      extent = extentAt(extents, physical);
+    return extent;
   };
   return {
     has: (physical) => at(physical) !== undefined,

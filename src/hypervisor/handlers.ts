@@ -3,7 +3,7 @@ import type { ProcessorPort } from "../hardware/cpu/processor.js";
 import { defineSupervisor, type HostAccess, type HostHandler } from "../hardware/supervisors.js";
 import { left, proceed } from "./control.js";
 import { Host } from "./host.js";
-import { FIRST_IRQ, GATE_STRIDE } from "./layout.js";
+import { GATE_STRIDE } from "./layout.js";
 import { startVirtualization } from "./techniques/hardware.js";
 import { techniqueOf } from "./techniques/index.js";
 
@@ -19,7 +19,8 @@ export const handlers: Readonly<Record<string, HostHandler>> = Object.freeze({
   /** The startup code is through. */
   start: handler((host) => {
     startVirtualization(host);
-    host.startInterrupts();
+    if (host.processor === 0) host.startInterrupts();
+    if (host.several) host.startLocalApic();
     proceed(host);
   }),
 
@@ -43,7 +44,7 @@ export const handlers: Readonly<Record<string, HostHandler>> = Object.freeze({
   /** An interrupt or exception came through the host's table, while the host idled or a guest ran in an outer ring. */
   gate: handler((host) => {
     const vector = (host.port.eip - host.state.places.gates) / GATE_STRIDE;
-    if (vector >= FIRST_IRQ && vector < FIRST_IRQ + 16) host.endOfInterrupt();
+    host.endOfInterrupt(vector);
     const number = left(host);
     if (number === undefined) return;
     techniqueOf(host.vm(number)).trapped?.(host, number, vector);

@@ -6,18 +6,22 @@
  * through none of the guest's translations.
  */
 import type { ProcessorPort } from "../hardware/cpu/processor.js";
+import type { Disk } from "../hardware/disk.js";
 import type { HostAccess } from "../hardware/supervisors.js";
 import { VirtualBoard } from "../hardware/virtual-processor/board.js";
 import type { VirtualMemory } from "../hardware/virtual-processor/memory.js";
 import { take } from "./frames.js";
 import { guestMemory, hostWideDma, noting } from "./guest-memory.js";
 import { lacks } from "./isolation/protections.js";
-import { FIRST_IRQ } from "./layout.js";
+import { APIC_VECTOR, FIRST_IRQ } from "./layout.js";
 import type { Schedule } from "./schedule.js";
 import { type HostProcessor, type HypervisorState, type VmState, withVm } from "./state.js";
 import { techniques } from "./techniques/names.js";
 
 export const PAGE = 4096;
+
+type ChangedVm = { -readonly [Name in keyof VmState]: VmState[Name] };
+const NO_DISKS: readonly Disk[] = Object.freeze([]);
 
 /** Memory as a VM's bus has it: its masters reach what its processor does. */
 const onBus = ({ state, port }: Host, vm: VmState, memory: VirtualMemory): VirtualMemory =>
@@ -27,37 +31,58 @@ export class Host {
   readonly port: ProcessorPort;
   readonly access: HostAccess;
   /** Number of the processor. */
-  readonly processor = 0;
+  readonly processor: number;
   /** What it is at. */
   own: HostProcessor;
   state: HypervisorState;
   /** An interrupt of the host's waits that the processor has to take itself, before a guest goes on. */
   interruptWaits = false;
-  /** VMs that this handler has changed. */
-  readonly #changed = new Map<number, VmState>();
-  /** Devices and clocks of the VMs that this handler has to do with. */
-  readonly #boards = new Map<number, VirtualBoard>();
-  /** Numbers of frames that instructions executed for a guest, or its devices, have stored to; of techniques that trace stores. */
-  readonly written = new Set<number>();
-  /** Those of them that shadow paging knows of by now. */
-  readonly storedTo = new Set<number>();
+  /** VMs that this handler has changed, by number. */
+  readonly #changed: (ChangedVm | undefined)[] = [];
+  /** Devices and clocks of the VMs that this handler has to do with, likewise. */
+  readonly #boards: (VirtualBoard | undefined)[] = [];
+  #written: Set<number> | undefined;
+  #storedTo: Set<number> | undefined;
   /** The guest was left on its way in, by the event that was delivered to it. */
   leftAtEntry = false;
 
   constructor(port: ProcessorPort, access: HostAccess) {
     this.port = port;
     this.access = access;
+    this.processor = port.apicId;
     this.state = access.state as HypervisorState;
     this.own = this.state.processors[this.processor]!;
   }
 
   /** Time, in the host's ticks. */
   get now(): number {
-    return Number(this.port.timestamp);
+    return this.port.now;
+  }
+
+  /** The host has several processors. */
+  get several(): boolean {
+    return this.state.processors.length > 1;
+  }
+
+  /** What a guest's time goes on by while it runs: time as well, unless other processors take turns with this one. */
+  get made(): number {
+    return this.several ? this.access.steps : this.now;
   }
 
   vm(number: number): VmState {
     return this.state.vms[number]!;
+  }
+
+  /** Numbers of frames that instructions executed for a guest, or its devices, have stored to; of techniques that trace stores. */
+  get written(): Set<number> {
+    this.#written ??= new Set();
+    return this.#written;
+  }
+
+  /** Those of them that shadow paging knows of by now. */
+  get storedTo(): Set<number> {
+    this.#storedTo ??= new Set();
+    return this.#storedTo;
   }
 
   /** Numbers of all frames in `written` since the handler began. */
@@ -73,28 +98,33 @@ export class Host {
     this.state = { ...this.state, schedule };
   }
 
-  /** Replaces parts of a VM. The first change of a handler makes a record that is its own until the handler is done. */
-  change(number: number, change: Partial<VmState>): VmState {
-    let vm = this.#changed.get(number);
+  /** A VM's record that is this handler's own until it is done: made with the first change. */
+  changed(number: number): ChangedVm {
+    let vm = this.#changed[number];
     if (vm === undefined) {
       vm = { ...this.vm(number) };
-      this.#changed.set(number, vm);
+      this.#changed[number] = vm;
       this.state = withVm(this.state, number, vm);
     }
-    return Object.assign(vm, change);
+    return vm;
+  }
+
+  /** Replaces parts of a VM. */
+  change(number: number, change: Partial<VmState>): VmState {
+    return Object.assign(this.changed(number), change);
   }
 
   /** The devices and the clock of a VM: what becomes of them is the VM's when the handler is done. */
   board(number: number): VirtualBoard {
-    let board = this.#boards.get(number);
+    let board = this.#boards[number];
     if (board === undefined) {
       const { devices, ticks, extents, firstDisk, diskCount, technique } = this.vm(number);
-      const disks = this.access.disks.slice(firstDisk, firstDisk + diskCount);
+      const disks = diskCount === 0 ? NO_DISKS : this.access.disks.slice(firstDisk, firstDisk + diskCount);
       const memory = guestMemory(this.port, extents);
       const traced = techniques[technique].traces === true ? noting(memory, this.written) : memory;
       board = new VirtualBoard({ devices, disks, tick: ticks }, onBus(this, this.vm(number), traced));
       if (this.access.observes("port")) this.#watchPorts(board, this.vm(number).name);
-      this.#boards.set(number, board);
+      this.#boards[number] = board;
     }
     return board;
   }
@@ -107,9 +137,10 @@ export class Host {
 
   /** VMs whose devices have ended them go no further. */
   takeStops(): void {
-    for (const [number, { stop }] of this.#boards)
-      if (stop !== undefined && this.vm(number).status.kind !== "stopped")
-        this.change(number, { status: { kind: "stopped", stop } });
+    this.#boards.forEach((board, number) => {
+      if (board?.stop !== undefined && this.vm(number).status.kind !== "stopped")
+        this.change(number, { status: { kind: "stopped", stop: board.stop } });
+    });
   }
 
   /** What the handler has done becomes what the hypervisor remembers. */
@@ -123,19 +154,22 @@ export class Host {
 
   /** What the handler has done with VMs is in their records. */
   flush(): void {
-    for (const [number, board] of this.#boards) this.#keep(number, board);
-    this.#boards.clear();
-    this.#changed.clear();
+    this.#boards.forEach((board, number) => {
+      if (board !== undefined) this.#keep(number, board);
+    });
+    this.#boards.length = 0;
+    this.#changed.length = 0;
   }
 
   #keep(number: number, board: VirtualBoard): void {
-    const { counts: before, firstDisk, diskCount } = this.vm(number);
-    const { devices, now: ticks, portReads, portWrites, disks } = board;
-    const counts =
-      portReads + portWrites === 0
-        ? before
-        : { ...before, portReads: before.portReads + portReads, portWrites: before.portWrites + portWrites };
-    this.change(number, { devices, ticks, counts });
+    const vm = this.changed(number);
+    const { counts, firstDisk, diskCount } = vm;
+    const { devices, now, portReads, portWrites, disks } = board;
+    vm.devices = devices;
+    vm.ticks = now;
+    if (portReads + portWrites !== 0)
+      vm.counts = { ...counts, portReads: counts.portReads + portReads, portWrites: counts.portWrites + portWrites };
+    if (diskCount === 0) return;
     const changed = disks?.some((disk, index) => disk !== this.access.disks[firstDisk + index]) ?? false;
     if (changed) this.access.disks = this.access.disks.toSpliced(firstDisk, diskCount, ...disks!);
   }
@@ -161,12 +195,17 @@ export class Host {
     this.port.portWrite(port, 1, value);
   }
 
+  /** A register of this processor's local APIC. */
+  #apicWrite(register: number, value: number): void {
+    this.port.writePhysical(LOCAL_APIC + register, value);
+  }
+
   /** Spec: Intel 8259A, "Initialization Command Words". The timer is let through, and the serial port, which is the operator's. */
   startInterrupts(): void {
     for (const [port, value] of [
       ...[[0x20, 0x11] as const, [0x21, FIRST_IRQ] as const, [0x21, 4] as const, [0x21, 1] as const],
       ...[[0xa0, 0x11] as const, [0xa1, FIRST_IRQ + 8] as const, [0xa1, 2] as const, [0xa1, 1] as const],
-      ...[[0x21, 0xee] as const, [0xa1, 0xff] as const],
+      ...[[0x21, this.several ? 0xef : 0xee] as const, [0xa1, 0xff] as const],
     ])
       this.portWrite(port, value);
     // What the timer was at before is over: it counts nothing until an alarm is set.
@@ -175,14 +214,45 @@ export class Host {
     this.portWrite(UART.MCR, UART.OUT2);
   }
 
-  endOfInterrupt(): void {
+  /** Spec: SDM Vol. 3A, "Local APIC State", "APIC Timer". */
+  startLocalApic(): void {
+    this.#apicWrite(APIC.SVR, APIC.ENABLED | APIC_VECTOR.spurious);
+    this.#apicWrite(APIC.DCR, APIC.DIVIDE_BY_1);
+    this.#apicWrite(APIC.TIMER, APIC_VECTOR.timer);
+  }
+
+  /** Has other processors look what there is for them to do. */
+  kick(processor: number | "others"): void {
+    if (processor === "others") this.#apicWrite(APIC.ICR, APIC.TO_OTHERS | APIC_VECTOR.kick);
+    else {
+      this.#apicWrite(APIC.ICR_HIGH, processor * 2 ** 24);
+      this.#apicWrite(APIC.ICR, APIC_VECTOR.kick);
+    }
+  }
+
+  /** An interrupt of the host's was taken. */
+  endOfInterrupt(vector: number): void {
+    if (vector === APIC_VECTOR.timer || vector === APIC_VECTOR.kick) {
+      this.#apicWrite(APIC.EOI, 0);
+      return;
+    }
+    if (vector < FIRST_IRQ || vector >= FIRST_IRQ + 16) return;
     // What the operator wants is in the hypervisor's records; the byte only wakes it.
     while ((this.port.portRead(UART.LSR, 1) & UART.DATA_READY) !== 0) this.port.portRead(UART.RBR, 1);
     this.portWrite(0x20, 0x20);
+    // It may be another processor's VM that something is wanted of.
+    if (this.several) this.kick("others");
   }
 
   /** Lets the timer fire at a tick, or shortly behind it; at the latest after 55 ms. Spec: Intel 8254, "Mode 0". */
   setAlarm(tick: number): void {
+    if (this.several) {
+      // Not at once: a guest is to get further, and what is nearer is approached.
+      const ticks = Math.min(MOST_TICKS, Math.max(TICKS_A_CLOCK, tick - this.now));
+      this.#apicWrite(APIC.INITIAL_COUNT, ticks);
+      this.own = { ...this.own, alarm: this.now + ticks };
+      return;
+    }
     const clocks = Math.min(0xffff, Math.max(1, Math.ceil((tick - this.now) / TICKS_A_CLOCK)));
     this.portWrite(0x43, 0x30);
     this.portWrite(0x40, clocks & 0xff);
@@ -190,6 +260,14 @@ export class Host {
     this.own = { ...this.own, alarm: this.now + clocks * TICKS_A_CLOCK };
   }
 }
+
+const LOCAL_APIC = 0xfee0_0000;
+/** Registers of a local APIC and their bits. Spec: SDM Vol. 3A, "Local APIC Register Address Map". */
+const APIC = {
+  ...{ EOI: 0xb0, SVR: 0xf0, ICR: 0x300, ICR_HIGH: 0x310, TIMER: 0x320, INITIAL_COUNT: 0x380, DCR: 0x3e0 },
+  ...{ ENABLED: 0x100, TO_OTHERS: 0xc_4000, DIVIDE_BY_1: 0xb },
+} as const;
+const MOST_TICKS = 0xffff_ffff;
 
 /** Registers of the first serial port and their bits. Spec: National Semiconductor PC16550D, "Registers". */
 const UART = { RBR: 0x3f8, IER: 0x3f9, MCR: 0x3fc, LSR: 0x3fd, RECEIVED: 1, OUT2: 8, DATA_READY: 1 } as const;

@@ -3,53 +3,31 @@
  * to its operator.
  */
 import { createState, withPlan } from "../hardware/boot/start.js";
-import { models } from "../hardware/cpu/model.js";
-import { advance, typeInput } from "../hardware/devices/bus.js";
+import { typeInput } from "../hardware/devices/bus.js";
 import { textFrom } from "../hardware/devices/sent-text.js";
 import { sharedEngine } from "../hardware/engine/shared-engine.js";
 import { Machine, machineOf, stateOf } from "../hardware/machine.js";
-import { deepFreeze, type MachineDifference } from "../hardware/machine-content.js";
-import { asOutput, textOf } from "../hardware/output-text.js";
+import type { MachineDifference } from "../hardware/machine-content.js";
+import { asOutput } from "../hardware/output-text.js";
 import { checkRun } from "../hardware/run-options.js";
 import type { MachineEvent, MachineState, Stop } from "../hardware/state.js";
 import { VirtlabError } from "../state/error.js";
+import { isBytes } from "../state/plain-data.js";
+import { hypervisorOf, IDLE, vmAtRest, withState } from "./at-rest.js";
 import { framesOf, freeBytes } from "./frames.js";
 import { KIND, VERSION } from "./handlers.js";
 import { lacks, removedOf } from "./isolation/protections.js";
-import { exitsOf } from "./ledger.js";
-import { BELL, resumed, typed } from "./operator.js";
+import { BELL, beginning, resumed, typed } from "./operator.js";
 import type { HostOptions, HypervisorRunOptions, Vm, VmOptions } from "./options.js";
-import { assisted, checkSlice, refusal } from "./refusal.js";
+import { assisted, checkMemory, checkMode, checkSerial, checkSlice, checkVm, refusal } from "./refusal.js";
 import { newSchedule, PERIOD, withShare } from "./schedule.js";
 import { startup } from "./startup.js";
 import { type HypervisorState, type VmState, withVm } from "./state.js";
-import { type TranslationView, translationView } from "./techniques/bt/view.js";
-import { techniqueOf } from "./techniques/index.js";
-import { carve, machineOfVm, madeFor } from "./vm.js";
+import { carve } from "./vm.js";
 
 /** What a quantum is beside its steps costs little then, and another VM waits for a fraction of a turn. */
 const QUANTUM = 16_384;
 const RUN_ON = Number.POSITIVE_INFINITY;
-
-/** What a host's machine has of it. */
-function hypervisorOf(machine: MachineState): HypervisorState {
-  const supervisor = machine.supervisors?.[KIND];
-  if (supervisor === undefined) throw new VirtlabError("this machine runs no hypervisor");
-  return supervisor.state as HypervisorState;
-}
-
-const withState = (machine: MachineState, state: HypervisorState): MachineState => ({
-  ...machine,
-  supervisors: { ...machine.supervisors, [KIND]: { ...machine.supervisors![KIND]!, state } },
-});
-
-/** Ticks that a guest has had by itself since it was entered; a host that stands where exits are entered has had one for the exit. */
-function guestTicks(host: MachineState, since: number): number {
-  const { cpu, ticks } = host;
-  const { places } = hypervisorOf(host);
-  const isLeft = cpu.eip === places.exit && cpu.system.virtualization?.guest === undefined;
-  return Math.max(0, ticks - since - (isLeft ? 1 : 0));
-}
 
 /**
  * A host with virtual machines as an immutable value: every method gives another one. It is a machine (`machine`) whose privileged
@@ -80,19 +58,20 @@ export class Hypervisor {
    */
   static create({ bits, slice = PERIOD, ...options }: HostOptions = {}): Hypervisor {
     checkSlice(slice);
-    const model = options.model ?? "nehalem";
+    const { model = "nehalem", processors = 1 } = options;
+    const kind = processors === 1 ? {} : ({ machine: "pc" } as const);
+    const machine = createState({ memory: "256M", ...kind, ...options, model });
     const mode = bits ?? (assisted(model) ? 64 : 32);
-    const machine = createState({ memory: "256M", ...options, model });
-    if (mode === 64 && !models[model].features.has("LM"))
-      throw new VirtlabError(`hypervisor: a ${model} has no 64-bit mode`);
-    const { plan, entries, places } = startup(model, mode);
+    checkMode(model, mode, processors);
+    checkMemory(machine.memorySize);
+    const { plan, entries, places } = startup(model, mode, processors);
     const state: HypervisorState = {
       bits: mode,
       places,
       frames: framesOf(machine.memorySize),
       vms: [],
-      schedule: newSchedule(1, slice),
-      processors: [{ current: undefined, running: undefined, alarm: undefined, turn: undefined }],
+      schedule: newSchedule(processors, slice),
+      processors: Array.from({ length: processors }, () => IDLE),
     };
     const supervisors = { [KIND]: { kind: KIND, version: VERSION, entries, state } };
     return new Hypervisor(machineOf({ ...withPlan(machine, plan), supervisors }));
@@ -127,6 +106,7 @@ export class Hypervisor {
    * @throws VirtlabError where the host has too little memory left, or lacks what the technique needs; this host is as it was.
    */
   addVm(options: VmOptions): Hypervisor {
+    checkVm(options);
     const refused = refusal(this.#state, this.#host.cpu.system.model, options);
     if (refused !== undefined) throw new VirtlabError(`${options.name}: ${refused}`);
     const { name, guest, technique, weight = 256, cap = 0, quantum = QUANTUM } = options;
@@ -134,7 +114,7 @@ export class Hypervisor {
     const state = this.#state;
     const carved = carve(stateOf(guest), { frames: state.frames, memory, disks }, { name, technique, quantum });
     const pausedAt = options.paused === true ? this.#host.ticks : undefined;
-    const vm = { ...carved.vm, ...removedOf(options), pausedAt };
+    const vm = { ...carved.vm, ...beginning(stateOf(guest), this.#host.ticks), ...removedOf(options), pausedAt };
     const schedule = withShare(state.schedule, weight, lacks(vm, "scheduler cap") ? 0 : cap);
     const host: MachineState = {
       ...this.#host,
@@ -159,53 +139,12 @@ export class Hypervisor {
 
   /** The VMs in the order they were made. */
   get vms(): readonly Vm[] {
-    return Object.freeze(this.#state.vms.map((_, number) => this.#vm(number)));
+    return Object.freeze(this.#state.vms.map((_, number) => vmAtRest(this.#host, number)));
   }
 
   /** @throws VirtlabError for a name that no VM has. */
   vm(name: string): Vm {
-    return this.#vm(this.#number(name));
-  }
-
-  #vm(number: number): Vm {
-    const host = this.#host;
-    const { vms, schedule, processors } = this.#state;
-    const isCurrent = processors.some(({ current }) => current === number);
-    const running = processors.find((one) => one.running?.vm === number)?.running;
-    const vm = vms[number]!;
-    const { name, technique, status, pausedAt, ledger, ran } = vm;
-    const { weight, cap, total } = schedule.shares[number]!;
-    const turn = processors.find((one) => one.turn?.vm === number)?.turn;
-    const beyond = running === undefined ? 0 : (techniqueOf(vm).beyondAtRest?.(host, vm) ?? 0);
-    const had = running === undefined ? 0 : Math.max(0, guestTicks(host, running.since) - beyond);
-    const ticks = vm.ticks + had;
-    // What devices have done by themselves in that time.
-    const devices = had === 0 ? vm.devices : advance(vm.devices, ticks);
-    const now = { ...vm, devices, steps: vm.steps + had, ticks };
-    let machine: Machine | undefined;
-    return Object.freeze({
-      name,
-      technique,
-      status: deepFreeze(status),
-      paused: pausedAt !== undefined,
-      get machine(): Machine {
-        machine ??= machineOfVm(host, now, techniqueOf(vm).view(host, vm, isCurrent));
-        return machine;
-      },
-      get serial(): string {
-        return textOf(devices.uart.output);
-      },
-      ledger: deepFreeze(Object.values(ledger)),
-      exits: exitsOf(ledger),
-      ...madeFor(vm),
-      ran: ran + had,
-      get translation(): TranslationView | undefined {
-        return technique === "bt" ? translationView(host, vm) : undefined;
-      },
-      charged: total + (turn === undefined ? 0 : Math.max(0, host.ticks - turn.paid)),
-      weight,
-      cap,
-    });
+    return vmAtRest(this.#host, this.#number(name));
   }
 
   /** Bytes of the host's memory that no VM and no structure of the hypervisor has. */
@@ -240,6 +179,7 @@ export class Hypervisor {
    */
   type(name: string, text: string | Uint8Array): Hypervisor {
     const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text;
+    if (!isBytes(bytes)) throw new VirtlabError(`${name}: what is typed is text or bytes`);
     return this.#ordered(name, (vm, now) => typed(vm, bytes, now));
   }
 
@@ -323,6 +263,7 @@ export class Hypervisor {
 
   #condition({ vm: name, serial }: NonNullable<HypervisorRunOptions["until"]>) {
     const number = this.#number(name);
+    checkSerial(serial);
     const text = serial === undefined ? undefined : asOutput(serial);
     let seen = this.#state.vms[number]!.devices.uart.output.length;
     return (supervisors: MachineState["supervisors"]): boolean => {

@@ -15,20 +15,31 @@ export interface LedgerEntry {
   readonly count: number;
 }
 
-/** Entries by reason, instruction and effect, in the order of their first exits. */
-export type Ledger = Readonly<Record<string, LedgerEntry>>;
+type Exit = Omit<LedgerEntry, "count">;
 
-export const emptyLedger: Ledger = Object.freeze({});
+/** Combinations of reason, instruction and effect, in the order of their first exits, and the count of each. */
+export interface Ledger {
+  readonly exits: readonly Exit[];
+  readonly counts: readonly number[];
+}
+
+export const emptyLedger: Ledger = Object.freeze({ exits: [], counts: [] });
 
 /** The ledger with one exit more. */
 export function noted(
-  ledger: Ledger,
-  { reason, number, instruction = "", effect }: Omit<LedgerEntry, "count" | "instruction"> & { instruction?: string },
+  { exits, counts }: Ledger,
+  { reason, number, instruction = "", effect }: Omit<Exit, "instruction"> & { instruction?: string },
 ): Ledger {
-  const key = `${reason}|${instruction}|${effect}`;
-  const count = (ledger[key]?.count ?? 0) + 1;
-  return { ...ledger, [key]: { reason, number, instruction, effect, count } };
+  for (let index = 0; index < exits.length; index++) {
+    const exit = exits[index]!;
+    if (exit.reason === reason && exit.instruction === instruction && exit.effect === effect)
+      return { exits, counts: counts.with(index, counts[index]! + 1) };
+  }
+  return { exits: [...exits, { reason, number, instruction, effect }], counts: [...counts, 1] };
 }
 
+export const entriesOf = ({ exits, counts }: Ledger): readonly LedgerEntry[] =>
+  exits.map((exit, index) => ({ ...exit, count: counts[index]! }));
+
 /** How often the guest was left. */
-export const exitsOf = (ledger: Ledger): number => Object.values(ledger).reduce((sum, { count }) => sum + count, 0);
+export const exitsOf = ({ counts }: Ledger): number => counts.reduce((sum, count) => sum + count, 0);

@@ -76,6 +76,35 @@ describe.each(techniques)("a VM under %s", (technique) => {
   });
 });
 
+describe.each([
+  ["sim", "nehalem"],
+  ["vmx-ept", "nehalem"],
+  ["svm-npt", "phenom"],
+  ["bt", "pentium3"],
+] as const)("a machine that becomes a VM under %s", (technique, model) => {
+  const vmOf = (machine: Machine): Hypervisor =>
+    Hypervisor.create({ model, memory: "32M" }).addVm({ name: "a", guest: machine, technique });
+
+  it("goes on from the HLT it is in", () => {
+    const limit = { maxInstructions: 100_000 } as const;
+    const waits = Machine.boot({ image: image("echo.elf"), memory: "4M", model }).run(limit);
+    expect(waits.stop).toEqual({ reason: "halted", waitsForInput: true });
+    const vm = vmOf(waits).run(limit);
+    expect(vm.vm("a").status).toMatchObject({ kind: "halted", wake: undefined });
+    expect(vm.vm("a").machine.hash).toBe(waits.hash);
+    const answer = vm.type("a", "abc\r").run(limit).vm("a").machine;
+    const bare = waits.type("abc\r").run(limit);
+    expect([answer.serial, answer.steps, answer.ticks]).toEqual([bare.serial, bare.steps, bare.ticks]);
+  });
+
+  it("makes no step behind a triple fault", () => {
+    const dead = Machine.boot({ image: image("triple.elf"), memory: "4M", model }).run();
+    const { status, machine } = vmOf(dead).run({ maxInstructions: 1000 }).vm("a");
+    expect(status).toEqual({ kind: "stopped", stop: { reason: "triple-fault" } });
+    expect(machine.hash).toBe(dead.hash);
+  });
+});
+
 describe("a host", () => {
   it("refuses what cannot be, in one line, and is as it was", () => {
     const full = host.addVm({ name: "a", guest, technique: "sim" });
@@ -83,9 +112,27 @@ describe("a host", () => {
     const two = Machine.create({ machine: "pc", processors: 2, memory: "2M" });
     const large = Machine.create({ memory: "64M" });
     const options = { name: "b", guest: endless, technique: "sim" } as const;
+    const old = Hypervisor.create({ model: "pentium3", memory: "64M" });
+    const plain = Machine.create({ model: "pentium3", memory: "2M" });
+    const real = Machine.boot({ image: Uint8Array.of(0xf4), mode: "real", memory: "2M" });
+    const long = host.machine.run({ maxInstructions: 1 });
     const bad: readonly (readonly [() => unknown, RegExp])[] = [
       [() => full.addVm({ ...options, guest: large }), /more than the host has left/],
       [() => full.addVm({ ...options, guest: two }), /one processor/],
+      [() => full.addVm(undefined as never), /a VM needs a name/],
+      [() => full.addVm({ ...options, guest: image("hello.elf") as never }), /b: the guest of a VM is a Machine/],
+      [() => full.addVm({ ...options, technique: undefined as never }), /technique "undefined" is unknown/],
+      [() => full.addVm({ ...options, technique: "toString" as never }), /technique "toString" is unknown/],
+      [() => full.addVm({ ...options, technique: "bt" }), /binary translation needs a host in 32-bit mode/],
+      [() => full.addVm({ ...options, guest: real, technique: "vmx-ept" }), /real mode.*unrestricted guests/],
+      [() => old.addVm({ ...options, guest: real, technique: "trap" }), /real mode, which trap-and-emulate cannot run/],
+      [() => old.addVm({ ...options, guest: long, technique: "bt" }), /64-bit code, which binary translation cannot/],
+      [
+        () => old.addVm({ ...options, guest: endless, technique: "trap" }),
+        /a nehalem, has .*SSE3.*which a pentium3 has/,
+      ],
+      [() => old.addVm({ ...options, guest: plain, technique: "pv" }), /start information/],
+      [() => old.addVm({ ...options, guest: plain, technique: "vmx-shadow" }), /needs VT-x, which a pentium3 has not/],
       [() => full.addVm({ ...options, name: "a" }), /there is a VM of that name/],
       [() => full.addVm({ ...options, name: "" }), /needs a name/],
       [() => full.addVm({ ...options, technique: "magic" as never }), /unknown \(known: sim/],
@@ -100,7 +147,21 @@ describe("a host", () => {
       [() => full.type("nobody", "x"), /there is no VM "nobody"/],
       [() => full.resume("a"), /is not paused/],
       [() => full.pause("a").pause("a"), /is paused already/],
-      [() => full.run({ maxInstructions: 0.5 }), /maxInstructions/],
+      [() => full.type("a", 5 as never), /a: what is typed is text or bytes/],
+      [() => full.boot("a", large), /more than the host has left/],
+      [() => full.boot("a", undefined as never), /a: the guest of a VM is a Machine/],
+      [() => full.eventsOf("nobody"), /there is no VM "nobody"/],
+      [() => full.run({ until: { vm: "nobody" } }), /there is no VM "nobody"/],
+      [() => full.run({ until: { vm: "a", serial: 5 as never } }), /is a text/],
+      [() => full.run({ observe: ["all" as never] }), /unknown kind of event "all"/],
+      ...[0.5, -1, Number.NaN].map(
+        (maxInstructions) => [() => full.run({ maxInstructions }), /maxInstructions/] as const,
+      ),
+      [() => Hypervisor.create({ memory: "1M" }), /no room for its hypervisor, which takes 2097152/],
+      [() => Hypervisor.create({ bits: 16 as never }), /32- or 64-bit mode, not in 16/],
+      [() => Hypervisor.create({ model: "z80" as never }), /model "z80" is unknown/],
+      [() => Hypervisor.load(new Uint8Array(5), "x.state"), /x.state: .*not a virtlab save/],
+      [() => Hypervisor.load(endless.save(), "x.state"), /runs no hypervisor/],
       [() => Hypervisor.create({ slice: 10 }), /turn of 10 ticks/],
       [() => Hypervisor.create({ model: "pentium2", bits: 64 }), /no 64-bit mode/],
       [() => Hypervisor.of(endless), /runs no hypervisor/],

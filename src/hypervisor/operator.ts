@@ -1,13 +1,23 @@
 /** What an operator changes of a VM, as changes of its record. */
+import { FLAG } from "../hardware/cpu/state.js";
 import { typeInput } from "../hardware/devices/bus.js";
+import type { MachineState } from "../hardware/state.js";
 import { VirtualBoard } from "../hardware/virtual-processor/board.js";
-import type { VmState } from "./state.js";
+import type { VmState, VmStatus } from "./state.js";
 
 /** What is typed at the host's serial port: any byte wakes the hypervisor. */
 export const BELL = Uint8Array.of(7);
 
 /** Typing reaches no memory. */
 const NO_MEMORY = { has: () => false, read: () => 0, write() {} };
+
+/** HLT up to what a VM's devices do next. */
+function haltedUntil(board: VirtualBoard, now: number): VmStatus {
+  const until = board.nextInterrupt;
+  const wakes = until !== Number.POSITIVE_INFINITY;
+  const [wake, tick] = wakes ? [now + (until - board.now), until] : [undefined, undefined];
+  return { kind: "halted", since: now, wake, until: tick };
+}
 
 /** A VM at whose serial port something was typed. One that waits for an interrupt may wait for less long. */
 export function typed(vm: VmState, text: Uint8Array, now: number): Partial<VmState> {
@@ -18,14 +28,21 @@ export function typed(vm: VmState, text: Uint8Array, now: number): Partial<VmSta
   const board = new VirtualBoard({ devices: before, tick: ticks }, NO_MEMORY);
   board.advance(ticks + gone);
   board.devices = typeInput(board.devices, text);
-  const until = board.nextInterrupt;
-  const wakes = until !== Number.POSITIVE_INFINITY;
-  const [wake, tick] = wakes ? [now + (until - board.now), until] : [undefined, undefined];
-  return {
-    devices: board.devices,
-    ticks: board.now,
-    status: { kind: "halted", since: now, wake, until: tick },
-  };
+  return { devices: board.devices, ticks: board.now, status: haltedUntil(board, now) };
+}
+
+/** What a machine that becomes a VM is at: it goes on from there. */
+export function beginning(
+  { cpu, devices, ticks, shutdown }: MachineState,
+  now: number,
+): Pick<VmState, "cpu" | "status"> {
+  if (shutdown) return { cpu, status: { kind: "stopped", stop: { reason: "triple-fault" } } };
+  if (!cpu.halted) return { cpu, status: { kind: "ready" } };
+  const stop = { reason: "halted", waitsForInput: false } as const;
+  if ((cpu.eflags & FLAG.IF) === 0 && !cpu.pending.nmi) return { cpu, status: { kind: "stopped", stop } };
+  const awake = { ...cpu, halted: false };
+  const board = new VirtualBoard({ devices, tick: ticks }, NO_MEMORY);
+  return { cpu: awake, status: board.interruptWaits || cpu.pending.nmi ? { kind: "ready" } : haltedUntil(board, now) };
 }
 
 /** A VM that goes on: what it waits for is later by as long as it was paused. */

@@ -56,7 +56,7 @@ function switchOff(host: Host, number: number): void {
 }
 
 const runsElsewhere = ({ state, processor }: Host, number: number): boolean =>
-  state.processors.some(({ running }, other) => other !== processor && running?.vm === number);
+  state.processors.some(({ current }, other) => other !== processor && current === number);
 
 /** Does what was ordered of VMs that no other processor runs. */
 export function obey(host: Host): void {

@@ -11,7 +11,7 @@ import { CR0, CR4, EFER } from "../hardware/cpu/state.js";
 import { assemble } from "../hardware/isa/assembler/assembler.js";
 import type { HostEntry } from "../hardware/supervisors.js";
 import { FEATURE_CONTROL } from "../hardware/vmx/capabilities.js";
-import { GATE_STRIDE, PLACE, SELECTOR, TOP } from "./layout.js";
+import { AREA, GATE_STRIDE, PLACE, placesOf, SELECTOR, TOP } from "./layout.js";
 import type { HypervisorState } from "./state.js";
 
 const HOST_CALL = "db 0x0f, 0x3f";
@@ -21,7 +21,7 @@ const IA32_EFER = 0xc000_0080;
 const VM_HSAVE_PA = 0xc001_0117;
 
 /** What switches VT-x or AMD-V on, where the model has one of them. */
-function switchOn(model: ModelName): string {
+function switchOn(model: ModelName, saveArea: string): string {
   const { features } = models[model];
   if (features.has("VMX"))
     return `
@@ -40,7 +40,7 @@ locked: mov eax, ${CR4.VMXE | CR4.PAE}
         or eax, ${EFER.SVME}
         wrmsr
         mov ecx, ${VM_HSAVE_PA}
-        mov eax, ${PLACE.vmxon}
+        ${saveArea}
         xor edx, edx
         wrmsr`;
   return "";
@@ -61,19 +61,18 @@ window: sti
         cli
         jmp wake
 again:  sti
-        nop
+        pause
         cli
 quantum: ${HOST_CALL}
         jmp again
         align ${GATE_STRIDE}
 gates:  ${Array.from({ length: VECTORS }, () => `${HOST_CALL}\n        ${interruptReturn}\n        align ${GATE_STRIDE}`).join("\n")}`;
 
-const text64 = (model: ModelName): string => `
-        bits 64
-        org ${PLACE.code}
-        mov rsp, ${PLACE.stack}
-        lgdt [table]
-        lidt [vectors]
+/** Caches as INIT leaves them are off. */
+const CACHES_ON = `and eax, ${~(CR0.CD | CR0.NW) >>> 0}`;
+
+/** Segments, the task, and how CR0 is. */
+const segments64 = (caches: string): string => `
         mov ax, ${SELECTOR.data}
         mov ds, ax
         mov es, ax
@@ -86,15 +85,81 @@ const text64 = (model: ModelName): string => `
 loaded: mov ax, ${SELECTOR.tss}
         ltr ax
         mov rax, cr0
+        ${caches}
         or eax, ${CR0.NE | CR0.WP | CR0.MP}
-        mov cr0, rax
-        ${switchOn(model)}
+        mov cr0, rax`;
+
+const text64 = (model: ModelName): string => `
+        bits 64
+        org ${PLACE.code}
+        mov rsp, ${PLACE.stack}
+        lgdt [table]
+        lidt [vectors]
+        ${segments64("")}
+        ${switchOn(model, `mov eax, ${PLACE.vmxon}`)}
 begin:  ${PLACES("iretq")}
         align 8
 table:  dw 0x27
         dq ${PLACE.gdt}
 vectors: dw 0xfff
         dq ${PLACE.idt}
+`;
+
+/** Local APIC: interrupt command register, and what starts all processors but this one. Spec: SDM Vol. 3A, "MP Initialization". */
+const ICR = 0xfee0_0300;
+const INIT_OTHERS = 0xc_4500;
+const START_OTHERS = 0xc_4600 | (PLACE.trampoline >> 12);
+
+/**
+ * Every processor comes through here, the first from the loader, the others from the trampoline; which one it is its local APIC
+ * says. The first one starts the others: real ones take 10 ms from INIT to the start-up message, these none.
+ */
+const textOfSeveral = (model: ModelName): string => `
+        bits 64
+        org ${PLACE.code}
+start:  mov eax, 1
+        cpuid
+        shr ebx, 24
+        mov esi, ebx
+        imul ebx, ebx, ${AREA.stride}
+        lea rsp, [rbx + ${PLACE.areas + AREA.stack}]
+        lgdt [rbx + ${PLACE.areas + AREA.table}]
+        lidt [vectors]
+        ${segments64(CACHES_ON)}
+        ${switchOn(model, `lea eax, [rbx + ${PLACE.areas + AREA.vmxon}]`)}
+        test esi, esi
+        jnz begin
+        mov eax, ${ICR}
+        mov dword [rax], ${INIT_OTHERS}
+        mov dword [rax], ${START_OTHERS}
+begin:  ${PLACES("iretq")}
+        align 8
+vectors: dw 0xfff
+        dq ${PLACE.idt}
+`;
+
+/** From real mode into 64-bit mode at once. Spec: SDM Vol. 3A, "Initializing IA-32e Mode". */
+const trampoline = (): string => `
+        bits 16
+        org ${PLACE.trampoline}
+        cli
+        xor ax, ax
+        mov ds, ax
+        lgdt [table]
+        mov eax, ${CR4.PAE}
+        mov cr4, eax
+        mov eax, ${PLACE.tables}
+        mov cr3, eax
+        mov ecx, ${IA32_EFER}
+        rdmsr
+        or eax, ${EFER.LME}
+        wrmsr
+        mov eax, ${(CR0.PG | CR0.PE | CR0.ET) >>> 0}
+        mov cr0, eax
+        jmp dword ${SELECTOR.code}:${PLACE.code}
+        align 8
+table:  dw 0x27
+        dd ${PLACE.gdt}
 `;
 
 const text32 = (): string => `
@@ -137,8 +202,8 @@ function words(count: number, fill: (view: DataView) => void): Uint8Array {
 }
 
 /** Null, code, data, TSS. */
-function descriptorTable(bits: 32 | 64): Uint8Array {
-  const tss = (bits === 64 ? 0 : TOP) + PLACE.tss;
+function descriptorTable(bits: 32 | 64, place: number): Uint8Array {
+  const tss = (bits === 64 ? 0 : TOP) + place;
   return words(10, (view) => {
     view.setUint32(8, 0xffff, true);
     view.setUint32(12, bits === 64 ? 0x00af_9b00 : 0x00cf_9b00, true);
@@ -162,9 +227,9 @@ function vectorTable(bits: 32 | 64, gates: number): Uint8Array {
 }
 
 /** The stack of handlers that come from outer rings, and no port for anyone there. */
-function taskSegment(bits: 32 | 64): Uint8Array {
+function taskSegment(bits: 32 | 64, stack: number): Uint8Array {
   return words(26, (view) => {
-    view.setUint32(4, (bits === 64 ? 0 : TOP) + PLACE.stack, true);
+    view.setUint32(4, (bits === 64 ? 0 : TOP) + stack, true);
     if (bits === 32) view.setUint32(8, SELECTOR.data, true);
     view.setUint32(100, 0x68 << 16, true);
   });
@@ -187,9 +252,26 @@ export interface Startup {
   readonly places: HypervisorState["places"];
 }
 
+/** What every processor of several has: its descriptors, its TSS, and the operand of its LGDT. */
+function areas(processors: number): LoadPlan["segments"] {
+  return Array.from({ length: processors }, (_, processor) => {
+    const { gdt, tss, stack } = placesOf(processor, true);
+    const operand = words(3, (view) => {
+      view.setUint16(0, 0x27, true);
+      view.setUint32(2, gdt, true);
+    });
+    return [
+      { address: gdt, bytes: descriptorTable(64, tss) },
+      { address: tss, bytes: taskSegment(64, stack) },
+      { address: PLACE.areas + processor * AREA.stride + AREA.table, bytes: operand },
+    ];
+  }).flat();
+}
+
 /** What a host of a model starts with. */
-export function startup(model: ModelName, bits: 32 | 64): Startup {
-  const { bytes, symbols } = assemble(bits === 64 ? text64(model) : text32(), { bits, name: "hypervisor" });
+export function startup(model: ModelName, bits: 32 | 64, processors = 1): Startup {
+  const text = processors > 1 ? textOfSeveral(model) : bits === 64 ? text64(model) : text32();
+  const { bytes, symbols } = assemble(text, { bits, name: "hypervisor" });
   const base = bits === 64 ? 0 : TOP;
   const at = (name: string): number => symbols[name]!;
   const entry = (name: string, handler: string): HostEntry => ({ physical: at(name) - base, handler });
@@ -197,15 +279,20 @@ export function startup(model: ModelName, bits: 32 | 64): Startup {
     physical: at("gates") - base + vector * GATE_STRIDE,
     handler: "gate",
   }));
+  const others = [
+    { address: PLACE.trampoline, bytes: assemble(trampoline(), { bits: 16, name: "trampoline" }).bytes },
+    ...areas(processors),
+  ];
   return {
     plan: {
       kind: "flat",
       segments: [
         { address: PLACE.code, bytes },
-        { address: PLACE.gdt, bytes: descriptorTable(bits) },
+        { address: PLACE.gdt, bytes: descriptorTable(bits, PLACE.tss) },
         { address: PLACE.idt, bytes: vectorTable(bits, at("gates")) },
-        { address: PLACE.tss, bytes: taskSegment(bits) },
+        { address: PLACE.tss, bytes: taskSegment(bits, PLACE.stack) },
         { address: PLACE.tables, bytes: bits === 64 ? identityMap(PLACE.tables) : directory() },
+        ...(processors > 1 ? others : []),
       ],
       entry: PLACE.code,
       registers: ZERO_REGISTERS,

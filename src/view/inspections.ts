@@ -20,18 +20,28 @@ import * as vmcbs from "../hardware/inspect/vmcb.js";
 import * as vmcses from "../hardware/inspect/vmcs.js";
 import * as causes from "../hardware/inspect/why.js";
 import type { LinearAddress, Machine } from "../hardware/machine.js";
+import type { Hypervisor } from "../hypervisor/hypervisor.js";
 import * as battery from "../hypervisor/isolation/battery.js";
+import * as matrix from "../hypervisor/isolation/matrix.js";
 import * as pills from "../hypervisor/isolation/red-pills.js";
 import type { Vm } from "../hypervisor/options.js";
+import * as shadows from "../hypervisor/shadow/view.js";
 import * as statistics from "../hypervisor/statistics.js";
 import { displayable } from "./display.js";
 import { descriptorTableDisplay, selectorDisplay } from "./displays/descriptor-display.js";
 import { explanationDisplay } from "./displays/explain-display.js";
-import { isolationDisplay, redPillsDisplay, statisticsDisplay } from "./displays/hypervisor-display.js";
+import { statisticsDisplay } from "./displays/hypervisor-display.js";
 import { interruptControllersDisplay } from "./displays/interrupt-display.js";
 import { inventoryDifferenceDisplay, inventoryDisplay } from "./displays/inventory-display.js";
+import {
+  attackMatrixDisplay,
+  isolationDisplay,
+  pillMatrixDisplay,
+  redPillsDisplay,
+} from "./displays/isolation-display.js";
 import { flagsDisplay, registersDisplay } from "./displays/register-display.js";
 import { screenDisplay } from "./displays/screen-display.js";
+import { shadowTablesDisplay } from "./displays/shadow-display.js";
 import { taskStateDisplay } from "./displays/task-display.js";
 import {
   checksDisplay,
@@ -227,10 +237,38 @@ export const vmStatistics = (vm: Vm, table: CostTable): statistics.VmStatistics 
 
 /**
  * Makes attacks of the guest `attacker` on a host, each beside a guest that does its work, and compares that guest at its end, the time
- * it took and the hypervisor's own memory with what they are without the attack. The victim has to come to an end by itself.
+ * it took, and all that is the hypervisor's (its code and tables, what it keeps for VMs, frames that nobody has, the host's devices and
+ * MSRs) with what they are beside a guest that does nothing. The victim has to come to an end by itself.
+ *
+ * Under paravirtualization the attacks are guests of their own, beside `paravirtualVictim`; those that need a device that such a machine
+ * has not are not applicable.
+ *
+ * @throws VirtlabError for a technique or an attack that is unknown, and for a victim that comes to no end.
+ * @example
+ * const options = { technique: "vmx-ept", attacker: guest("attacker"), victim: guest("hello"), attacks: ["triple-fault"] } as const;
+ * const [report] = isolation(options);
+ * report?.verdict // => 'held'
  */
 export const isolation = (options: battery.IsolationOptions): readonly battery.AttackReport[] =>
   displayable(battery.isolation(options), isolationDisplay);
+
+/**
+ * Reports of `isolation` side by side: a row for each attack, a column for each technique.
+ *
+ * @example
+ * attackMatrix([]).length // => 0
+ */
+export const attackMatrix = (reports: readonly battery.AttackReport[]): readonly matrix.AttackRow[] =>
+  displayable(matrix.attackMatrix(reports), attackMatrixDisplay);
+
+/**
+ * Reports of `redPills` side by side: a row for each pill, a column for each technique.
+ *
+ * @example
+ * pillMatrix([]).length // => 0
+ */
+export const pillMatrix = (reports: readonly pills.RedPillReport[]): readonly matrix.PillRow[] =>
+  displayable(matrix.pillMatrix(reports), pillMatrixDisplay);
 
 /**
  * Runs the guest `red-pill` on a bare machine and in a VM under each technique, and gives the lines that differ.
@@ -273,3 +311,16 @@ export const inventory = (machine: Machine): readonly inventories.InventoryItem[
  */
 export const inventoryDifference = (first: Machine, second: Machine): inventories.InventoryDifference =>
   displayable(inventories.inventoryDifference(first, second), inventoryDifferenceDisplay);
+
+/**
+ * The shadow page tables of a VM, entry by entry beside the guest's own, as they are at this step: under VT-x with shadow paging,
+ * trap-and-emulate and binary translation.
+ *
+ * @throws VirtlabError for a name that no VM has, and for a VM whose technique keeps no shadow tables, or that has not run yet.
+ * @example
+ * const machine = Machine.boot({ image: guest("hello"), model: "nehalem", memory: "4M" });
+ * const host = Hypervisor.create({ memory: "16M" }).addVm({ name: "a", guest: machine, technique: "vmx-shadow" });
+ * shadowTables(host.run({ until: { vm: "a" } }), "a").tables[0].kind // => 'flat'
+ */
+export const shadowTables = (hypervisor: Hypervisor, vm: string): shadows.ShadowTables =>
+  displayable(shadows.shadowTables(hypervisor, vm), shadowTablesDisplay);

@@ -30,6 +30,7 @@ const attacks: readonly Attack[] = [
   { name: "page-tables", faults: 2 },
   { name: "ports-in", faults: 0 },
   { name: "ports-out", faults: 0 },
+  { name: "ports-user", faults: 2 * (0x400 - 16) },
   { name: "mmio", faults: 0 },
   { name: "dma", faults: 0 },
   // QEMU's own loop has no time for anything else at the highest rate.
@@ -39,6 +40,7 @@ const attacks: readonly Attack[] = [
   { name: "virtualization", faults: 19 * 50 },
   { name: "virtualization-on", faults: 0, withoutQemu: "does not go on from a reserved bit of CR4" },
   { name: "msr", faults: 2 * 256, withoutQemu: "has no #GP for registers that are not there" },
+  { name: "memory-types", faults: 0 },
   { name: "control-registers", faults: 8 * 4 },
   { name: "cr4", faults: 4, withoutQemu: "does not go on from a reserved bit of CR4" },
   { name: "control-register-pairs", faults: 4, withoutQemu: "takes CR0.PG without CR0.PE" },

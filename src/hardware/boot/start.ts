@@ -84,7 +84,7 @@ export interface BootOptions extends CreateOptions {
 /** The first processor begins; the others wait to be started. */
 function firstTurn(processors: number, model: ModelName, seed: bigint): Turn {
   const others = Array.from({ length: processors - 1 }, (_, index) => afterReset(model, seedOf(seed, index + 1)));
-  return { processor: 0, left: TURN_STEPS, others };
+  return { processor: 0, left: TURN_STEPS, others, steps: Array.from({ length: processors }, () => 0) };
 }
 
 /** A machine without a program: 32-bit protected mode with flat segments, EIP 0, memory all zeros. */

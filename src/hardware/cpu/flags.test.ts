@@ -61,6 +61,7 @@ function processor(eflags: number, system: Partial<SystemState> = {}): Processor
     writePhysical: absent,
     between: { halted: false, shadow: "none", pending: noEvents },
     setBetween: absent,
+    leave: absent,
     inject: absent,
     payloadOf: absent,
     setSystem: (change) => Object.assign(state, change),
@@ -84,7 +85,7 @@ function processor(eflags: number, system: Partial<SystemState> = {}): Processor
       return absent();
     },
     segmentAddress: (_segment, offset) => STACK + offset,
-    timestamp: 0n,
+    now: 0,
     apicId: 0,
     processors: 1,
     invalidate: absent,

@@ -163,7 +163,9 @@ export class VmExit {
  * `system.virtualization`.
  */
 export interface GuestOperation {
-  /** Throws a `VmExit` where the guest's controls say so, and a `Fault` where they take an instruction away. */
+  /** The exit that a cause is where the guest's controls say so. Throws a `Fault` where they take an instruction away. */
+  exitFor(port: ProcessorPort, cause: ExitCause): VmExit | undefined;
+  /** Throws it. */
   check(port: ProcessorPort, cause: ExitCause): void;
   /** Throws #UD for an instruction that its host has not enabled: in front of every other check of the instruction. */
   requireEnabled(port: ProcessorPort, name: InterceptedInstruction): void;

@@ -82,7 +82,7 @@ const timeStampCounter: readonly ModelSpecificRegister[] = [
     read: timestampCounter,
     write: (port, value) => {
       const whole = models[port.system.model].features.has("LM");
-      setTimestampOffset(port, (whole ? value : value & WORD) - port.timestamp);
+      setTimestampOffset(port, (whole ? value : value & WORD) - BigInt(port.now));
     },
   }),
   register({
@@ -98,7 +98,7 @@ const timeStampCounter: readonly ModelSpecificRegister[] = [
 
 /** The ticks since reset, moved by what was written to the counter. */
 export function timestampCounter(port: ProcessorPort): bigint {
-  return BigInt.asUintN(64, port.timestamp + timestampAhead(port));
+  return BigInt.asUintN(64, BigInt(port.now) + timestampAhead(port));
 }
 
 /** What it is ahead of them, in a guest by its host's will too. */

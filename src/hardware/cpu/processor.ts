@@ -5,7 +5,7 @@
  */
 import type { Descriptor } from "./descriptors.js";
 import type { FloatingRegisters } from "./floating.js";
-import type { DeliveredEvent, GuestOperation } from "./guest-operation.js";
+import type { DeliveredEvent, GuestOperation, VmExit } from "./guest-operation.js";
 import type { RuleName } from "./rules.js";
 import type { Mode, PendingEvents, Segment, SegmentName, Shadow, SystemState } from "./state.js";
 
@@ -156,7 +156,7 @@ export interface ProcessorPort {
   readonly apicId: number;
   readonly processors: number;
   /** Time since reset, in ticks: what the time-stamp counter counts. */
-  readonly timestamp: bigint;
+  readonly now: number;
   halt(): void;
   /** PAUSE: of several processors, the next one is to go on. */
   pause(): void;
@@ -188,6 +188,8 @@ export interface ProcessorPort {
   setBetween(change: Partial<Between>): void;
   /** What an exception that is being raised tells beside its error code: the address of a #PF, DR6 bits of a #DB; 0 else. */
   payloadOf(vector: number): number;
+  /** The guest is left in place of the present instruction, which ends at once with nothing done: what throwing the exit comes to, too. */
+  leave(exit: VmExit): void;
   /**
    * VM entry is done: it delivers the event, if any, in the name of the guest that was just loaded, before its first
    * instruction. Told too of an entry that was refused behind its first checks, when the host is to go on.

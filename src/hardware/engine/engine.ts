@@ -5,26 +5,18 @@
 import { TripleFault } from "../cpu/exceptions.js";
 import { VmExit } from "../cpu/guest-operation.js";
 import { Fault, Unsupported, VECTOR } from "../cpu/processor.js";
-import * as bus from "../devices/bus.js";
 import { textFrom } from "../devices/sent-text.js";
-import type { Disk } from "../disk.js";
 import { decode } from "../isa/decoder.js";
 import type { DecodedInstruction } from "../isa/instruction.js";
 import { type X86CodeMode, x86 } from "../isa/x86.js";
 import type { EventKind, MachineEvent, MachineState, RomRange, Stop } from "../state.js";
-import {
-  HOST_CALL,
-  type HostAccess,
-  type HostCalls,
-  hostCallsOf,
-  type Supervisors,
-  sameEntries,
-} from "../supervisors.js";
+import { HOST_CALL, type Supervisors } from "../supervisors.js";
 import type { AddressSpace } from "./address-space.js";
 import { type Attention, LOOK_AROUND } from "./attention.js";
 import type { Blocks } from "./blocks.js";
 import { Core } from "./core.js";
 import type { CodeKind } from "./dispatch.js";
+import { OpenSupervisors } from "./host-calls.js";
 import { InstructionBoundary, type OpenMachine } from "./instruction-boundary.js";
 import { EXIT, REPEATS } from "./layout.js";
 import { Processor } from "./processor.js";
@@ -33,9 +25,6 @@ import { codeAddress, noStops, type RunStops, stopsAt } from "./stops.js";
 import { Turns } from "./turns.js";
 
 const NO_EVENTS: readonly MachineEvent[] = Object.freeze([]);
-const NO_DISKS: readonly Disk[] = Object.freeze([]);
-/** Of a supervisor that remembers nothing. */
-const NO_STATE: object = Object.freeze({});
 
 export interface EngineRunOptions {
   /** Steps at the most. */
@@ -66,14 +55,13 @@ export class Engine {
   readonly #processor: Processor;
   readonly #turns: Turns;
 
+  readonly #supervisors: OpenSupervisors;
   readonly #boundary: InstructionBoundary;
   readonly #open: OpenMachine = { value: undefined, shutdown: false, lastSystem: undefined, stopsAtHalt: false };
 
   // Of the open machine.
   #memorySize = 0;
   #rom: readonly RomRange[] = [];
-  #supervisors: Supervisors | undefined;
-  #hostCalls: HostCalls = hostCallsOf(undefined);
   /** The run looks at what supervisors remember whenever one of them has run. */
   #tellsCalls = false;
   /** A run is under way: if it was left by an error, nothing remembered can be trusted. */
@@ -98,6 +86,7 @@ export class Engine {
     this.#blocks = blocks;
     this.#processor = new Processor(buffer, space, blocks);
     this.#turns = new Turns(this.#processor, buffer);
+    this.#supervisors = new OpenSupervisors(this.#processor, space, this.#turns);
     this.#boundary = new InstructionBoundary(this.#processor, this.#turns, this.#open, {
       execute: (budget) => this.#execute(budget),
       stopFor: (thrown) => this.#stopFor(thrown),
@@ -116,8 +105,7 @@ export class Engine {
     this.#space.open(state.memory, state.memorySize, state.rom);
     this.#memorySize = state.memorySize;
     this.#rom = state.rom;
-    if (!sameEntries(this.#supervisors, state.supervisors)) this.#hostCalls = hostCallsOf(state.supervisors);
-    this.#supervisors = state.supervisors;
+    this.#supervisors.open(state);
     this.#open.shutdown = state.shutdown;
     this.#open.value = state;
   }
@@ -138,7 +126,7 @@ export class Engine {
       turn: this.#turns.seal(),
       memorySize: this.#memorySize,
       rom: this.#rom,
-      supervisors: this.#supervisors,
+      supervisors: this.#supervisors.value,
       memory: this.#space.seal(),
       disks,
       devices,
@@ -185,7 +173,7 @@ export class Engine {
 
   #runUntil(end: number, { untilSerial, serialFrom, untilSupervisors }: EngineRunOptions): Stop {
     const processor = this.#processor;
-    let supervisors = this.#supervisors;
+    let supervisors = this.#supervisors.value;
     this.#tellsCalls = untilSupervisors !== undefined;
     const oneByOne = processor.observe?.has("instruction") ?? false;
     let seen = processor.devices.uart.output.length;
@@ -194,8 +182,8 @@ export class Engine {
       this.#begun = false;
       const stop = this.#boundary.advance(oneByOne ? 1 : end - processor.steps) ?? this.#arrival();
       if (stop) return stop;
-      if (untilSupervisors !== undefined && this.#supervisors !== supervisors) {
-        supervisors = this.#supervisors;
+      if (untilSupervisors !== undefined && this.#supervisors.value !== supervisors) {
+        supervisors = this.#supervisors.value;
         if (untilSupervisors(supervisors!)) return { reason: "until" };
       }
       const { output } = processor.devices.uart;
@@ -346,6 +334,12 @@ export class Engine {
       this.#thrown(thrown, instruction.length);
       return -1;
     }
+    if (processor.exit !== undefined) {
+      const { exit } = processor;
+      processor.exit = undefined;
+      this.#exit(exit, instruction.length);
+      return -1;
+    }
     this.#open.lastSystem = instruction.row.mnemonic;
     if (processor.faultMet) processor.counts.exceptions++;
     processor.left--;
@@ -359,28 +353,20 @@ export class Engine {
 
   /** Runs the handler whose entry is at EIP, as one step; false where there is none, so that the bytes are #UD. */
   #hostCall(): boolean {
-    if (this.#hostCalls.size === 0) return false;
-    const processor = this.#processor;
-    const call = this.#hostCalls.get(this.#space.codeAddress(processor.linearEip));
+    const call = this.#supervisors.here;
     if (call === undefined) return false;
-    const before = this.#supervisors!;
-    const supervisor = before[call.supervisor]!;
-    const disks = processor.devicePort.disks ?? NO_DISKS;
-    const access = this.#hostAccess(supervisor.state ?? NO_STATE, disks);
+    const processor = this.#processor;
     processor.nextEip = processor.eip + HOST_CALL.length;
     processor.repeating = false;
     processor.faultMet = false;
     processor.checkpoint();
     try {
-      call.handler(processor, access);
+      this.#supervisors.run(call);
     } catch (thrown) {
       processor.restore();
       this.#thrown(thrown, HOST_CALL.length);
       return true;
     }
-    if (access.state !== (supervisor.state ?? NO_STATE))
-      this.#supervisors = { ...before, [call.supervisor]: { ...supervisor, state: access.state } };
-    if (access.disks !== disks) processor.devicePort.disks = access.disks;
     this.#open.lastSystem = undefined;
     processor.left--;
     this.#begun = false;
@@ -389,36 +375,6 @@ export class Engine {
     processor.eip = processor.nextEip;
     this.#deliverInjected();
     return true;
-  }
-
-  #hostAccess(state: object, disks: readonly Disk[]): HostAccess {
-    const space = this.#space;
-    const [size, rom] = [this.#memorySize, this.#rom];
-    return {
-      state,
-      disks,
-      get memory() {
-        return space.seal();
-      },
-      set memory(memory) {
-        space.open(memory, size, rom);
-      },
-      elapse: (ticks) => this.#elapse(ticks),
-      note: (event) => {
-        if (this.#processor.observe?.has(event.kind)) this.#processor.events.push(event);
-      },
-      observes: (kind) => this.#processor.observe?.has(kind) ?? false,
-    };
-  }
-
-  #elapse(ticks: number): void {
-    const processor = this.#processor;
-    const { devicePort } = processor;
-    processor.ticks += ticks;
-    processor.attention ??= LOOK_AROUND;
-    if (processor.now < devicePort.nextEvent) return;
-    processor.devices = bus.advance(processor.devices, processor.now);
-    devicePort.nextEvent = bus.nextEvent(processor.devices, processor.now);
   }
 
   /** What VM entry delivers is a part of it. */

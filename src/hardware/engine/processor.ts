@@ -4,7 +4,7 @@
  */
 import { anyBreakpoint } from "../cpu/debug.js";
 import type { Descriptor } from "../cpu/descriptors.js";
-import type { DeliveredEvent, GuestOperation } from "../cpu/guest-operation.js";
+import type { DeliveredEvent, GuestOperation, VmExit } from "../cpu/guest-operation.js";
 import {
   type AccessSize,
   type Between,
@@ -86,6 +86,8 @@ export class Processor implements ProcessorPort {
   repeating = false;
   /** A fault was met on the way to a handler: INT n itself was refused, and the exception delivered instead. */
   faultMet = false;
+  /** The instruction in TypeScript ends in this. */
+  exit: VmExit | undefined;
   observe: ReadonlySet<EventKind> | undefined;
   events: MachineEvent[] = [];
   readonly #saved = new Int32Array(SAVED_WORDS);
@@ -276,6 +278,10 @@ export class Processor implements ProcessorPort {
     return this.guestMode.operation;
   }
 
+  leave(exit: VmExit): void {
+    this.exit = exit;
+  }
+
   inject(event: DeliveredEvent | undefined): void {
     this.guestMode.inject(event);
   }
@@ -451,10 +457,6 @@ export class Processor implements ProcessorPort {
 
   get localApic(): LocalApicPort | undefined {
     return this.devicePort.localApic;
-  }
-
-  get timestamp(): bigint {
-    return BigInt(this.now);
   }
 
   portRead(port: number, size: AccessSize): number {

@@ -24,6 +24,9 @@ export class Turns {
   left = TURN_STEPS;
   /** The value that was sealed last. */
   #others: readonly CpuState[] = [];
+  #sealedSteps: readonly number[] = [];
+  /** Steps that each processor has made, up to the present call of the generated code. */
+  #steps: number[] = [];
 
   constructor(processor: Processor, buffer: ArrayBuffer) {
     this.#processor = processor;
@@ -41,9 +44,11 @@ export class Turns {
       this.#parked = [];
       return;
     }
-    const { processor, left, others } = turn;
+    const { processor, left, others, steps } = turn;
     this.left = left;
     this.#others = others;
+    this.#sealedSteps = steps;
+    this.#steps = [...steps];
     while (this.#parked.length < others.length + 1) this.#parked.push(new ParkedProcessor());
     this.#parked.length = others.length + 1;
     others.forEach((cpu, index) => {
@@ -56,7 +61,16 @@ export class Turns {
     const processor = this.#processor.apicId;
     const others = this.#parked.filter((_, number) => number !== processor).map((parked) => this.#value(parked));
     if (others.some((cpu, index) => cpu !== this.#others[index])) this.#others = others;
-    return { processor, left: this.left, others: this.#others };
+    const steps = this.#steps;
+    if (steps.some((count, number) => count !== this.#sealedSteps[number]))
+      this.#sealedSteps = Object.freeze([...steps]);
+    return { processor, left: this.left, others: this.#others, steps: this.#sealedSteps };
+  }
+
+  /** Steps that the processor at work has made, inside of an instruction too. */
+  get ownSteps(): number {
+    const { apicId, steps, budget, left } = this.#processor;
+    return (this.several ? this.#steps[apicId]! : steps) + budget - left;
   }
 
   #value(parked: ParkedProcessor): CpuState {
@@ -98,6 +112,7 @@ export class Turns {
   count(steps: number): void {
     if (steps === 0) return;
     const processor = this.#processor;
+    this.#steps[processor.apicId]! += steps;
     const sincePause = processor.steps - processor.pausedAt;
     const left = sincePause < steps ? TURN_STEPS - sincePause : this.left - steps;
     const over = left % TURN_STEPS === 0 && (left <= 0 || sincePause === 0);

@@ -20,7 +20,9 @@ export class WaitingEvents {
   }
 
   change(change: Partial<PendingEvents>): void {
-    const { debug, nmi, nmiBlocked } = { ...this.#value, ...change };
+    const old = this.#value;
+    const { debug = old.debug, nmi = old.nmi, nmiBlocked = old.nmiBlocked } = change;
+    if (debug === old.debug && nmi === old.nmi && nmiBlocked === old.nmiBlocked) return;
     this.value = debug === 0 && !nmi && !nmiBlocked ? noEvents : { debug, nmi, nmiBlocked };
   }
 

@@ -5,7 +5,7 @@
  */
 import type { GuestOperation, RepeatedInstruction } from "../cpu/guest-operation.js";
 import { leave } from "./exit.js";
-import { check, EXCEPTIONS, type Intercept, interceptNamed, isSet, runningGuest } from "./intercepts.js";
+import { check, EXCEPTIONS, exitFor, type Intercept, interceptNamed, isSet, runningGuest } from "./intercepts.js";
 import { acknowledgeVirtualInterrupt, gif, letsInterruptsIn, setSvm, virtualInterrupt } from "./interrupts.js";
 
 const INTR = interceptNamed("INTR");
@@ -22,6 +22,7 @@ const ASKED: Readonly<Record<RepeatedInstruction, Intercept>> = {
 const VINTR = interceptNamed("VINTR");
 
 export const svmGuest: GuestOperation = Object.freeze({
+  exitFor,
   check,
   requireEnabled: () => {},
   asksFor(port, name) {

@@ -186,9 +186,16 @@ export function runningGuest({ system: { virtualization } }: ProcessorPort): Svm
   return virtualization?.kind === "svm" ? virtualization.guest : undefined;
 }
 
-/** Throws a `VmExit` where an intercept asks for it. An access that nested paging refused leaves in any case. */
-export function check(port: ProcessorPort, cause: ExitCause): void {
+/** The exit that a cause is, where an intercept asks for it. An access that nested paging refused leaves in any case. */
+export function exitFor(port: ProcessorPort, cause: ExitCause): VmExit | undefined {
   const guest = runningGuest(port);
-  if (guest === undefined) return;
-  if (cause.kind === "nested-fault" || interceptOf(port, guest, cause) !== undefined) throw new VmExit(cause);
+  if (guest === undefined) return undefined;
+  const leaves = cause.kind === "nested-fault" || interceptOf(port, guest, cause) !== undefined;
+  return leaves ? new VmExit(cause) : undefined;
+}
+
+/** Throws it. */
+export function check(port: ProcessorPort, cause: ExitCause): void {
+  const exit = exitFor(port, cause);
+  if (exit !== undefined) throw exit;
 }

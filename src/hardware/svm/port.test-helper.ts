@@ -105,12 +105,13 @@ export function testPort(change: Partial<SystemState> = {}, eflags = 2): TestPor
     setBetween: (part) => {
       between = { ...between, ...part };
     },
+    leave: absent,
     inject: (event) => void (event && injected.push(event)),
     invalidate: () => {},
     payloadOf: () => 0,
     apicId: 0,
     processors: 1,
-    timestamp: 0n,
+    now: 0,
     localApic: undefined,
     low: 0,
     high: 0,

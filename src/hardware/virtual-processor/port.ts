@@ -292,8 +292,8 @@ export class VirtualPort implements ProcessorPort, Accessor {
     return this.board.processors;
   }
 
-  get timestamp(): bigint {
-    return BigInt(this.board.now);
+  get now(): number {
+    return this.board.now;
   }
 
   // ---- events -----------------------------------------------------------------------------------------------------
@@ -341,6 +341,10 @@ export class VirtualPort implements ProcessorPort, Accessor {
     const { cr2 } = this.#system;
     if (vector === VECTOR.PF) return this.long ? cr2 : cr2 >>> 0;
     return vector === VECTOR.DB ? this.dr6 : 0;
+  }
+
+  leave(): void {
+    throw new Unsupported(GUEST_OF_GUEST);
   }
 
   inject(): void {

@@ -179,11 +179,11 @@ const RATE = 2 ** TIMER_SHIFT;
 
 /** The tick at which the preemption timer, which counts when a bit of the counter of ticks changes, has counted down from a value. */
 export const timerExpiry = (port: ProcessorPort, value: number): number =>
-  value === 0 ? Number(port.timestamp) : (Math.floor(Number(port.timestamp) / RATE) + value) * RATE;
+  value === 0 ? port.now : (Math.floor(port.now / RATE) + value) * RATE;
 
 /** What is left of it now. */
 const timerLeft = (port: ProcessorPort, expiry: number): number =>
-  Math.max(0, Math.floor(expiry / RATE) - Math.floor(Number(port.timestamp) / RATE));
+  Math.max(0, Math.floor(expiry / RATE) - Math.floor(port.now / RATE));
 
 /** The DPL of SS is the privilege, usable or not. */
 function saveSegment(image: VmcsImage, parts: Parts, { selector, base, limit, access }: Segment, level = 0): void {

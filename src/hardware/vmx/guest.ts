@@ -5,8 +5,8 @@ import { FLAG } from "../cpu/state.js";
 import { has, PIN, PRIMARY } from "./controls.js";
 import { leaveGuest } from "./exit.js";
 import {
-  checkCause,
   exceptionsThatMayLeave,
+  exitFor,
   isAskedFor,
   isEnabled,
   requireEnabled,
@@ -37,7 +37,7 @@ function boundary(port: ProcessorPort, above: "traps" | "nmi" | "interrupts"): E
   const { shadow, pending } = port.between;
   if (above === "traps") return guest.trapPending ? { kind: "monitor-trap" } : undefined;
   if (above === "nmi") {
-    if (guest.preemption !== undefined && port.timestamp >= guest.preemption) return { kind: "preemption-timer" };
+    if (guest.preemption !== undefined && port.now >= guest.preemption) return { kind: "preemption-timer" };
     return has(guest.primary, PRIMARY["NMI-window exiting"]) && !pending.nmiBlocked
       ? { kind: "nmi-window" }
       : undefined;
@@ -47,7 +47,12 @@ function boundary(port: ProcessorPort, above: "traps" | "nmi" | "interrupts"): E
 }
 
 export const vmxGuest: GuestOperation = Object.freeze<GuestOperation>({
-  check: (port, cause) => checkCause(port, guestOf(port), cause),
+  exitFor: (port, cause) => exitFor(port, guestOf(port), cause),
+
+  check(port, cause) {
+    const exit = exitFor(port, guestOf(port), cause);
+    if (exit !== undefined) throw exit;
+  },
 
   requireEnabled: (port, name) => requireEnabled(guestOf(port), name),
 

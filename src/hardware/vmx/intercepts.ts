@@ -208,8 +208,7 @@ const causes: { readonly [Kind in ExitCause["kind"]]: Leaves<Kind> } = {
   sipi: always,
   "interrupt-window": byPrimary(PRIMARY["interrupt-window exiting"]),
   "nmi-window": byPrimary(PRIMARY["NMI-window exiting"]),
-  "preemption-timer": ({ preemption }, _cause, port) =>
-    preemption !== undefined && port.timestamp >= BigInt(preemption),
+  "preemption-timer": ({ preemption }, _cause, port) => preemption !== undefined && port.now >= preemption,
   "monitor-trap": byPrimary(PRIMARY["monitor trap flag"]),
   "virtual-interrupt": () => false,
   "triple-fault": always,
@@ -225,7 +224,6 @@ export function leaves(port: ProcessorPort, guest: VmxGuest, cause: ExitCause): 
   return decide(guest, cause, port);
 }
 
-/** Throws a `VmExit` where the guest's controls say so. */
-export function checkCause(port: ProcessorPort, guest: VmxGuest, cause: ExitCause): void {
-  if (leaves(port, guest, cause)) throw new VmExit(cause);
-}
+/** The exit that a cause is, where the guest's controls say so. */
+export const exitFor = (port: ProcessorPort, guest: VmxGuest, cause: ExitCause): VmExit | undefined =>
+  leaves(port, guest, cause) ? new VmExit(cause) : undefined;

@@ -113,8 +113,8 @@ export function testPort(model: ModelName = "max", change: Partial<SystemState> 
     invalidate: () => {
       port.flushes++;
     },
-    get timestamp() {
-      return port.time;
+    get now() {
+      return Number(port.time);
     },
     localApic: undefined,
     get guest() {
@@ -135,6 +135,7 @@ export function testPort(model: ModelName = "max", change: Partial<SystemState> 
     setBetween: (values: Partial<Between>) => {
       between = { ...between, ...values };
     },
+    leave: absent,
     inject: (event: DeliveredEvent | undefined) => {
       port.injected = event;
     },

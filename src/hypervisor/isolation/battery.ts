@@ -11,9 +11,11 @@ import type { VmOptions } from "../options.js";
 import { PERIOD } from "../schedule.js";
 import { usualHosts } from "../techniques/hosts.js";
 import { type TechniqueName, techniqueNames } from "../techniques/names.js";
+import { paravirtualMachine } from "../techniques/pv/builder.js";
 import { type AttackName, attackNames, attacks as attackTable } from "./attacks.js";
 import { differences, type GuardedName, guardedNames } from "./guarded.js";
 import { type ProtectionName, without } from "./protections.js";
+import { paravirtualAttack, paravirtualIdle } from "./pv-attacks.js";
 
 /** Whether what was looked at is as it is without the attack. */
 export type Verdict = "held" | "broken" | "not applicable";
@@ -42,6 +44,8 @@ export interface IsolationOptions {
   readonly attacker: Uint8Array;
   /** A guest that comes to an end by itself: B. */
   readonly victim: Uint8Array;
+  /** The same for paravirtualization, whose guests have to ask their hypervisor. Default: the victim. */
+  readonly paravirtualVictim?: Uint8Array;
   /** Default: all. */
   readonly attacks?: readonly AttackName[];
   /** Steps of the host at the most, until B is at its end and as many until A is. Default: 60 million. */
@@ -50,8 +54,8 @@ export interface IsolationOptions {
 
 /** The guests that take part. */
 interface Guests {
-  /** The attacker, told to make an attack. */
-  readonly attacker: (attack: AttackName) => Machine;
+  /** The attacker, told to make an attack; undefined where it has nothing to make it with. */
+  readonly attacker: (attack: AttackName) => Machine | undefined;
   /** A guest that does nothing, with as much memory. */
   readonly idle: Machine;
   readonly victim: Machine;
@@ -63,14 +67,32 @@ const HOST_MEMORY = 8 * MEMORY;
 const CAP = 40;
 /** A turn and the accounting of the scheduler. */
 const SLACK = 2 * PERIOD;
-/** Of an attack that has no end: steps of the host behind B's end. */
+/** Of an attack that has no end: ticks of the host behind B's end. */
 const ENDLESS = 2 * PERIOD;
+/** Ticks of a step of the host at the most: under simulation a quantum. */
+const LONGEST_STEP = 16_384;
 /** A disk that a master of the bus may read. */
 const DISK = Uint8Array.from({ length: 63 * 512 }, (_, index) => index * 7);
 /** CLI, HLT, and again. */
 const IDLE = Uint8Array.of(0xfa, 0xf4, 0xeb, 0xfc);
 
-function guestsOf(technique: TechniqueName, { attacker, victim }: IsolationOptions): Guests {
+/** Guests that ask their hypervisor. */
+function paravirtualGuests({ victim, paravirtualVictim = victim }: IsolationOptions): Guests {
+  const { model } = usualHosts.pv;
+  const make = (image: Uint8Array): Machine => paravirtualMachine({ image, model, memory: MEMORY });
+  return {
+    attacker: (attack) => {
+      const image = paravirtualAttack(attack);
+      return image === undefined ? undefined : make(image);
+    },
+    idle: make(paravirtualIdle()),
+    victim: make(paravirtualVictim),
+  };
+}
+
+function guestsOf(technique: TechniqueName, options: IsolationOptions): Guests {
+  if (technique === "pv") return paravirtualGuests(options);
+  const { attacker, victim } = options;
   const { model } = usualHosts[technique];
   const boot = (image: Uint8Array, append = ""): Machine =>
     Machine.boot({ image, append, model, memory: MEMORY, machine: "pc", disks: [DISK] });
@@ -81,12 +103,25 @@ function guestsOf(technique: TechniqueName, { attacker, victim }: IsolationOptio
   };
 }
 
+const NOTHING_TO_ATTACK_WITH = "a paravirtual machine has no such device or mode";
+
 interface Outcome {
   readonly end: Hypervisor;
   /** How the hypervisor failed; undefined where it did not. */
   readonly failed: string | undefined;
   /** Host ticks until B's end; undefined where it came to none. */
   readonly ticks: number | undefined;
+}
+
+/** Lets the host go on to a tick, or until it goes no further. */
+function until(host: Hypervisor, tick: number): Hypervisor {
+  let end = host;
+  do {
+    const left = tick - end.ticks;
+    const isSim = end.vm("A").technique === "sim";
+    end = end.run({ maxInstructions: Math.ceil(left / (isSim ? LONGEST_STEP : 1)) });
+  } while (end.ticks < tick && end.stop?.reason === "limit");
+  return end;
 }
 
 /** Lets both guests come to their ends. */
@@ -96,8 +131,8 @@ function outcomeOf(host: Hypervisor, limit: number, attack?: AttackName): Outcom
   try {
     end = host.run({ until: { vm: "B" }, maxInstructions: limit });
     if (end.vm("B").status.kind === "stopped") ticks = end.ticks;
-    const rest = attack !== undefined && attackTable[attack].endless ? ENDLESS : limit;
-    if (end.vm("A").status.kind !== "stopped") end = end.run({ until: { vm: "A" }, maxInstructions: rest });
+    if (attack !== undefined && attackTable[attack].endless) end = until(end, end.ticks + ENDLESS);
+    else if (end.vm("A").status.kind !== "stopped") end = end.run({ until: { vm: "A" }, maxInstructions: limit });
     return { end, failed: undefined, ticks };
   } catch (error) {
     return { end, failed: (error as Error).message, ticks };
@@ -166,15 +201,16 @@ function underTechnique(
   removed: readonly ProtectionName[],
 ): readonly AttackReport[] {
   const { attacks = attackNames, maxInstructions = 60_000_000 } = options;
-  const guests = guestsOf(technique, options);
   const { model, bits } = usualHosts[technique];
   const host = Hypervisor.create({ model, bits, memory: HOST_MEMORY });
   const vm = (name: string, guest: Machine): VmOptions => ({ name, guest, technique });
   const withA = (beside: Hypervisor, guest: Machine): Hypervisor =>
     beside.addVm(without({ ...vm("A", guest), cap: CAP }, removed));
+  let guests: Guests;
   let alone: Hypervisor;
   let expected: Outcome;
   try {
+    guests = guestsOf(technique, options);
     alone = host.addVm(vm("B", guests.victim));
     expected = outcomeOf(withA(alone, guests.idle), maxInstructions);
   } catch (error) {
@@ -185,7 +221,9 @@ function underTechnique(
   if (expected.ticks === undefined)
     throw new VirtlabError(`isolation: the victim does not come to an end in ${maxInstructions} steps of the host`);
   return attacks.map((attack) => {
-    const outcome = outcomeOf(withA(alone, guests.attacker(attack)), maxInstructions, attack);
+    const attacker = guests.attacker(attack);
+    if (attacker === undefined) return reportOf(technique, attack, [], NOTHING_TO_ATTACK_WITH, false);
+    const outcome = outcomeOf(withA(alone, attacker), maxInstructions, attack);
     return reportOf(technique, attack, brokenBy(outcome, expected, technique), attackerEnd(outcome), true);
   });
 }

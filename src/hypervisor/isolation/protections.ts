@@ -59,7 +59,11 @@ export const protections: Readonly<Record<ProtectionName, Protection>> = Object.
   },
   "segment truncation": {
     keepsFrom: "the hypervisor's part of its linear addresses, in ring 1",
-    establishedBy: { trap: SEGMENTS, bt: SEGMENTS, pv: "descriptors that reach the hypervisor are refused" },
+    establishedBy: {
+      trap: SEGMENTS,
+      bt: SEGMENTS,
+      pv: "flat segments end below the hypervisor, and descriptors that reach it are refused",
+    },
   },
   "scheduler cap": {
     keepsFrom: "more of the processor than its cap",

@@ -96,5 +96,7 @@ export function deliverEvent(host: Host, number: number, access: VirtualAccess, 
 
 /** Writes an exit into the VM's ledger. */
 export function note(host: Host, number: number, reason: string, code: number, answer: Answer): void {
-  host.change(number, { ledger: noted(host.vm(number).ledger, { reason, number: code, ...answer }) });
+  const vm = host.changed(number);
+  const { effect, instruction = "" } = answer;
+  vm.ledger = noted(vm.ledger, { reason, number: code, instruction, effect });
 }

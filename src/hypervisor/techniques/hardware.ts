@@ -1,15 +1,16 @@
-/** VT-x is entered once, when the host starts; AMD-V needs no more than the startup code has done. */
+/** VT-x is entered once by each processor, when the host starts; AMD-V needs no more than the startup code has done. */
 import { models } from "../../hardware/cpu/model.js";
 import { LAYOUT } from "../../hardware/vmx/fields.js";
 import { vmxon } from "../../hardware/vmx/instructions.js";
 import { REVISION } from "../../hardware/vmx/vmcs.js";
 import type { Host } from "../host.js";
-import { PLACE } from "../layout.js";
+import { placesOf } from "../layout.js";
 
 export function startVirtualization(host: Host): void {
   const { port, state } = host;
   const { features } = models[port.system.model];
   if (state.bits !== 64 || !features.has("VMX")) return;
-  port.writePhysical(PLACE.vmxon + LAYOUT.REVISION, REVISION);
-  vmxon(port, PLACE.vmxon);
+  const region = placesOf(host.processor, host.several).vmxon;
+  port.writePhysical(region + LAYOUT.REVISION, REVISION);
+  vmxon(port, region);
 }

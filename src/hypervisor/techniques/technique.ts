@@ -15,6 +15,8 @@ export interface Technique {
   load(host: Host, number: number): void;
   /** Takes them back: what `cpu` of the VM is from now on. */
   unload(host: Host, number: number): CpuState;
+  /** Behind `unload`: another processor may be the one that loads it next. */
+  leave?(host: Host, number: number): void;
   /** Whether the guest would take an interrupt now. */
   interruptible(host: Host, number: number): boolean;
   /**

@@ -1,7 +1,5 @@
 /** A host with virtual machines, a VM, and its ledger, for readers. */
 import type { Hypervisor } from "../../hypervisor/hypervisor.js";
-import type { AttackReport } from "../../hypervisor/isolation/battery.js";
-import type { RedPillReport } from "../../hypervisor/isolation/red-pills.js";
 import type { LedgerEntry } from "../../hypervisor/ledger.js";
 import type { Vm } from "../../hypervisor/options.js";
 import type { VmStatistics } from "../../hypervisor/statistics.js";
@@ -80,21 +78,4 @@ export function statisticsDisplay({ technique, exits, translatedBlocks, shadow, 
   ];
   const rows = Object.entries(exits).map(([reason, exit]) => ({ reason, ...exit }));
   return tableOf([...rows, { reason: "sum", ...sum }], { caption: facts.join("; ") });
-}
-
-/** Attacks, and what held. */
-export function isolationDisplay(reports: readonly AttackReport[]): Display {
-  const rows = reports.map(({ technique, ...report }) => ({ technique: techniques[technique].title, ...report }));
-  return tableOf(rows, { mark: (value) => (value === "held" ? "yes" : value === "broken" ? "no" : undefined) });
-}
-
-/** What each technique reveals, a line each. */
-export function redPillsDisplay(reports: readonly RedPillReport[]): Display {
-  const rows = reports.flatMap(({ technique, model, revealed, refused, tried }) => {
-    const row = { technique: techniques[technique].title, model };
-    if (refused !== undefined) return [{ ...row, pill: "", bare: "", virtual: refused }];
-    if (revealed.length === 0) return [{ ...row, pill: `none of ${tried}`, bare: "", virtual: "" }];
-    return revealed.map(({ name, bare, virtual = "(not reached)" }) => ({ ...row, pill: name, bare, virtual }));
-  });
-  return tableOf(rows, { caption: "What techniques reveal" });
 }

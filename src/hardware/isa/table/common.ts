@@ -1,6 +1,6 @@
 /** What several tables of instructions in TypeScript share. */
 
-import type { InterceptedInstruction } from "../../cpu/guest-operation.js";
+import type { ExitCause, InterceptedInstruction } from "../../cpu/guest-operation.js";
 import { Fault, type ProcessorPort, VECTOR } from "../../cpu/processor.js";
 import { CR4, FLAG } from "../../cpu/state.js";
 import type { DecodedInstruction, SystemInstruction } from "../instruction.js";
@@ -20,17 +20,26 @@ export const privileged =
 /** Leaves a guest that may not execute this: to be called behind the checks that come first. */
 export function intercept(port: ProcessorPort, instruction: DecodedInstruction, operand?: number): void {
   if (port.guest === undefined) return;
-  const name = instruction.row.mnemonic as InterceptedInstruction;
+  const name = nameOf(instruction);
   port.guest.check(port, { kind: "instruction", name, instruction, ...(operand === undefined ? {} : { operand }) });
 }
+
+const nameOf = ({ row }: DecodedInstruction): InterceptedInstruction => row.mnemonic as InterceptedInstruction;
 
 /** An instruction that a host may keep its guest from. */
 export const intercepted =
   (instruction: SystemInstruction): SystemInstruction =>
   (port, decoded) => {
-    intercept(port, decoded);
-    instruction(port, decoded);
+    if (!leaves(port, { kind: "instruction", name: nameOf(decoded), instruction: decoded })) instruction(port, decoded);
   };
+
+/** Whether a guest is left in place of the present instruction, which then ends at once. */
+export function leaves(port: ProcessorPort, cause: ExitCause): boolean {
+  const exit = port.guest?.exitFor(port, cause);
+  if (exit === undefined) return false;
+  port.leave(exit);
+  return true;
+}
 
 /** An instruction real and virtual-8086 mode do not have. Spec: SDM Vol. 3B, "Instruction Set" (8086 emulation). */
 export const protectedOnly =

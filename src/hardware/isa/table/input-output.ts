@@ -10,6 +10,7 @@ import { registerAddress, setRegisterAddress } from "../../cpu/quadwords.js";
 import { FLAG, segmentNumbered } from "../../cpu/state.js";
 import { and, i32, type Replay } from "../code.js";
 import { type CodeBits, type DecodedInstruction, type Definition, define } from "../instruction.js";
+import { leaves } from "./common.js";
 
 const EDX = 2;
 const ECX = 1;
@@ -33,26 +34,24 @@ function movePointer(port: ProcessorPort, number: number, bits: CodeBits, by: nu
   else writeRegister(port, number, bits, readRegister(port, number, bits) + by);
 }
 
-/** Leaves a guest that may not use this port. INS and OUTS tell their address, of which nothing is checked yet. */
-function interceptPort(
+/** Whether the instruction is what a guest is left for, as it may not use this port. */
+function portLeaves(
   port: ProcessorPort,
   instruction: DecodedInstruction,
   io: number,
   direction: "in" | "out",
   string?: { readonly segment: number; readonly offset: number },
-): void {
-  const { guest } = port;
-  if (guest === undefined) return;
-  const { addressSize, operands, repeat } = instruction;
+): boolean {
+  if (port.guest === undefined) return false;
   const size = portSize(instruction);
-  const immediate = operands[direction === "in" ? 1 : 0]?.kind === "immediate";
-  if (string === undefined) guest.check(port, { kind: "port", port: io, size, direction, immediate, repeated: false });
-  else {
-    const { segment } = string;
-    const told = { linear: unchecked(port, string), segment, addressSize };
-    const repeated = repeat !== undefined;
-    guest.check(port, { kind: "port", port: io, size, direction, immediate, repeated, string: told });
-  }
+  const immediate = instruction.operands[direction === "in" ? 1 : 0]?.kind === "immediate";
+  if (string === undefined)
+    return leaves(port, { kind: "port", port: io, size, direction, immediate, repeated: false });
+  // INS and OUTS tell their address, of which nothing is checked yet.
+  const { addressSize, repeat } = instruction;
+  const told = { linear: unchecked(port, string), segment: string.segment, addressSize };
+  const repeated = repeat !== undefined;
+  return leaves(port, { kind: "port", port: io, size, direction, immediate, repeated, string: told });
 }
 
 function unchecked(port: ProcessorPort, { segment, offset }: { segment: number; offset: number }): number {
@@ -65,7 +64,7 @@ function input(port: ProcessorPort, instruction: DecodedInstruction): void {
   const io = portOf(port, instruction, 1);
   const size = portSize(instruction);
   checkPortPermission(port, io, size);
-  interceptPort(port, instruction, io, "in");
+  if (portLeaves(port, instruction, io, "in")) return;
   writeRegister(port, 0, size * 8, port.portRead(io, size));
 }
 
@@ -73,7 +72,7 @@ function output(port: ProcessorPort, instruction: DecodedInstruction): void {
   const io = portOf(port, instruction, 0);
   const size = portSize(instruction);
   checkPortPermission(port, io, size);
-  interceptPort(port, instruction, io, "out");
+  if (portLeaves(port, instruction, io, "out")) return;
   const value = port.getRegister(0);
   port.portWrite(io, size, size === 4 ? value : value & ((1 << (8 * size)) - 1));
 }
@@ -92,7 +91,8 @@ function stringTransfer(
     checkPortPermission(port, io, size);
     if (port.guest !== undefined) {
       const [segment, register] = direction === "in" ? [ES, EDI] : [instruction.segment, ESI];
-      interceptPort(port, instruction, io, direction, { segment, offset: readPointer(port, register, bits) });
+      const offset = readPointer(port, register, bits);
+      if (portLeaves(port, instruction, io, direction, { segment, offset })) return;
     }
     const pointer = transfer(port, instruction, io, size);
     const step = (port.getEflags() & FLAG.DF) !== 0 ? -size : size;

@@ -2,6 +2,7 @@
 import type { MachineState } from "../../../hardware/state.js";
 import { readPages } from "../../../state/page-map.js";
 import { TOP } from "../../layout.js";
+import { entriesOf } from "../../ledger.js";
 import type { VmState } from "../../state.js";
 import { TABLE_ENTRIES, WORD } from "./layout.js";
 import type { Block, BtOwn } from "./state.js";
@@ -101,7 +102,7 @@ export function translationView(machine: MachineState, { own, ledger }: VmState)
   let remembered = 0;
   for (let index = 0; index < TABLE_ENTRIES; index++) if (table.getUint32(8 * index + 4, true) !== 0) remembered++;
   const called = (kind: CallOut["kind"]): number =>
-    Object.values(ledger).reduce((sum, { reason, count }) => (reason === `call-out: ${kind}` ? sum + count : sum), 0);
+    entriesOf(ledger).reduce((sum, { reason, count }) => (reason === `call-out: ${kind}` ? sum + count : sum), 0);
   const blocks = Object.values(translation.chunks).flat();
   return Object.freeze({
     blocks: Object.freeze(blocks.map((block) => blockView(machine, cache, block))),

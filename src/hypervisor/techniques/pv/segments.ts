@@ -5,7 +5,7 @@ import { nullSegment } from "../../../hardware/cpu/segments.js";
 import type { Segment, SegmentName, SystemState } from "../../../hardware/cpu/state.js";
 import type { Host } from "../../host.js";
 import { FIRST_IRQ, PLACE, TOP } from "../../layout.js";
-import { type DescriptorWords, descriptorOf } from "../trap/descriptors.js";
+import { type DescriptorWords, descriptorOf, segmentEnd } from "../trap/descriptors.js";
 import { writeDescriptor } from "../trap/world.js";
 import { FLAT_RING1, GUEST_DESCRIPTORS, HYPERCALL_VECTOR, TRAP } from "./interface.js";
 import { ownOf } from "./state.js";
@@ -53,8 +53,9 @@ export function loadDescriptors(host: Host, number: number): void {
       index < descriptorCount ? [port.readPhysical(at), port.readPhysical(at + 4)] : ABSENT;
     writeDescriptor(host, PLACE.shadowGdt, 8 * index, words);
   }
-  writeDescriptor(host, PLACE.shadowGdt, FLAT_RING1.cs, descriptorOf(flatSegments.cs));
-  writeDescriptor(host, PLACE.shadowGdt, FLAT_RING1.ds, descriptorOf(flatSegments.ds));
+  const limit = segmentEnd(host) - 1;
+  for (const flat of [flatSegments.cs, flatSegments.ds])
+    writeDescriptor(host, PLACE.shadowGdt, flat.selector, descriptorOf({ ...flat, limit }));
 }
 
 /** The rings that may use a gate of the real IDT. */

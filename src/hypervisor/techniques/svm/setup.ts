@@ -19,6 +19,8 @@ const INTERCEPTED: readonly string[] = [
 ];
 /** Host calls of a guest's firmware are undefined instructions. */
 const FIRMWARE: readonly string[] = ["EXCP6"];
+/** The counter of one of several processors goes on by others' steps, too. */
+const SEVERAL: readonly string[] = ["RDTSC", "RDTSCP"];
 
 /** Intercept vectors as the VMCB has them. */
 function vectorsOf(names: readonly string[]): readonly number[] {
@@ -53,7 +55,8 @@ export function setUp(host: Host, number: number, root: number): number {
   const msrs = pages(host, MSRPM_BYTES, leaves("MSR bitmap"), `${name}: its MSR permission map`);
   openMsrs(host, msrs);
   changeVmcb(host, vmcb, (image) => {
-    image.set(vectorsOf(supervisors === undefined ? INTERCEPTED : [...INTERCEPTED, ...FIRMWARE]));
+    const more = [...(supervisors === undefined ? [] : FIRMWARE), ...(host.several ? SEVERAL : [])];
+    image.set(vectorsOf([...INTERCEPTED, ...more]));
     putAddress(image, "IOPM_BASE_PA", ports);
     putAddress(image, "MSRPM_BASE_PA", msrs);
     // 0 is the host's.

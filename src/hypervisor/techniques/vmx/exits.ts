@@ -106,7 +106,7 @@ export const answers: Readonly<Record<number, Answered>> = {
     return { effect: `${vectorNames[vector]} injected` };
   },
   [REASON.EXTERNAL_INTERRUPT]: (host) => {
-    host.endOfInterrupt();
+    host.endOfInterrupt(readWord(host.port, "VM-exit interruption information") & 0xff);
     return { effect: "host interrupt" };
   },
   [REASON.TRIPLE_FAULT]: (host, number) => {
@@ -126,6 +126,8 @@ export const answers: Readonly<Record<number, Answered>> = {
   [REASON.IO_INSTRUCTION]: portAccess,
   [REASON.CPUID]: emulate,
   [REASON.RDPMC]: emulate,
+  [REASON.RDTSC]: emulate,
+  [REASON.RDTSCP]: emulate,
   [REASON.CONTROL_REGISTER]: emulate,
   [REASON.RDMSR]: emulate,
   [REASON.WRMSR]: emulate,

@@ -18,7 +18,7 @@ import { vmclear, vmptrld } from "../../../hardware/vmx/instructions.js";
 import { REVISION } from "../../../hardware/vmx/vmcs.js";
 import { type Host, PAGE } from "../../host.js";
 import { lacks } from "../../isolation/protections.js";
-import { PLACE, SELECTOR } from "../../layout.js";
+import { PLACE, placesOf, SELECTOR } from "../../layout.js";
 import type { VmState } from "../../state.js";
 import { READ_MSRS, WRITTEN_MSRS } from "../guest-registers.js";
 import { fillPage } from "../nested-memory.js";
@@ -53,8 +53,10 @@ export function newVmcs(host: Host, what: string): number {
   return at;
 }
 
-function hostState(host: Host): void {
+/** What the processor goes on with when it leaves the guest of the current VMCS. */
+export function hostState(host: Host): void {
   const { port, state } = host;
+  const { gdt, tss, stack } = placesOf(host.processor, host.several);
   const { cr0, cr3, cr4, efer } = port.system;
   const selectors: readonly SegmentName[] = ["es", "ss", "ds", "fs", "gs"];
   write(port, "Host CR0", cr0 >>> 0);
@@ -64,10 +66,10 @@ function hostState(host: Host): void {
   write(port, "Host CS selector", SELECTOR.code);
   for (const name of selectors) write(port, `Host ${name.toUpperCase() as "ES"} selector`, SELECTOR.data);
   write(port, "Host TR selector", SELECTOR.tss);
-  write(port, "Host TR base", PLACE.tss);
-  write(port, "Host GDTR base", PLACE.gdt);
+  write(port, "Host TR base", tss);
+  write(port, "Host GDTR base", gdt);
   write(port, "Host IDTR base", PLACE.idt);
-  write(port, "Host RSP", PLACE.stack);
+  write(port, "Host RSP", stack);
   write(port, "Host RIP", state.places.exit);
 }
 
@@ -85,6 +87,8 @@ function controls(host: Host, ept: boolean): void {
     PRIMARY["use I/O bitmaps"] |
     PRIMARY["use MSR bitmaps"] |
     PRIMARY["activate secondary controls"] |
+    // The counter of one of several processors goes on by others' steps, too.
+    (host.several ? PRIMARY["RDTSC exiting"] : 0) |
     (ept ? 0 : PRIMARY["CR3-load exiting"] | PRIMARY["CR3-store exiting"] | PRIMARY["INVLPG exiting"]);
   const secondary =
     (ept ? SECONDARY["enable EPT"] | SECONDARY["unrestricted guest"] : 0) |

@@ -20,7 +20,7 @@ import { nestedMemory } from "../nested-memory.js";
 import type { Technique } from "../technique.js";
 import { access, answer } from "./exits.js";
 import { readState, runningSystem, type VmcsReader, type VmxOwn } from "./guest-state.js";
-import { setUp } from "./setup.js";
+import { hostState, setUp } from "./setup.js";
 import { ownOf, readWhole, writeWhole } from "./state-access.js";
 import { readWord, write } from "./vmcs.js";
 
@@ -91,10 +91,17 @@ export const vmxEpt: Technique = {
 
   load(host, number) {
     vmptrld(host.port, ownOf(host, number).vmcs);
+    if (host.several) hostState(host);
     writeWhole(host, number, host.vm(number).cpu);
   },
 
   unload: readWhole,
+
+  leave(host, number) {
+    const own = ownOf(host, number);
+    vmclear(host.port, own.vmcs);
+    host.change(number, { own: { ...own, launched: false } });
+  },
 
   interruptible: ({ port }) =>
     (readWord(port, "Guest RFLAGS") & FLAG.IF) !== 0 &&

@@ -1,0 +1,91 @@
+/** What a host's machine at rest has of its hypervisor, and a VM of it as its operator sees it. */
+import { advance } from "../hardware/devices/bus.js";
+import type { Machine } from "../hardware/machine.js";
+import { deepFreeze } from "../hardware/machine-content.js";
+import { processorOf } from "../hardware/machine-edit.js";
+import { textOf } from "../hardware/output-text.js";
+import type { MachineState } from "../hardware/state.js";
+import { VirtlabError } from "../state/error.js";
+import { KIND } from "./handlers.js";
+import { entriesOf, exitsOf } from "./ledger.js";
+import type { Vm } from "./options.js";
+import type { HostProcessor, HypervisorState } from "./state.js";
+import { type TranslationView, translationView } from "./techniques/bt/view.js";
+import { techniqueOf } from "./techniques/index.js";
+import { machineOfVm, madeFor } from "./vm.js";
+
+/** Of a processor that has not begun. */
+export const IDLE: HostProcessor = { current: undefined, running: undefined, alarm: undefined, turn: undefined };
+
+/** What a host's machine has of it. */
+export function hypervisorOf(machine: MachineState): HypervisorState {
+  const supervisor = machine.supervisors?.[KIND];
+  if (supervisor === undefined) throw new VirtlabError("this machine runs no hypervisor");
+  return supervisor.state as HypervisorState;
+}
+
+export const withState = (machine: MachineState, state: HypervisorState): MachineState => ({
+  ...machine,
+  supervisors: { ...machine.supervisors, [KIND]: { ...machine.supervisors![KIND]!, state } },
+});
+
+/** The host as one of its processors has it. */
+const seenBy = (host: MachineState, processor: number): MachineState => ({
+  ...host,
+  cpu: processorOf(host, processor),
+});
+
+/** Ticks that a guest has had by itself since it was entered; a host that stands where exits are entered has had one for the exit. */
+function guestTicks(
+  { cpu, ticks, turn }: MachineState,
+  processor: number,
+  { places }: HypervisorState,
+  since: number,
+): number {
+  const isLeft = cpu.eip === places.exit && cpu.system.virtualization?.guest === undefined;
+  return Math.max(0, (turn?.steps[processor] ?? ticks) - since - (isLeft ? 1 : 0));
+}
+
+/** A VM by its number. */
+export function vmAtRest(whole: MachineState, number: number): Vm {
+  const state = hypervisorOf(whole);
+  const { vms, schedule, processors } = state;
+  const holder = processors.findIndex(({ current }) => current === number);
+  const isCurrent = holder >= 0;
+  const host = isCurrent ? seenBy(whole, holder) : whole;
+  const { running } = processors.find((one) => one.running?.vm === number) ?? IDLE;
+  const vm = vms[number]!;
+  const { name, technique, status, pausedAt, ledger, ran } = vm;
+  const { weight, cap, total } = schedule.shares[number]!;
+  const turn = processors.find((one) => one.turn?.vm === number)?.turn;
+  const beyond = running === undefined ? 0 : (techniqueOf(vm).beyondAtRest?.(host, vm) ?? 0);
+  const had = running === undefined ? 0 : Math.max(0, guestTicks(host, holder, state, running.since) - beyond);
+  const ticks = vm.ticks + had;
+  // What devices have done by themselves in that time.
+  const devices = had === 0 ? vm.devices : advance(vm.devices, ticks);
+  const now = { ...vm, devices, steps: vm.steps + had, ticks };
+  let machine: Machine | undefined;
+  return Object.freeze({
+    name,
+    technique,
+    status: deepFreeze(status),
+    paused: pausedAt !== undefined,
+    get machine(): Machine {
+      machine ??= machineOfVm(host, now, techniqueOf(vm).view(host, vm, isCurrent));
+      return machine;
+    },
+    get serial(): string {
+      return textOf(devices.uart.output);
+    },
+    ledger: deepFreeze(entriesOf(ledger)),
+    exits: exitsOf(ledger),
+    ...madeFor(vm),
+    ran: ran + had,
+    get translation(): TranslationView | undefined {
+      return technique === "bt" ? translationView(host, vm) : undefined;
+    },
+    charged: total + (turn === undefined ? 0 : Math.max(0, host.ticks - turn.paid)),
+    weight,
+    cap,
+  });
+}
