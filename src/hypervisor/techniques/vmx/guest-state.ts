@@ -19,6 +19,7 @@ import { ENTRY, PRIMARY } from "../../../hardware/vmx/controls.js";
 import type { FieldName, GuestSegmentName } from "../../../hardware/vmx/fields.js";
 import type { ShadowState } from "../../shadow/state.js";
 import { cr3Of, hasTask, sharedSystem, sysenterMsrs, writtenSysenter } from "../guest-registers.js";
+import type { Polling } from "../polling.js";
 import { readWord, write } from "./vmcs.js";
 
 /** What the technique keeps of a VM beside its VMCS. */
