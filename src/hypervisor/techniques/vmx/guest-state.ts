@@ -23,7 +23,7 @@ import type { Polling } from "../polling.js";
 import { readWord, write } from "./vmcs.js";
 
 /** What the technique keeps of a VM beside its VMCS. */
-export interface VmxOwn {
+export interface VmxOwn extends Polling {
   readonly vmcs: number;
   /** Without unrestricted guests, a guest without paging has this page directory: a guest-physical address. */
   readonly identity: number | undefined;
