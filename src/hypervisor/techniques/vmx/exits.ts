@@ -3,10 +3,11 @@
  * Spec: SDM Vol. 3C, "VM Exits", and Appendix C "VMX Basic Exit Reasons".
  */
 
+import { loadIdentity } from "../../../hardware/cpu/cpuid.js";
 import { FAULT_CLASS } from "../../../hardware/cpu/exceptions.js";
 import type { AccessSize } from "../../../hardware/cpu/processor.js";
 import { VECTOR, vectorNames } from "../../../hardware/cpu/processor.js";
-import { EFER, FLAG } from "../../../hardware/cpu/state.js";
+import { ACCESS, EFER, FLAG } from "../../../hardware/cpu/state.js";
 import { entryContext } from "../../../hardware/vmx/check-context.js";
 import { firstFailed } from "../../../hardware/vmx/entry-checks.js";
 import { eventOf, INTERRUPTION } from "../../../hardware/vmx/events.js";
@@ -23,6 +24,7 @@ import {
   simulate,
   type VirtualAccess,
 } from "../emulation.js";
+import { followPolls } from "../polling.js";
 import { ownOf, readCpu, readWhole, writeCpu, writeWhole } from "./state-access.js";
 import { readAddress, readQuad, readWord, write } from "./vmcs.js";
 
@@ -30,14 +32,15 @@ const RAX = 0;
 const BLOCKED = 3;
 const TRAP_FLAG = 1 << 8;
 
-/** The guest goes on behind the instruction that left it, which was executed for it. */
-function skip({ port }: Host): void {
+/** The guest goes on behind the instruction that left it, which was executed for it. Gives where that is. */
+function skip({ port }: Host): number {
   const rip = readAddress(port, "Guest RIP") + readWord(port, "VM-exit instruction length");
   const long = (readWord(port, "Guest IA32_EFER") & EFER.LMA) !== 0;
   write(port, "Guest RIP", long ? rip : rip >>> 0);
   const blocking = readWord(port, "Guest interruptibility state");
   if ((blocking & BLOCKED) !== 0) write(port, "Guest interruptibility state", blocking & ~BLOCKED);
   if ((readWord(port, "Guest RFLAGS") & TRAP_FLAG) !== 0) write(port, "Guest pending debug exceptions", 0x4000);
+  return rip;
 }
 
 /** An exception for the guest, which the entry delivers. The frame of a fault says RF, as that of a bare machine does. */
@@ -84,9 +87,24 @@ function portAccess(host: Host, number: number): Answer {
     const value = host.port.getRegister(RAX);
     board.portWrite(port, size, size === 4 ? value : value % 2 ** (8 * size));
   }
+  const at = skip(host);
+  countStep(host, number);
+  if ((qualification & (1 << 3)) === 0) return { effect: "device access", instruction: "OUT" };
+  const goesOn = followPolls(host, number, access, port, at);
+  return { effect: goesOn ? "device access, simulated on" : "device access", instruction: "IN" };
+}
+
+/** CPUID needs nothing but registers that are where they are, and the guest's mode. */
+function cpuid(host: Host, number: number): Answer {
+  const { port } = host;
+  const { localApic, apicId, processors } = host.board(number);
+  const long = (readWord(port, "Guest IA32_EFER") & EFER.LMA) !== 0;
+  const code64 = long && (readWord(port, "Guest CS access rights") & ACCESS.LONG) !== 0;
+  const place = { apic: localApic?.on ?? false, apicId, processors, code64 };
+  loadIdentity(port, host.vm(number).cpu.system.model, place);
   skip(host);
   countStep(host, number);
-  return { effect: "device access", instruction: (qualification & (1 << 3)) !== 0 ? "IN" : "OUT" };
+  return { effect: "emulated", instruction: "CPUID" };
 }
 
 /** VMX instructions of a guest: it has no VT-x of its own. */
@@ -124,7 +142,7 @@ export const answers: Readonly<Record<number, Answered>> = {
     return { effect: "halted", instruction: "HLT" };
   },
   [REASON.IO_INSTRUCTION]: portAccess,
-  [REASON.CPUID]: emulate,
+  [REASON.CPUID]: cpuid,
   [REASON.RDPMC]: emulate,
   [REASON.RDTSC]: emulate,
   [REASON.RDTSCP]: emulate,
