@@ -1,5 +1,5 @@
 /** What a host's machine at rest has of its hypervisor, and a VM of it as its operator sees it. */
-import { advance } from "../hardware/devices/bus.js";
+import { advance, type DeviceSet, nextEvent } from "../hardware/devices/bus.js";
 import type { Machine } from "../hardware/machine.js";
 import { deepFreeze } from "../hardware/machine-content.js";
 import { processorOf } from "../hardware/machine-edit.js";
@@ -46,6 +46,14 @@ function guestTicks(
   return Math.max(0, (turn?.steps[processor] ?? ticks) - since - (isLeft ? 1 : 0));
 }
 
+/** What devices have done by themselves up to a tick; what is due at this very tick waits for the next step, as in any machine. */
+function devicesAt(before: DeviceSet, since: number, tick: number): DeviceSet {
+  let devices = before;
+  for (let next = nextEvent(devices, since - 1); next < tick; next = nextEvent(devices, next))
+    devices = advance(devices, next);
+  return devices;
+}
+
 /** A VM by its number. */
 export function vmAtRest(whole: MachineState, number: number): Vm {
   const state = hypervisorOf(whole);
@@ -61,8 +69,7 @@ export function vmAtRest(whole: MachineState, number: number): Vm {
   const beyond = running === undefined ? 0 : (techniqueOf(vm).beyondAtRest?.(host, vm) ?? 0);
   const had = running === undefined ? 0 : Math.max(0, guestTicks(host, holder, state, running.since) - beyond);
   const ticks = vm.ticks + had;
-  // What devices have done by themselves in that time.
-  const devices = had === 0 ? vm.devices : advance(vm.devices, ticks);
+  const devices = had === 0 ? vm.devices : devicesAt(vm.devices, vm.ticks, ticks);
   const now = { ...vm, devices, steps: vm.steps + had, ticks };
   let machine: Machine | undefined;
   return Object.freeze({

@@ -3,8 +3,10 @@
  * Spec: SDM Vol. 2A, "CPUID—CPU Identification"; AMD64 Architecture Programmer's Manual Vol. 3, appendix "Obtaining
  * Processor Information Via the CPUID Instruction".
  */
+
 import { type FlagWord, flagsOf, REPEATED_BY_AMD } from "./features.js";
 import { type CacheDescription, type Model, type ModelName, models } from "./model.js";
+import type { ProcessorPort } from "./processor.js";
 
 /** [EAX, EBX, ECX, EDX] as CPUID gives them, signed. */
 export type CpuidLeaf = readonly [eax: number, ebx: number, ecx: number, edx: number];
@@ -167,4 +169,19 @@ export function identify(name: ModelName, leaf: number, subleaf = 0, place: Cpui
   const beyond = number > model.lastLeaf;
   if (beyond && model.vendor === "amd") return NOTHING;
   return (basicLeaves[beyond ? model.lastLeaf : number] ?? (() => NOTHING))(model, place, subleaf >>> 0);
+}
+
+const [EAX, ECX, EDX, EBX] = [0, 1, 2, 3] as const;
+
+/** CPUID: of the leaf in EAX and the subleaf in ECX. */
+export function loadIdentity(
+  registers: Pick<ProcessorPort, "getRegister" | "setRegister">,
+  model: ModelName,
+  place: CpuidPlace,
+): void {
+  const [eax, ebx, ecx, edx] = identify(model, registers.getRegister(EAX), registers.getRegister(ECX), place);
+  registers.setRegister(EAX, eax);
+  registers.setRegister(EBX, ebx);
+  registers.setRegister(ECX, ecx);
+  registers.setRegister(EDX, edx);
 }

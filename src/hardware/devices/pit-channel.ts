@@ -165,10 +165,16 @@ export function nextOutChange(channel: PitChannelState, clock: number): number {
   return outAt(loaded, takeover) !== outAt(channel, clock) ? takeover : nextOutChange(loaded, takeover);
 }
 
+/** Who polls OUT asks for the same again and again. */
+let lastLoaded: { readonly from: PitChannelState; readonly to: PitChannelState } | undefined;
+
 /** The channel with every load that is due by `clock` done; the same object if there was none. */
 export function settle(channel: PitChannelState, clock: number): PitChannelState {
   const { loadClock, reloadClock } = channel;
-  if (loadClock !== NONE && loadClock <= clock) return load(channel, loadClock, true);
+  if (loadClock !== NONE && loadClock <= clock) {
+    if (channel !== lastLoaded?.from) lastLoaded = { from: channel, to: load(channel, loadClock, true) };
+    return lastLoaded.to;
+  }
   if (reloadClock !== NONE && reloadClock <= clock) return load(channel, reloadClock, outAt(channel, reloadClock));
   return channel;
 }

@@ -132,8 +132,8 @@ export function enterGuest(port: ProcessorPort, root: VmxState, launch: boolean)
     }
   }
   const { vmcs } = context;
-  const held = known ?? settledControls(context);
-  loadGuestState(port, context);
+  const held = known?.guest ?? settledControls(context);
+  loadGuestState(port, context, known);
   const refused = loadMsrs(
     port,
     physicalOf(image, "VM-entry MSR-load address"),

@@ -19,8 +19,8 @@ import {
 } from "./check-context.js";
 import { ENTRY, has, PIN, SECONDARY } from "./controls.js";
 import { INTERRUPTION } from "./events.js";
-import { type FieldName, LAYOUT } from "./fields.js";
-import { physicalOf, REVISION, upperOf, wordOf } from "./vmcs.js";
+import { LAYOUT } from "./fields.js";
+import { indexOf, physicalOf, REVISION, upperOf, wordOf } from "./vmcs.js";
 
 /** Bits of the interruptibility state and of pending debug exceptions; activity states. */
 export const INTERRUPTIBILITY = { STI: 1, MOV_SS: 2, SMI: 4, NMI: 8 } as const;
@@ -251,8 +251,8 @@ export const usesPdptes = (context: EntryContext): boolean =>
 /** The PDPTEs VM entry loads, as low and high words: from the VMCS with EPT, from memory without. */
 export function guestPdptes({ port, image, secondary }: EntryContext): readonly number[] {
   if (has(secondary, SECONDARY["enable EPT"])) {
-    const names = [0, 1, 2, 3].map((index) => `Guest PDPTE${index}` as FieldName);
-    return names.flatMap((name) => [wordOf(image, name) | 0, upperOf(image, name) | 0]);
+    const at = indexOf("Guest PDPTE0");
+    return Array.from(image.subarray(at, at + 8), (word) => word | 0);
   }
   const table = (wordOf(image, "Guest CR3") & ~31) >>> 0;
   return Array.from({ length: 8 }, (_, index) => port.readPhysical(table + 4 * index) | 0);

@@ -11,6 +11,7 @@ import type { EntryContext } from "./check-context.js";
 import { ENTRY, EXIT, has } from "./controls.js";
 import type { GuestSegmentName } from "./fields.js";
 import { ACTIVITY, guestPdptes, INTERRUPTIBILITY, PENDING_DEBUG, usesPdptes } from "./guest-checks.js";
+import type { HostRegisters, KnownEntry } from "./known-entries.js";
 import { UNUSABLE } from "./segment-checks.js";
 import type { VmxGuest } from "./state.js";
 import { addressAt, indexOf, quadAt, setAddress, setHalves, setQuad, type VmcsImage, wordOf } from "./vmcs.js";
@@ -125,13 +126,12 @@ const tableAt = (image: VmcsImage, { base, limit }: { base: number; limit: numbe
 const NO_PDPTES: readonly number[] = Object.freeze([]);
 
 /** Control, debug and model-specific registers, segments and tables. */
-function loadSystem(port: ProcessorPort, context: EntryContext): void {
+function systemOf(system: SystemState, context: EntryContext): Partial<SystemState> {
   const { image, model, entry } = context;
-  const { system } = port;
   const { debug } = system;
   const long = has(entry, ENTRY["IA-32e mode guest"]);
   const segment = (parts: Parts): Segment => segmentAt(image, parts, long);
-  port.setSystem({
+  return {
     cr3: loadedCr3(model, image[AT.cr3]!, image[AT.cr3 + 1]!),
     cr0: loadedCr0(system.cr0, image[AT.cr0]!),
     cr4: image[AT.cr4]! | 0,
@@ -151,13 +151,29 @@ function loadSystem(port: ProcessorPort, context: EntryContext): void {
     gdtr: tableAt(image, AT.gdtr, long),
     idtr: tableAt(image, AT.idtr, long),
     pdptes: usesPdptes(context) ? Object.freeze([...guestPdptes(context)]) : NO_PDPTES,
-  });
+  };
+}
+
+const isSameHost = (a: HostRegisters, b: HostRegisters): boolean =>
+  a.cr0 === b.cr0 && a.efer === b.efer && a.debug === b.debug && a.msrs === b.msrs;
+
+function loadSystem(port: ProcessorPort, context: EntryContext, known: KnownEntry | undefined): void {
+  const { system } = port;
+  const loaded = known?.loaded;
+  if (loaded !== undefined && isSameHost(loaded.from, system)) {
+    port.setSystem(loaded.change);
+    return;
+  }
+  const change = systemOf(system, context);
+  const { cr0, efer, debug, msrs } = system;
+  if (known !== undefined) known.loaded = { from: { cr0, efer, debug, msrs }, change };
+  port.setSystem(change);
 }
 
 /** Loads the guest-state area, checked before. Translations are for the caller to invalidate, once the guest runs. */
-export function loadGuestState(port: ProcessorPort, context: EntryContext): void {
+export function loadGuestState(port: ProcessorPort, context: EntryContext, known: KnownEntry | undefined): void {
   const { image } = context;
-  loadSystem(port, context);
+  loadSystem(port, context, known);
   port.setRegister(RSP, image[AT.rsp]!, image[AT.rsp + 1]!);
   port.setEflags(image[AT.rflags]!);
   port.nextEip = port.codeBits === 64 ? addressAt(image, AT.rip) : image[AT.rip]!;

@@ -2,21 +2,26 @@
  * Entries that need not be looked at again. A hypervisor enters the same VMCS again and again, and mostly all that anything is decided
  * by is as it was when it was entered last; the same words lead to the same, so nobody sees it.
  */
-import { FLAG } from "../cpu/state.js";
+import { FLAG, type SystemState } from "../cpu/state.js";
 import type { EntryContext } from "./check-context.js";
 import { INTERRUPTION } from "./events.js";
 import { type FieldName, fieldNames, fields, LAYOUT } from "./fields.js";
 import type { VmxGuest } from "./state.js";
 import { indexOf, newImage, type VmcsImage } from "./vmcs.js";
 
+/** What of the host's registers stays, or decides what is loaded. */
+export type HostRegisters = Pick<SystemState, "cr0" | "efer" | "debug" | "msrs">;
+
 /** Of the last entry of a VMCS. */
-interface KnownEntry {
+export interface KnownEntry {
   readonly image: VmcsImage;
   /** Who entered. */
   readonly model: EntryContext["model"];
   readonly long: boolean;
   /** What the guest is held to, but for time. */
   readonly guest: VmxGuest;
+  /** System registers that were loaded, and those of the host that count for it. */
+  loaded: { readonly from: HostRegisters; readonly change: Partial<SystemState> } | undefined;
 }
 
 /** What each entry has of its own: time, and the event that is injected. */
@@ -54,19 +59,19 @@ const entries = new Map<number, KnownEntry>();
 const INJECTED = indexOf("VM-entry interruption-information field");
 export const injects = (image: VmcsImage): boolean => (image[INJECTED]! & INTERRUPTION.VALID) !== 0;
 
-/** What the guest of an entry like the last of this VMCS is held to; undefined where it has to be looked at. */
-export function knownEntry({ vmcs, image, model, port }: EntryContext): VmxGuest | undefined {
+/** The last entry of this VMCS, where it was one like this; undefined where this one has to be looked at. */
+export function knownEntry({ vmcs, image, model, port }: EntryContext): KnownEntry | undefined {
   const entry = entries.get(vmcs);
   if (entry === undefined || entry.model !== model || entry.long !== port.long || injects(image)) return undefined;
   const known = entry.image;
   for (let index = 0; index < masks.length; index++)
     if (((image[index]! ^ known[index]!) & masks[index]!) !== 0) return undefined;
-  return entry.guest;
+  return entry;
 }
 
 /** An entry has passed all checks, none of which depends on anything else. */
 export function rememberEntry({ vmcs, image, model, port }: EntryContext, guest: VmxGuest): void {
   if (injects(image)) return;
   if (entries.size >= LIMIT) entries.clear();
-  entries.set(vmcs, { image: image.slice(), model, long: port.long, guest });
+  entries.set(vmcs, { image: image.slice(), model, long: port.long, guest, loaded: undefined });
 }

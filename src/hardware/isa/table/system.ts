@@ -4,7 +4,7 @@
  */
 
 import { writeCr0 } from "../../cpu/control-registers.js";
-import { identify } from "../../cpu/cpuid.js";
+import { loadIdentity } from "../../cpu/cpuid.js";
 import { msrWord, readMsr, timestampCounter, writeMsr } from "../../cpu/msr.js";
 import { effectiveAddress, operandAddress, readOperand, writeOperand } from "../../cpu/operands.js";
 import { Fault, type ProcessorPort, VECTOR } from "../../cpu/processor.js";
@@ -315,11 +315,7 @@ const definitions: readonly Definition[] = [
     system: intercepted((port) => {
       const { localApic, apicId, processors, codeBits } = port;
       const place = { apic: localApic?.on ?? false, apicId, processors, code64: codeBits === 64 };
-      const [eax, ebx, ecx, edx] = identify(port.system.model, port.getRegister(0), port.getRegister(1), place);
-      port.setRegister(0, eax);
-      port.setRegister(3, ebx);
-      port.setRegister(1, ecx);
-      port.setRegister(2, edx);
+      loadIdentity(port, port.system.model, place);
     }),
   },
 ];

@@ -3,10 +3,11 @@
  * Spec: SDM Vol. 3C, "VM Exits", and Appendix C "VMX Basic Exit Reasons".
  */
 
+import { loadIdentity } from "../../../hardware/cpu/cpuid.js";
 import { FAULT_CLASS } from "../../../hardware/cpu/exceptions.js";
 import type { AccessSize } from "../../../hardware/cpu/processor.js";
 import { VECTOR, vectorNames } from "../../../hardware/cpu/processor.js";
-import { EFER, FLAG } from "../../../hardware/cpu/state.js";
+import { ACCESS, EFER, FLAG } from "../../../hardware/cpu/state.js";
 import { entryContext } from "../../../hardware/vmx/check-context.js";
 import { firstFailed } from "../../../hardware/vmx/entry-checks.js";
 import { eventOf, INTERRUPTION } from "../../../hardware/vmx/events.js";
@@ -89,6 +90,19 @@ function portAccess(host: Host, number: number): Answer {
   return { effect: "device access", instruction: (qualification & (1 << 3)) !== 0 ? "IN" : "OUT" };
 }
 
+/** CPUID needs nothing but registers that are where they are, and the guest's mode. */
+function cpuid(host: Host, number: number): Answer {
+  const { port } = host;
+  const { localApic, apicId, processors } = host.board(number);
+  const long = (readWord(port, "Guest IA32_EFER") & EFER.LMA) !== 0;
+  const code64 = long && (readWord(port, "Guest CS access rights") & ACCESS.LONG) !== 0;
+  const place = { apic: localApic?.on ?? false, apicId, processors, code64 };
+  loadIdentity(port, host.vm(number).cpu.system.model, place);
+  skip(host);
+  countStep(host, number);
+  return { effect: "emulated", instruction: "CPUID" };
+}
+
 /** VMX instructions of a guest: it has no VT-x of its own. */
 function undefinedInstruction(host: Host, number: number): Answer {
   inject(host, number, 6, undefined);
@@ -124,7 +138,7 @@ export const answers: Readonly<Record<number, Answered>> = {
     return { effect: "halted", instruction: "HLT" };
   },
   [REASON.IO_INSTRUCTION]: portAccess,
-  [REASON.CPUID]: emulate,
+  [REASON.CPUID]: cpuid,
   [REASON.RDPMC]: emulate,
   [REASON.RDTSC]: emulate,
   [REASON.RDTSCP]: emulate,
