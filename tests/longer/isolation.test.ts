@@ -1,31 +1,94 @@
-/** What a guest can do to its neighbour and to what is below it, and what each technique reveals of itself. */
+/** The whole matrices: every attack under every technique, every protection removed under every technique that relies on it; red pills. */
 import { describe, expect, it } from "vitest";
-import { type AttackName, guest, isolation, redPills, type TechniqueName } from "../../src/index.js";
+import { battery } from "../../src/hypervisor/isolation/battery.js";
+import { missingProtections, witnessAttacks } from "../../src/hypervisor/isolation/missing.js";
+import { protectionNames, protections } from "../../src/hypervisor/isolation/protections.js";
+import {
+  type AttackName,
+  attackMatrix,
+  attackNames,
+  guest,
+  isolation,
+  pillMatrix,
+  redPills,
+  type TechniqueName,
+  techniqueNames,
+} from "../../src/index.js";
 
-const run: readonly TechniqueName[] = ["trap", "vmx-shadow", "vmx-ept"];
+const guests = { attacker: guest("attacker"), victim: guest("kernel"), paravirtualVictim: guest("kernel-xen") };
 
-const attacks: readonly AttackName[] = ["ports-out", "triple-fault"];
+/** What a paravirtual guest has not. */
+const notOfPv: readonly AttackName[] = [
+  ...(["ports-user", "mmio", "dma", "nmi", "virtualization-on", "cr4", "control-register-pairs"] as const),
+  ...(["segment-limits", "reset-keyboard", "reset-port-92", "reset-port-cf9"] as const),
+];
 
-describe("a guest under VT-x with EPT", () => {
-  const technique = "vmx-ept";
-  it.each(attacks)("can do nothing to another guest or to the hypervisor by %s", (attack) => {
-    const files = { attacker: guest("attacker"), victim: guest("kernel") };
-    expect(isolation({ technique, ...files, attacks: [attack] })).toEqual([
-      { technique, attack, guest: "held", share: "held", hypervisor: "held" },
+describe("every attack", () => {
+  const matrix = attackMatrix(isolation(guests));
+
+  it.each(attackNames)("%s holds under every technique that it can be made under", (attack) => {
+    const row = matrix.find((one) => one.attack === attack);
+    const expected = techniqueNames.map((technique) => [
+      technique,
+      technique === "pv" && notOfPv.includes(attack) ? "not applicable" : "held",
     ]);
+    expect(row?.verdicts).toEqual(Object.fromEntries(expected));
+  });
+});
+
+describe("a protection that is removed", () => {
+  const attacks = Object.values(witnessAttacks).flat();
+  const cases = protectionNames.flatMap((name) =>
+    techniqueNames
+      .filter((technique) => protections[name].establishedBy[technique] !== undefined)
+      .map((technique) => [name, technique] as const),
+  );
+
+  it.each(cases)("is named: %s under %s", (name, technique) => {
+    expect(missingProtections(battery({ ...guests, technique, attacks }, [name]))).toEqual([name]);
   });
 });
 
 describe("a red pill", () => {
-  const [trap, shadow, ept] = redPills(guest("red-pill"), { techniques: run });
-  const names = (report: typeof trap): readonly string[] | undefined => report?.revealed.map(({ name }) => name);
+  const reports = redPills(guest("red-pill"));
+  const revealed = (technique: TechniqueName): readonly string[] =>
+    reports.find((report) => report.technique === technique)!.revealed.map(({ name }) => name);
 
-  it("shows nothing under VT-x but time, if that", () => {
-    for (const report of [shadow, ept]) expect(names(report)?.filter((name) => !name.startsWith("time-"))).toEqual([]);
+  it.each(["sim", "vmx-shadow", "vmx-ept", "svm-npt"] as const)("reveals nothing under %s", (technique) => {
+    expect(revealed(technique)).toEqual([]);
   });
 
-  it("shows instructions that do not trap under trap-and-emulate", () => {
-    expect(trap?.refused).toBeUndefined();
-    expect(names(trap)?.length).toBeGreaterThan(0);
+  it("reveals instructions that do not trap under trap-and-emulate", () => {
+    expect(revealed("trap")).toEqual([
+      ...["sidt-limit-0", "sidt-limit-3", "sidt-base-is-own-0", "sidt-base-is-own-3"],
+      ...["sgdt-limit-0", "sgdt-limit-3", "sgdt-base-is-own-0", "sgdt-base-is-own-3", "str-0", "str-3"],
+      ...["mov-from-cs-0", "mov-from-ss-0", "push-cs-0", "lar-kernel-code-0", "lar-kernel-data-0"],
+      ...["lsl-kernel-code-0", "lsl-kernel-data-0", "descriptor-in-memory-0", "pushf-if-after-cli-0"],
+      ...["popf-clears-if-0", "popf-sets-iopl-0"],
+    ]);
+  });
+
+  it("reveals under binary translation what programs see, which are not translated", () => {
+    expect(revealed("bt")).toEqual([
+      ...["sidt-limit-3", "sidt-base-is-own-3", "sgdt-limit-3", "sgdt-base-is-own-3", "str-3"],
+    ]);
+  });
+
+  it("reveals ring, tables, flags and time to a paravirtual kernel, which is told anyway", () => {
+    const families = pillMatrix(reports)
+      .filter(({ cells }) => cells.pv?.reveals)
+      .map(({ family }) => family);
+    expect([...new Set(families)]).toEqual([
+      "SIDT",
+      "SGDT",
+      "STR",
+      "MOV",
+      "PUSH",
+      "READ",
+      "PUSHF",
+      "POPF",
+      "CR0",
+      "time",
+    ]);
   });
 });

@@ -48,6 +48,8 @@ export interface IsolationOptions {
   readonly paravirtualVictim?: Uint8Array;
   /** Default: all. */
   readonly attacks?: readonly AttackName[];
+  /** RAM of each guest: bytes, or text such as "8M". Default 16 MiB. */
+  readonly memory?: number | string;
   /** Steps of the host at the most, until B is at its end and as many until A is. Default: 60 million. */
   readonly maxInstructions?: number;
 }
@@ -61,8 +63,8 @@ interface Guests {
   readonly victim: Machine;
 }
 
-const MEMORY = 2 ** 24;
-const HOST_MEMORY = 8 * MEMORY;
+const MEMORY = "16M";
+const HOST_MEMORY = "128M";
 /** Per cent of the processor that A may have. */
 const CAP = 40;
 /** A turn and the accounting of the scheduler. */
@@ -77,9 +79,9 @@ const DISK = Uint8Array.from({ length: 63 * 512 }, (_, index) => index * 7);
 const IDLE = Uint8Array.of(0xfa, 0xf4, 0xeb, 0xfc);
 
 /** Guests that ask their hypervisor. */
-function paravirtualGuests({ victim, paravirtualVictim = victim }: IsolationOptions): Guests {
+function paravirtualGuests({ victim, paravirtualVictim = victim, memory = MEMORY }: IsolationOptions): Guests {
   const { model } = usualHosts.pv;
-  const make = (image: Uint8Array): Machine => paravirtualMachine({ image, model, memory: MEMORY });
+  const make = (image: Uint8Array): Machine => paravirtualMachine({ image, model, memory });
   return {
     attacker: (attack) => {
       const image = paravirtualAttack(attack);
@@ -92,14 +94,14 @@ function paravirtualGuests({ victim, paravirtualVictim = victim }: IsolationOpti
 
 function guestsOf(technique: TechniqueName, options: IsolationOptions): Guests {
   if (technique === "pv") return paravirtualGuests(options);
-  const { attacker, victim } = options;
+  const { attacker, victim, memory = MEMORY } = options;
   const { model } = usualHosts[technique];
   const boot = (image: Uint8Array, append = ""): Machine =>
-    Machine.boot({ image, append, model, memory: MEMORY, machine: "pc", disks: [DISK] });
+    Machine.boot({ image, append, model, memory, machine: "pc", disks: [DISK] });
   return {
     attacker: (attack) => boot(attacker, attack),
     idle: boot(IDLE),
-    victim: Machine.boot({ image: victim, model, memory: MEMORY }),
+    victim: Machine.boot({ image: victim, model, memory }),
   };
 }
 
@@ -194,6 +196,14 @@ function checkNames<Name extends string>(what: string, names: readonly Name[], k
       throw new VirtlabError(`isolation: ${what} "${String(name)}" is unknown (known: ${known.join(", ")})`);
 }
 
+/** @throws VirtlabError for an attacker that makes no such attack. */
+function checkBegun({ end, failed }: Outcome, attack: AttackName): void {
+  const { status, serial } = end.vm("A");
+  const cannotRun = status.kind === "stopped" && status.stop.reason === "unsupported";
+  if (failed === undefined && !cannotRun && !serial.startsWith(`attack ${attack}: begins`))
+    throw new VirtlabError(`isolation: the attacker does not begin the attack "${attack}"; the guest "attacker" would`);
+}
+
 /** The attacks under one technique, with A without some of its protections. */
 function underTechnique(
   technique: TechniqueName,
@@ -218,12 +228,18 @@ function underTechnique(
     const { message } = error;
     return attacks.map((attack) => reportOf(technique, attack, [], message, false));
   }
+  const { status } = expected.end.vm("B");
+  if (status.kind === "stopped" && status.stop.reason === "unsupported") {
+    const { detail } = status.stop;
+    return attacks.map((attack) => reportOf(technique, attack, [], `the victim: ${detail}`, false));
+  }
   if (expected.ticks === undefined)
     throw new VirtlabError(`isolation: the victim does not come to an end in ${maxInstructions} steps of the host`);
   return attacks.map((attack) => {
     const attacker = guests.attacker(attack);
     if (attacker === undefined) return reportOf(technique, attack, [], NOTHING_TO_ATTACK_WITH, false);
     const outcome = outcomeOf(withA(alone, attacker), maxInstructions, attack);
+    if (technique !== "pv" && removed.length === 0) checkBegun(outcome, attack);
     return reportOf(technique, attack, brokenBy(outcome, expected, technique), attackerEnd(outcome), true);
   });
 }

@@ -1,0 +1,41 @@
+/** What a guest can do to its neighbour and to what is below it, with a protection missing and without, under one technique for each. */
+import { describe, expect, it } from "vitest";
+import { battery } from "../../src/hypervisor/isolation/battery.js";
+import { missingProtections, witnessAttacks } from "../../src/hypervisor/isolation/missing.js";
+import { type ProtectionName, protections } from "../../src/hypervisor/isolation/protections.js";
+import { guest, type TechniqueName } from "../../src/index.js";
+
+const guests = {
+  attacker: guest("attacker"),
+  victim: guest("kernel"),
+  paravirtualVictim: guest("kernel-xen"),
+  memory: "4M",
+};
+const attacks = Object.values(witnessAttacks).flat();
+
+const cases: readonly (readonly [ProtectionName, TechniqueName])[] = [
+  ["EPT permission", "vmx-ept"],
+  ["shadow-entry validation", "trap"],
+  ["I/O bitmap", "svm-npt"],
+  ["MSR bitmap", "vmx-ept"],
+  ["DMA bounds", "svm-npt"],
+  ["segment truncation", "bt"],
+  ["scheduler cap", "pv"],
+  // Its kernel executes no port instruction; its programs do.
+  ["I/O bitmap", "bt"],
+];
+
+describe("without a protection", () => {
+  it.each(cases)("%s, guests under %s break out, and the battery names it and nothing else", (name, technique) => {
+    expect(protections[name].establishedBy[technique]).toBeDefined();
+    expect(missingProtections(battery({ ...guests, technique, attacks }, [name]))).toEqual([name]);
+  });
+});
+
+describe("with all protections", () => {
+  it.each(["vmx-ept", "trap"] as const)("every attack under %s leaves everything as it is", (technique) => {
+    const reports = battery({ ...guests, technique }, []);
+    expect(reports.filter(({ verdict }) => verdict !== "held")).toEqual([]);
+    expect(missingProtections(reports)).toEqual([]);
+  });
+});
