@@ -267,7 +267,7 @@ export class Machine {
 
   /**
    * Of a machine with several processors: the number of the one that `cpu` and `registers` are those of, how many steps its
-   * turn still has, and the others by their numbers. Undefined where there is one processor.
+   * turn still has, the others by their numbers, and the steps that each has made. Undefined where there is one processor.
    */
   get turn(): Turn | undefined {
     return deepFreeze(this.#state.turn);

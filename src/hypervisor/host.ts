@@ -244,7 +244,10 @@ export class Host {
     if (this.several) this.kick("others");
   }
 
-  /** Lets the timer fire at a tick, or shortly behind it; at the latest after 55 ms. Spec: Intel 8254, "Mode 0". */
+  /**
+   * Lets the timer fire at a tick, or less than a clock behind it; at the latest after 55 ms. A local APIC's fires at the very tick.
+   * The 8254 takes a count over with the clock behind the write, so two clocks are the least. Spec: Intel 8254, "Mode 0".
+   */
   setAlarm(tick: number): void {
     if (this.several) {
       // Not at once: a guest is to get further, and what is nearer is approached.
@@ -253,11 +256,12 @@ export class Host {
       this.own = { ...this.own, alarm: this.now + ticks };
       return;
     }
-    const clocks = Math.min(0xffff, Math.max(1, Math.ceil((tick - this.now) / TICKS_A_CLOCK)));
+    const loaded = Math.floor(this.now / TICKS_A_CLOCK) + 1;
+    const clocks = Math.min(0xffff, Math.max(1, Math.ceil(tick / TICKS_A_CLOCK) - loaded));
     this.portWrite(0x43, 0x30);
     this.portWrite(0x40, clocks & 0xff);
     this.portWrite(0x40, clocks >> 8);
-    this.own = { ...this.own, alarm: this.now + clocks * TICKS_A_CLOCK };
+    this.own = { ...this.own, alarm: (loaded + clocks) * TICKS_A_CLOCK };
   }
 }
 

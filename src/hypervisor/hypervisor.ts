@@ -55,6 +55,14 @@ export class Hypervisor {
    * A host in front of the first instruction of its hypervisor.
    *
    * @throws VirtlabError for a machine that cannot be, or a mode its model has not.
+   * @example
+   * const machine = Machine.boot({ image: guest("hello"), model: "nehalem", memory: "4M" });
+   * const host = Hypervisor.create({ processors: 2, memory: "32M" })
+   *   .addVm({ name: "a", guest: machine, technique: "vmx-ept" })
+   *   .addVm({ name: "b", guest: machine, technique: "vmx-ept" })
+   *   .run({ observe: ["schedule"] });
+   * host.events.map((event) => event.kind === "schedule" && [event.processor, event.vm]).slice(0, 2) // => [ [ 0, 'a' ], [ 1, 'b' ] ]
+   * host.vm("b").machine.steps === machine.run().steps // => true
    */
   static create({ bits, slice = PERIOD, ...options }: HostOptions = {}): Hypervisor {
     checkSlice(slice);

@@ -158,6 +158,7 @@ describe("a host", () => {
         (maxInstructions) => [() => full.run({ maxInstructions }), /maxInstructions/] as const,
       ),
       [() => Hypervisor.create({ memory: "1M" }), /no room for its hypervisor, which takes 2097152/],
+      [() => Hypervisor.create({ model: "486" }), /no pages of 4 MiB/],
       [() => Hypervisor.create({ bits: 16 as never }), /32- or 64-bit mode, not in 16/],
       [() => Hypervisor.create({ model: "z80" as never }), /model "z80" is unknown/],
       [() => Hypervisor.load(new Uint8Array(5), "x.state"), /x.state: .*not a virtlab save/],

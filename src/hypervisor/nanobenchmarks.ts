@@ -159,6 +159,10 @@ function begun(way: NanobenchmarkWay, guest: Machine, model: ModelName): Running
 
 const sum = (...terms: readonly (readonly [CostCounts, number])[]): CostCounts => combined(terms);
 
+/** Whole numbers stay whole ones. */
+const divided = (counts: CostCounts, by: number): CostCounts =>
+  Object.fromEntries(Object.entries(counts).map(([name, count]) => [name, count / by]));
+
 /** What `b` has beyond `a`, each divided by `by`. */
 function between(a: Totals, b: Totals, by: number, counts: CostCounts): Totals {
   const ledger = [...b.ledger].flatMap(([key, entry]) => {
@@ -196,7 +200,7 @@ function repetitions(way: NanobenchmarkWay, rounds: number, image: Uint8Array, m
   const [less, more] = [loops(way, rounds, image, model), loops(way, 2 * rounds, image, model)];
   return (name: Loop): Totals => {
     const [a, b] = [less.get(name)!, more.get(name)!];
-    return between(a, b, rounds, sum([b.counts, 1 / rounds], [a.counts, -1 / rounds]));
+    return between(a, b, rounds, divided(sum([b.counts, 1], [a.counts, -1]), rounds));
   };
 }
 

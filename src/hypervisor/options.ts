@@ -14,6 +14,11 @@ export interface HostOptions extends CreateOptions {
    * model has VT-x or AMD-V.
    */
   readonly bits?: 32 | 64;
+  /**
+   * Processors of the host, among which its VMs are scheduled: 1, which is the default, to 8. Several need a host in 64-bit mode and a
+   * machine with APICs, which is a "pc" unless said otherwise.
+   */
+  readonly processors?: number;
   /** Ticks of a VM's turn: 1000 to 3006818, which are 30 ms and the default. */
   readonly slice?: number;
 }

@@ -73,6 +73,8 @@ export function checkMode(model: ModelName, bits: 32 | 64, processors: number): 
     throw new VirtlabError(`hypervisor: a host runs in 32- or 64-bit mode, not in ${bits}`);
   if (bits === 64 && !models[model].features.has("LM"))
     throw new VirtlabError(`hypervisor: a ${model} has no 64-bit mode`);
+  if (bits === 32 && !models[model].features.has("PSE"))
+    throw new VirtlabError(`hypervisor: a ${model} has no pages of 4 MiB (PSE), which a host in 32-bit mode needs`);
   if (bits === 32 && processors > 1)
     throw new VirtlabError("hypervisor: a host with several processors runs in 64-bit mode alone");
 }

@@ -38,6 +38,7 @@ describe.each(cases)("a host with two processors under %s", (technique, model) =
   it("lets three VMs take turns on both, and each ends as on the bare machine", () => {
     const ended = three(create(1000), hello, 100).run({ observe: ["schedule"] });
     for (const name of NAMES) endsAs(hello.run(), ended.vm(name).machine);
+    expect(ended.machine.turn!.steps.reduce((sum, count) => sum + count)).toBe(ended.steps);
     const turns = turnsOf(ended.events, ended.ticks).filter(({ vm }) => vm !== undefined);
     for (const name of NAMES) {
       const own = turns.filter(({ vm }) => vm === name);

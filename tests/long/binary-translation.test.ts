@@ -33,13 +33,16 @@ const endOf = (guest: Machine): { bare: Machine; done: Hypervisor } => ({
 });
 
 describe("a VM under binary translation", () => {
-  it.each(["kernel", "hello", "triple"])("ends as the bare machine does, in the same guest time: %s", (name) => {
-    const { bare, done } = endOf(boot(imageOf(name)));
-    const vm = done.vm("a");
-    expect(vm.status).toEqual({ kind: "stopped", stop: bare.stop });
-    expect(visible(bare, vm.machine)).toEqual(NOTHING);
-    expect(vm.ledger.reduce((sum, { count }) => sum + count, 0)).toBe(vm.exits);
-  });
+  it.each(["kernel", "rings", "faults", "hello", "triple"])(
+    "ends as the bare machine does, in the same guest time: %s",
+    (name) => {
+      const { bare, done } = endOf(boot(imageOf(name)));
+      const vm = done.vm("a");
+      expect(vm.status).toEqual({ kind: "stopped", stop: bare.stop });
+      expect(visible(bare, vm.machine)).toEqual(NOTHING);
+      expect(vm.ledger.reduce((sum, { count }) => sum + count, 0)).toBe(vm.exits);
+    },
+  );
 
   it("shows the guest between any two of its instructions, wherever the host is", () => {
     let bare = boot(imageOf("hello"));

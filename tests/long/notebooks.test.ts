@@ -17,10 +17,10 @@ interface Output {
 }
 
 /** Runs a notebook to its end; gives the text, and the other forms, of the output of each cell by the cell's id. */
-async function run(name: string) {
+async function run(name: string, { cellTimeout = 30_000 } = {}) {
   const notebook = parseNotebook(readFileSync(join(folder, name), "utf8"), name);
   expect(notebook.cells.filter(({ cell_type, outputs }) => cell_type === "code" && outputs?.length !== 0)).toEqual([]);
-  const { failure, notebook: executed } = await runNotebook(notebook, { folder, cellTimeout: 30_000 });
+  const { failure, notebook: executed } = await runNotebook(notebook, { folder, cellTimeout });
   expect(failure).toBeUndefined();
   const outputs = ({ outputs: all = [] }: NotebookCell) => all as readonly Output[];
   const cell = (id: string) => executed.cells.find((one) => one.id === id)!;
@@ -170,6 +170,42 @@ describe("13-boot", () => {
   }, 180_000);
 });
 
+/** Whole kernels run in a cell. */
+const ofKernels = { cellTimeout: 120_000 };
+
+describe("20-five-ways", () => {
+  it("shows one kernel under every technique: the same end, other ledgers, one instruction, and a relay between hosts", async () => {
+    const { text, errors, expectFigure } = await run("20-five-ways.ipynb", ofKernels);
+    expect(errors).toEqual([]);
+    const rows = (id: string) => text(id).split("\n").slice(1).map(cells);
+    expect(text("guest")).toMatch(/^kernel\.elf [0-9a-f]{16}…, \d+ bytes\nkernel: started\n/);
+    expect(rows("run").map(([way, console, differences]) => [way, console, differences])).toEqual(
+      [
+        ...["simulation", "trap-and-emulate", "binary translation"],
+        ...["VT-x, shadow tables", "VT-x, EPT", "AMD-V, nested paging"],
+      ].map((way) => [way, "the same", "0"]),
+    );
+    expect(rows("pv").map(([build, end]) => [build, end])).toEqual([
+      ["kernel.elf, bare", "debug-exit"],
+      ["kernel.elf", "unsupported"],
+      ["kernel-xen.elf", "debug-exit"],
+    ]);
+    expect(text("ledger")).toContain("I/O instruction            30      INS          emulated");
+    expectFigure("kinds", "exits (number)", "way");
+    expectFigure("slowdown", "slowdown (times)", "way");
+    expect(rows("one-table").map(([way, believed, real, mode]) => [way, believed, real, mode])).toEqual([
+      ["simulation", "0", "0", "no"],
+      ["trap-and-emulate", "0", "1", "no"],
+      ["binary translation", "0", "1", "no"],
+      ["VT-x, shadow tables", "0", "0", "yes"],
+      ["VT-x, EPT", "0", "0", "yes"],
+      ["AMD-V, nested paging", "0", "0", "yes"],
+    ]);
+    expect(rows("fork").map((row) => row.at(-1))).toEqual(['""', '"k"', '""']);
+    expect(rows("relay")).toHaveLength(5);
+  }, 300_000);
+});
+
 describe("21-popek-goldberg", () => {
   it("shows two wrong answers, the classes, the theorems evaluated, and what UMIP takes off the list", async () => {
     const { text, errors, expectFigure } = await run("21-popek-goldberg.ipynb");
@@ -222,6 +258,11 @@ describe("22-vmx", () => {
     expect(text("svm-exit")).toMatch(/written +EXITCODE +0x0 +0x72\n/);
     expectFigure("exits", "exit reason (number)", "time (ticks)");
     expectFigure("both", "values (number)", "transition");
+    const rings = text("rings-table").split("\n").slice(1).map(cells);
+    expect(rings.filter(([instruction]) => instruction === "mov rax, cr3").map((row) => row.slice(2))).toEqual(
+      Array(2).fill(["success", "#GP(0)", "#GP(0)", "#GP(0)"]),
+    );
+    expect(text("later")).toMatch(/core2 +#UD +#UD +no\n/);
   }, 120_000);
 });
 
@@ -239,5 +280,104 @@ describe("23-shadow-and-ept", () => {
     expect(rights.find(([name]) => name === "w")!.slice(1)).toEqual(Array(3).fill("EPT misconfiguration"));
     expect(text("violation-walk")).toContain("guest-physical 0x00009000 is refused by the nested tables");
     expectFigure("shapes-figure", "references (number)", "paging of the guest");
+    const steps = text("shadow-steps").split("\n").slice(1).map(cells);
+    const happened = (instruction: string) => steps.filter(([one]) => one === instruction).map(([, what]) => what);
+    expect(happened("mov [0x300000], ebx")).toEqual(["hidden page fault", "executed"]);
+    expect(happened("mov dword [0x201c04], 0")).toEqual(["traced store"]);
+    expect(happened("mov ebx, [0x301000]")).toContain("#PF injected");
+    expect(text("shadow-tables")).toMatch(/page table of the guest's, guest-physical 00201000/);
+    expect(text("shadow-tables")).toMatch(/513 {2}00201063 writable, accessed, dirty {2}→ {2}\w{8} accessed, dirty\n/);
+    expectFigure("both-figure", "references (number)", "guest");
   }, 120_000);
+});
+
+describe("24-binary-translation", () => {
+  it("shows a block beside its translation, how blocks are chained, and where instructions are fetched", async () => {
+    const { text, errors, expectFigure } = await run("24-binary-translation.ipynb", ofKernels);
+    expect(errors).toEqual([]);
+    expect(text("wrong")).toMatch(/\nPUSHF: IF +00000000 +00000200 +00000000\n/);
+    expect(text("course")).toMatch(/^Block at 0010001c: 8 instructions, 22 bytes in, \d+ out, 2 of 2 links chained\n/);
+    expect(text("course")).toMatch(/inc ebx += {2}\w{8} {2}inc ebx\n/);
+    expect(text("course")).toMatch(/je 0x100036 +→ {2}\w{8} {2}je 0x\w+ {2}; translation of 00100036\n/);
+    expect(text("around")).toMatch(/out 0xe9, al +→ {2}\w{8} {2}int 0xf1 {2}; calls the hypervisor\n/);
+    expect(text("patched")).toMatch(/: 2 changed\n[\s\S]*± {2}\w{8} {2}je 0x\w+ → je 0x\w+\n/);
+    expect(text("cache")).toMatch(/^Translation cache: 5 blocks; /);
+    const fetched = text("fetched").split("\n").slice(1).map(cells);
+    expect(fetched.map(([who, where]) => `${who}: ${where}`).sort()).toEqual([
+      "guest's kernel, ring 1: the hypervisor's memory",
+      "hypervisor, ring 0: the hypervisor's memory",
+      "program, ring 3: the guest's own page",
+    ]);
+    expectFigure("warm", "so far (number)", "guest's time (steps)");
+    expect(text("experiment")).toBe("{ flushes: 1, 'EBX at the end': 110 }");
+  }, 300_000);
+});
+
+describe("25-paravirtualization", () => {
+  it("shows the lines that differ, hypercalls with their results, an event, and what batches save", async () => {
+    const { text, errors, expectFigure } = await run("25-paravirtualization.ipynb", ofKernels);
+    expect(errors).toEqual([]);
+    const rows = (id: string) => text(id).split("\n").slice(1).map(cells);
+    expect(rows("lines").map(([, lines]) => lines)).toEqual(["713", "205", "277"]);
+    expect(text("unchanged")).toContain("LGDT in ring 1");
+    expect(rows("asked").map(([hypercall, before, after]) => [hypercall, before, after])).toEqual([
+      ["console_io", "18", "6"],
+      ["(none)", "99", "-38"],
+      ["mmu_update", "1", "-1"],
+      ["update_va_mapping", "14", "-22"],
+    ]);
+    expect(rows("undo").map((row) => row.at(-1))).toEqual(["by its page fault", "switched itself off"]);
+    expect(text("event-steps")).toMatch(/int 0x82 +0, 1 +0\n[\d,]+ +push eax +1, 1 +4\n/);
+    expectFigure("batches", "exits (number)", "batch (changes in a call)");
+    expect(
+      rows("claim-table")
+        .slice(1)
+        .map(([subject]) => subject),
+    ).toEqual(["system calls", "page tables", "devices"]);
+    expectFigure("claim-figure", "exits (number)", "subject");
+  }, 300_000);
+});
+
+describe("26-isolation", () => {
+  it("shows a host that is overwritten and hosts that are not, a hole in EPT, attacks, shares, and red pills", async () => {
+    const { text, errors, expectFigure } = await run("26-isolation.ipynb", ofKernels);
+    expect(errors).toEqual([]);
+    const rows = (id: string) => text(id).split("\n").slice(1).map(cells);
+    expect(rows("ring").map(([, table]) => table)).toEqual(["there", "zeros"]);
+    expect(rows("guests").map(([, end, , isSame]) => [end, isSame])).toEqual(Array(6).fill(["triple-fault", "yes"]));
+    expect(rows("hole-run").map((row) => row.slice(1))).toEqual([
+      ["nothing", "there", "as ever"],
+      ["0x100000", "zeros", "triple-fault"],
+    ]);
+    expect(rows("attacks").map((row) => row.slice(1))).toEqual(Array(4).fill(Array(4).fill("held")));
+    expectFigure("share", "share (%)", "set by the operator");
+    expectFigure("schedule", "VM", "host time (ticks)");
+    expectFigure("pills", "answers (number)", "technique");
+  }, 300_000);
+});
+
+describe("27-life-of-a-vm", () => {
+  it("shows what a guest is granted, where an installer writes, and each station from its making to its end", async () => {
+    const { text, forms, errors, expectFigure } = await run("27-life-of-a-vm.ipynb", ofKernels);
+    expect(errors).toEqual([]);
+    const rows = (id: string) => text(id).split("\n").slice(1).map(cells);
+    expect(rows("census-run").map(([, host, granted]) => [host, granted])).toEqual([
+      ["8", "7"],
+      ["4", "0"],
+      ["64", "16"],
+    ]);
+    expect(text("install")).toContain("installer: the boot sector is written\n");
+    expect(forms("install").slice(-2)).toEqual(diagramForms);
+    expect(text("install")).toMatch(/sector 0: boot sector, written as number \d+\n/);
+    expect(rows("boot").map(([station, vms]) => `${station} ${vms}`)).toEqual([
+      "empty 0",
+      "created 1",
+      "installed 1",
+      "booted 1",
+      "off 1",
+      "done 1",
+      "gone 0",
+    ]);
+    expectFigure("two", "VM", "host time (ticks)");
+  }, 300_000);
 });

@@ -69,6 +69,17 @@ describe("a VM under trap-and-emulate", () => {
     ]);
   });
 
+  it("is interrupted where the bare machine is", () => {
+    const guest = Machine.boot({ image: imageOf("rings"), memory: "16M", model: "pentium2" });
+    const bare = guest.run();
+    const { status, machine } = hosting(guest)
+      .run({ until: { vm: "a" } })
+      .vm("a");
+    expect(status).toEqual({ kind: "stopped", stop: bare.stop });
+    expect(bare.counters.interrupts).toBeGreaterThan(10);
+    expect(visible(bare, machine)).toEqual({ state: [], memory: [] });
+  });
+
   it("shows at every step of the host what the bare machine is at that step of the guest", () => {
     const guest = Machine.boot({ image: imageOf("kernel"), memory: "16M", model: "pentium2" });
     let host = hosting(guest).run({ maxInstructions: 330_000 });

@@ -5,6 +5,7 @@ import type { ModelName } from "../../hardware/cpu/model.js";
 import { usualHosts } from "../../hypervisor/techniques/hosts.js";
 import { longModeRefusal, realModeRefusal } from "../../hypervisor/techniques/modes.js";
 import { type TechniqueName, techniques } from "../../hypervisor/techniques/names.js";
+import { isParavirtual } from "../../hypervisor/techniques/pv/builder.js";
 import { VirtlabError } from "../../state/error.js";
 import type { BootFlags } from "./flags.js";
 
@@ -69,8 +70,10 @@ export function checkStart(technique: TechniqueName, flags: BootFlags, image: st
   if (real !== undefined) throw new VirtlabError(`${image ?? flags.rom ?? flags.disk[0]}: begins in ${real}`);
 }
 
-/** @throws VirtlabError for a kernel of 64 bits where there are none. */
+/** @throws VirtlabError for a kernel of 64 bits where there are none, and one that does not know of the hypervisor it has to ask. */
 export function checkImage(technique: TechniqueName, name: string, image: Uint8Array): void {
+  if (technique === "pv" && !isParavirtual(image, name))
+    throw new VirtlabError(`${name}: has no note of Xen's, so it is no kernel for paravirtualization`);
   const refused = longModeRefusal(technique);
   if (refused !== undefined && is64BitKernel(image)) throw new VirtlabError(`${name}: has ${refused}`);
 }

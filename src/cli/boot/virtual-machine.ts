@@ -65,9 +65,10 @@ export function hostAgain(machine: Machine, file: string, technique: TechniqueNa
   return host;
 }
 
-/** Runs are cut into pieces until as often as this somebody has looked at which ring runs at which. */
+/** Runs are cut into pieces until as often as this somebody has looked at which ring runs at which: closely at first. */
 const LOOKS = 200;
 const LOOK_STEPS = 4999;
+const stepsToLook = (looks: number): number => Math.min(LOOK_STEPS, 61 + 53 * looks);
 
 interface Seen {
   readonly looks: number;
@@ -84,7 +85,9 @@ function guestRuns(host: Machine): boolean {
 
 function look(host: Hypervisor, { looks, cpls }: Seen): Seen {
   const { machine } = host;
-  const isKernel = guestRuns(machine) && host.vm(NAME).machine.cpl === 0;
+  const vm = host.vm(NAME);
+  // A paravirtual kernel knows that it is in ring 1.
+  const isKernel = guestRuns(machine) && vm.machine.cpl === (vm.technique === "pv" ? 1 : 0);
   const more = isKernel && !cpls.includes(machine.cpl) ? [...cpls, machine.cpl].sort() : cpls;
   return { looks: looks + 1, cpls: more };
 }
@@ -124,7 +127,7 @@ export function courseOfVm(host: Hypervisor, seen: Seen = { looks: 0, cpls: [] }
       const end = host.steps + maxInstructions;
       for (;;) {
         const left = end - at.steps;
-        const piece = now.looks < LOOKS ? Math.min(left, LOOK_STEPS) : left;
+        const piece = now.looks < LOOKS ? Math.min(left, stepsToLook(now.looks)) : left;
         at = at.run({ maxInstructions: piece, until: { vm: NAME } });
         now = now.looks < LOOKS ? look(at, now) : now;
         if (at.stop?.reason !== "limit" || at.steps >= end) return courseOfVm(at, now);

@@ -11,7 +11,8 @@ import type { Host } from "../host.js";
 import { FIRST_IRQ } from "../layout.js";
 import { loadFloating, savedFloating } from "../registers.js";
 import { withShadow } from "../shadow/use.js";
-import { type Answer, emulate as emulateBy, type VirtualAccess } from "./emulation.js";
+import { type Answer, emulate as emulateBy, simulate, type VirtualAccess } from "./emulation.js";
+import type { Technique } from "./technique.js";
 
 const processorOf = (host: Host, number: number): VirtualProcessor =>
   new VirtualProcessor(host.vm(number).cpu, host.board(number));
@@ -71,6 +72,12 @@ export const access: VirtualAccess = {
 };
 
 export const emulate = (host: Host, number: number): Answer => emulateBy(host, number, access);
+
+/** Nothing is ever on its way to the guest that an entry would deliver. */
+export const approach: NonNullable<Technique["approach"]> = (host, number, steps) => {
+  simulate(host, number, access, steps);
+  return true;
+};
 
 /** A page fault of the real processor. What is traced is stored on the virtual processor, with the translation of stores as it is. */
 export function pageFault(host: Host, number: number, errorCode: number): Answer {

@@ -21,6 +21,7 @@ import type { HypervisorState, VmState } from "../../state.js";
 import { type Answer, note, simulate } from "../emulation.js";
 import {
   access,
+  approach,
   emulate,
   interrupt,
   interruptible,
@@ -214,6 +215,7 @@ export const bt: Technique = {
   },
 
   interruptible,
+  approach,
 
   enter(host, number, { vector }) {
     if (vector !== undefined) interrupt(host, number, vector);

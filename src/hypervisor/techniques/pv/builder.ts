@@ -32,6 +32,14 @@ const note = (file: ImageFile, { notes }: ElfImage, type: number): number | unde
   return found === undefined ? undefined : file.u32(found.offset);
 };
 
+/**
+ * Whether an image says that it knows of its hypervisor.
+ *
+ * @throws VirtlabError for one that is no 32-bit ELF file.
+ */
+export const isParavirtual = (image: Uint8Array, name: string): boolean =>
+  parseElf(new ImageFile(image, name)).notes.some(({ owner }) => owner === "Xen");
+
 function checkNotes(file: ImageFile, elf: ElfImage): void {
   const YES = 0x736579;
   if (((note(file, elf, NOTE.pae) ?? 0) & 0xff_ffff) === YES)

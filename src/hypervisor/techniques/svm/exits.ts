@@ -21,6 +21,7 @@ import {
   simulate,
   type VirtualAccess,
 } from "../emulation.js";
+import { followPolls } from "../polling.js";
 import { changeVmcb, ownOf, putException, readCpu, readWhole, writeCpu, writeWhole } from "./state-access.js";
 import { lowOf, putWords } from "./vmcb.js";
 
@@ -73,7 +74,9 @@ function portAccess(host: Host, number: number): Answer {
   if ((rflags & FLAG.RF) !== 0) port.writePhysical(vmcb + AT.rflags, (rflags & ~FLAG.RF) >>> 0);
   if (port.readPhysical(vmcb + AT.shadow) !== 0) port.writePhysical(vmcb + AT.shadow, 0);
   countStep(host, number);
-  return { effect: "device access", instruction: isIn ? "IN" : "OUT" };
+  if (!isIn) return { effect: "device access", instruction: "OUT" };
+  const goesOn = followPolls(host, number, access, info >>> 16, port.readPhysical(vmcb + AT.info2));
+  return { effect: goesOn ? "device access, simulated on" : "device access", instruction: "IN" };
 }
 
 /**

@@ -8,6 +8,7 @@ import type { Segment, SegmentName, Shadow, SystemState, TableRegister } from ".
 import { type CpuState, CR0, codeBitsOf, cplOf, EFER, noEvents } from "../../../hardware/cpu/state.js";
 import { accessOf, attributeOf } from "../../../hardware/svm/state-save.js";
 import { cr3Of, hasTask, OWN_MSRS, sharedSystem, sysenterMsrs, writtenSysenter } from "../guest-registers.js";
+import type { Polling } from "../polling.js";
 import {
   addressAt,
   fieldOf,
@@ -21,7 +22,7 @@ import {
 } from "./vmcb.js";
 
 /** What the technique keeps of a VM beside its VMCB. */
-export interface SvmOwn {
+export interface SvmOwn extends Polling {
   readonly vmcb: number;
   /** TR before the guest has loaded it: in the processor it is a TSS all the same. */
   readonly tr: Segment | undefined;

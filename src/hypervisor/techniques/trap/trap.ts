@@ -15,7 +15,7 @@ import type { Host } from "../../host.js";
 import { loadFloating, savedFloating, savedGeneral } from "../../registers.js";
 import { noShadow } from "../../shadow/state.js";
 import { withShadow } from "../../shadow/use.js";
-import { interrupt, interruptible, noteKernelRing } from "../record.js";
+import { approach, interrupt, interruptible, noteKernelRing } from "../record.js";
 import type { Technique } from "../technique.js";
 import { answer } from "./answers.js";
 import { virtualCpu } from "./capture.js";
@@ -58,6 +58,7 @@ export const trap: Technique = {
   },
 
   interruptible,
+  approach,
 
   enter(host, number, { vector }) {
     if (vector !== undefined) interrupt(host, number, vector);

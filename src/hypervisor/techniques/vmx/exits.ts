@@ -24,6 +24,7 @@ import {
   simulate,
   type VirtualAccess,
 } from "../emulation.js";
+import { followPolls } from "../polling.js";
 import { ownOf, readCpu, readWhole, writeCpu, writeWhole } from "./state-access.js";
 import { readAddress, readQuad, readWord, write } from "./vmcs.js";
 
@@ -31,14 +32,15 @@ const RAX = 0;
 const BLOCKED = 3;
 const TRAP_FLAG = 1 << 8;
 
-/** The guest goes on behind the instruction that left it, which was executed for it. */
-function skip({ port }: Host): void {
+/** The guest goes on behind the instruction that left it, which was executed for it. Gives where that is. */
+function skip({ port }: Host): number {
   const rip = readAddress(port, "Guest RIP") + readWord(port, "VM-exit instruction length");
   const long = (readWord(port, "Guest IA32_EFER") & EFER.LMA) !== 0;
   write(port, "Guest RIP", long ? rip : rip >>> 0);
   const blocking = readWord(port, "Guest interruptibility state");
   if ((blocking & BLOCKED) !== 0) write(port, "Guest interruptibility state", blocking & ~BLOCKED);
   if ((readWord(port, "Guest RFLAGS") & TRAP_FLAG) !== 0) write(port, "Guest pending debug exceptions", 0x4000);
+  return rip;
 }
 
 /** An exception for the guest, which the entry delivers. The frame of a fault says RF, as that of a bare machine does. */
@@ -85,9 +87,11 @@ function portAccess(host: Host, number: number): Answer {
     const value = host.port.getRegister(RAX);
     board.portWrite(port, size, size === 4 ? value : value % 2 ** (8 * size));
   }
-  skip(host);
+  const at = skip(host);
   countStep(host, number);
-  return { effect: "device access", instruction: (qualification & (1 << 3)) !== 0 ? "IN" : "OUT" };
+  if ((qualification & (1 << 3)) === 0) return { effect: "device access", instruction: "OUT" };
+  const goesOn = followPolls(host, number, access, port, at);
+  return { effect: goesOn ? "device access, simulated on" : "device access", instruction: "IN" };
 }
 
 /** CPUID needs nothing but registers that are where they are, and the guest's mode. */

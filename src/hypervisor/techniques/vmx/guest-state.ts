@@ -19,10 +19,11 @@ import { ENTRY, PRIMARY } from "../../../hardware/vmx/controls.js";
 import type { FieldName, GuestSegmentName } from "../../../hardware/vmx/fields.js";
 import type { ShadowState } from "../../shadow/state.js";
 import { cr3Of, hasTask, sharedSystem, sysenterMsrs, writtenSysenter } from "../guest-registers.js";
+import type { Polling } from "../polling.js";
 import { readWord, write } from "./vmcs.js";
 
 /** What the technique keeps of a VM beside its VMCS. */
-export interface VmxOwn {
+export interface VmxOwn extends Polling {
   readonly vmcs: number;
   /** Without unrestricted guests, a guest without paging has this page directory: a guest-physical address. */
   readonly identity: number | undefined;

@@ -5,10 +5,11 @@
  * Translation Support".
  */
 
+import { FAULT_CLASS } from "../../../hardware/cpu/exceptions.js";
 import type { DeliveredEvent } from "../../../hardware/cpu/guest-operation.js";
 import type { PagingState } from "../../../hardware/cpu/paging.js";
 import { VECTOR } from "../../../hardware/cpu/processor.js";
-import { FLAG, NULL_SEGMENT } from "../../../hardware/cpu/state.js";
+import { type CpuState, FLAG, NULL_SEGMENT } from "../../../hardware/cpu/state.js";
 import { VirtualProcessor } from "../../../hardware/virtual-processor/index.js";
 import { eventOf, INTERRUPTION } from "../../../hardware/vmx/events.js";
 import { REASON } from "../../../hardware/vmx/exit-reasons.js";
@@ -18,9 +19,9 @@ import type { Host } from "../../host.js";
 import { loadFloating, loadGeneral, savedFloating } from "../../registers.js";
 import { noShadow } from "../../shadow/state.js";
 import { withShadow } from "../../shadow/use.js";
-import { type Answer, type Answered, emulate as emulateBy, type VirtualAccess } from "../emulation.js";
+import { type Answer, type Answered, emulate, type VirtualAccess } from "../emulation.js";
 import type { Technique } from "../technique.js";
-import { access, answer, answers, emulate, inject } from "./exits.js";
+import { access, answer, answers, inject } from "./exits.js";
 import { cr0Mask, cr4Mask, type VmxOwn, writeCourse } from "./guest-state.js";
 import { setUp } from "./setup.js";
 import { ownOf, readCpu, writeCpu } from "./state-access.js";
@@ -28,6 +29,11 @@ import { readAddress, readWord, write } from "./vmcs.js";
 import { enter, vmxEpt } from "./vmx.js";
 
 const VECTORING = "IDT-vectoring information field";
+
+function isFault(information: number): boolean {
+  const isException = ((information >>> INTERRUPTION.TYPE_SHIFT) & 7) === INTERRUPTION.TYPE.HARDWARE_EXCEPTION;
+  return isException && ((FAULT_CLASS >>> (information & 31)) & 1) !== 0;
+}
 
 /** What was being delivered when the guest was left goes on being delivered by the entry. */
 function deliverAgain(host: Host, number: number): void {
@@ -38,6 +44,8 @@ function deliverAgain(host: Host, number: number): void {
   if ((information & INTERRUPTION.ERROR_CODE) !== 0)
     write(port, "VM-entry exception error code", readWord(port, "IDT-vectoring error code"));
   write(port, "VM-entry instruction length", readWord(port, "VM-exit instruction length"));
+  // The exit has saved RF for its own fault; of the frames that are pushed now, those of faults say RF.
+  if (!isFault(information)) write(port, "Guest RFLAGS", (readWord(port, "Guest RFLAGS") & ~FLAG.RF) >>> 0);
   // What the hypervisor injected it has counted.
   if (!host.leftAtEntry) countStep(host, number);
 }
@@ -52,9 +60,15 @@ function vectored({ port }: Host): DeliveredEvent | undefined {
   return event === "mtf" ? undefined : event;
 }
 
+/** The guest as it was before the page fault that it was left by, for which the exit has saved RF. */
+function faulted(host: Host, number: number): CpuState {
+  const cpu = readCpu(host, number);
+  return { ...cpu, eflags: cpu.eflags & ~FLAG.RF };
+}
+
 /** It is delivered on the virtual processor, with whatever comes of that. */
 function deliverHere(host: Host, number: number, event: DeliveredEvent): void {
-  const processor = new VirtualProcessor(readCpu(host, number), host.board(number));
+  const processor = new VirtualProcessor(faulted(host, number), host.board(number));
   const outcome = processor.deliver(event);
   writeCpu(host, number, processor.cpu);
   if (outcome.kind === "triple-fault") stop(host, number, { reason: "triple-fault" });
@@ -88,14 +102,9 @@ function pagingOf(host: Host, number: number): PagingState {
   };
 }
 
-/** A store to what is traced, by an instruction or by the delivery of an event, is made for the guest. */
-function store(host: Host, number: number): Answer {
-  const event = vectored(host);
-  if (event !== undefined) {
-    deliverHere(host, number, event);
-    return { effect: "traced store" };
-  }
-  const before = readCpu(host, number);
+/** The instruction that has left the guest by a page fault is executed for it. Of what that left in the VMCS little is another then. */
+function execute(host: Host, number: number): Answer {
+  const before = faulted(host, number);
   const known: VirtualAccess = {
     ...access,
     read: () => before,
@@ -111,7 +120,15 @@ function store(host: Host, number: number): Answer {
       host.change(number, { cpu });
     },
   };
-  return { ...emulateBy(host, number, known), effect: "traced store" };
+  return emulate(host, number, known);
+}
+
+/** A store to what is traced, by an instruction or by the delivery of an event, is made for the guest. */
+function store(host: Host, number: number): Answer {
+  const event = vectored(host);
+  if (event === undefined) return { ...execute(host, number), effect: "traced store" };
+  deliverHere(host, number, event);
+  return { effect: "traced store" };
 }
 
 function pageFault(host: Host, number: number): Answer {
@@ -120,7 +137,7 @@ function pageFault(host: Host, number: number): Answer {
   const linear = readAddress(port, "Exit qualification");
   const errorCode = readWord(port, "VM-exit interruption error code");
   const what = withShadow(host, number, pagingOf(host, number), (shadow) => shadow.fault(linear, errorCode, ac));
-  if (what.kind === "device") return emulate(host, number);
+  if (what.kind === "device") return execute(host, number);
   if (what.kind === "traced") return store(host, number);
   if (what.kind === "reflected") {
     reflect(host, number, linear | 0, what.errorCode);
