@@ -295,7 +295,7 @@ describe("24-binary-translation", () => {
   it("shows a block beside its translation, how blocks are chained, and where instructions are fetched", async () => {
     const { text, errors, expectFigure } = await run("24-binary-translation.ipynb", ofKernels);
     expect(errors).toEqual([]);
-    expect(text("wrong")).toMatch(/\nPUSHF: IF +00000000 +00000200 +00000000\n/);
+    expect(text("wrong-table")).toMatch(/\nPUSHF: IF +00000000 +00000200 +00000000\n/);
     expect(text("course")).toMatch(/^Block at 0010001c: 8 instructions, 22 bytes in, \d+ out, 2 of 2 links chained\n/);
     expect(text("course")).toMatch(/inc ebx += {2}\w{8} {2}inc ebx\n/);
     expect(text("course")).toMatch(/je 0x100036 +→ {2}\w{8} {2}je 0x\w+ {2}; translation of 00100036\n/);
