@@ -361,11 +361,8 @@ describe("27-life-of-a-vm", () => {
     const { text, forms, errors, expectFigure } = await run("27-life-of-a-vm.ipynb", ofKernels);
     expect(errors).toEqual([]);
     const rows = (id: string) => text(id).split("\n").slice(1).map(cells);
-    expect(rows("census-run").map(([, host, granted]) => [host, granted])).toEqual([
-      ["8", "7"],
-      ["4", "0"],
-      ["64", "16"],
-    ]);
+    expect(text("census")).toMatch(/\nPCI +00:01\.1 +8086:7010; PIIX3 IDE; /);
+    expect(text("census")).toMatch(/\nmemory +00100000-00ffffff +E820 available\n/);
     expect(text("install")).toContain("installer: the boot sector is written\n");
     expect(forms("install").slice(-2)).toEqual(diagramForms);
     expect(text("install")).toMatch(/sector 0: boot sector, written as number \d+\n/);
