@@ -111,6 +111,15 @@ describe("registers of the system", () => {
     expect(faultOf(run([...movEcx(0x11), 0x0f, 0x30]))).toBe("#GP");
   });
 
+  it("RDTSC reads the same tick each time a loop comes to it, and PAUSE takes one", () => {
+    // again: RDTSC; PAUSE; ADD EBX, EAX; LOOP again
+    const loop = [...movEcx(9), 0x0f, 0x31, 0xf3, 0x90, 0x01, 0xc3, 0xe2, 0xf8];
+    const { ebx, eax } = run(loop).registers;
+    // The first comes in tick 2, the others follow each other by 4.
+    expect(eax).toBe(2 + 4 * 8);
+    expect(ebx).toBe(2 * 9 + (4 * 8 * 9) / 2);
+  });
+
   it("WRMSR sets the low half of the time-stamp counter, clears the high one, and it goes on from there", () => {
     const write = [...movEcx(0x10), ...movEax(0xfffffffe), ...movEdx(7), 0x0f, 0x30];
     expect(run([...write, 0x0f, 0x31]).registers).toMatchObject({ eax: 0xffffffff, edx: 0 });
