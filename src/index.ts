@@ -226,6 +226,7 @@ export {
   descriptorTable,
   entryChecks,
   exitReasons,
+  exitsBetween,
   explain,
   explainExit,
   findVmTransition,

@@ -25,6 +25,9 @@ export interface Ledger {
 
 export const emptyLedger: Ledger = Object.freeze({ exits: [], counts: [] });
 
+type Which = Pick<LedgerEntry, "reason" | "instruction" | "effect">;
+const keyOf = ({ reason, instruction, effect }: Which): string => `${reason}|${instruction}|${effect}`;
+
 /** The ledger with one exit more. */
 export function noted(
   { exits, counts }: Ledger,
@@ -43,3 +46,12 @@ export const entriesOf = ({ exits, counts }: Ledger): readonly LedgerEntry[] =>
 
 /** How often the guest was left. */
 export const exitsOf = ({ counts }: Ledger): number => counts.reduce((sum, count) => sum + count, 0);
+
+/** What a later ledger of the same guest has more than an earlier one. */
+export function between(before: readonly LedgerEntry[], after: readonly LedgerEntry[]): readonly LedgerEntry[] {
+  const known = new Map(before.map((entry) => [keyOf(entry), entry.count]));
+  return after.flatMap((entry) => {
+    const count = entry.count - (known.get(keyOf(entry)) ?? 0);
+    return count === 0 ? [] : [{ ...entry, count }];
+  });
+}

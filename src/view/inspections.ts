@@ -24,13 +24,14 @@ import type { Hypervisor } from "../hypervisor/hypervisor.js";
 import * as battery from "../hypervisor/isolation/battery.js";
 import * as matrix from "../hypervisor/isolation/matrix.js";
 import * as pills from "../hypervisor/isolation/red-pills.js";
+import * as ledgers from "../hypervisor/ledger.js";
 import type { Vm } from "../hypervisor/options.js";
 import * as shadows from "../hypervisor/shadow/view.js";
 import * as statistics from "../hypervisor/statistics.js";
 import { displayable } from "./display.js";
 import { descriptorTableDisplay, selectorDisplay } from "./displays/descriptor-display.js";
 import { explanationDisplay } from "./displays/explain-display.js";
-import { statisticsDisplay } from "./displays/hypervisor-display.js";
+import { ledgerDisplay, statisticsDisplay } from "./displays/hypervisor-display.js";
 import { interruptControllersDisplay } from "./displays/interrupt-display.js";
 import { inventoryDifferenceDisplay, inventoryDisplay } from "./displays/inventory-display.js";
 import {
@@ -324,3 +325,17 @@ export const inventoryDifference = (first: Machine, second: Machine): inventorie
  */
 export const shadowTables = (hypervisor: Hypervisor, vm: string): shadows.ShadowTables =>
   displayable(shadows.shadowTables(hypervisor, vm), shadowTablesDisplay);
+
+/**
+ * The exits of a VM between two of its values: what the later ledger has more than the earlier one. Of hosts one step apart that is one
+ * exit, or none.
+ *
+ * @example
+ * const machine = Machine.boot({ image: guest("hello"), model: "nehalem", memory: "4M" });
+ * const host = Hypervisor.create({ memory: "16M" }).addVm({ name: "a", guest: machine, technique: "vmx-ept" });
+ * const half = host.run({ maxInstructions: 1000 }).vm("a");
+ * const end = host.run({ until: { vm: "a" } }).vm("a");
+ * exitsBetween(half, end).reduce((sum, { count }) => sum + count, 0) === end.exits - half.exits // => true
+ */
+export const exitsBetween = (before: Vm, after: Vm): readonly ledgers.LedgerEntry[] =>
+  displayable(ledgers.between(before.ledger, after.ledger), (ledger) => ledgerDisplay(ledger));

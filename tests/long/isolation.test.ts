@@ -18,7 +18,7 @@ const cases: readonly (readonly [ProtectionName, TechniqueName])[] = [
   ["shadow-entry validation", "trap"],
   ["I/O bitmap", "svm-npt"],
   ["MSR bitmap", "vmx-ept"],
-  ["DMA bounds", "svm-npt"],
+  ["DMA bounds", "vmx-ept"],
   ["segment truncation", "bt"],
   ["scheduler cap", "pv"],
   // Its kernel executes no port instruction; its programs do.

@@ -1,15 +1,17 @@
 /** The whole matrices: every attack under every technique, every protection removed under every technique that relies on it; red pills. */
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { battery } from "../../src/hypervisor/isolation/battery.js";
 import { missingProtections, witnessAttacks } from "../../src/hypervisor/isolation/missing.js";
 import { protectionNames, protections } from "../../src/hypervisor/isolation/protections.js";
 import {
   type AttackName,
+  type AttackRow,
   attackMatrix,
   attackNames,
   guest,
   isolation,
   pillMatrix,
+  type RedPillReport,
   redPills,
   type TechniqueName,
   techniqueNames,
@@ -24,7 +26,10 @@ const notOfPv: readonly AttackName[] = [
 ];
 
 describe("every attack", () => {
-  const matrix = attackMatrix(isolation(guests));
+  let matrix: readonly AttackRow[];
+  beforeAll(() => {
+    matrix = attackMatrix(isolation(guests));
+  }, 1_200_000);
 
   it.each(attackNames)("%s holds under every technique that it can be made under", (attack) => {
     const row = matrix.find((one) => one.attack === attack);
@@ -50,7 +55,10 @@ describe("a protection that is removed", () => {
 });
 
 describe("a red pill", () => {
-  const reports = redPills(guest("red-pill"));
+  let reports: readonly RedPillReport[];
+  beforeAll(() => {
+    reports = redPills(guest("red-pill"));
+  }, 600_000);
   const revealed = (technique: TechniqueName): readonly string[] =>
     reports.find((report) => report.technique === technique)!.revealed.map(({ name }) => name);
 
