@@ -356,9 +356,9 @@ describe("26-isolation", () => {
   }, 300_000);
 });
 
-describe("27-life-of-a-vm", () => {
+describe("20b-life-of-a-vm", () => {
   it("shows what a guest is granted, where an installer writes, and each station from its making to its end", async () => {
-    const { text, forms, errors, expectFigure } = await run("27-life-of-a-vm.ipynb", ofKernels);
+    const { text, forms, errors, expectFigure } = await run("20b-life-of-a-vm.ipynb", ofKernels);
     expect(errors).toEqual([]);
     const rows = (id: string) => text(id).split("\n").slice(1).map(cells);
     expect(text("census")).toMatch(/\nPCI +00:01\.1 +8086:7010; PIIX3 IDE; /);
