@@ -63,6 +63,32 @@ async function bootTimes({ rounds }, { vmlinux, initrd }, { append, model }) {
   ];
 }
 
+/** Techniques that translate a guest's addresses by hardware, and what the boot may take more than on the bare machine. */
+const virtualized = [
+  { name: "VT-x with EPT", flags: ["--hypervisor", "vmx", "--ept"], model: "nehalem", target: { atMost: 1.5 } },
+  { name: "AMD-V with nested paging", flags: ["--hypervisor", "svm"], model: "phenom" },
+];
+
+/** The same boot in a VM of this library's hypervisor, beside the bare machine of that model. */
+async function bootInVms({ rounds, progress }, { vmlinux, initrd }, { append }) {
+  const rows = [];
+  for (const { name, flags, model, target } of virtualized) {
+    progress(`debian: boot under ${name}`);
+    const all = ["boot", "--cpu", model, "--memory", MEMORY, "--initrd", initrd, "--append", append];
+    const command = (more) => untilPrompt(process.execPath, ["dist/cli/main.js", ...all, ...more, vmlinux]);
+    const inVm = [];
+    const ratios = [];
+    for (let round = 0; round < Math.min(rounds, 3); round++) {
+      const bare = await command([]);
+      inVm.push(await command(flags));
+      ratios.push(inVm[round] / bare);
+    }
+    rows.push(row(section, `686-pae to its prompt, ${name}`, "s", inVm));
+    rows.push(row(section, `${name} / bare`, "times", ratios, target));
+  }
+  return rows;
+}
+
 /** A booted machine as a value: a step and its seal, the file, what forks hold that each type a command of their own. */
 function bootedValue(machine) {
   const snapshots = [];
@@ -136,6 +162,7 @@ export async function debian(context) {
     progress("debian: boot, here and in QEMU");
     rows.push(...(await bootTimes(context, files, recipe)));
   }
+  rows.push(...(await bootInVms(context, files, recipe)));
   progress("debian: the booted machine");
   const start = virtlab.Machine.boot({
     image: readFileSync(files.vmlinux),

@@ -1,6 +1,6 @@
 /**
  * What hosts with virtual machines cost as values: a snapshot of one with two running guests is a seal, so it is measured as what a
- * run in pieces takes beyond the same run in one.
+ * run in pieces takes beyond the same run in one. And what a guest that computes has of the bare machine's speed.
  */
 import { readFileSync } from "node:fs";
 import { row, seconds } from "./stats.mjs";
@@ -46,12 +46,40 @@ function snapshot(host) {
   return ((inPieces - whole) * 1e3) / pieces;
 }
 
+/** Steps of a guest that computes, of each round. */
+const steps = 100_000_000;
+
+/** What a guest that computes has of the bare machine's speed. */
+function computing({ virtlab, images, rounds, progress, wanted }, { technique, model }) {
+  const name = `a compute-bound guest, ${technique} / bare`;
+  if (!wanted(section, name)) return [];
+  const guest = virtlab.Machine.boot({
+    image: new Uint8Array(readFileSync(`${images}/bench-mix.elf`)),
+    append: "bench-mix rounds=1000000",
+    memory: "64M",
+    model,
+  }).run({ maxInstructions: steps / 10 });
+  const host = virtlab.Hypervisor.create({ model, memory: "256M" }).addVm({ name: "a", guest, technique });
+  const samples = [];
+  for (let round = -1; round < rounds; round++) {
+    progress(`${section}: ${name}, round ${round + 1} of ${rounds}${round < 0 ? " (warm-up)" : ""}`);
+    const bare = seconds(() => guest.run({ maxInstructions: steps }));
+    let end;
+    const inVm = seconds(() => {
+      end = host.run({ maxInstructions: steps });
+    });
+    const made = end.vm("a").machine.steps - guest.steps;
+    if (round >= 0) samples.push(made / inVm / (steps / bare));
+  }
+  return [row(section, name, "x", samples, { atLeast: 0.9 })];
+}
+
 /**
  * @param context virtlab (the package), rounds, images (directory), progress(text), wanted(section, name)
  * @returns rows of the table
  */
 export function hosts(context) {
-  const rows = [];
+  const rows = kinds.flatMap((kind) => computing(context, kind));
   for (const kind of kinds) {
     const name = `a snapshot with two running guests, ${kind.technique}`;
     if (!context.wanted(section, name)) continue;

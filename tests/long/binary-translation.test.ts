@@ -6,16 +6,10 @@ import { assemble } from "../../src/hardware/isa/assembler/assembler.js";
 import { Machine } from "../../src/hardware/machine.js";
 import { Hypervisor } from "../../src/hypervisor/hypervisor.js";
 import { TOP } from "../../src/hypervisor/layout.js";
+import { NOTHING, visible } from "../support/visible.js";
 
 const imageOf = (name: string) => readFileSync(path.join(__dirname, `../../guests/images/${name}.elf`));
 /** What no hypervisor sees happen. */
-const UNSEEN = ["counts.repeats", "counts.exceptions"];
-
-const visible = (a: Machine, b: Machine) => {
-  const { state, memory } = Machine.diff(a, b);
-  return { state: state.filter(({ path: name }) => !UNSEEN.includes(name)), memory };
-};
-const NOTHING = { state: [], memory: [] };
 
 const boot = (image: Uint8Array, model: ModelName = "pentium2") => Machine.boot({ image, memory: "16M", model });
 

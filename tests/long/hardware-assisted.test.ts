@@ -5,15 +5,9 @@ import type { ModelName } from "../../src/hardware/cpu/model.js";
 import { Machine } from "../../src/hardware/machine.js";
 import { Hypervisor } from "../../src/hypervisor/hypervisor.js";
 import type { TechniqueName } from "../../src/hypervisor/techniques/names.js";
+import { NOTHING, visible } from "../support/visible.js";
 
 /** What no hypervisor sees happen. */
-const UNSEEN = ["counts.repeats", "counts.exceptions"];
-
-const visible = (a: Machine, b: Machine) => {
-  const { state, memory } = Machine.diff(a, b);
-  return { state: state.filter(({ path: name }) => !UNSEEN.includes(name)), memory };
-};
-const NOTHING = { state: [], memory: [] };
 
 const guestOf = (name: string, model: ModelName): Machine =>
   Machine.boot({

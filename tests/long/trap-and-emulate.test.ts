@@ -5,15 +5,10 @@ import { Machine, stateOf } from "../../src/hardware/machine.js";
 import { Hypervisor } from "../../src/hypervisor/hypervisor.js";
 import type { HypervisorState } from "../../src/hypervisor/state.js";
 import type { TrapOwn } from "../../src/hypervisor/techniques/trap/state.js";
+import { NOTHING, visible } from "../support/visible.js";
 
 const imageOf = (name: string) => readFileSync(path.join(__dirname, `../../guests/images/${name}.elf`));
 /** What no hypervisor sees happen. */
-const UNSEEN = ["counts.repeats", "counts.exceptions"];
-
-const visible = (a: Machine, b: Machine) => {
-  const { state, memory } = Machine.diff(a, b);
-  return { state: state.filter(({ path: name }) => !UNSEEN.includes(name)), memory };
-};
 
 const hosting = (guest: Machine) =>
   Hypervisor.create({ model: "pentium2", bits: 32, memory: "64M" }).addVm({ name: "a", guest, technique: "trap" });
@@ -54,7 +49,7 @@ describe("a VM under trap-and-emulate", () => {
     const bare = guest.run();
     const done = hosting(guest).run({ until: { vm: "a" } });
     expect(done.vm("a").status).toEqual({ kind: "stopped", stop: bare.stop });
-    expect(visible(bare, done.vm("a").machine)).toEqual({ state: [], memory: [] });
+    expect(visible(bare, done.vm("a").machine)).toEqual(NOTHING);
     const own = ownOf(done);
     expect(own.guestKernelCpls).toEqual([1]);
     const { builds, faults, reflected, traced } = own.shadow.counts;
@@ -77,7 +72,7 @@ describe("a VM under trap-and-emulate", () => {
       .vm("a");
     expect(status).toEqual({ kind: "stopped", stop: bare.stop });
     expect(bare.counters.interrupts).toBeGreaterThan(10);
-    expect(visible(bare, machine)).toEqual({ state: [], memory: [] });
+    expect(visible(bare, machine)).toEqual(NOTHING);
   });
 
   it("shows at every step of the host what the bare machine is at that step of the guest", () => {
@@ -89,7 +84,7 @@ describe("a VM under trap-and-emulate", () => {
       const { machine } = host.vm("a");
       if (host.machine.cpl === 0) continue;
       met++;
-      expect(visible(guest.run({ maxInstructions: machine.steps }), machine)).toEqual({ state: [], memory: [] });
+      expect(visible(guest.run({ maxInstructions: machine.steps }), machine)).toEqual(NOTHING);
     }
     expect(met).toBeGreaterThan(20);
   });
@@ -113,6 +108,6 @@ describe("a VM under trap-and-emulate", () => {
     const there = host.run({ maxInstructions: 5000 });
     const done = Hypervisor.load(there.save()).run({ until: { vm: "b" } });
     for (const [name, guest] of [["a", a] as const, ["b", b] as const])
-      expect([name, visible(guest.run(), done.vm(name).machine)]).toEqual([name, { state: [], memory: [] }]);
+      expect([name, visible(guest.run(), done.vm(name).machine)]).toEqual([name, NOTHING]);
   });
 });

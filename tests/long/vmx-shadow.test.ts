@@ -3,15 +3,10 @@ import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { Machine } from "../../src/hardware/machine.js";
 import { Hypervisor } from "../../src/hypervisor/hypervisor.js";
+import { NOTHING, visible } from "../support/visible.js";
 
 const imageOf = (name: string) => readFileSync(path.join(__dirname, `../../guests/images/${name}.elf`));
 /** What no hypervisor sees happen. */
-const UNSEEN = ["counts.repeats", "counts.exceptions"];
-
-const visible = (a: Machine, b: Machine) => {
-  const { state, memory } = Machine.diff(a, b);
-  return { state: state.filter(({ path: name }) => !UNSEEN.includes(name)), memory };
-};
 
 describe("a VM under VT-x with shadow paging", () => {
   it.each([
@@ -29,7 +24,7 @@ describe("a VM under VT-x with shadow paging", () => {
     });
     const done = host.run({ until: { vm: "a" } });
     expect(done.vm("a").status).toEqual({ kind: "stopped", stop: bare.stop });
-    expect(visible(bare, done.vm("a").machine)).toEqual({ state: [], memory: [] });
+    expect(visible(bare, done.vm("a").machine)).toEqual(NOTHING);
     expect(done.vm("a").ledger.map(({ effect }) => effect)).toEqual(expect.arrayContaining([...effects]));
   });
 });

@@ -6,18 +6,13 @@ import type { ModelName } from "../../src/hardware/cpu/model.js";
 import { Machine } from "../../src/hardware/machine.js";
 import { Hypervisor } from "../../src/hypervisor/hypervisor.js";
 import { packageRoot } from "../support/virtlab.js";
+import { NOTHING, visible } from "../support/visible.js";
 
 /** What no hypervisor sees happen. */
-const UNSEEN = ["counts.repeats", "counts.exceptions"];
 
 const boot = (name: string, model: ModelName): Machine =>
   Machine.boot({ image: readFileSync(path.join(packageRoot, `guests/images/${name}.elf`)), memory: "16M", model });
 
-const visible = (a: Machine, b: Machine) => {
-  const { state, memory } = Machine.diff(a, b);
-  return { state: state.filter(({ path: name }) => !UNSEEN.includes(name)), memory };
-};
-const NOTHING = { state: [], memory: [] };
 const guests = ["hello", "rings", "faults", "memory", "nanobench", "triple", "kernel"] as const;
 
 describe("binary translation", () => {

@@ -5,6 +5,7 @@ import { Machine } from "../../src/hardware/machine.js";
 import { Hypervisor } from "../../src/hypervisor/hypervisor.js";
 import type { TechniqueName } from "../../src/hypervisor/techniques/names.js";
 import { type DebianCase, debianCases, debianMachine, PROMPT } from "../support/debian.js";
+import { NOTHING, visible } from "../support/visible.js";
 
 const BOOT_STEPS = 6e9;
 /** Typed at the prompt, and what the kernel answers. */
@@ -35,14 +36,18 @@ function toPrompt(host: Hypervisor): Hypervisor {
 }
 
 describe("Debian in a VM", () => {
-  it.for(cases)("$name comes to a shell that answers under $technique", (entry, context: TestContext) => {
-    const { technique, model, which, answer } = entry;
-    const guest = debianMachine(context, { ...which, model });
-    const host = toPrompt(Hypervisor.create({ model, memory: "256M" }).addVm({ name: "debian", guest, technique }));
-    const before = host.vm("debian").serial;
-    const { serial } = toPrompt(host.type("debian", `${COMMAND}\n`)).vm("debian");
-    expect(serial.slice(before.length)).toBe(`${WHERE}${COMMAND}\r\n${answer}# `);
-  });
+  it.for(cases)(
+    "$name comes under $technique to the very machine that it comes to alone, with a shell that answers",
+    (entry, context: TestContext) => {
+      const { technique, model, which, answer } = entry;
+      const guest = debianMachine(context, { ...which, model });
+      const host = toPrompt(Hypervisor.create({ model, memory: "256M" }).addVm({ name: "debian", guest, technique }));
+      const { machine, serial: before } = host.vm("debian");
+      expect(visible(guest.run({ until: { serial: PROMPT } }), machine)).toEqual(NOTHING);
+      const { serial } = toPrompt(host.type("debian", `${COMMAND}\n`)).vm("debian");
+      expect(serial.slice(before.length)).toBe(`${WHERE}${COMMAND}\r\n${answer}# `);
+    },
+  );
 });
 
 /** 30 ms. */
