@@ -1,4 +1,5 @@
 /** What a host's machine at rest has of its hypervisor, and a VM of it as its operator sees it. */
+import { cplOf } from "../hardware/cpu/state.js";
 import { advance, type DeviceSet, nextEvent } from "../hardware/devices/bus.js";
 import type { Machine } from "../hardware/machine.js";
 import { deepFreeze } from "../hardware/machine-content.js";
@@ -7,6 +8,7 @@ import { textOf } from "../hardware/output-text.js";
 import type { MachineState } from "../hardware/state.js";
 import { VirtlabError } from "../state/error.js";
 import { KIND } from "./handlers.js";
+import { GATE_STRIDE, VECTORS } from "./layout.js";
 import { entriesOf, exitsOf } from "./ledger.js";
 import type { Vm } from "./options.js";
 import type { HostProcessor, HypervisorState } from "./state.js";
@@ -35,15 +37,17 @@ const seenBy = (host: MachineState, processor: number): MachineState => ({
   cpu: processorOf(host, processor),
 });
 
-/** Ticks that a guest has had by itself since it was entered; a host that stands where exits are entered has had one for the exit. */
-function guestTicks(
-  { cpu, ticks, turn }: MachineState,
-  processor: number,
-  { places }: HypervisorState,
-  since: number,
-): number {
-  const isLeft = cpu.eip === places.exit && cpu.system.virtualization?.guest === undefined;
-  return Math.max(0, (turn?.steps[processor] ?? ticks) - since - (isLeft ? 1 : 0));
+/** Whether a host stands where the hypervisor is entered from a guest: in front of what it does about an exit, or behind a gate. */
+function isLeft({ cpu }: MachineState, { places }: HypervisorState): boolean {
+  if (cpu.system.virtualization?.guest !== undefined || cplOf(cpu.system, cpu.eflags) !== 0) return false;
+  const gate = (cpu.eip >>> 0) - places.gates;
+  return cpu.eip === places.exit || (gate >= 0 && gate < VECTORS * GATE_STRIDE && gate % GATE_STRIDE === 0);
+}
+
+/** Ticks that a guest has had by itself since it was entered: leaving it took one that is none of its own. */
+function guestTicks(host: MachineState, processor: number, state: HypervisorState, since: number): number {
+  const now = host.turn?.steps[processor] ?? host.ticks;
+  return Math.max(0, now - since - (isLeft(host, state) ? 1 : 0));
 }
 
 /** What devices have done by themselves up to a tick; what is due at this very tick waits for the next step, as in any machine. */

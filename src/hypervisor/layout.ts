@@ -52,7 +52,8 @@ export function placesOf(
 /** Selectors of the hypervisor's GDT. */
 export const SELECTOR = { code: 0x08, data: 0x10, tss: 0x18 } as const;
 
-/** Bytes from the entry of one vector to that of the next. */
+/** Entries by vector, and bytes from one to the next. */
+export const VECTORS = 256;
 export const GATE_STRIDE = 8;
 
 /** Vectors of the host's interrupt controllers. */

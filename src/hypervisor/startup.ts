@@ -11,11 +11,10 @@ import { CR0, CR4, EFER } from "../hardware/cpu/state.js";
 import { assemble } from "../hardware/isa/assembler/assembler.js";
 import type { HostEntry } from "../hardware/supervisors.js";
 import { FEATURE_CONTROL } from "../hardware/vmx/capabilities.js";
-import { AREA, GATE_STRIDE, PLACE, placesOf, SELECTOR, TOP } from "./layout.js";
+import { AREA, GATE_STRIDE, PLACE, placesOf, SELECTOR, TOP, VECTORS } from "./layout.js";
 import type { HypervisorState } from "./state.js";
 
 const HOST_CALL = "db 0x0f, 0x3f";
-const VECTORS = 256;
 const IA32_FEATURE_CONTROL = 0x3a;
 const IA32_EFER = 0xc000_0080;
 const VM_HSAVE_PA = 0xc001_0117;

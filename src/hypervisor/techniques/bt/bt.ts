@@ -174,7 +174,7 @@ function atRest(machine: MachineState, own: BtOwn) {
   const { places } = machine.supervisors!["hypervisor"]!.state as HypervisorState;
   const inGate = cplOf(machine.cpu.system, machine.cpu.eflags) === 0;
   const calledOut = inGate && (machine.cpu.eip >>> 0) - places.gates === CALL_OUT * GATE_STRIDE;
-  return { place, where: positionOf(memoryOf(machine), own, seen(place), calledOut), inGate };
+  return { place, where: positionOf(memoryOf(machine), own, seen(place), calledOut) };
 }
 
 /** Where a VM that has none yet has its words, and behind them its cache. */
@@ -258,7 +258,7 @@ export const bt: Technique = {
 
   beyondAtRest(machine, { own }) {
     const running = atRest(machine, own as BtOwn);
-    return running === undefined ? 0 : running.where.beyond + (running.inGate ? 1 : 0);
+    return running === undefined ? 0 : running.where.beyond;
   },
 
   view(machine, vm: VmState, isCurrent) {
