@@ -34,6 +34,8 @@ export default defineConfig({
           name: "unit",
           include: ["src/**/*.test.ts", "tests/**/*.test.ts"],
           exclude: ["tests/long/**", "tests/longer/**"],
+          // Two hundred files would each load all of the library anew. Nothing in it remembers what could matter to another.
+          isolate: false,
           testTimeout: 60_000,
         },
       },

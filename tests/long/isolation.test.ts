@@ -16,13 +16,11 @@ const attacks = Object.values(witnessAttacks).flat();
 const cases: readonly (readonly [ProtectionName, TechniqueName])[] = [
   ["EPT permission", "vmx-ept"],
   ["shadow-entry validation", "trap"],
-  ["I/O bitmap", "svm-npt"],
+  ["I/O bitmap", "vmx-ept"],
   ["MSR bitmap", "vmx-ept"],
   ["DMA bounds", "vmx-ept"],
   ["segment truncation", "bt"],
   ["scheduler cap", "pv"],
-  // Its kernel executes no port instruction; its programs do.
-  ["I/O bitmap", "bt"],
 ];
 
 describe("without a protection", () => {
@@ -33,8 +31,8 @@ describe("without a protection", () => {
 });
 
 describe("with all protections", () => {
-  it.each(["vmx-ept", "trap"] as const)("every attack under %s leaves everything as it is", (technique) => {
-    const reports = battery({ ...guests, technique }, []);
+  it("every attack under VT-x with EPT leaves everything as it is", () => {
+    const reports = battery({ ...guests, technique: "vmx-ept" }, []);
     expect(reports.filter(({ verdict }) => verdict !== "held")).toEqual([]);
     expect(missingProtections(reports)).toEqual([]);
   });

@@ -1,18 +1,10 @@
-/** As tests/lockstep.test.ts, with every guest and further. */
+/** Every guest in lockstep with QEMU, further than lockstep-first-steps.test.ts; those with page tables of their own are beside this. */
 import { it } from "vitest";
-import { guests } from "../support/guests.js";
-import { expectNoDifference } from "../support/lockstep-guests.js";
+import { expectNoDifference, lockstepGuests } from "../support/lockstep-guests.js";
 
-const STEPS = 100_000;
-/** Of what only repeats a loop. */
-const STEPS_OF_LOOPS = 25_000;
-/** Modules are files that only QEMU's command line names; the image is hello's. */
-const compared = guests.filter(({ modules }) => modules === undefined);
-
-for (const guest of compared) {
+for (const { guest, steps, kernel } of lockstepGuests) {
   // The part of faults below has it all.
-  if (guest.name === "faults") continue;
-  const steps = /^(bench|attacker)-/.test(guest.name) ? STEPS_OF_LOOPS : STEPS;
+  if (kernel || guest.name === "faults") continue;
   it(`virtlab and QEMU go the same way through ${guest.name}, step by step up to ${steps}`, async (context) => {
     await expectNoDifference(context, guest, { steps });
   });

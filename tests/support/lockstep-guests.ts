@@ -5,13 +5,28 @@ import { expect, type TestContext } from "vitest";
 import { loadImage } from "../../src/hardware/boot/image.js";
 import type { MachineName } from "../../src/hardware/devices/machines.js";
 import { Machine } from "../../src/hardware/machine.js";
-import { images } from "./guests.js";
+import { type Guest, guests, images } from "./guests.js";
 import { type LockstepOptions, lockstep, type Outcome } from "./lockstep.js";
 import { reportText } from "./lockstep-report.js";
 import { peer } from "./peers.js";
 import { Qemu } from "./qemu.js";
 
 const MEMORY = "64M";
+
+const STEPS = 100_000;
+/** Of what only repeats a loop. */
+const STEPS_OF_LOOPS = 25_000;
+const KERNELS: readonly string[] = ["rings", "memory", "kernel"];
+
+/** The guests that are compared, and how far. Modules are files that only QEMU's command line names; the image is hello's. */
+export const lockstepGuests: readonly { readonly guest: Guest; readonly steps: number; readonly kernel: boolean }[] =
+  guests
+    .filter(({ modules }) => modules === undefined)
+    .map((guest) => ({
+      guest,
+      steps: /^(bench|attacker)-/.test(guest.name) ? STEPS_OF_LOOPS : STEPS,
+      kernel: KERNELS.includes(guest.name),
+    }));
 
 /** The outcome for an image; skips the test of `context` where QEMU is absent. */
 export async function compareImage(
