@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import { beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { Machine, type RunOptions, type Until } from "../src/hardware/machine.js";
 import { eventKinds } from "../src/hardware/state.js";
 import { ToyMachine, type ToyUntil } from "../src/hardware/toy/machine.js";
@@ -13,7 +13,11 @@ import { profileRun } from "../src/view/plot/run-profile.js";
 import { images } from "./support/guests.js";
 
 /** Steps of a piece: so few that the ends of pieces lie everywhere. Undefined: as they are. */
-const piece = vi.hoisted(() => ({ steps: undefined as number | undefined }));
+const piece = vi.hoisted(() => {
+  // Other files of this process have loaded what is replaced here.
+  vi.resetModules();
+  return { steps: undefined as number | undefined };
+});
 vi.mock("../src/hardware/run-in-pieces.js", async (load) => {
   const original = await load<typeof import("../src/hardware/run-in-pieces.js")>();
   return {
@@ -23,6 +27,9 @@ vi.mock("../src/hardware/run-in-pieces.js", async (load) => {
 });
 beforeEach(() => {
   piece.steps = undefined;
+});
+afterAll(() => {
+  vi.resetModules();
 });
 
 const seed = 20261122;
