@@ -78,10 +78,6 @@ export function withoutShare(schedule: Schedule, vm: number): Schedule {
   };
 }
 
-/** Another weight or cap: the cap counts from the next accounting on. */
-export const reweighted = (schedule: Schedule, vm: number, part: { weight?: number; cap?: number }): Schedule =>
-  change(schedule, vm, part);
-
 /** A VM had a processor for some ticks. */
 export function charged(schedule: Schedule, vm: number, ticks: number): Schedule {
   const { credit, budget, total, used, cap } = schedule.shares[vm]!;
