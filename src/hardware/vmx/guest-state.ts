@@ -31,7 +31,7 @@ export function loadedCr3(model: Model, low: number, high: number): number {
   return high === 0 ? masked : high * WORD + (masked >>> 0);
 }
 
-export const loadedDr7 = (value: number): number => (value & 0xffff23ff) | 0x400;
+const loadedDr7 = (value: number): number => (value & 0xffff23ff) | 0x400;
 
 /** Where the registers SYSENTER works with, and PAT, are in an image. */
 const msrsOf = (whose: "Guest" | "Host") => ({

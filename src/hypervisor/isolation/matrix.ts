@@ -52,7 +52,7 @@ export interface PillRow {
 }
 
 /** The word a pill's name begins with, in capitals. */
-export const familyOf = (pill: string): string => {
+const familyOf = (pill: string): string => {
   const [word] = pill.split("-");
   return word === "time" ? "time" : word!.toUpperCase();
 };

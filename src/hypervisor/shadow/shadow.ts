@@ -8,8 +8,9 @@
  * INVLPG and MOV to CR3 then have nothing to drop, and tables outlive a change of CR3.
  *
  * A store to such a table is a page fault ("traced"): its instruction is executed for the guest, and what was fed by the frames that
- * were stored to is compared behind it (`wrote`). An entry is there only if the guest's entries have their accessed flags, and is writable only if the dirty flag is set:
- * both are set by the hidden page fault that fills it, in the guest's tables, when the processor would have set them.
+ * were stored to is compared behind it (`wrote`). An entry is there only if the guest's entries have their accessed flags, and is
+ * writable only if the dirty flag is set: both are set by the hidden page fault that fills it, in the guest's tables, when the
+ * processor would have set them.
  *
  * Without CR0.WP a guest's supervisor may write read-only pages; the real WP stays set. Such a page is then mapped writable for
  * the supervisor alone, until CPL 3 asks for it (SMEP and SMAP take no notice of a page in that state).

@@ -44,7 +44,7 @@ function msrBitmap(host: Host, vm: VmState, at: number): void {
 }
 
 /** Makes a VMCS current that is clear. Gives its address. */
-export function newVmcs(host: Host, what: string): number {
+function newVmcs(host: Host, what: string): number {
   const at = host.allocate(1, what);
   fillPage(host, at, 0);
   host.port.writePhysical(at + LAYOUT.REVISION, REVISION);
