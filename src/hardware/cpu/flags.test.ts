@@ -82,8 +82,6 @@ function processor(eflags: number, system: Partial<SystemState> = {}): Processor
     writeWords: absent,
     readBytes: absent,
     writeBytes: absent,
-    readBytes: absent,
-    writeBytes: absent,
     checkWrite: absent,
     get floating() {
       return absent();

@@ -154,7 +154,7 @@ export class LinearMemory {
   #copyTo(physical: number, part: Uint8Array): void {
     const { bus } = this;
     if (bus.isMemory(frameOf(physical))) bus.guestMemory.write(physical, part);
-    else part.forEach((byte, index) => bus.writeMapped(physical + index, 1, byte));
+    else for (const [index, byte] of part.entries()) bus.writeMapped(physical + index, 1, byte);
   }
 
   // ---- what slow paths share --------------------------------------------------------------------------------------

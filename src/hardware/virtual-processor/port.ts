@@ -236,7 +236,7 @@ export class VirtualPort implements ProcessorPort, Accessor {
   }
 
   writeBytes(linear: number, bytes: Uint8Array, user: boolean): void {
-    bytes.forEach((byte, index) => this.#memory.write(linear + index, 1, byte, user));
+    for (const [index, byte] of bytes.entries()) this.#memory.write(linear + index, 1, byte, user);
   }
 
   checkWrite(linear: number, size: number, user: boolean): void {
