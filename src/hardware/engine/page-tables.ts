@@ -16,7 +16,7 @@ import {
 } from "../cpu/paging.js";
 import { type PagingMode, PTE, pagingMode } from "../cpu/paging-levels.js";
 import { Fault, VECTOR } from "../cpu/processor.js";
-import { CR4, FLAG, type SystemState } from "../cpu/state.js";
+import { CR0, CR4, FLAG, type SystemState } from "../cpu/state.js";
 import type { SvmGuest } from "../svm/state.js";
 import { BAIL, type BusMemory, type DecodedCode, OPEN_BUS } from "./bus-memory.js";
 import { EFLAGS_REST, SLOT_COUNT, TABLE_OF_MANY } from "./layout.js";
@@ -140,13 +140,15 @@ export class PageTables {
   get areCurrent(): boolean {
     const { cr0, cr3, cr4, efer, pdptes } = this.system;
     const of = this.#walks;
+    const nested = nestedRoot(this.system);
+    // Under AMD's nested paging pointers are in memory alone.
     return (
       of.cr0 === cr0 &&
       of.cr3 === cr3 &&
       of.cr4 === cr4 &&
       of.efer === efer &&
-      samePdptes(of.pdptes, pdptes) &&
-      of.nested === nestedRoot(this.system)
+      of.nested === nested &&
+      (typeof nested === "object" || samePdptes(of.pdptes, pdptes))
     );
   }
 
@@ -222,6 +224,16 @@ export class PageTables {
     if (physical >= 0) return physical;
     const { errorCode } = this.translation;
     throw new Fault(VECTOR.PF, errorCode, pageFaultRule(errorCode));
+  }
+
+  /** Physical address of a read while paging is off, whether it is or not. */
+  unpaged(address: number): number {
+    const { guestMemory } = this.#walks;
+    if (guestMemory === undefined) return this.#bus.onBus(address);
+    if (this.#bus.staleNested) guestMemory.flush();
+    this.#setAccess(address, false, false, false);
+    const system = { ...this.system, cr0: this.system.cr0 & ~CR0.PG };
+    return this.#bus.onBus(guestMemory.translate(system, address, this.#access, true, this.translation).physical);
   }
 
   /** Where a write of generated code would go, or -1: sets no flags and raises nothing. */
