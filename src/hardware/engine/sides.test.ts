@@ -147,6 +147,46 @@ describe("translations of a host and its guest", () => {
   }
 });
 
+/** Of a guest with PAE paging: its pointer table, directories and page tables, of which it has two by turns. */
+const POINTERS = 0x2_9000;
+const DIRECTORIES = [0x2_a000, 0x2_c000] as const;
+const TABLES = [0x2_b000, 0x2_d000] as const;
+
+function withPointers(guest: string, between: string, nested: boolean): Machine {
+  const start = machine(guest, between, nested)
+    .write(VMCB + 0x548, dwords(0x20))
+    .write(VMCB + 0x550, dwords(POINTERS))
+    .write(POINTERS, dwords(DIRECTORIES[0] + 1, 0));
+  return ([0, 1] as const).reduce(
+    (made, index) =>
+      made
+        .write(DIRECTORIES[index], dwords(0x87, 0, 0, 0, TABLES[index] + 7, 0))
+        .write(TABLES[index], dwords(PAGES[index] + 0x67, 0)),
+    start,
+  );
+}
+
+describe("pointer-table entries", () => {
+  const between = `xor dword [${POINTERS}], ${DIRECTORIES[0] ^ DIRECTORIES[1]}`;
+  const loads = `again: mov eax, [${LINEAR}]\n cpuid\n jmp again`;
+  for (const nested of [false, true]) {
+    it(`are those in memory whenever the guest is entered, ${nested ? "with" : "without"} nested paging`, () => {
+      expect(logOf(withPointers(loads, between, nested).run({ maxInstructions: 5000 }))).toEqual(alternating);
+    });
+  }
+
+  it("that the guest changes are those in memory once it loads CR3, with nested paging at once", () => {
+    const change = `xor dword [${POINTERS}], ${DIRECTORIES[0] ^ DIRECTORIES[1]}`;
+    const reload = `again: mov eax, [${LINEAR}]\n ${change}\n mov ebx, cr3\n mov cr3, ebx\n cpuid\n jmp again`;
+    for (const nested of [false, true])
+      expect(logOf(withPointers(reload, "", nested).run({ maxInstructions: 5000 }))).toEqual(alternating);
+    const atOnce = `again: mov eax, [${LINEAR}]\n ${change}\n mov eax, [${LINEAR}]\n ${change}\n cpuid\n jmp again`;
+    const other = Array.from({ length: ROUNDS }, () => 0xb);
+    expect(logOf(withPointers(atOnce, "", true).run({ maxInstructions: 5000 }))).toEqual(other);
+    expect(logOf(withPointers(atOnce, "", false).run({ maxInstructions: 5000 }))).toEqual(other.map(() => 0xa));
+  });
+});
+
 /** Where the first of the pages is for the guest: one or the other, by turns. */
 const moves = `xor dword [${NESTED_TABLE + (PAGES[0] >> 10)}], ${other}`;
 
