@@ -100,7 +100,8 @@ function arm(host: Host, number: number): void {
   const others = Math.min(host.own.turn!.end, nextWake(host));
   const isExact = technique.leftInTime === true && !host.several;
   const early = !isExact && technique.approach !== undefined ? TICKS_A_CLOCK : 0;
-  if (isExact && host.now + ahead < others) armExactly(host, ahead);
+  // A timer for the others may be late by two clocks, and must not be for the guest.
+  if (isExact && host.now + ahead < others + 2 * TICKS_A_CLOCK) armExactly(host, ahead);
   else armFor(host, Math.min(host.now + ahead - early, others));
 }
 
