@@ -80,6 +80,31 @@ export function armFor(host: Host, tick: number): void {
   host.setAlarm(tick);
 }
 
+/**
+ * The same for the guest's event that is so many of its ticks ahead, to the very tick: where the next edge of the timer's clock is not as
+ * far away, the host waits. A timer that fires before is left as it is, for what comes then.
+ */
+function armExactly(host: Host, ahead: number): void {
+  const { alarm } = host.own;
+  const due = host.now + 1 + ahead;
+  if (alarm !== undefined && alarm <= due && alarm > host.now) return;
+  host.setAlarm(due);
+  host.access.elapse(Math.max(0, host.own.alarm! - due));
+}
+
+/** Sets the timer for what comes first: the guest's next event, the end of its turn, or another VM that wakes. */
+function arm(host: Host, number: number): void {
+  const technique = techniqueOf(host.vm(number));
+  const board = host.board(number);
+  const ahead = board.nextEvent - board.now;
+  const others = Math.min(host.own.turn!.end, nextWake(host));
+  const isExact = technique.leftInTime === true && !host.several;
+  const early = !isExact && technique.approach !== undefined ? TICKS_A_CLOCK : 0;
+  // A timer for the others may be late by two clocks, and must not be for the guest.
+  if (isExact && host.now + ahead < others + 2 * TICKS_A_CLOCK) armExactly(host, ahead);
+  else armFor(host, Math.min(host.now + ahead - early, others));
+}
+
 /** Gives the processor's registers from one VM to another. */
 function switchTo(host: Host, number: number): void {
   const { current } = host.own;
@@ -125,11 +150,7 @@ function enter(host: Host, number: number): void {
     const { counts } = host.vm(number);
     host.change(number, { counts: { ...counts, interrupts: counts.interrupts + 1 } });
   }
-  if (technique.returns !== true) {
-    const early = technique.approach === undefined ? 0 : TICKS_A_CLOCK;
-    const due = host.now + (board.nextEvent - board.now) - early;
-    armFor(host, Math.min(due, host.own.turn!.end, nextWake(host)));
-  }
+  if (technique.returns !== true) arm(host, number);
   host.own = { ...host.own, running: { vm: number, since: host.made + 1 } };
   technique.enter(host, number, { vector, window: waits && vector === undefined });
 }
@@ -140,7 +161,7 @@ const NEAR = 3 * TICKS_A_CLOCK;
 /** A device of the guest is about to do something, nearer than the timer can tell: the guest goes on to that very tick. */
 function approach(host: Host, number: number): boolean {
   const technique = techniqueOf(host.vm(number));
-  if (technique.approach === undefined) return false;
+  if (technique.approach === undefined || (technique.leftInTime === true && !host.several)) return false;
   const board = host.board(number);
   board.advance(board.now);
   const ahead = board.nextEvent - board.now;

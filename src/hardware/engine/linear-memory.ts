@@ -48,6 +48,13 @@ export class LinearMemory {
     return bus.readSlot(slot, physical & 0xfff, size);
   }
 
+  /** A dword as it is read while paging is off, inside of a page. */
+  readUnpaged(address: number): number {
+    const { bus } = this;
+    const physical = this.tables.unpaged(address);
+    return bus.isMemory(frameOf(physical)) ? bus.load(physical) : bus.readMapped(physical, 4);
+  }
+
   write(linear: number, size: number, value: number, user: boolean): void {
     const { bus, tlb } = this;
     if (!this.watched.none) this.watched.look(linear, size, true);

@@ -401,6 +401,10 @@ export class Processor implements ProcessorPort {
     return size === 4 ? value >>> 0 : value & (size === 2 ? 0xffff : 0xff);
   }
 
+  readUnpaged(physical: number): number {
+    return this.#memory.readUnpaged(physical) >>> 0;
+  }
+
   writeLinear(linear: number, size: AccessSize, value: number, user: boolean): void {
     this.#memory.write(linear, size, value, user);
   }

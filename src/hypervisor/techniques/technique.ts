@@ -9,6 +9,8 @@ export interface Technique {
   refusal?(guest: MachineState): string | undefined;
   /** It gives the processor back in time by itself: no timer is set for it. */
   readonly returns?: true;
+  /** An interrupt of the host's leaves the guest at its very tick, so that one processor's timer can tell each event of a device. */
+  readonly leftInTime?: true;
   /** What it keeps for a VM, made in the host's memory before the VM first runs. */
   prepare(host: Host, number: number): object;
   /** Gives the processor's registers to a VM, whose `cpu` they have been in. */

@@ -17,6 +17,8 @@ import { vmcbAtRest } from "./vmcb.js";
 const INTERRUPT = 0x8000_0000;
 
 export const svmNpt: Technique = {
+  leftInTime: true,
+
   prepare(host, number) {
     const { root } = nestedMemory(host, host.vm(number), "npt");
     return { vmcb: setUp(host, number, root), tr: undefined } satisfies SvmOwn;

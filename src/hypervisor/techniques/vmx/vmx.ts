@@ -78,6 +78,8 @@ export const enter: Technique["enter"] = (host, number, { vector, window }) => {
 };
 
 export const vmxEpt: Technique = {
+  leftInTime: true,
+
   prepare(host, number) {
     const vm = host.vm(number);
     const root = extendedTables(host, vm);
