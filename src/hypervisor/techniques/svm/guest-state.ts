@@ -21,9 +21,19 @@ import {
   type VmcbImage,
 } from "./vmcb.js";
 
-/** What the technique keeps of a VM beside its VMCB. */
+/** Addresses of what virtual processors of one VM share. */
+export interface SvmShared {
+  /** Nested tables. */
+  readonly root: number;
+  readonly ports: number;
+  readonly msrs: number;
+}
+
+/** What the technique keeps of a VM, or of one of its virtual processors, beside its VMCB. */
 export interface SvmOwn extends Polling {
   readonly vmcb: number;
+  /** What several virtual processors share. */
+  readonly shared?: SvmShared;
   /** TR before the guest has loaded it: in the processor it is a TSS all the same. */
   readonly tr: Segment | undefined;
 }
@@ -195,6 +205,7 @@ export function leftState(
   const { wide } = held;
   const same = wide[0] === highRax && wide[4] === highRsp;
   const eip = addressAt(image, "RIP");
+  const { nmi, nmiBlocked } = held.pending;
   const shadow: Shadow = numberOf(image, "INTERRUPT_SHADOW") === 0 ? "none" : "sti";
   return {
     ...held,
@@ -206,7 +217,7 @@ export function leftState(
     system,
     halted: false,
     shadow,
-    pending: noEvents,
+    pending: nmi || nmiBlocked ? { ...noEvents, nmi, nmiBlocked } : noEvents,
   };
 }
 

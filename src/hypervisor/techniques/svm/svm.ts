@@ -21,7 +21,12 @@ export const svmNpt: Technique = {
 
   prepare(host, number) {
     const { root } = nestedMemory(host, host.vm(number), "npt");
-    return { vmcb: setUp(host, number, root), tr: undefined } satisfies SvmOwn;
+    return setUp(host, number, root);
+  },
+
+  prepareNext(host, number, first) {
+    const shared = (first as SvmOwn).shared!;
+    return setUp(host, number, shared.root, shared);
   },
 
   load(host, number) {
