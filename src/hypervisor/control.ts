@@ -9,7 +9,7 @@ import { obey } from "./orders.js";
 import { accounted, begun, charged, isParked, moved, pick, preempts, slept, type Wants, woken } from "./schedule.js";
 import { techniqueOf } from "./techniques/index.js";
 import { hasSeveral } from "./virtual-processors.js";
-import { endTurn, settle, simulateAhead, stepsOfTurn, wake } from "./vm-turns.js";
+import { directSteps, endTurn, settle, simulateAhead, stepsOfTurn, wake } from "./vm-turns.js";
 
 /** A guest's instruction was executed for it, or an event delivered to it: a step of its own, and a tick. */
 export function countStep(host: Host, number: number): void {
@@ -103,7 +103,7 @@ function armExactly(host: Host, ahead: number): void {
 function arm(host: Host, number: number): void {
   const technique = techniqueOf(host.vm(number));
   const board = host.board(number);
-  const ahead = Math.min(board.nextEvent - board.now, stepsOfTurn(host, number));
+  const ahead = Math.min(board.nextEvent - board.now, directSteps(host, number));
   const others = Math.min(host.own.turn!.end, nextWake(host));
   const isExact = technique.leftInTime === true && !host.several;
   const early = !isExact && technique.approach !== undefined ? TICKS_A_CLOCK : 0;
@@ -152,7 +152,12 @@ const NEAR = 3 * TICKS_A_CLOCK;
 /** A device of the guest is about to do something, nearer than the timer can tell: the guest goes on to that very tick. */
 function approach(host: Host, number: number): boolean {
   const technique = techniqueOf(host.vm(number));
-  if (technique.approach === undefined || (technique.leftInTime === true && !host.several)) return false;
+  if (technique.approach === undefined) return false;
+  if (technique.leftInTime === true && !host.several) {
+    const isLast = stepsOfTurn(host, number) === 1;
+    if (isLast) goOn(host, number, 1);
+    return isLast;
+  }
   const board = host.board(number);
   board.advance(board.now);
   const ahead = Math.min(board.nextEvent - board.now, stepsOfTurn(host, number));

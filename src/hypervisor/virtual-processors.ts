@@ -85,6 +85,13 @@ export function nextProcessor(devices: bus.DeviceSet, vm: Several): number | und
   return undefined;
 }
 
+/** They as they are once all of the VM's steps are counted, of which the present one has just made some. */
+export function atStep(vm: Several, devices: bus.DeviceSet, steps: number): Several {
+  const { turn, over } = counted(vm.turn, steps);
+  const now = { cpu: vm.cpu, turn };
+  return over ? passedTo(now, nextProcessor(devices, now) ?? turn.processor) : now;
+}
+
 /** NMI, INIT and start-up messages that have come for processors, whose numbers these are. */
 export function signalled({ apic }: bus.DeviceSet): readonly number[] {
   const found: number[] = [];

@@ -151,12 +151,18 @@ export function wake(host: Host, number: number, until: number): void {
   if (!atOnce || !presentGoesOn(host, number)) pass(host, number);
 }
 
-/** Steps of the guest before its turn passes; infinity where it comes back at once. */
+/** Steps of the guest before its turn passes to another processor; infinity where it comes back at once. */
 export function stepsOfTurn(host: Host, number: number): number {
   const vm = host.vm(number);
   if (!hasSeveral(vm) || isAlone(host.board(number).devices, vm)) return Number.POSITIVE_INFINITY;
   return vm.turn.left - uncounted(vm.turn, vm.steps);
 }
+
+/**
+ * Steps of the guest that its technique can make. The last one of a turn is not among them: behind STI or a load of SS an interrupt of the
+ * host's leaves the guest one instruction later, which is another processor's.
+ */
+export const directSteps = (host: Host, number: number): number => Math.max(0, stepsOfTurn(host, number) - 1);
 
 // ---- the nested engine ----------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ import { guestPages, withGuestPages } from "./guest-pages.js";
 import { emptyLedger } from "./ledger.js";
 import type { Extent, Frames, VmState } from "./state.js";
 import type { TechniqueName } from "./techniques/names.js";
-import { counted, newProcessors } from "./virtual-processors.js";
+import { atStep, newProcessors } from "./virtual-processors.js";
 
 /** Large pages of nested tables and of 4-level paging. */
 const LARGE = 0x20_0000;
@@ -103,7 +103,7 @@ export function machineOfVm(host: MachineState, vm: VmState, cpu: CpuState): Mac
   const halted = turn === undefined && (status.kind === "halted" || stopped?.reason === "halted");
   const state: MachineState = {
     cpu: halted && !cpu.halted ? { ...cpu, halted } : cpu,
-    ...(turn === undefined ? {} : { turn: counted(turn, steps).turn }),
+    ...(turn === undefined ? {} : atStep({ cpu, turn }, devices, steps)),
     memorySize,
     rom,
     memory: guestPages(host.memory, vm.extents),
