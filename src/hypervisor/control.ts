@@ -100,10 +100,10 @@ function armExactly(host: Host, ahead: number): void {
 }
 
 /** Sets the timer for what comes first: the guest's next event, the end of its turn, or another VM that wakes. */
-function arm(host: Host, number: number): void {
+function arm(host: Host, number: number, isSingle: boolean): void {
   const technique = techniqueOf(host.vm(number));
   const board = host.board(number);
-  const ahead = Math.min(board.nextEvent - board.now, directSteps(host, number));
+  const ahead = Math.min(board.nextEvent - board.now, isSingle ? Number.POSITIVE_INFINITY : directSteps(host, number));
   const others = Math.min(host.own.turn!.end, nextWake(host));
   const isExact = technique.leftInTime === true && !host.several;
   const early = !isExact && technique.approach !== undefined ? TICKS_A_CLOCK : 0;
@@ -141,9 +141,10 @@ function enter(host: Host, number: number): void {
     const { counts } = host.vm(number);
     host.change(number, { counts: { ...counts, interrupts: counts.interrupts + 1 } });
   }
-  if (technique.returns !== true) arm(host, number);
+  const single = technique.singleSteps === true && stepsOfTurn(host, number) === 1;
+  if (technique.returns !== true) arm(host, number, single);
   host.own = { ...host.own, running: { vm: number, since: host.made + 1 } };
-  technique.enter(host, number, { vector, window: waits && vector === undefined });
+  technique.enter(host, number, { vector, window: waits && vector === undefined, single });
 }
 
 /** An alarm is early by at most so much, and then what is left is little to simulate. */
@@ -154,7 +155,7 @@ function approach(host: Host, number: number): boolean {
   const technique = techniqueOf(host.vm(number));
   if (technique.approach === undefined) return false;
   if (technique.leftInTime === true && !host.several) {
-    const isLast = stepsOfTurn(host, number) === 1;
+    const isLast = technique.singleSteps !== true && stepsOfTurn(host, number) === 1;
     if (isLast) goOn(host, number, 1);
     return isLast;
   }
