@@ -9,7 +9,7 @@ import { obey } from "./orders.js";
 import { accounted, begun, charged, isParked, moved, pick, preempts, slept, type Wants, woken } from "./schedule.js";
 import { techniqueOf } from "./techniques/index.js";
 import { hasSeveral } from "./virtual-processors.js";
-import { directSteps, endTurn, settle, simulateAhead, stepsOfTurn, wake } from "./vm-turns.js";
+import { checkTurn, directSteps, endTurn, settle, simulateAhead, stepsOfTurn, wake } from "./vm-turns.js";
 
 /** A guest's instruction was executed for it, or an event delivered to it: a step of its own, and a tick. */
 export function countStep(host: Host, number: number): void {
@@ -100,14 +100,16 @@ function armExactly(host: Host, ahead: number): void {
 }
 
 /** Sets the timer for what comes first: the guest's next event, the end of its turn, or another VM that wakes. */
-function arm(host: Host, number: number, isSingle: boolean): void {
+function arm(host: Host, number: number): void {
   const technique = techniqueOf(host.vm(number));
   const board = host.board(number);
-  const ahead = Math.min(board.nextEvent - board.now, isSingle ? Number.POSITIVE_INFINITY : directSteps(host, number));
+  const ahead = Math.min(board.nextEvent - board.now, directSteps(host, number));
   const others = Math.min(host.own.turn!.end, nextWake(host));
   const isExact = technique.leftInTime === true && !host.several;
   const early = !isExact && technique.approach !== undefined ? TICKS_A_CLOCK : 0;
-  if (isExact && host.now + ahead < others) armExactly(host, ahead);
+  // What is not the guest's may come late, by less than that, and not the guest's event with it.
+  const latest = Math.max(others + TICKS_A_CLOCK, host.now + 2 * TICKS_A_CLOCK);
+  if (isExact && host.now + ahead <= latest) armExactly(host, ahead);
   else armFor(host, Math.min(host.now + ahead - early, others));
 }
 
@@ -141,10 +143,9 @@ function enter(host: Host, number: number): void {
     const { counts } = host.vm(number);
     host.change(number, { counts: { ...counts, interrupts: counts.interrupts + 1 } });
   }
-  const single = technique.singleSteps === true && stepsOfTurn(host, number) === 1;
-  if (technique.returns !== true) arm(host, number, single);
+  if (technique.returns !== true) arm(host, number);
   host.own = { ...host.own, running: { vm: number, since: host.made + 1 } };
-  technique.enter(host, number, { vector, window: waits && vector === undefined, single });
+  technique.enter(host, number, { vector, window: waits && vector === undefined });
 }
 
 /** An alarm is early by at most so much, and then what is left is little to simulate. */
@@ -155,9 +156,9 @@ function approach(host: Host, number: number): boolean {
   const technique = techniqueOf(host.vm(number));
   if (technique.approach === undefined) return false;
   if (technique.leftInTime === true && !host.several) {
-    const isLast = technique.singleSteps !== true && stepsOfTurn(host, number) === 1;
-    if (isLast) goOn(host, number, 1);
-    return isLast;
+    const isLate = directSteps(host, number) === 0;
+    if (isLate) goOn(host, number, stepsOfTurn(host, number));
+    return isLate;
   }
   const board = host.board(number);
   board.advance(board.now);
@@ -292,8 +293,12 @@ export function left(host: Host): number | undefined {
   const board = host.board(number);
   if (hasSeveral(vm)) {
     // What is due at this very tick comes behind a turn that is over by now.
-    board.count(own);
+    if (own > 0) {
+      board.advance(board.now + own - 1);
+      board.count();
+    }
     countExit(host, number);
+    checkTurn(host, number);
   } else board.advance(board.now + own);
   host.own = { ...host.own, running: undefined };
   return number;

@@ -159,10 +159,20 @@ export function stepsOfTurn(host: Host, number: number): number {
 }
 
 /**
- * Steps of the guest that its technique can make. The last one of a turn is not among them: behind STI or a load of SS an interrupt of the
- * host's leaves the guest one instruction later, which is another processor's.
+ * An interrupt of the host's leaves a guest some steps late: behind STI and loads of SS by one instruction, and behind a debug trap. So many
+ * of them come one after the other, and these of a turn the nested engine makes.
  */
-export const directSteps = (host: Host, number: number): number => Math.max(0, stepsOfTurn(host, number) - 1);
+const LATE = 16;
+
+/** Steps of the guest's turn before there are only those left. */
+export const directSteps = (host: Host, number: number): number => Math.max(0, stepsOfTurn(host, number) - LATE);
+
+/** A guest that was left after its turn was over is not the machine any more. */
+export function checkTurn(host: Host, number: number): void {
+  if (stepsOfTurn(host, number) >= 0) return;
+  const detail = `more than ${LATE} instructions in a row that hold interrupts back, at the end of a virtual processor's turn`;
+  host.change(number, { status: { kind: "stopped", stop: { reason: "unsupported", detail } } });
+}
 
 // ---- the nested engine ----------------------------------------------------------------------------------------------
 

@@ -103,9 +103,9 @@ export class VirtualBoard {
     this.#changed(tick);
   }
 
-  /** Steps were made, one unless given: as many ticks have gone by. What is due then waits for the next `advance`. */
-  count(steps = 1): void {
-    this.#now += steps;
+  /** A step was made: a tick has gone by. What is due then waits for the next `advance`. */
+  count(): void {
+    this.#now++;
   }
 
   // ---- interrupts -------------------------------------------------------------------------------------------------

@@ -4,13 +4,6 @@ import type { MachineState } from "../../hardware/state.js";
 import type { Host } from "../host.js";
 import type { VmState } from "../state.js";
 
-/** How a guest goes on. */
-export interface Entry {
-  readonly vector: number | undefined;
-  readonly window: boolean;
-  readonly single: boolean;
-}
-
 export interface Technique {
   /** Why a machine cannot be its guest; undefined where it can. */
   refusal?(guest: MachineState): string | undefined;
@@ -34,10 +27,9 @@ export interface Technique {
   interruptible(host: Host, number: number): boolean;
   /**
    * Lets the guest go on: the handler ends in it. `vector` is an interrupt it takes first; `window` asks for the processor back as
-   * soon as it would take one. `single`: it makes one step alone, which is asked for of techniques that can (`singleSteps`).
+   * soon as it would take one.
    */
-  enter(host: Host, number: number, how: Entry): void;
-  readonly singleSteps?: true;
+  enter(host: Host, number: number, how: { readonly vector: number | undefined; readonly window: boolean }): void;
   /**
    * Makes steps of the guest one by one, up to an event that is too near for the timer; false where something is on its way to the
    * guest that only an entry delivers.

@@ -5,7 +5,7 @@
  */
 import { usesPae } from "../../../hardware/cpu/control-registers.js";
 import type { Segment, SegmentName, Shadow, SystemState, TableRegister } from "../../../hardware/cpu/state.js";
-import { type CpuState, CR0, codeBitsOf, cplOf, EFER, noEvents } from "../../../hardware/cpu/state.js";
+import { type CpuState, CR0, codeBitsOf, cplOf, EFER } from "../../../hardware/cpu/state.js";
 import { accessOf, attributeOf } from "../../../hardware/svm/state-save.js";
 import { cr3Of, hasTask, OWN_MSRS, sharedSystem, sysenterMsrs, writtenSysenter } from "../guest-registers.js";
 import type { Polling } from "../polling.js";
@@ -164,7 +164,7 @@ function pdptesOf({ cr0, cr3, cr4, efer }: SystemState, read: GuestWords): reado
 
 /**
  * The virtual processor when its guest was left. `real` is the processor, `old` what is in neither; general registers but RAX and
- * RSP, and floating-point registers, are those of `held`.
+ * RSP, floating-point registers and events that wait are those of `held`.
  */
 export function leftState(
   image: VmcbImage,
@@ -205,7 +205,6 @@ export function leftState(
   const { wide } = held;
   const same = wide[0] === highRax && wide[4] === highRsp;
   const eip = addressAt(image, "RIP");
-  const { nmi, nmiBlocked } = held.pending;
   const shadow: Shadow = numberOf(image, "INTERRUPT_SHADOW") === 0 ? "none" : "sti";
   return {
     ...held,
@@ -217,7 +216,6 @@ export function leftState(
     system,
     halted: false,
     shadow,
-    pending: nmi || nmiBlocked ? { ...noEvents, nmi, nmiBlocked } : noEvents,
   };
 }
 

@@ -89,6 +89,7 @@ export const svmNpt: Technique = {
       return new DataView(readPages(machine.memory, at, 4).buffer).getUint32(0, true);
     };
     const image = vmcbAtRest(machine.memory, technique.vmcb);
-    return leftState(image, real.system, { own: technique, old: cpu.system, read }, real);
+    const { pending } = cpu;
+    return leftState(image, real.system, { own: technique, old: cpu.system, read }, { ...real, pending });
   },
 };

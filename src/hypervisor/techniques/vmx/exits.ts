@@ -148,7 +148,6 @@ export const answers: Readonly<Record<number, Answered>> = {
     halt(host, number, (readWord(host.port, "Guest RFLAGS") & FLAG.IF) !== 0);
     return { effect: "halted", instruction: "HLT" };
   },
-  [REASON.MONITOR_TRAP_FLAG]: () => ({ effect: "last step of a turn" }),
   [REASON.PAUSE]: (host, number) => {
     skip(host);
     countStep(host, number);

@@ -72,17 +72,12 @@ function vmcsAtRest({ memory }: MachineState, vmcs: number): VmcsReader {
   };
 }
 
-const WINDOW = PRIMARY["interrupt-window exiting"];
-const SINGLE = PRIMARY["monitor trap flag"];
-/** Controls that each entry has its own of. */
-const ASKED = WINDOW | SINGLE;
-
 /** Lets the guest of the current VMCS go on. */
-export const enter: Technique["enter"] = (host, number, { vector, window, single }) => {
+export const enter: Technique["enter"] = (host, number, { vector, window }) => {
   const { port } = host;
   if (vector !== undefined) write(port, "VM-entry interruption-information field", (INTERRUPTION.VALID | vector) >>> 0);
   const primary = readWord(port, "Primary processor-based VM-execution controls");
-  const wanted = (primary & ~ASKED) | (window ? WINDOW : 0) | (single ? SINGLE : 0);
+  const wanted = (primary & ~PRIMARY["interrupt-window exiting"]) | (window ? PRIMARY["interrupt-window exiting"] : 0);
   if (wanted !== primary) write(port, "Primary processor-based VM-execution controls", wanted >>> 0);
   // The guest's first instruction is at the next tick of the host's.
   write(port, "TSC offset", host.board(number).now - (host.now + 1));
@@ -96,7 +91,6 @@ export const enter: Technique["enter"] = (host, number, { vector, window, single
 
 export const vmxEpt: Technique = {
   leftInTime: true,
-  singleSteps: true,
 
   prepare(host, number) {
     const vm = host.vm(number);
@@ -154,7 +148,7 @@ export const vmxEpt: Technique = {
         ...real,
         system: runningSystem(real.system, technique, cpu.system),
       };
-    const held = { ...real, system: sharedSystem(real.system, cpu.system) };
+    const held = { ...real, pending: cpu.pending, system: sharedSystem(real.system, cpu.system) };
     return readState(vmcsAtRest(machine, technique.vmcs), technique, held);
   },
 };
