@@ -9,6 +9,7 @@ import { parseMemorySize } from "../state/memory-size.js";
 import { type PageMap, readPages, writePages } from "../state/page-map.js";
 import { PAGE_SIZE, Page, zeroPage } from "../state/pages.js";
 import { type ABSENT, PersistentMap } from "../state/persistent-map.js";
+import { isBytes } from "../state/plain-data.js";
 import { decodeSave, encodeSave, SAVE_VERSION, type SaveKind } from "../state/save-format.js";
 import { type Disk, isDisk, readDisk } from "./disk.js";
 
@@ -57,7 +58,8 @@ export interface MemoryReader extends BytesReader {
 
 /** Freezes plain data in place, before it is handed out. What is frozen already is frozen all the way down. */
 export function deepFreeze<T>(value: T): T {
-  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
+  // Bytes cannot be frozen: who hands them out makes copies.
+  if (typeof value !== "object" || value === null || Object.isFrozen(value) || isBytes(value)) return value;
   for (const part of Object.values(value)) deepFreeze(part);
   return Object.freeze(value);
 }

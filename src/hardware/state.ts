@@ -129,6 +129,22 @@ export type MachineEvent =
       readonly mnemonic: string;
       readonly group: string;
     }
+  /** A kernel has served a system call; it had the result at `tick`. */
+  | {
+      readonly kind: "syscall";
+      readonly tick: number;
+      readonly eip: number;
+      /** Number of the thread. */
+      readonly task: number;
+      readonly abi: "i386" | "x86_64";
+      readonly name: string;
+      /** As the call reads them from registers. */
+      readonly arguments: readonly number[];
+      /** Below 0: an errno. */
+      readonly result: number;
+      /** The kernel knows the call; what it does not know is ENOSYS. */
+      readonly served: boolean;
+    }
   /** A hypervisor gives a processor to a VM, from `tick` on; without `vm` the processor idles. */
   | {
       readonly kind: "schedule";
@@ -189,6 +205,7 @@ export const eventKinds: readonly EventKind[] = [
   "privilege",
   "instruction",
   "schedule",
+  "syscall",
   "vm-entry",
   "vm-exit",
 ];

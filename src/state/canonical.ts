@@ -8,6 +8,7 @@ import {
   describe,
   isBytes,
   isPlainRecord,
+  isTable,
   type PathPart,
   presentNames,
   refuse,
@@ -26,6 +27,7 @@ const TAG = {
   bytes: 0x62,
   array: 0x61,
   record: 0x72,
+  table: 0x6d,
 } as const;
 
 class CanonicalWriter {
@@ -79,6 +81,16 @@ class CanonicalWriter {
       this.#tag(TAG.bytes);
       this.#size(value.length);
       this.#raw(value);
+    } else if (isTable(value)) {
+      const entries = [...value.entries()];
+      this.#tag(TAG.table);
+      this.#size(entries.length);
+      for (const [key, item] of entries) {
+        this.#size(key);
+        path.push(key);
+        this.value(item, path);
+        path.pop();
+      }
     } else if (isPlainRecord(value)) {
       const names = presentNames(value, path);
       this.#tag(TAG.record);

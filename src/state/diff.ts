@@ -5,7 +5,8 @@
  * out on purpose: finding things that moved (an array is compared index by index), and knowing what a field means.
  */
 import { VirtlabError } from "./error.js";
-import { formatPath, isBytes, isPlainRecord, type PathPart, type PlainData } from "./plain-data.js";
+import { PersistentMap } from "./persistent-map.js";
+import { formatPath, isBytes, isPlainRecord, isTable, type PathPart, type PlainData } from "./plain-data.js";
 
 /** One place where two states differ. `before` or `after` is undefined where the field is absent. */
 export interface StateDifference {
@@ -66,6 +67,13 @@ function compare(
   if (isBytes(a) && isBytes(b)) {
     return sameBytes(a, b) || differs(path, a, b);
   }
+  if (isTable(a) && isTable(b)) {
+    let goOn = true;
+    PersistentMap.compare(a, b, (key, before, after) => {
+      goOn &&= compareAt(key, before, after);
+    });
+    return goOn;
+  }
   if (isPlainRecord(a) && isPlainRecord(b)) {
     for (const name of Object.keys(a)) {
       if (!compareAt(name, a[name], Object.hasOwn(b, name) ? b[name] : undefined)) return false;
@@ -90,6 +98,10 @@ function copyPlain(value: PlainData | undefined): PlainData | undefined {
   if (typeof value !== "object" || value === null) return value;
   if (isBytes(value)) return new Uint8Array(value);
   if (Array.isArray(value)) return Object.freeze(value.map((item) => copyPlain(item) as PlainData));
+  if (isTable(value))
+    return Object.freeze(
+      Object.fromEntries(Array.from(value.entries(), ([key, item]) => [String(key), copyPlain(item)])),
+    );
   if (!isPlainRecord(value)) return value;
   return Object.freeze(Object.fromEntries(Object.entries(value).map(([name, field]) => [name, copyPlain(field)])));
 }

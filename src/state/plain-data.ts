@@ -2,10 +2,11 @@
  * Plain data: what the state of a machine is made of apart from its memory pages.
  *
  * Records are known by the names of their fields only, so the order in which fields were added counts for nothing.
- * Left out on purpose: class instances, maps, sets, functions, dates and typed arrays other than Uint8Array; a state
+ * Persistent maps are what large tables are kept in. Left out on purpose: other class instances, maps, sets, functions, dates and typed arrays other than Uint8Array; a state
  * that needs one keeps it as a record.
  */
 import { VirtlabError } from "./error.js";
+import { PersistentMap } from "./persistent-map.js";
 
 /**
  * A value that can be hashed, saved and compared. A record field whose value is `undefined` counts as absent. Numbers
@@ -19,6 +20,7 @@ export type PlainData =
   | string
   | Uint8Array
   | readonly PlainData[]
+  | PersistentMap<PlainData>
   | { readonly [name: string]: PlainData | undefined };
 
 /** A record of plain data. */
@@ -51,6 +53,9 @@ export function isBytes(value: unknown): value is Uint8Array {
   if (value instanceof Uint8Array) return true;
   return ArrayBuffer.isView(value) && Object.prototype.toString.call(value) === "[object Uint8Array]";
 }
+
+/** Whether `value` is a table of plain data. */
+export const isTable = (value: unknown): value is PersistentMap<PlainData> => value instanceof PersistentMap;
 
 /** Whether `value` is a record: an object that is nobody's instance. Its fields are not looked at. */
 export function isPlainRecord(value: unknown): value is PlainRecord {

@@ -2,12 +2,15 @@
  * Plain data as JSON, for saving: what JSON has no type for is written as a record with one field whose name begins
  * with "$". Fields are sorted by name, so equal data give equal text.
  */
+
+import { PersistentMap } from "./persistent-map.js";
 import {
   checkDepth,
   checkNumber,
   describe,
   isBytes,
   isPlainRecord,
+  isTable,
   type PathPart,
   type PlainData,
   presentNames,
@@ -19,7 +22,7 @@ export type TaggedJson = null | boolean | number | string | TaggedJson[] | { [na
 
 /**
  * Plain data in JSON's own types, with fields sorted by name: a bigint becomes `{"$bigint": "-12"}`, bytes
- * `{"$bytes": "00ff"}`, an infinity `{"$number": "Infinity"}`; the "$" of a name that begins with one is doubled.
+ * `{"$bytes": "00ff"}`, a table `{"$table": [[1, "a"]]}`, an infinity `{"$number": "Infinity"}`; the "$" of a name that begins with one is doubled.
  * Throws a VirtlabError that names the path of anything that is not plain data.
  */
 export function toTaggedJson(value: unknown): TaggedJson {
@@ -35,6 +38,8 @@ function toTagged(value: unknown, path: PathPart[]): TaggedJson {
   if (isBytes(value)) return { $bytes: bytesToText(value) };
   checkDepth(path);
   if (Array.isArray(value)) return Array.from(value, (item, index) => toTagged(item, [...path, index]));
+  if (isTable(value))
+    return { $table: Array.from(value.entries(), ([key, item]) => [key, toTagged(item, [...path, key])]) };
   if (!isPlainRecord(value)) refuse(path, describe(value));
   // fromEntries defines fields: a field called "__proto__" stays a field.
   return Object.fromEntries(
@@ -68,13 +73,26 @@ function fromTagged(json: unknown, path: PathPart[]): PlainData {
   );
 }
 
-function fromTag(tag: string, text: unknown, path: readonly PathPart[]): PlainData {
+function fromTag(tag: string, text: unknown, path: PathPart[]): PlainData {
+  if (tag === "$table" && Array.isArray(text)) return tableFrom(text, path);
   if (typeof text === "string") {
     if (tag === "$bigint" && /^(0|-?[1-9]\d*)$/.test(text)) return BigInt(text);
     if (tag === "$number" && /^-?Infinity$/.test(text)) return Number(text);
     if (tag === "$bytes" && /^([0-9a-f]{2})*$/.test(text)) return textToBytes(text);
   }
   refuse(path, `damaged or unknown tag ${JSON.stringify(tag)}`);
+}
+
+function tableFrom(entries: readonly unknown[], path: PathPart[]): PersistentMap<PlainData> {
+  const keys: number[] = [];
+  const values: PlainData[] = [];
+  for (const entry of entries) {
+    const [key, value] = Array.isArray(entry) && entry.length === 2 ? entry : [];
+    if (!Number.isSafeInteger(key) || key < 0 || key <= (keys.at(-1) ?? -1)) refuse(path, "damaged table");
+    keys.push(key);
+    values.push(fromTagged(value, [...path, key]));
+  }
+  return PersistentMap.empty<PlainData>().setAll(keys, values);
 }
 
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));

@@ -80,6 +80,8 @@ function processor(eflags: number, system: Partial<SystemState> = {}): Processor
     high: 0,
     readWords: absent,
     writeWords: absent,
+    readBytes: absent,
+    writeBytes: absent,
     checkWrite: absent,
     get floating() {
       return absent();

@@ -141,6 +141,10 @@ export interface ProcessorPort {
   readWords(linear: number, count: number, user: boolean, words: Int32Array): void;
   /** Writes `count` dwords, the last one first, as pushes do. Throws #PF with some of them written. */
   writeWords(linear: number, count: number, user: boolean, words: Int32Array): void;
+  /** Fills `bytes` from a linear address on, at the given privilege. Throws #PF with those in front of the page read. */
+  readBytes(linear: number, bytes: Uint8Array, user: boolean): void;
+  /** Writes bytes, at the given privilege. Throws #PF with those in front of the page written. */
+  writeBytes(linear: number, bytes: Uint8Array, user: boolean): void;
   /** Throws #PF unless `size` bytes can be written, which may lie on two pages. */
   checkWrite(linear: number, size: number, user: boolean): void;
   /**

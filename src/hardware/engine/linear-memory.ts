@@ -117,6 +117,46 @@ export class LinearMemory {
     }
   }
 
+  // ---- bytes, page by page ----------------------------------------------------------------------------------------
+
+  readBytes(linear: number, bytes: Uint8Array, user: boolean): void {
+    const { bus, tables } = this;
+    if (!this.watched.none) this.watched.look(linear, bytes.length, false);
+    for (let at = 0; at < bytes.length; ) {
+      const from = this.#after(linear, at);
+      const part = bytes.subarray(at, at + Math.min(bytes.length - at, PAGE_SIZE - (from & 0xfff)));
+      at += part.length;
+      const host = this.#hostAddress(from, part.length, false, user);
+      if (host !== 0) part.set(bus.slots.bytes.subarray(host, host + part.length));
+      else this.#copyFrom(tables.translate(from, false, user), part);
+    }
+  }
+
+  #copyFrom(physical: number, part: Uint8Array): void {
+    const { bus } = this;
+    if (bus.isMemory(frameOf(physical))) bus.slots.copyFrom(frameOf(physical), physical & 0xfff, part.fill(0));
+    else for (let index = 0; index < part.length; index++) part[index] = bus.readMapped(physical + index, 1);
+  }
+
+  writeBytes(linear: number, bytes: Uint8Array, user: boolean): void {
+    const { bus, tables } = this;
+    if (!this.watched.none) this.watched.look(linear, bytes.length, true);
+    for (let at = 0; at < bytes.length; ) {
+      const to = this.#after(linear, at);
+      const part = bytes.subarray(at, at + Math.min(bytes.length - at, PAGE_SIZE - (to & 0xfff)));
+      at += part.length;
+      const host = this.#hostAddress(to, part.length, true, user);
+      if (host !== 0) bus.slots.bytes.set(part, host);
+      else this.#copyTo(tables.translate(to, true, user), part);
+    }
+  }
+
+  #copyTo(physical: number, part: Uint8Array): void {
+    const { bus } = this;
+    if (bus.isMemory(frameOf(physical))) bus.guestMemory.write(physical, part);
+    else for (const [index, byte] of part.entries()) bus.writeMapped(physical + index, 1, byte);
+  }
+
   // ---- what slow paths share --------------------------------------------------------------------------------------
 
   /** Lets the generated code reach a page without asking. */

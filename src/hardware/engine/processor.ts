@@ -421,6 +421,14 @@ export class Processor implements ProcessorPort {
     this.#memory.writeWords(linear, count, user, words);
   }
 
+  readBytes(linear: number, bytes: Uint8Array, user: boolean): void {
+    this.#memory.readBytes(linear, bytes, user);
+  }
+
+  writeBytes(linear: number, bytes: Uint8Array, user: boolean): void {
+    this.#memory.writeBytes(linear, bytes, user);
+  }
+
   readPhysical(physical: number): number {
     return this.#space.readPhysical(physical) >>> 0;
   }

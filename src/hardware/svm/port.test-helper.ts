@@ -122,6 +122,8 @@ export function testPort(change: Partial<SystemState> = {}, eflags = 2): TestPor
     readPair: absent,
     readWords: absent,
     writeWords: absent,
+    readBytes: absent,
+    writeBytes: absent,
     checkWrite: absent,
     segmentAddress: absent,
     portRead: absent,

@@ -231,6 +231,14 @@ export class VirtualPort implements ProcessorPort, Accessor {
     this.#memory.writeWords(linear, count, user, words);
   }
 
+  readBytes(linear: number, bytes: Uint8Array, user: boolean): void {
+    for (let index = 0; index < bytes.length; index++) bytes[index] = this.#memory.read(linear + index, 1, user);
+  }
+
+  writeBytes(linear: number, bytes: Uint8Array, user: boolean): void {
+    for (const [index, byte] of bytes.entries()) this.#memory.write(linear + index, 1, byte, user);
+  }
+
   checkWrite(linear: number, size: number, user: boolean): void {
     this.#memory.checkWrite(linear, size, user);
   }

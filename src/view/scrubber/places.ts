@@ -71,6 +71,7 @@ const EVENTS: { readonly [K in EventKind]: { many: string; label: (event: Machin
     many: "turns of VMs",
     label: ({ processor, vm }) => `processor ${processor} ${vm === undefined ? "idles" : `is given to ${vm}`}`,
   },
+  syscall: { many: "system calls", label: ({ name, result, task }) => `thread ${task}: ${name} = ${result}` },
   "vm-entry": { many: "VM entries", label: ({ eip }) => `enters the guest at ${address(eip)}` },
   "vm-exit": { many: "VM exits", label: ({ name }) => `leaves the guest: ${name}` },
 };

@@ -1,0 +1,146 @@
+/** What the kernel remembers before its first step. */
+import { PersistentMap } from "../state/persistent-map.js";
+import type { Startup } from "./arch/startup.js";
+import { allDevices, deviceNumber } from "./fs/devices.js";
+import { noEntries, withEntry } from "./fs/directory.js";
+import type { Pipe } from "./fs/pipes.js";
+import { S } from "./fs/types.js";
+import type { FileSystem, Inode, KernelState, Mount } from "./state.js";
+import type { UtsNamespace } from "./syscalls/system.js";
+import type { UserNamespace } from "./tasks/capabilities.js";
+
+/** Numbers of kernel objects are above those of processes: both are channels that are waited on. */
+const FIRST_ID = 2 ** 16;
+const ALL_IDS = [{ inside: 0, outside: 0, count: 2 ** 32 - 1 }] as const;
+
+interface Setup extends Pick<Startup, "places" | "firstFrame"> {
+  readonly memorySize: number;
+  readonly files: Pick<FileSystem, "inodes" | "nextIno" | "root">;
+  /** Number of the disk that has the bytes of the root's files. */
+  readonly store: number;
+  readonly hostname: string;
+}
+
+export function firstState({ places, memorySize, firstFrame, files, store, hostname }: Setup): KernelState {
+  let nextId = FIRST_ID;
+  let objects = PersistentMap.empty<object>();
+  const add = (value: object): number => {
+    objects = objects.set(nextId, value);
+    return nextId++;
+  };
+  const user = add({
+    kind: "user",
+    ...{ parent: 0, level: 0, owner: 0, group: 0, uidMap: ALL_IDS, gidMap: ALL_IDS, setgroups: "allow" },
+    parentCouldSetfcap: true,
+  } satisfies UserNamespace);
+  const uts = add({ kind: "uts", nodename: hostname, domainname: "(none)", owner: user } satisfies UtsNamespace);
+  const [mnt, ipc, pid, net, cgroup, time] = ["mnt", "ipc", "pid", "net", "cgroup", "time"].map((kind) =>
+    add({ kind, owner: user }),
+  ) as [number, number, number, number, number, number];
+  const consoleInput = add({
+    kind: "pipe",
+    parts: [],
+    ...{ read: 0, size: 0, capacity: 65_536, readers: 1, writers: 1 },
+  } satisfies Pipe);
+  const futexes = add({ kind: "futexes", queues: PersistentMap.empty() });
+  const rootFs: FileSystem = {
+    id: nextId++,
+    type: "rootfs",
+    source: "rootfs",
+    device: 1,
+    options: "",
+    readOnly: false,
+    ...files,
+  };
+  const shared: FileSystem = { ...emptyTree("tmpfs", nextId++), source: "shared memory" };
+  const devices: FileSystem = withDevices(emptyTree("devtmpfs", nextId++));
+  const rootMount: Mount = {
+    id: nextId++,
+    namespace: mnt,
+    fileSystem: rootFs.id,
+    root: rootFs.root,
+    parent: 0,
+    at: undefined,
+    flags: 0,
+    propagation: "private",
+    ...{ group: undefined, master: undefined },
+  };
+  let mounts = PersistentMap.empty<Mount>().set(rootMount.id, { ...rootMount, parent: rootMount.id });
+  const dev = findIn(rootFs, "dev");
+  if (dev !== undefined) {
+    const at = { mount: rootMount.id, ino: dev, parent: rootFs.root, name: "dev" };
+    const id = nextId++;
+    mounts = mounts.set(id, { ...rootMount, id, fileSystem: devices.id, root: devices.root, parent: rootMount.id, at });
+  }
+  let fileSystems = PersistentMap.empty<FileSystem>();
+  for (const one of [rootFs, shared, devices]) fileSystems = fileSystems.set(one.id, one);
+  return {
+    places,
+    memorySize,
+    cpus: [{ task: 0, since: 0, sliceEnd: 0, alarm: 0 }],
+    nextId,
+    frames: {
+      next: Math.max(firstFrame, 0x200),
+      end: memorySize / 4096,
+      free: PersistentMap.empty(),
+      freed: 0,
+      uses: PersistentMap.empty(),
+    },
+    zeroFrame: 0,
+    ...{ spaces: PersistentMap.empty(), tasks: PersistentMap.empty(), processes: PersistentMap.empty() },
+    ...{ handlers: PersistentMap.empty(), contexts: PersistentMap.empty(), descriptorTables: PersistentMap.empty() },
+    ...{ files: PersistentMap.empty(), fileSystems, mounts, objects, waiters: PersistentMap.empty() },
+    ...{ timers: [], queue: [], lastPid: 0, random: 0n, orders: [] },
+    initial: {
+      ...{ user, uts, mnt, ipc, pid, net, cgroup, time, consoleInput, futexes, store },
+      ...{ sharedMemory: shared.id, rootMount: rootMount.id },
+    },
+  };
+}
+
+function findIn({ inodes, root }: FileSystem, name: string): number | undefined {
+  for (const [, bucket] of inodes.get(root)!.entries!.entries()) {
+    const found = bucket.find((entry) => entry.name === name);
+    if (found !== undefined) return found.ino;
+  }
+  return undefined;
+}
+
+const times = { accessed: 0, modified: 0, changed: 0 } as const;
+const emptyDirectory: Inode = Object.freeze({
+  mode: S.IFDIR | 0o755,
+  ...{ uid: 0, gid: 0, links: 2, size: 0, device: 0, opened: 0, ...times, parent: 1, entries: noEntries, count: 0 },
+});
+
+const emptyTree = (type: string, id: number): FileSystem => ({
+  id,
+  type,
+  source: type,
+  device: id,
+  root: 1,
+  options: "",
+  readOnly: false,
+  inodes: PersistentMap.empty<Inode>().set(1, emptyDirectory),
+  nextIno: 2,
+});
+
+/** A device file for each device there is. */
+function withDevices(fs: FileSystem): FileSystem {
+  let { inodes, nextIno } = fs;
+  for (const { name, type, major, minor } of allDevices()) {
+    const mode = (type === "character" ? S.IFCHR : S.IFBLK) | 0o666;
+    inodes = inodes.set(nextIno, {
+      mode,
+      ...{ uid: 0, gid: 0, links: 1, size: 0, device: deviceNumber(major, minor), opened: 0, ...times },
+    });
+    const root = inodes.get(1)!;
+    const count = root.count! + 1;
+    inodes = inodes.set(1, {
+      ...root,
+      entries: withEntry(root.entries!, { name, ino: nextIno, cookie: count }),
+      count,
+    });
+    nextIno++;
+  }
+  return { ...fs, inodes, nextIno };
+}

@@ -1,0 +1,234 @@
+/**
+ * From a path name to an inode: step by step, over links and mounts, never above the thread's root.
+ * Spec: path_resolution(7), symlink(7), openat2(2).
+ */
+import { E } from "../errno.js";
+import type { FileSystem, InodeName, Location, Mount } from "../state.js";
+import type { Work } from "../work.js";
+import { typeOf } from "./file-systems.js";
+import { MAY, MS, requireAccess } from "./permissions.js";
+import { type Attributes, isDirectory, isLink } from "./types.js";
+
+const NAME_MAX = 255;
+const MOST_LINKS = 40;
+
+export const mountOf = (k: Work, { mount }: { readonly mount: number }): Mount => {
+  const found = k.state.mounts.get(mount);
+  if (found === undefined) throw E.ENOENT;
+  return found;
+};
+export const fileSystemOf = (k: Work, location: Location): FileSystem =>
+  k.fileSystemOf(mountOf(k, location).fileSystem);
+export const inodeAt = (k: Work, location: Location): InodeName => ({
+  fileSystem: mountOf(k, location).fileSystem,
+  ino: location.ino,
+});
+
+export function attributesAt(k: Work, location: Location): Attributes {
+  const fs = fileSystemOf(k, location);
+  return typeOf(fs).attributes(k, fs, location.ino);
+}
+
+export const sameLocation = (a: Location, b: Location): boolean => a.mount === b.mount && a.ino === b.ino;
+
+/** The root of a mount. */
+export const rootOfMount = ({ id, root }: Mount): Location => ({ mount: id, ino: root, parent: root, name: "" });
+
+/** What is mounted on a place, the last one on top. */
+export function mountedOn(k: Work, location: Location): Mount | undefined {
+  let found: Mount | undefined;
+  for (const [, mount] of k.state.mounts.entries())
+    if (mount.at !== undefined && mount.parent === location.mount && mount.at.ino === location.ino) found = mount;
+  return found;
+}
+
+/** Places that have something mounted on them, by mount: asked for at each step of each path. */
+const covered = new WeakMap<object, ReadonlySet<string>>();
+
+function isCovered(k: Work, { mount, ino }: Location): boolean {
+  const { mounts } = k.state;
+  let places = covered.get(mounts);
+  if (places === undefined) {
+    places = new Set(Array.from(mounts.entries(), ([, { parent, at }]) => `${parent}/${at?.ino ?? -1}`));
+    covered.set(mounts, places);
+  }
+  return places.has(`${mount}/${ino}`);
+}
+
+/** The top of what is mounted on a place, or the place itself. */
+export function throughMounts(k: Work, location: Location): Location {
+  let at = location;
+  while (isCovered(k, at)) at = rootOfMount(mountedOn(k, at)!);
+  return at;
+}
+
+/** The directory around a directory; the root has itself. */
+export function parentOf(k: Work, location: Location, root: Location): Location {
+  let at = location;
+  for (;;) {
+    if (sameLocation(at, root)) return at;
+    const mount = mountOf(k, at);
+    if (at.ino !== mount.root) break;
+    if (mount.at === undefined) return at;
+    at = mount.at;
+  }
+  const fs = fileSystemOf(k, at);
+  const ino = typeOf(fs).parent(k, fs, at.ino);
+  return throughMounts(k, { mount: at.mount, ino, parent: ino, name: "" });
+}
+
+export interface Resolution {
+  /** Where the name leads; undefined where the last part of it has no inode. */
+  readonly location: Location | undefined;
+  /** The directory the last part is in, and the part. */
+  readonly directory: Location;
+  readonly name: string;
+  /** The name ended with a slash: only a directory will do. */
+  readonly trailing: boolean;
+}
+
+export interface ResolveOptions {
+  /** Where a relative name begins; the thread's directory unless given. */
+  readonly from?: Location;
+  /** Whether a link at the end is followed. Default: yes. */
+  readonly follow?: boolean;
+  /** The name may be empty: `from` itself is meant. */
+  readonly empty?: boolean;
+}
+
+class Walk {
+  readonly #k: Work;
+  readonly #root: Location;
+  at: Location;
+  #links = 0;
+
+  constructor(k: Work, from: Location) {
+    this.#k = k;
+    this.#root = k.context.root;
+    this.at = from;
+  }
+
+  /** Walks a name. */
+  resolve(path: string, follow: boolean): Resolution {
+    if (path.startsWith("/")) this.at = throughMounts(this.#k, this.#root);
+    const parts = path.split("/").filter((part) => part !== "");
+    const trailing = path.endsWith("/");
+    const last = parts.pop();
+    if (last === undefined) return { location: this.at, directory: this.at, name: "", trailing };
+    for (const part of parts) this.#enter(part);
+    this.#requireSearch();
+    const directory = this.at;
+    if (last === "." || last === "..") {
+      const location = last === "." ? directory : parentOf(this.#k, directory, this.#root);
+      return { location, directory, name: last, trailing };
+    }
+    const location = this.#child(last);
+    if (location === undefined || !(follow || trailing)) return { location, directory, name: last, trailing };
+    return this.#followed(location) ?? { location, directory, name: last, trailing };
+  }
+
+  #requireSearch(): void {
+    const attributes = attributesAt(this.#k, this.at);
+    if (!isDirectory(attributes)) throw E.ENOTDIR;
+    requireAccess(this.#k, attributes, MAY.EXEC);
+  }
+
+  /** What a name in the present directory stands for, mounts on it included. */
+  #child(name: string): Location | undefined {
+    if (name.length > NAME_MAX) throw E.ENAMETOOLONG;
+    const k = this.#k;
+    const fs = fileSystemOf(k, this.at);
+    const ino = typeOf(fs).lookup(k, fs, this.at.ino, name);
+    if (ino === undefined) return undefined;
+    return throughMounts(k, { mount: this.at.mount, ino, parent: this.at.ino, name });
+  }
+
+  /** A part that is not the last one. */
+  #enter(part: string): void {
+    this.#requireSearch();
+    if (part === ".") return;
+    if (part === "..") {
+      this.at = parentOf(this.#k, this.at, this.#root);
+      return;
+    }
+    const child = this.#child(part);
+    if (child === undefined) throw E.ENOENT;
+    const target = this.#followed(child)?.location;
+    if (target === undefined && isLink(attributesAt(this.#k, child))) throw E.ENOENT;
+    this.at = target ?? child;
+    if (!isDirectory(attributesAt(this.#k, this.at))) throw E.ENOTDIR;
+  }
+
+  /** Where a link leads; undefined for what is none. */
+  #followed(location: Location): Resolution | undefined {
+    const k = this.#k;
+    if (!isLink(attributesAt(k, location))) return undefined;
+    if (++this.#links > MOST_LINKS || (mountOf(k, location).flags & MS.NOSYMFOLLOW) !== 0) throw E.ELOOP;
+    const fs = fileSystemOf(k, location);
+    const type = typeOf(fs);
+    const magic = type.follow?.(k, fs, location.ino);
+    if (magic !== undefined) {
+      this.at = magic;
+      return { location: magic, directory: magic, name: "", trailing: false };
+    }
+    const target = type.readLink!(k, fs, location.ino);
+    if (target === "") throw E.ENOENT;
+    return this.resolve(target, true);
+  }
+}
+
+/** Where a path name leads. Throws ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG. */
+export function resolve(
+  k: Work,
+  path: string,
+  { from, follow = true, empty = false }: ResolveOptions = {},
+): Resolution {
+  const start = from ?? k.context.directory;
+  if (path === "") {
+    if (!empty) throw E.ENOENT;
+    return { location: start, directory: start, name: "", trailing: false };
+  }
+  const found = new Walk(k, start).resolve(path, follow);
+  if (found.trailing && found.location !== undefined && !isDirectory(attributesAt(k, found.location))) throw E.ENOTDIR;
+  return found;
+}
+
+/** The same of a name that has to exist. */
+export function locate(k: Work, path: string, options?: ResolveOptions): Location {
+  const { location } = resolve(k, path, options);
+  if (location === undefined) throw E.ENOENT;
+  return location;
+}
+
+/**
+ * The name of a place as seen from a root: for getcwd(2) and /proc. A place that cannot be reached from there has none, and one whose
+ * name is gone is told so.
+ */
+export function nameOf(k: Work, location: Location, root: Location = k.context.root): string | undefined {
+  const parts: string[] = [];
+  let at = location;
+  if (!isDirectory(attributesAt(k, at)) && at.ino !== mountOf(k, at).root) {
+    parts.unshift(at.name);
+    at = { mount: at.mount, ino: at.parent, parent: at.parent, name: "" };
+  }
+  while (!sameLocation(at, root)) {
+    const mount = mountOf(k, at);
+    if (at.ino === mount.root) {
+      if (mount.at === undefined) return undefined;
+      at = mount.at;
+      if (isDirectory(attributesAt(k, at))) continue;
+      parts.unshift(at.name);
+      at = { mount: at.mount, ino: at.parent, parent: at.parent, name: "" };
+      continue;
+    }
+    const fs = fileSystemOf(k, at);
+    const parent = typeOf(fs).parent(k, fs, at.ino);
+    const entry = typeOf(fs)
+      .list(k, fs, parent)
+      .find(({ ino }) => ino === at.ino);
+    if (entry === undefined) return undefined;
+    parts.unshift(entry.name);
+    at = { mount: at.mount, ino: parent, parent, name: "" };
+  }
+  return `/${parts.join("/")}`;
+}

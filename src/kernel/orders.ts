@@ -1,0 +1,156 @@
+/** What the operator of a kernel asks for, done by the kernel itself at the next boundary. */
+import { freshRegisters } from "./arch/registers.js";
+import { Errno } from "./errno.js";
+import { execute } from "./exec/execute.js";
+import { newDescriptorTable, newFile, setDescriptor } from "./fs/descriptors.js";
+import { O } from "./fs/kinds.js";
+import { openLocation } from "./fs/open.js";
+import { locate } from "./fs/path.js";
+import type { Pipe } from "./fs/pipes.js";
+import { KERNEL_ROOT, useSpace } from "./mm/spaces.js";
+import type { Order, Process, Task } from "./state.js";
+import { newContext } from "./tasks/contexts.js";
+import { rootCredentials } from "./tasks/credentials.js";
+import { exitProcess } from "./tasks/exit.js";
+import { newPid } from "./tasks/fork.js";
+import { newHandlers } from "./tasks/handlers.js";
+import { enqueue } from "./tasks/schedule.js";
+import type { Work } from "./work.js";
+
+const INFINITY = Number.POSITIVE_INFINITY;
+/** By RLIMIT_ number. Spec: getrlimit(2); Linux, include/asm-generic/resource.h INIT_RLIMITS. */
+const limits: Process["limits"] = [
+  ...[[INFINITY, INFINITY] as const, [INFINITY, INFINITY] as const, [INFINITY, INFINITY] as const],
+  ...[[8 * 2 ** 20, INFINITY] as const, [0, INFINITY] as const, [INFINITY, INFINITY] as const],
+  ...[[INFINITY, INFINITY] as const, [1024, 4096] as const, [65_536, 65_536] as const],
+  ...[[INFINITY, INFINITY] as const, [INFINITY, INFINITY] as const, [INFINITY, INFINITY] as const],
+  ...[[819_200, 819_200] as const, [0, 0] as const, [0, 0] as const, [INFINITY, INFINITY] as const],
+];
+
+const EXEC_FAILED = 127;
+
+export function doOrders(k: Work): void {
+  const { orders } = k.state;
+  k.set({ orders: [] });
+  for (const order of orders) spawn(k, order);
+}
+
+/** The namespaces that the machine starts with. */
+function firstNamespaces({ initial }: Work["state"]): Task["namespaces"] {
+  const { mnt, uts, ipc, pid, net, user, cgroup, time } = initial as Record<string, number>;
+  return {
+    ...{ mnt: mnt!, uts: uts!, ipc: ipc!, pid: pid!, pidForChildren: pid! },
+    ...{ net: net!, user: user!, cgroup: cgroup!, time: time!, timeForChildren: time! },
+  };
+}
+
+/** A process that nobody has forked: the first one, and each that the operator starts. */
+function spawn(k: Work, { arguments: parameters, environment, streams, directory, id }: Order): void {
+  if (k.current !== 0) k.save();
+  const { current, saved } = k;
+  const pid = newPid(k);
+  const { initial } = k.state;
+  const root = { mount: initial.rootMount!, ino: k.state.mounts.get(initial.rootMount!)!.root, parent: 0, name: "" };
+  const process: Process = {
+    pid,
+    numbers: [{ namespace: initial.pid!, number: pid }],
+    ...{ parent: pid === 1 ? 0 : 1, group: pid, session: pid, threads: [pid], children: [], pending: [] },
+    ...{ exitSignal: 17, status: undefined, ended: false, stopReport: undefined, terminal: undefined, limits },
+    ...{ hasExecuted: false, dumpable: true, childrenRan: 0, alarm: undefined, isSubreaper: false, oomAdjustment: 0 },
+  };
+  const task: Task = {
+    tid: pid,
+    process: pid,
+    name: "init",
+    status: { kind: "running", cpu: k.cpu },
+    registers: freshRegisters(64, 0, 0),
+    call: undefined,
+    space: 0,
+    descriptors: newDescriptorTable(k).id,
+    context: newContext(k, root, root),
+    handlers: newHandlers(k),
+    credentials: rootCredentials,
+    namespaces: firstNamespaces(k.state),
+    cgroup: initial.cgroupRoot ?? 0,
+    ...{ pending: [], blocked: 0n, savedMask: undefined, alternateStack: undefined, tls: [], clearTid: 0 },
+    ...{ robustList: 0, virtualTime: 0, ran: 0, nice: 0, affinity: 0xff, startedAt: k.now, filters: [] },
+    parentDeathSignal: 0,
+  };
+  k.set({ processes: k.state.processes.set(pid, process), tasks: k.state.tasks.set(pid, task) });
+  if (pid !== 1 && k.state.processes.get(1) !== undefined)
+    k.setProcess(1, { children: [...k.processOf(1).children, pid] });
+  k.current = pid;
+  k.saved = true;
+  begin(k, { parameters, environment, streams, directory, id });
+  k.replaced = false;
+  k.current = current;
+  k.saved = saved;
+  if (k.state.tasks.get(pid) !== undefined) enqueue(k, pid);
+  useSpace(k, current === 0 ? KERNEL_ROOT : k.space.root);
+}
+
+interface Beginning {
+  readonly parameters: readonly string[];
+  readonly environment: readonly string[];
+  readonly streams: Order["streams"];
+  readonly directory: string;
+  readonly id: number;
+}
+
+function begin(k: Work, { parameters, environment, streams, directory, id }: Beginning): void {
+  const pid = k.current;
+  openStreams(k, streams, id);
+  try {
+    k.setContext(k.task.context, { directory: locate(k, directory) });
+    const path = programPath(k, parameters[0]!, environment);
+    execute(k, path, parameters, environment);
+    k.changeObject<OperatorProcess>(id, { pid });
+  } catch (thrown) {
+    if (!(thrown instanceof Errno)) throw thrown;
+    k.changeObject<OperatorProcess>(id, { pid, failed: thrown.name });
+    exitProcess(k, EXEC_FAILED << 8);
+  }
+}
+
+/** The file a name without a slash stands for, by PATH. Spec: execvp(3). */
+function programPath(k: Work, name: string, environment: readonly string[]): string {
+  if (name.includes("/")) return name;
+  const path = environment.find((one) => one.startsWith("PATH="))?.slice(5) ?? "/bin:/usr/bin";
+  for (const folder of path.split(":")) {
+    const candidate = `${folder === "" ? "." : folder}/${name}`;
+    try {
+      locate(k, candidate);
+      return candidate;
+    } catch (thrown) {
+      if (!(thrown instanceof Errno)) throw thrown;
+    }
+  }
+  return name;
+}
+
+/** A process that the operator has started: its pipes, its number, and why it could not begin. */
+export interface OperatorProcess {
+  readonly kind: "operator-process";
+  readonly pid: number;
+  readonly failed: string | undefined;
+  /** Pipes for descriptors 0 to 2; 0 where it has the console. */
+  readonly pipes: readonly [number, number, number];
+}
+
+function openStreams(k: Work, streams: Order["streams"], id: number): void {
+  const { pipes } = k.objectOf<OperatorProcess>(id);
+  for (const fd of [0, 1, 2] as const) {
+    const file =
+      streams === "pipes"
+        ? newFile(k, { kind: "pipe", flags: fd === 0 ? O.RDONLY : O.WRONLY, object: pipes[fd] })
+        : openLocation(k, locate(k, "/dev/console"), O.RDWR);
+    setDescriptor(k, fd, file.id, false);
+  }
+}
+
+/** A pipe whose other end is the operator's. */
+export const operatorPipe = (): Pipe => ({
+  kind: "pipe",
+  parts: [],
+  ...{ read: 0, size: 0, capacity: 65_536, readers: 1, writers: 1 },
+});

@@ -1,0 +1,46 @@
+/** The system calls that are served, by number. */
+import { VirtlabError } from "../../state/error.js";
+import type { Abi } from "../state.js";
+import type { SystemCall } from "./call.js";
+import { descriptorCalls } from "./descriptors.js";
+import { fileCalls } from "./files.js";
+import { identityCalls } from "./identity.js";
+import { memoryCalls } from "./memory.js";
+import { type SystemCallName, systemCallNumbers } from "./numbers.js";
+import { processCalls } from "./processes.js";
+import { signalCalls } from "./signals.js";
+import { systemCalls } from "./system.js";
+import { timeCalls } from "./time.js";
+
+export const served: readonly SystemCall[] = [
+  ...descriptorCalls,
+  ...fileCalls,
+  ...identityCalls,
+  ...memoryCalls,
+  ...processCalls,
+  ...signalCalls,
+  ...systemCalls,
+  ...timeCalls,
+];
+
+const byNumber: Readonly<Record<Abi, (SystemCall | undefined)[]>> = { x86_64: [], i386: [] };
+for (const row of served) {
+  const [x86_64, i386] = systemCallNumbers[row.name];
+  for (const [abi, number] of [["x86_64", x86_64] as const, ["i386", i386] as const]) {
+    if (number < 0) continue;
+    if (byNumber[abi][number] !== undefined) throw new VirtlabError(`${row.name}: two entries`);
+    byNumber[abi][number] = row;
+  }
+}
+
+export const servedCall = (abi: Abi, number: number): SystemCall | undefined =>
+  number < 0 ? undefined : byNumber[abi][number];
+
+const names: Readonly<Record<Abi, (SystemCallName | undefined)[]>> = { x86_64: [], i386: [] };
+for (const [name, [x86_64, i386]] of Object.entries(systemCallNumbers)) {
+  if (x86_64 >= 0) names.x86_64[x86_64] = name as SystemCallName;
+  if (i386 >= 0) names.i386[i386] = name as SystemCallName;
+}
+
+/** The name of a call, served or not. */
+export const nameOfCall = (abi: Abi, number: number): SystemCallName | undefined => names[abi][number];

@@ -1,0 +1,125 @@
+/** The end of threads and processes. Spec: _exit(2), exit_group(2), wait(2). */
+
+import { Errno } from "../errno.js";
+import { dropDescriptors } from "../fs/descriptors.js";
+import { dropSpace, KERNEL_ROOT, useSpace } from "../mm/spaces.js";
+import { writeWord } from "../mm/user-memory.js";
+import type { Work } from "../work.js";
+import { dropContext } from "./contexts.js";
+import { wakeFutex } from "./futexes.js";
+import { dropHandlers } from "./handlers.js";
+import { dequeue, release } from "./schedule.js";
+import { signalNumbers, signalProcess } from "./signals.js";
+import { wake, wakeTask } from "./waiting.js";
+
+/** What a thread refers to is given back. */
+function dropResources(k: Work, tid: number): void {
+  const { space, descriptors, context, handlers } = k.taskOf(tid);
+  if (tid === k.current) useSpace(k, KERNEL_ROOT);
+  if (space !== 0) dropSpace(k, space);
+  dropDescriptors(k, descriptors);
+  dropContext(k, context);
+  dropHandlers(k, handlers);
+}
+
+/** The thread at work has told its end where it was asked to. */
+function tellEnd(k: Work): void {
+  const { clearTid, space } = k.task;
+  if (clearTid === 0 || space === 0 || k.space.users === 1) return;
+  try {
+    writeWord(k, clearTid, 0);
+    wakeFutex(k, clearTid, 1);
+  } catch (thrown) {
+    if (!(thrown instanceof Errno)) throw thrown;
+  }
+}
+
+function removeTask(k: Work, tid: number): void {
+  const task = k.taskOf(tid);
+  if (task.status.kind === "waiting") wakeTask(k, tid);
+  if (k.taskOf(tid).status.kind === "ready") dequeue(k, tid);
+  dropResources(k, tid);
+  const { threads } = k.processOf(task.process);
+  k.setProcess(task.process, { threads: threads.filter((other) => other !== tid) });
+  k.set({ tasks: k.state.tasks.set(tid, undefined) });
+  wake(k, tid);
+}
+
+/** The thread at work ends; the last one of a process ends it with a wait status. */
+export function exitThread(k: Work, status: number): void {
+  const tid = k.current;
+  const { process } = k.task;
+  k.save();
+  tellEnd(k);
+  const { ran } = k.task;
+  release(k);
+  removeTask(k, tid);
+  k.setProcess(process, { childrenRan: k.processOf(process).childrenRan + ran });
+  if (k.processOf(process).threads.length === 0) endProcess(k, process, status);
+}
+
+/** All threads of the process at work end. */
+export function exitProcess(k: Work, status: number): void {
+  endOtherThreads(k);
+  exitThread(k, status);
+}
+
+/** Threads of the process at work but this one. Spec: execve(2), "Effect on process attributes". */
+export function endOtherThreads(k: Work): void {
+  for (const tid of k.process.threads) if (tid !== k.current) removeTask(k, tid);
+}
+
+/** A process has no thread any more: it is a zombie until its parent has heard of it. */
+function endProcess(k: Work, pid: number, status: number): void {
+  const { parent, exitSignal, children } = k.processOf(pid);
+  for (const child of children) adopt(k, child, reaperOf(k, pid));
+  k.setProcess(pid, { ended: true, status, children: [], pending: [] });
+  const watcher = k.state.processes.get(parent);
+  if (watcher === undefined || watcher.ended) return;
+  const ignores = ignoresChildren(k, parent);
+  if (exitSignal !== 0) signalProcess(k, parent, { signal: exitSignal, code: 1, pid, uid: 0, value: status });
+  if (ignores && exitSignal === signalNumbers.SIGCHLD) reap(k, pid);
+  wake(k, parent);
+}
+
+/** SIGCHLD is ignored, or SA_NOCLDWAIT set: nobody will wait. */
+function ignoresChildren(k: Work, pid: number): boolean {
+  const [tid] = k.processOf(pid).threads;
+  if (tid === undefined) return false;
+  const action = k.state.handlers.get(k.taskOf(tid).handlers)!.actions.get(signalNumbers.SIGCHLD);
+  const SA_NOCLDWAIT = 2;
+  return action !== undefined && (action.handler === 1 || (action.flags & SA_NOCLDWAIT) !== 0);
+}
+
+/** Who becomes the parent of orphans: the first process of their PID namespace, unless one nearer has asked for it. */
+function reaperOf(k: Work, pid: number): number {
+  for (let at = k.processOf(pid).parent; at !== 0; ) {
+    const process = k.state.processes.get(at);
+    if (process === undefined) break;
+    if (process.isSubreaper && !process.ended) return at;
+    at = process.parent;
+  }
+  return 1;
+}
+
+function adopt(k: Work, child: number, parent: number): void {
+  k.setProcess(child, { parent });
+  const adopter = k.state.processes.get(parent);
+  if (adopter === undefined || parent === child) return;
+  k.setProcess(parent, { children: [...adopter.children, child] });
+  if (k.processOf(child).ended) wake(k, parent);
+}
+
+/** A zombie's last trace goes. */
+export function reap(k: Work, pid: number): void {
+  const { parent } = k.processOf(pid);
+  const around = k.state.processes.get(parent);
+  if (around !== undefined) {
+    const own = k.processOf(pid);
+    k.setProcess(parent, {
+      children: around.children.filter((other) => other !== pid),
+      childrenRan: around.childrenRan + own.childrenRan,
+    });
+  }
+  k.set({ processes: k.state.processes.set(pid, undefined) });
+}
