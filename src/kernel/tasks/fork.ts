@@ -106,14 +106,14 @@ export function clone(k: Work, args: CloneArguments, call: PendingCall): number 
   if (has(flags, CLONE.PARENT_SETTID)) writeWord(k, args.parentTid, tid);
   if (has(flags, CLONE.CHILD_SETTID)) writeAsChild(k, tid, args.childTid);
   enqueue(k, tid);
-  if (has(flags, CLONE.VFORK)) throw new Wait([tid], undefined, { child: tid, space: child.space });
+  if (has(flags, CLONE.VFORK)) throw new Wait([tid], undefined, { child: tid, space: child.space }, "never");
   return tid;
 }
 
 /** vfork(2): the parent goes on when the child has another program, or none. */
 function awaitExec(k: Work, begun: { readonly child: number; readonly space: number }): number {
   const child = k.state.tasks.get(begun.child);
-  if (child !== undefined && child.space === begun.space) throw new Wait([begun.child], undefined, begun);
+  if (child !== undefined && child.space === begun.space) throw new Wait([begun.child], undefined, begun, "never");
   return begun.child;
 }
 
