@@ -5,9 +5,11 @@ import type { SystemCall } from "./call.js";
 import { descriptorCalls } from "./descriptors.js";
 import { fileCalls } from "./files.js";
 import { identityCalls } from "./identity.js";
+import { killCalls } from "./kill.js";
 import { memoryCalls } from "./memory.js";
 import { type SystemCallName, systemCallNumbers } from "./numbers.js";
 import { processCalls } from "./processes.js";
+import { segmentCalls } from "./segments.js";
 import { signalCalls } from "./signals.js";
 import { systemCalls } from "./system.js";
 import { timeCalls } from "./time.js";
@@ -16,8 +18,10 @@ export const served: readonly SystemCall[] = [
   ...descriptorCalls,
   ...fileCalls,
   ...identityCalls,
+  ...killCalls,
   ...memoryCalls,
   ...processCalls,
+  ...segmentCalls,
   ...signalCalls,
   ...systemCalls,
   ...timeCalls,
