@@ -109,7 +109,7 @@ function findIn({ inodes, root }: FileSystem, name: string): number | undefined 
 const times = { accessed: 0, modified: 0, changed: 0 } as const;
 const emptyDirectory: Inode = Object.freeze({
   mode: S.IFDIR | 0o755,
-  ...{ uid: 0, gid: 0, links: 2, size: 0, device: 0, opened: 0, ...times, parent: 1, entries: noEntries, count: 0 },
+  ...{ uid: 0, gid: 0, links: 2, size: 40, device: 0, opened: 0, ...times, parent: 1, entries: noEntries, count: 0 },
 });
 
 const emptyTree = (type: string, id: number): FileSystem => ({
@@ -139,6 +139,7 @@ function withDevices(fs: FileSystem): FileSystem {
       ...root,
       entries: withEntry(root.entries!, { name, ino: nextIno, cookie: count }),
       count,
+      size: root.size + 20,
     });
     nextIno++;
   }
