@@ -3,6 +3,7 @@ import { PersistentMap } from "../state/persistent-map.js";
 import type { Startup } from "./arch/startup.js";
 import { allDevices, deviceNumber } from "./fs/devices.js";
 import { noEntries, withEntry } from "./fs/directory.js";
+import { emptyInodeTable } from "./fs/inode-tables.js";
 import type { Pipe } from "./fs/pipes.js";
 import { S } from "./fs/types.js";
 import type { FileSystem, Inode, KernelState, Mount } from "./state.js";
@@ -42,6 +43,12 @@ export function firstState({ places, memorySize, firstFrame, files, store, hostn
     parts: [],
     ...{ read: 0, size: 0, capacity: 65_536, readers: 1, writers: 1 },
   } satisfies Pipe);
+  const [locks, fifos, watches, seals] = [0, 1, 2, 3].map(() => add(emptyInodeTable)) as [
+    number,
+    number,
+    number,
+    number,
+  ];
   const futexes = add({ kind: "futexes", queues: PersistentMap.empty() });
   const rootFs: FileSystem = {
     id: nextId++,
@@ -93,6 +100,7 @@ export function firstState({ places, memorySize, firstFrame, files, store, hostn
     ...{ timers: [], queue: [], lastPid: 0, random: 0n, orders: [] },
     initial: {
       ...{ user, uts, mnt, ipc, pid, net, cgroup, time, consoleInput, futexes, store },
+      ...{ locks, fifos, watches, seals },
       ...{ sharedMemory: shared.id, rootMount: rootMount.id },
     },
   };

@@ -52,7 +52,8 @@ function mountsByPlace(k: Work): ReadonlyMap<number, ReadonlyMap<number, Mount>>
 }
 
 /** What is mounted on a place, the last one on top. */
-export const mountedOn = (k: Work, { mount, ino }: Location): Mount | undefined => mountsByPlace(k).get(mount)?.get(ino);
+export const mountedOn = (k: Work, { mount, ino }: Location): Mount | undefined =>
+  mountsByPlace(k).get(mount)?.get(ino);
 
 /** The top of what is mounted on a place, or the place itself. */
 export function throughMounts(k: Work, location: Location): Location {
@@ -149,7 +150,9 @@ class Walk {
     }
     const location = this.#child(last);
     if (location === undefined || !(follow || trailing)) return { location, directory, name: last, trailing };
-    return this.#followed(location) ?? { location, directory, name: last, trailing };
+    const followed = this.#followed(location);
+    if (followed === undefined) return { location, directory, name: last, trailing };
+    return trailing ? { ...followed, trailing } : followed;
   }
 
   #requireSearch(): void {
