@@ -3,6 +3,7 @@ import { PersistentMap } from "../state/persistent-map.js";
 import type { Startup } from "./arch/startup.js";
 import { allDevices, deviceNumber } from "./fs/devices.js";
 import { noEntries, withEntry } from "./fs/directory.js";
+import type { MountNamespace } from "./fs/mounts.js";
 import type { Pipe } from "./fs/pipes.js";
 import { S } from "./fs/types.js";
 import type { FileSystem, Inode, KernelState, Mount } from "./state.js";
@@ -63,15 +64,17 @@ export function firstState({ places, memorySize, firstFrame, files, store, hostn
     at: undefined,
     flags: 0,
     propagation: "private",
-    ...{ group: undefined, master: undefined },
+    ...{ group: undefined, master: undefined, children: [] },
   };
   let mounts = PersistentMap.empty<Mount>().set(rootMount.id, { ...rootMount, parent: rootMount.id });
   const dev = findIn(rootFs, "dev");
   if (dev !== undefined) {
     const at = { mount: rootMount.id, ino: dev, parent: rootFs.root, name: "dev" };
     const id = nextId++;
+    mounts = mounts.set(rootMount.id, { ...mounts.get(rootMount.id)!, children: [id] });
     mounts = mounts.set(id, { ...rootMount, id, fileSystem: devices.id, root: devices.root, parent: rootMount.id, at });
   }
+  objects = objects.set(mnt, { kind: "mnt", owner: user, root: rootMount.id } satisfies MountNamespace);
   let fileSystems = PersistentMap.empty<FileSystem>();
   for (const one of [rootFs, shared, devices]) fileSystems = fileSystems.set(one.id, one);
   return {

@@ -34,31 +34,27 @@ export const sameLocation = (a: Location, b: Location): boolean => a.mount === b
 /** The root of a mount. */
 export const rootOfMount = ({ id, root }: Mount): Location => ({ mount: id, ino: root, parent: root, name: "" });
 
-/** What is mounted on a place, the last one on top. */
+/** What stands on the places of a mount, by inode: asked for at each step of each path. */
+const standing = new WeakMap<readonly number[], ReadonlyMap<number, number>>();
+
+/** What is mounted on a place. */
 export function mountedOn(k: Work, location: Location): Mount | undefined {
-  let found: Mount | undefined;
-  for (const [, mount] of k.state.mounts.entries())
-    if (mount.at !== undefined && mount.parent === location.mount && mount.at.ino === location.ino) found = mount;
-  return found;
-}
-
-/** Places that have something mounted on them, by mount: asked for at each step of each path. */
-const covered = new WeakMap<object, ReadonlySet<string>>();
-
-function isCovered(k: Work, { mount, ino }: Location): boolean {
+  const { children } = mountOf(k, location);
+  if (children.length === 0) return undefined;
   const { mounts } = k.state;
-  let places = covered.get(mounts);
+  let places = standing.get(children);
   if (places === undefined) {
-    places = new Set(Array.from(mounts.entries(), ([, { parent, at }]) => `${parent}/${at?.ino ?? -1}`));
-    covered.set(mounts, places);
+    places = new Map(children.map((id) => [mounts.get(id)!.at!.ino, id]));
+    standing.set(children, places);
   }
-  return places.has(`${mount}/${ino}`);
+  const id = places.get(location.ino);
+  return id === undefined ? undefined : mounts.get(id);
 }
 
 /** The top of what is mounted on a place, or the place itself. */
 export function throughMounts(k: Work, location: Location): Location {
   let at = location;
-  while (isCovered(k, at)) at = rootOfMount(mountedOn(k, at)!);
+  for (let on = mountedOn(k, at); on !== undefined; on = mountedOn(k, at)) at = rootOfMount(on);
   return at;
 }
 

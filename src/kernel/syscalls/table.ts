@@ -6,6 +6,7 @@ import { descriptorCalls } from "./descriptors.js";
 import { fileCalls } from "./files.js";
 import { identityCalls } from "./identity.js";
 import { memoryCalls } from "./memory.js";
+import { mountCalls } from "./mounts.js";
 import { type SystemCallName, systemCallNumbers } from "./numbers.js";
 import { processCalls } from "./processes.js";
 import { signalCalls } from "./signals.js";
@@ -17,6 +18,7 @@ export const served: readonly SystemCall[] = [
   ...fileCalls,
   ...identityCalls,
   ...memoryCalls,
+  ...mountCalls,
   ...processCalls,
   ...signalCalls,
   ...systemCalls,
