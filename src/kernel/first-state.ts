@@ -4,6 +4,7 @@ import type { Startup } from "./arch/startup.js";
 import { allDevices, deviceNumber } from "./fs/devices.js";
 import { noEntries, withEntry } from "./fs/directory.js";
 import { emptyInodeTable } from "./fs/inode-tables.js";
+import type { MountNamespace } from "./fs/mounts.js";
 import type { Pipe } from "./fs/pipes.js";
 import { S } from "./fs/types.js";
 import type { FileSystem, Inode, KernelState, Mount } from "./state.js";
@@ -70,15 +71,17 @@ export function firstState({ places, memorySize, firstFrame, files, store, hostn
     at: undefined,
     flags: 0,
     propagation: "private",
-    ...{ group: undefined, master: undefined },
+    ...{ group: undefined, master: undefined, children: [] },
   };
   let mounts = PersistentMap.empty<Mount>().set(rootMount.id, { ...rootMount, parent: rootMount.id });
   const dev = findIn(rootFs, "dev");
   if (dev !== undefined) {
     const at = { mount: rootMount.id, ino: dev, parent: rootFs.root, name: "dev" };
     const id = nextId++;
+    mounts = mounts.set(rootMount.id, { ...mounts.get(rootMount.id)!, children: [id] });
     mounts = mounts.set(id, { ...rootMount, id, fileSystem: devices.id, root: devices.root, parent: rootMount.id, at });
   }
+  objects = objects.set(mnt, { kind: "mnt", owner: user, root: rootMount.id } satisfies MountNamespace);
   let fileSystems = PersistentMap.empty<FileSystem>();
   for (const one of [rootFs, shared, devices]) fileSystems = fileSystems.set(one.id, one);
   return {

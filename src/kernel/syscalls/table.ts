@@ -11,6 +11,7 @@ import { identityCalls } from "./identity.js";
 import { killCalls } from "./kill.js";
 import { memoryCalls } from "./memory.js";
 import { nameCalls } from "./names.js";
+import { mountCalls } from "./mounts.js";
 import { type SystemCallName, systemCallNumbers } from "./numbers.js";
 import { processCalls } from "./processes.js";
 import { segmentCalls } from "./segments.js";
@@ -34,6 +35,7 @@ export const served: readonly SystemCall[] = [
   ...identityCalls,
   ...killCalls,
   ...memoryCalls,
+  ...mountCalls,
   ...processCalls,
   ...segmentCalls,
   ...signalCalls,
