@@ -6,6 +6,7 @@ import { endOfInterrupt, IRQ, startInterrupts } from "./arch/interrupts.js";
 import { FIRST_IRQ, GATE_STRIDE, SYSTEM_CALL_VECTOR } from "./arch/layout.js";
 import { type Entered, R } from "./arch/registers.js";
 import { receive } from "./fs/console.js";
+import "./fs/devpts.js";
 import { mend, touchOf } from "./mm/faults.js";
 import { proceed } from "./proceed.js";
 import { start } from "./start.js";

@@ -2,11 +2,13 @@
 import { freshRegisters } from "./arch/registers.js";
 import { Errno } from "./errno.js";
 import { execute } from "./exec/execute.js";
+import { consoleOf } from "./fs/console.js";
 import { newDescriptorTable, newFile, setDescriptor } from "./fs/descriptors.js";
 import { O } from "./fs/kinds.js";
 import { openLocation } from "./fs/open.js";
 import { locate } from "./fs/path.js";
 import type { Pipe } from "./fs/pipes.js";
+import { acquireByOpening } from "./fs/tty/sessions.js";
 import { KERNEL_ROOT, useSpace } from "./mm/spaces.js";
 import type { Order, Process, Task } from "./state.js";
 import { newContext } from "./tasks/contexts.js";
@@ -145,6 +147,7 @@ function openStreams(k: Work, streams: Order["streams"], id: number): void {
         ? newFile(k, { kind: "pipe", flags: fd === 0 ? O.RDONLY : O.WRONLY, object: pipes[fd] })
         : openLocation(k, locate(k, "/dev/console"), O.RDWR);
     setDescriptor(k, fd, file.id, false);
+    if (streams === "console") acquireByOpening(k, consoleOf(k));
   }
 }
 

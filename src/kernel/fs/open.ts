@@ -98,7 +98,7 @@ function fileFor(k: Work, location: Location, flags: number, { mode, device }: A
       return newFile(k, { ...base, kind: "regular" });
     case S.IFCHR:
     case S.IFBLK:
-      return newFile(k, { ...base, ...openDevice(k, mode, device, flags, mountOf(k, location)) });
+      return newFile(k, { ...base, ...openDevice(k, mode, device, flags, mountOf(k, location), location) });
     default:
       throw E.ENXIO;
   }

@@ -2,6 +2,7 @@
 
 import { Errno } from "../errno.js";
 import { dropDescriptors } from "../fs/descriptors.js";
+import { endSession } from "../fs/tty/sessions.js";
 import { dropSpace, KERNEL_ROOT, useSpace } from "../mm/spaces.js";
 import { writeWord } from "../mm/user-memory.js";
 import type { Work } from "../work.js";
@@ -72,6 +73,7 @@ export function endOtherThreads(k: Work): void {
 /** A process has no thread any more: it is a zombie until its parent has heard of it. */
 function endProcess(k: Work, pid: number, status: number): void {
   const { parent, exitSignal, children } = k.processOf(pid);
+  endSession(k, k.processOf(pid));
   for (const child of children) adopt(k, child, reaperOf(k, pid));
   k.setProcess(pid, { ended: true, status, children: [], pending: [] });
   const watcher = k.state.processes.get(parent);
