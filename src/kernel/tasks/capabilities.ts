@@ -76,7 +76,7 @@ export const may = (k: Work, capability: CapabilityName, where: number = k.task.
   capable(k, k.task.credentials, k.task.namespaces.user, capability, where);
 
 /** Throws EPERM. */
-export function require(k: Work, capability: CapabilityName, where?: number): void {
+export function requireCapability(k: Work, capability: CapabilityName, where?: number): void {
   if (!may(k, capability, where)) throw E.EPERM;
 }
 
