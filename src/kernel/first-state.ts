@@ -1,11 +1,11 @@
 /** What the kernel remembers before its first step. */
 import { PersistentMap } from "../state/persistent-map.js";
 import type { Startup } from "./arch/startup.js";
+import { serialTerminal } from "./fs/console.js";
 import { allDevices, deviceNumber } from "./fs/devices.js";
 import { noEntries, withEntry } from "./fs/directory.js";
 import { emptyInodeTable } from "./fs/inode-tables.js";
 import type { MountNamespace } from "./fs/mounts.js";
-import type { Pipe } from "./fs/pipes.js";
 import { S } from "./fs/types.js";
 import type { FileSystem, Inode, KernelState, Mount } from "./state.js";
 import type { UtsNamespace } from "./syscalls/system.js";
@@ -39,17 +39,13 @@ export function firstState({ places, memorySize, firstFrame, files, store, hostn
   const [mnt, ipc, pid, net, cgroup, time] = ["mnt", "ipc", "pid", "net", "cgroup", "time"].map((kind) =>
     add({ kind, owner: user }),
   ) as [number, number, number, number, number, number];
-  const consoleInput = add({
-    kind: "pipe",
-    parts: [],
-    ...{ read: 0, size: 0, capacity: 65_536, readers: 1, writers: 1 },
-  } satisfies Pipe);
   const [locks, fifos, watches, seals] = [0, 1, 2, 3].map(() => add(emptyInodeTable)) as [
     number,
     number,
     number,
     number,
   ];
+  const console = add(serialTerminal());
   const futexes = add({ kind: "futexes", queues: PersistentMap.empty() });
   const rootFs: FileSystem = {
     id: nextId++,
@@ -102,7 +98,7 @@ export function firstState({ places, memorySize, firstFrame, files, store, hostn
     ...{ files: PersistentMap.empty(), fileSystems, mounts, objects, waiters: PersistentMap.empty() },
     ...{ timers: [], queue: [], lastPid: 0, random: 0n, orders: [] },
     initial: {
-      ...{ user, uts, mnt, ipc, pid, net, cgroup, time, consoleInput, futexes, store },
+      ...{ user, uts, mnt, ipc, pid, net, cgroup, time, console, futexes, store },
       ...{ locks, fifos, watches, seals },
       ...{ sharedMemory: shared.id, rootMount: rootMount.id },
     },

@@ -255,6 +255,8 @@ export interface Process {
   readonly oomAdjustment: number;
   /** The signal that has stopped it, until SIGCONT. */
   readonly stoppedBy?: number | undefined;
+  /** Of a process that was started from outside: the object that says what became of it. */
+  readonly operator: number | undefined;
 }
 
 /** Spec: sigaction(2). */
@@ -284,15 +286,38 @@ export interface FileContext {
 // ---- all of it --------------------------------------------------------------------------------------------------
 
 /** What an operator asks for; done by the kernel at the next boundary. */
-export interface Order {
+export type Order = SpawnOrder | MountOrder | FeedOrder | ResizeOrder;
+
+export interface SpawnOrder {
   readonly kind: "spawn";
   /** Of the object that says what became of it. */
   readonly id: number;
   readonly arguments: readonly string[];
   readonly environment: readonly string[];
   /** Files for descriptors 0, 1 and 2: the console, or pipes of the operator's. */
-  readonly streams: "console" | "pipes";
+  readonly streams: readonly ("console" | "pipes")[];
   readonly directory: string;
+}
+
+/** A file system to be mounted before there is a program. */
+export interface MountOrder {
+  readonly kind: "mount";
+  readonly type: string;
+  readonly source: string;
+  readonly at: string;
+  readonly options: string;
+}
+
+/** Bytes for descriptor 0 of a process, or the end of them. */
+export type FeedOrder =
+  | { readonly kind: "feed"; readonly id: number; readonly bytes: Uint8Array }
+  | { readonly kind: "close"; readonly id: number };
+
+/** The console has another size. */
+export interface ResizeOrder {
+  readonly kind: "resize";
+  readonly rows: number;
+  readonly columns: number;
 }
 
 /** One processor. */

@@ -2,8 +2,10 @@
 
 import { Errno } from "../errno.js";
 import { dropDescriptors } from "../fs/descriptors.js";
+import { endSession } from "../fs/tty/sessions.js";
 import { dropSpace, KERNEL_ROOT, useSpace } from "../mm/spaces.js";
 import { writeWord } from "../mm/user-memory.js";
+import type { OperatorProcess } from "../orders.js";
 import type { Work } from "../work.js";
 import { dropContext } from "./contexts.js";
 import { wakeFutex } from "./futexes.js";
@@ -73,6 +75,9 @@ export function endOtherThreads(k: Work): void {
 /** A process has no thread any more: it is a zombie until its parent has heard of it. */
 function endProcess(k: Work, pid: number, status: number, uid: number): void {
   const { parent, exitSignal, children } = k.processOf(pid);
+  endSession(k, k.processOf(pid));
+  const { operator } = k.processOf(pid);
+  if (operator !== undefined) k.changeObject<OperatorProcess>(operator, { status });
   for (const child of children) adopt(k, child, reaperOf(k, pid));
   k.setProcess(pid, { ended: true, status, children: [], pending: [] });
   const watcher = k.state.processes.get(parent);
