@@ -1,16 +1,16 @@
 /** System calls on the system as a whole, and limits. Spec: uname(2), sysinfo(2), getrlimit(2), getrandom(2). */
 import { E } from "../errno.js";
 import { bytesOf, readLong, readWord, writeLong, writeUser } from "../mm/user-memory.js";
+import type { Namespace } from "../namespaces/records.js";
 import { nextRandom } from "../random.js";
 import type { Work } from "../work.js";
 import { call, type SystemCall } from "./call.js";
 
 /** The names of a UTS namespace. Spec: uts_namespaces(7). */
-export interface UtsNamespace {
+export interface UtsNamespace extends Namespace {
   readonly kind: "uts";
   readonly nodename: string;
   readonly domainname: string;
-  readonly owner: number;
 }
 
 export const RELEASE = "6.1.0-virtlab";

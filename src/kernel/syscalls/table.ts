@@ -7,6 +7,7 @@ import { fileCalls } from "./files.js";
 import { identityCalls } from "./identity.js";
 import { memoryCalls } from "./memory.js";
 import { type SystemCallName, systemCallNumbers } from "./numbers.js";
+import { namespaceCalls } from "./namespaces.js";
 import { processCalls } from "./processes.js";
 import { signalCalls } from "./signals.js";
 import { systemCalls } from "./system.js";
@@ -17,6 +18,7 @@ export const served: readonly SystemCall[] = [
   ...fileCalls,
   ...identityCalls,
   ...memoryCalls,
+  ...namespaceCalls,
   ...processCalls,
   ...signalCalls,
   ...systemCalls,
