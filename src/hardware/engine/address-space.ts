@@ -13,7 +13,7 @@ import type { GuestMemory } from "../devices/guest-memory.js";
 import type { RomRange } from "../state.js";
 import { AccessChecks } from "./access-checks.js";
 import { BusMemory, type DecodedCode, type MemoryMapped } from "./bus-memory.js";
-import { SLOTS } from "./layout.js";
+import { SLOTS, TABLE_OF_MANY } from "./layout.js";
 import { frameOf } from "./linear-address.js";
 import { LinearMemory } from "./linear-memory.js";
 import { SLOT } from "./page-slots.js";
@@ -260,6 +260,22 @@ export class AddressSpace {
   /** Physical address that code at `linear` is fetched from; throws #PF. */
   codeAddress(linear: number): number {
     return this.#tables.translate(linear, false, this.#tlb.user, true);
+  }
+
+  /** The same of code that has been fetched: where the TLB knows the page, no walk is needed. */
+  fetchedFrom(linear: number): number {
+    const bus = this.#bus;
+    const tlb = this.#tlb;
+    const entry = tlb.entry(linear, tlb.user, isLong(this.system));
+    const offset = linear & 0xfff;
+    if (tlb.letsRead(entry, linear) && !bus.stale)
+      return bus.slots.frameOf((tlb.host(entry, linear) - offset - SLOTS) / PAGE_SIZE) * PAGE_SIZE + offset;
+    const physical = this.codeAddress(linear);
+    // The supervisor may not read all of what it may execute.
+    const readable = tlb.user || !this.#tables.translation.userPage;
+    if (readable && bus.isMemory(frameOf(physical)))
+      tlb.fill(entry, linear, bus.slot(frameOf(physical)), false, TABLE_OF_MANY);
+    return physical;
   }
 
   codeByte(slot: number, offset: number): number {
