@@ -1,13 +1,13 @@
 /** What the kernel remembers before its first step. */
 import { PersistentMap } from "../state/persistent-map.js";
 import type { Startup } from "./arch/startup.js";
+import { type CgroupNamespace, noCgroupWork, rootCgroup } from "./cgroups/records.js";
 import { allDevices, deviceNumber } from "./fs/devices.js";
 import { noEntries, withEntry } from "./fs/directory.js";
 import type { Pipe } from "./fs/pipes.js";
 import { S } from "./fs/types.js";
-import { type IpcNamespace, firstIpcNamespace } from "./ipc/records.js";
-import { type CgroupNamespace, noCgroupWork, rootCgroup } from "./cgroups/records.js";
-import { type PidNamespace, firstPidNamespace } from "./namespaces/pid.js";
+import { firstIpcNamespace, type IpcNamespace } from "./ipc/records.js";
+import { firstPidNamespace, type PidNamespace } from "./namespaces/pid.js";
 import { FIRST_NUMBERS, firstNumbers, type NamespaceKind } from "./namespaces/records.js";
 import { firstTimeNamespace, type TimeNamespace } from "./namespaces/time.js";
 import type { FileSystem, Inode, KernelState, Mount } from "./state.js";

@@ -2,6 +2,9 @@
  * What /proc/PID/ns leads to: a file for each namespace, which keeps it while it is open or mounted somewhere.
  * Spec: namespaces(7), "The /proc/pid/ns/ directory"; ioctl_ns(2).
  */
+
+import { E } from "../errno.js";
+import { writeWord } from "../mm/user-memory.js";
 import {
   dropNamespace,
   holdNamespace,
@@ -12,8 +15,6 @@ import {
   namespaceAt,
   namespaceOfNumber,
 } from "../namespaces/records.js";
-import { E } from "../errno.js";
-import { writeWord } from "../mm/user-memory.js";
 import type { Location, OpenFile, Task } from "../state.js";
 import { idInside, type UserNamespace } from "../tasks/capabilities.js";
 import type { Work } from "../work.js";
@@ -127,4 +128,3 @@ defineKind({
     return 0;
   },
 });
-

@@ -58,7 +58,16 @@ export interface IpcObject {
 
 /** Linux, IPCMNI: places of a family. */
 const PLACES = 32_768;
-export const IPC = { CREAT: 0o1000, EXCL: 0o2000, NOWAIT: 0o4000, PRIVATE: 0, RMID: 0, SET: 1, STAT: 2, INFO: 3 } as const;
+export const IPC = {
+  CREAT: 0o1000,
+  EXCL: 0o2000,
+  NOWAIT: 0o4000,
+  PRIVATE: 0,
+  RMID: 0,
+  SET: 1,
+  STAT: 2,
+  INFO: 3,
+} as const;
 
 const namespaceOf = (k: Work): IpcNamespace => k.objectOf<IpcNamespace>(k.task.namespaces.ipc);
 

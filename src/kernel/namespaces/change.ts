@@ -14,7 +14,14 @@ import { dropContext, newContext } from "../tasks/contexts.js";
 import type { Work } from "../work.js";
 import { copyMounts } from "./mount.js";
 import { newPidNamespace } from "./pid.js";
-import { addNamespace, ALL_NAMESPACE_FLAGS, type Namespace, NAMESPACE_FLAGS, type NamespaceKind, setNamespaces } from "./records.js";
+import {
+  ALL_NAMESPACE_FLAGS,
+  addNamespace,
+  NAMESPACE_FLAGS,
+  type Namespace,
+  type NamespaceKind,
+  setNamespaces,
+} from "./records.js";
 import { newTimeNamespace } from "./time.js";
 import { credentialsInside, newUserNamespace } from "./user.js";
 
@@ -27,18 +34,19 @@ export interface NewNamespaces {
 }
 
 /** A namespace of a kind like that of the thread at work, belonging to a user namespace. */
-const copies: { readonly [kind in Exclude<NamespaceKind, "user" | "mnt">]: (k: Work, home: number) => Partial<Namespaces> } =
-  {
-    uts: (k, home) => {
-      const { nodename, domainname } = k.objectOf<UtsNamespace>(k.task.namespaces.uts);
-      return { uts: addNamespace<UtsNamespace>(k, { kind: "uts", home, nodename, domainname }) };
-    },
-    ipc: (k, home) => ({ ipc: newIpcNamespace(k, home) }),
-    pid: (k, home) => ({ pidForChildren: newPidNamespace(k, k.task.namespaces.pid, home) }),
-    net: (k, home) => ({ net: addNamespace<Namespace>(k, { kind: "net", home }) }),
-    cgroup: (k, home) => ({ cgroup: newCgroupNamespace(k, home) }),
-    time: (k, home) => ({ timeForChildren: newTimeNamespace(k, k.task.namespaces.timeForChildren, home) }),
-  };
+const copies: {
+  readonly [kind in Exclude<NamespaceKind, "user" | "mnt">]: (k: Work, home: number) => Partial<Namespaces>;
+} = {
+  uts: (k, home) => {
+    const { nodename, domainname } = k.objectOf<UtsNamespace>(k.task.namespaces.uts);
+    return { uts: addNamespace<UtsNamespace>(k, { kind: "uts", home, nodename, domainname }) };
+  },
+  ipc: (k, home) => ({ ipc: newIpcNamespace(k, home) }),
+  pid: (k, home) => ({ pidForChildren: newPidNamespace(k, k.task.namespaces.pid, home) }),
+  net: (k, home) => ({ net: addNamespace<Namespace>(k, { kind: "net", home }) }),
+  cgroup: (k, home) => ({ cgroup: newCgroupNamespace(k, home) }),
+  time: (k, home) => ({ timeForChildren: newTimeNamespace(k, k.task.namespaces.timeForChildren, home) }),
+};
 
 /** New namespaces as flags ask for; the rest is as the thread at work has it. Throws EPERM, ENOSPC, EINVAL. */
 export function newNamespaces(k: Work, flags: number): NewNamespaces {

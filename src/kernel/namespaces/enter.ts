@@ -6,7 +6,14 @@ import { requireCapability } from "../tasks/capabilities.js";
 import type { Work } from "../work.js";
 import { enterMounts } from "./mount.js";
 import { isWithin } from "./pid.js";
-import { ALL_NAMESPACE_FLAGS, homeOf, NAMESPACE_FLAGS, type NamespaceKind, namespaceAt, setNamespaces } from "./records.js";
+import {
+  ALL_NAMESPACE_FLAGS,
+  homeOf,
+  NAMESPACE_FLAGS,
+  type NamespaceKind,
+  namespaceAt,
+  setNamespaces,
+} from "./records.js";
 import { enterTime } from "./time.js";
 import { credentialsInside } from "./user.js";
 
@@ -82,4 +89,3 @@ export function setns(k: Work, file: OpenFile, wanted: number): number {
   for (const entry of entries) enter(k, entry);
   return 0;
 }
-

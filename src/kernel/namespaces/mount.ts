@@ -20,7 +20,9 @@ export function rootOfNamespace(k: Work, namespace: number): Location | undefine
 /** Whether the thread at work has another root than its mount namespace. */
 export function isChrooted(k: Work): boolean {
   const root = rootOfNamespace(k, k.task.namespaces.mnt);
-  return root !== undefined && !sameLocation(k.context.root, root) && !sameLocation(throughMounts(k, k.context.root), root);
+  return (
+    root !== undefined && !sameLocation(k.context.root, root) && !sameLocation(throughMounts(k, k.context.root), root)
+  );
 }
 
 /** A mount namespace for a context, which moves to the copies. Throws ENOSYS until there are copies. */

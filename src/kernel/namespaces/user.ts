@@ -52,7 +52,10 @@ export function idMapText(k: Work, namespace: number, which: IdMap, reader: numb
   const lower = reader === namespace && level > 0 ? parent : reader;
   const column = (value: number): string => String(value).padStart(10);
   return (ranges ?? [])
-    .map(({ inside, outside, count }) => `${column(inside)} ${column(lowerId(k, lower, which, outside))} ${column(count)}\n`)
+    .map(
+      ({ inside, outside, count }) =>
+        `${column(inside)} ${column(lowerId(k, lower, which, outside))} ${column(count)}\n`,
+    )
     .join("");
 }
 
@@ -106,8 +109,7 @@ function isPermitted(
 ): boolean {
   const { parent, owner, setgroups, parentCouldSetfcap } = k.objectOf<UserNamespace>(namespace);
   if (which === "uidMap" && ranges.some(({ outside }) => outside === 0)) {
-    const mayMapRoot =
-      user === namespace ? parentCouldSetfcap : capable(k, credentials, user, "CAP_SETFCAP", parent);
+    const mayMapRoot = user === namespace ? parentCouldSetfcap : capable(k, credentials, user, "CAP_SETFCAP", parent);
     if (!mayMapRoot) return false;
   }
   const [first] = ranges;
