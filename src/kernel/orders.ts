@@ -1,4 +1,5 @@
 /** What the operator of a kernel asks for, done by the kernel itself at the next boundary. */
+
 import { freshRegisters } from "./arch/registers.js";
 import { Errno } from "./errno.js";
 import { execute } from "./exec/execute.js";
@@ -6,6 +7,7 @@ import { consoleOf } from "./fs/console.js";
 import { newDescriptorTable, newFile, setDescriptor } from "./fs/descriptors.js";
 import { newFileSystem, typeOf } from "./fs/file-systems.js";
 import { O } from "./fs/kinds.js";
+import { changeMount, mountById } from "./fs/mounts.js";
 import { openLocation } from "./fs/open.js";
 import { locate, rootOfMount, throughMounts } from "./fs/path.js";
 import { type Pipe, putIntoPipe } from "./fs/pipes.js";
@@ -69,9 +71,10 @@ function mountFirst(k: Work, { type, source, at: path, options }: MountOrder): v
   const { namespace } = k.state.mounts.get(rootMount)!;
   const made: Mount = {
     ...{ id: mount, namespace, fileSystem: id, root, parent: at.mount, at, flags: 0, propagation: "private" },
-    ...{ group: undefined, master: undefined },
+    ...{ group: undefined, master: undefined, children: [] },
   };
   k.set({ mounts: k.state.mounts.set(mount, made) });
+  changeMount(k, at.mount, { children: [...mountById(k, at.mount).children, mount] });
 }
 
 function folderIn(k: Work, directory: Location, name: string): Location {

@@ -3,6 +3,7 @@
  * same however many there are. Spec: mount_namespaces(7); Linux, Documentation/filesystems/sharedsubtree.rst.
  */
 import { E } from "../errno.js";
+import { addNamespace, atNamespaceEnd, type Namespace } from "../namespaces/records.js";
 import type { FileSystem, Location, Mount, OpenFile } from "../state.js";
 import { requireCapability, type UserNamespace } from "../tasks/capabilities.js";
 import type { Work } from "../work.js";
@@ -11,11 +12,9 @@ import { mayWrite } from "./kinds.js";
 import { rootOfMount, throughMounts } from "./path.js";
 import { MS } from "./permissions.js";
 
-/** Spec: mount_namespaces(7). */
-export interface MountNamespace {
+/** A mount namespace. Spec: mount_namespaces(7). */
+export interface MountNamespace extends Namespace {
   readonly kind: "mnt";
-  /** User namespace that it belongs to. */
-  readonly owner: number;
   /** The mount that has no other around it. */
   readonly root: number;
 }
@@ -149,14 +148,14 @@ export function copyMountNamespace(
   k: Work,
   from: number,
   context: number = k.task.context,
-  owner: number = k.task.namespaces.user,
+  home: number = k.task.namespaces.user,
 ): number {
-  const { root, owner: oldOwner } = namespaceOf(k, from);
-  const id = k.addObject<MountNamespace>({ kind: "mnt", owner, root: 0 });
+  const { root, home: oldHome } = namespaceOf(k, from);
+  const id = addNamespace<MountNamespace>(k, { kind: "mnt", home, root: 0 });
   const first = mountById(k, root);
   const copies = copyTree(k, root, rootOfMount(first), {
     namespace: id,
-    ...(owner === oldOwner ? {} : { change: lockedDown(root) }),
+    ...(home === oldHome ? {} : { change: lockedDown(root) }),
   });
   k.changeObject<MountNamespace>(id, { root: copies.get(root)! });
   const moved = (location: Location): Location => ({
@@ -174,22 +173,23 @@ export function enterMountNamespace(k: Work, namespace: number, context: number 
   k.setContext(context, { root, directory: root });
 }
 
-/** Nobody is in a mount namespace any more. */
-export function dropMountNamespace(k: Work, namespace: number): void {
+/** Nobody is in a mount namespace any more, and its record goes. */
+function dropMountNamespace(k: Work, namespace: number): void {
   for (const { id } of treeOf(k, namespaceOf(k, namespace).root)) detach(k, id);
-  k.setObject(namespace, undefined);
   sweep(k);
 }
 
+atNamespaceEnd("mnt", dropMountNamespace);
+
 /** Throws EPERM where the thread at work may not change its mount namespace. */
 export function requireMountRights(k: Work): void {
-  const { owner } = namespaceOf(k, k.task.namespaces.mnt);
-  requireCapability(k, "CAP_SYS_ADMIN", owner);
+  const { home } = namespaceOf(k, k.task.namespaces.mnt);
+  requireCapability(k, "CAP_SYS_ADMIN", home);
 }
 
 /** Whether mounts are made with less than the machine's own rights. */
 export const isUnprivileged = (k: Work): boolean =>
-  k.objectOf<UserNamespace>(namespaceOf(k, k.task.namespaces.mnt).owner).level > 0;
+  k.objectOf<UserNamespace>(namespaceOf(k, k.task.namespaces.mnt).home).level > 0;
 
 // ---- the end of mounts --------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@ import { E, Wait } from "../errno.js";
 import { execute } from "../exec/execute.js";
 import { fileAt } from "../fs/descriptors.js";
 import { readBytesToZero, readLong, readPath, readWord, textOf, writeUser, writeWord } from "../mm/user-memory.js";
+import { pidInside, pidOutside } from "../namespaces/pid.js";
 import type { Process } from "../state.js";
 import { exitProcess, exitThread, reap } from "../tasks/exit.js";
 import { CLONE, type CloneArguments, clone } from "../tasks/fork.js";
@@ -57,9 +58,9 @@ const WCONTINUED = 8;
 
 /** Whether a child is one of those that are waited for. Spec: waitpid(2), "The value of pid can be". */
 function isMeant(k: Work, child: Process, pid: number): boolean {
-  if (pid > 0) return child.pid === pid;
+  if (pid > 0) return child.pid === pidOutside(k, pid);
   if (pid === -1) return true;
-  return child.group === (pid === 0 ? k.process.group : -pid);
+  return child.group === (pid === 0 ? k.process.group : pidOutside(k, -pid));
 }
 
 function wait4(k: Work, pid: number, statusAt: number, options: number, usageAt: number): number {
@@ -69,8 +70,9 @@ function wait4(k: Work, pid: number, statusAt: number, options: number, usageAt:
   if (ended !== undefined) {
     if (statusAt !== 0) writeWord(k, statusAt, ended.status!);
     if (usageAt !== 0) writeUser(k, usageAt, new Uint8Array(k.call.abi === "x86_64" ? 144 : 72));
+    const number = pidInside(k, ended.pid);
     reap(k, ended.pid);
-    return ended.pid;
+    return number;
   }
   const told = children.find(
     ({ stopReport }) =>
@@ -79,7 +81,7 @@ function wait4(k: Work, pid: number, statusAt: number, options: number, usageAt:
   if (told !== undefined) {
     if (statusAt !== 0) writeWord(k, statusAt, told.stopReport!);
     k.setProcess(told.pid, { stopReport: undefined });
-    return told.pid;
+    return pidInside(k, told.pid);
   }
   if ((options & WNOHANG) !== 0) return 0;
   throw new Wait([k.process.pid]);
@@ -132,7 +134,7 @@ export const processCalls: readonly SystemCall[] = [
   call("futex", "uaddr:pointer op:int val:uint timeout:pointer uaddr2:pointer val3:uint", futex),
   call("set_tid_address", "tidptr:pointer", (k, address) => {
     k.setTask(k.current, { clearTid: address });
-    return k.current;
+    return pidInside(k, k.current);
   }),
   call("set_robust_list", "head:pointer len:size", (k, head, length) => {
     if (length !== (k.call.abi === "x86_64" ? 24 : 12)) throw E.EINVAL;

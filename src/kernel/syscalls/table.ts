@@ -10,8 +10,9 @@ import { fileCalls } from "./files.js";
 import { identityCalls } from "./identity.js";
 import { killCalls } from "./kill.js";
 import { memoryCalls } from "./memory.js";
-import { nameCalls } from "./names.js";
 import { mountCalls } from "./mounts.js";
+import { nameCalls } from "./names.js";
+import { namespaceCalls } from "./namespaces.js";
 import { type SystemCallName, systemCallNumbers } from "./numbers.js";
 import { processCalls } from "./processes.js";
 import { segmentCalls } from "./segments.js";
@@ -36,6 +37,7 @@ export const served: readonly SystemCall[] = [
   ...killCalls,
   ...memoryCalls,
   ...mountCalls,
+  ...namespaceCalls,
   ...processCalls,
   ...segmentCalls,
   ...signalCalls,
