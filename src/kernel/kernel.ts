@@ -158,9 +158,9 @@ export class Kernel {
   #ordered(state: KernelState): Kernel {
     if (state === this.#state) return this;
     const machine = withState(stateOf(this.#machine), state);
-    const { cpu, steps } = machine;
+    const { cpu } = machine;
     return new Kernel(
-      machineOf(steps === 0 ? machine : { ...machine, cpu: { ...cpu, pending: { ...cpu.pending, nmi: true } } }),
+      machineOf(state.zeroFrame === 0 ? machine : { ...machine, cpu: { ...cpu, pending: { ...cpu.pending, nmi: true } } }),
     );
   }
 
