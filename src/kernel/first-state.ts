@@ -74,7 +74,12 @@ export function firstState({ places, memorySize, firstFrame, files, store, hostn
     mounts = mounts.set(rootMount.id, { ...mounts.get(rootMount.id)!, children: [id] });
     mounts = mounts.set(id, { ...rootMount, id, fileSystem: devices.id, root: devices.root, parent: rootMount.id, at });
   }
-  objects = objects.set(mnt, { kind: "mnt", owner: user, root: rootMount.id } satisfies MountNamespace);
+  objects = objects.set(mnt, {
+    ...objects.get(mnt),
+    kind: "mnt",
+    home: user,
+    root: rootMount.id,
+  } satisfies MountNamespace);
   let fileSystems = PersistentMap.empty<FileSystem>();
   for (const one of [rootFs, shared, devices]) fileSystems = fileSystems.set(one.id, one);
   return {

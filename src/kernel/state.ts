@@ -240,6 +240,8 @@ export interface Process {
   readonly alarm: { readonly at: number; readonly interval: number } | undefined;
   readonly isSubreaper: boolean;
   readonly oomAdjustment: number;
+  /** Its last thread as it was at its end: what a zombie still tells of itself. */
+  readonly remains?: Task | undefined;
 }
 
 /** Spec: sigaction(2). */

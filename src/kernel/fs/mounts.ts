@@ -15,10 +15,13 @@ import { MS } from "./permissions.js";
 export interface MountNamespace {
   readonly kind: "mnt";
   /** User namespace that it belongs to. */
-  readonly owner: number;
+  readonly home: number;
   /** The mount that has no other around it. */
   readonly root: number;
 }
+
+/** The namespace of mounts that stand nowhere any more, and are there for those who are in them. */
+export const NOWHERE = -1;
 
 export const mountById = (k: Work, id: number): Mount => k.state.mounts.get(id)!;
 
@@ -141,30 +144,32 @@ function lockedDown(root: number): (mount: Mount) => Partial<Mount> {
   });
 }
 
-/**
- * A mount namespace with a copy of all mounts of another; gives its number. Root and directory of a context move to the copies.
- * Spec: clone(2), CLONE_NEWNS.
- */
-export function copyMountNamespace(
-  k: Work,
-  from: number,
-  context: number = k.task.context,
-  owner: number = k.task.namespaces.user,
-): number {
-  const { root, owner: oldOwner } = namespaceOf(k, from);
-  const id = k.addObject<MountNamespace>({ kind: "mnt", owner, root: 0 });
+/** Gives a namespace that has no mounts copies of all of another. Root and directory of a context move to the copies. */
+export function copyMounts(k: Work, from: number, to: number, context: number): void {
+  const { root, home } = namespaceOf(k, from);
   const first = mountById(k, root);
   const copies = copyTree(k, root, rootOfMount(first), {
-    namespace: id,
-    ...(owner === oldOwner ? {} : { change: lockedDown(root) }),
+    namespace: to,
+    ...(namespaceOf(k, to).home === home ? {} : { change: lockedDown(root) }),
   });
-  k.changeObject<MountNamespace>(id, { root: copies.get(root)! });
+  k.changeObject<MountNamespace>(to, { root: copies.get(root)! });
   const moved = (location: Location): Location => ({
     ...location,
     mount: copies.get(location.mount) ?? location.mount,
   });
   const old = k.state.contexts.get(context)!;
   k.setContext(context, { root: moved(old.root), directory: moved(old.directory) });
+}
+
+/** A mount namespace with a copy of all mounts of another; gives its number. Spec: clone(2), CLONE_NEWNS. */
+export function copyMountNamespace(
+  k: Work,
+  from: number,
+  context: number = k.task.context,
+  home: number = k.task.namespaces.user,
+): number {
+  const id = k.addObject<MountNamespace>({ kind: "mnt", home, root: 0 });
+  copyMounts(k, from, id, context);
   return id;
 }
 
@@ -183,13 +188,13 @@ export function dropMountNamespace(k: Work, namespace: number): void {
 
 /** Throws EPERM where the thread at work may not change its mount namespace. */
 export function requireMountRights(k: Work): void {
-  const { owner } = namespaceOf(k, k.task.namespaces.mnt);
-  requireCapability(k, "CAP_SYS_ADMIN", owner);
+  const { home } = namespaceOf(k, k.task.namespaces.mnt);
+  requireCapability(k, "CAP_SYS_ADMIN", home);
 }
 
 /** Whether mounts are made with less than the machine's own rights. */
 export const isUnprivileged = (k: Work): boolean =>
-  k.objectOf<UserNamespace>(namespaceOf(k, k.task.namespaces.mnt).owner).level > 0;
+  k.objectOf<UserNamespace>(namespaceOf(k, k.task.namespaces.mnt).home).level > 0;
 
 // ---- the end of mounts --------------------------------------------------------------------------------------------
 
@@ -211,7 +216,7 @@ export function detach(k: Work, id: number): void {
   for (const child of mountById(k, id).children) unplace(k, child);
   unplace(k, id);
   leaveGroup(k, id);
-  changeMount(k, id, { namespace: 0, master: undefined, propagation: "private", locked: false });
+  changeMount(k, id, { namespace: NOWHERE, master: undefined, propagation: "private", locked: false });
 }
 
 const filesIn = (k: Work): readonly OpenFile[] => Array.from(k.state.files.entries(), ([, file]) => file);

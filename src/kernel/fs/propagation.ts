@@ -11,6 +11,7 @@ import {
   isBelow,
   leaveGroup,
   mountById,
+  NOWHERE,
   place,
   propagationOf,
   treeOf,
@@ -64,7 +65,7 @@ function spread(k: Work, group: number, from: number, tree: number, at: Location
     tuck(k, copies.get(tree)!, { ...at, mount: to.id });
     return copies.get(tree)!;
   };
-  const isMeant = (mount: Mount): boolean => mount.id !== from && mount.namespace !== 0 && shows(k, mount, at);
+  const isMeant = (mount: Mount): boolean => mount.id !== from && mount.namespace !== NOWHERE && shows(k, mount, at);
   for (const peer of members(k, (mount) => mount.group === group && isMeant(mount))) put(peer);
   const done = new Set<number>();
   for (const slave of members(k, (mount) => mount.master === group && isMeant(mount))) {
@@ -104,6 +105,6 @@ export function ungraft(k: Work, id: number): void {
   for (const mount of tree.toReversed()) detach(k, mount.id);
   for (const { id: other } of others) {
     const mount = k.state.mounts.get(other);
-    if (mount !== undefined && mount.namespace !== 0 && mount.children.length === 0) detach(k, other);
+    if (mount !== undefined && mount.namespace !== NOWHERE && mount.children.length === 0) detach(k, other);
   }
 }

@@ -4,6 +4,7 @@ import { Errno } from "../errno.js";
 import { dropDescriptors } from "../fs/descriptors.js";
 import { dropSpace, KERNEL_ROOT, useSpace } from "../mm/spaces.js";
 import { writeWord } from "../mm/user-memory.js";
+import type { Task } from "../state.js";
 import type { Work } from "../work.js";
 import { dropContext } from "./contexts.js";
 import { wakeFutex } from "./futexes.js";
@@ -53,8 +54,9 @@ export function exitThread(k: Work, status: number): void {
   tellEnd(k);
   const { ran } = k.task;
   release(k);
+  const remains: Task = { ...k.taskOf(tid), status: { kind: "dead" }, ...{ space: 0, descriptors: 0, context: 0 } };
   removeTask(k, tid);
-  k.setProcess(process, { childrenRan: k.processOf(process).childrenRan + ran });
+  k.setProcess(process, { childrenRan: k.processOf(process).childrenRan + ran, remains });
   if (k.processOf(process).threads.length === 0) endProcess(k, process, status);
 }
 

@@ -136,6 +136,7 @@ function addProcess(k: Work, pid: number, { flags, exitSignal }: CloneArguments)
     childrenRan: 0,
     alarm: undefined,
     isSubreaper: false,
+    remains: undefined,
   };
   k.set({ processes: k.state.processes.set(pid, process) });
   k.setProcess(parent, { children: [...k.processOf(parent).children, pid] });

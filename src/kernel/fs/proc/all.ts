@@ -1,0 +1,7 @@
+/** All of /proc: the type, and the tables of its files. */
+import "./memory.js";
+import "./places.js";
+import "./procfs.js";
+import "./settings.js";
+import "./status.js";
+import "./system.js";
