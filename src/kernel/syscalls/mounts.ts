@@ -1,4 +1,5 @@
 /** System calls on what is mounted where. Spec: mount(2), umount(2), pivot_root(2), chroot(2). */
+import "../fs/overlay.js";
 import "../fs/proc/all.js";
 import "../fs/sys/sysfs.js";
 import { E } from "../errno.js";

@@ -10,6 +10,7 @@ import { mountCalls } from "./mounts.js";
 import { type SystemCallName, systemCallNumbers } from "./numbers.js";
 import { processCalls } from "./processes.js";
 import { signalCalls } from "./signals.js";
+import { informationCalls } from "./sysinfo.js";
 import { systemCalls } from "./system.js";
 import { timeCalls } from "./time.js";
 
@@ -17,6 +18,7 @@ export const served: readonly SystemCall[] = [
   ...descriptorCalls,
   ...fileCalls,
   ...identityCalls,
+  ...informationCalls,
   ...memoryCalls,
   ...mountCalls,
   ...processCalls,

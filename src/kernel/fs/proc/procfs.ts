@@ -244,8 +244,9 @@ function open(k: Work, fs: FileSystem, ino: number, flags: number) {
   }
   const where = numbered(ino);
   const subject = requireSubject(k, fs, where, E.ENOENT);
+  if (where.row === 0) return undefined;
   const row = rowOf(where);
-  if (where.row === 0 || (where.item === 0 && entryMode(row) >>> 12 === 4)) return undefined;
+  if (where.item === 0 && entryMode(row) >>> 12 === 4) return undefined;
   if (row.inspects === true) requireInspection(k, subject);
   return where.item === 0 && row.open !== undefined ? row.open(k, subject) : generated;
 }

@@ -10,6 +10,7 @@ import type { Work } from "../../work.js";
 import { allDevices } from "../devices.js";
 import { fileSystemTypes } from "../file-systems.js";
 import { defineProcFiles, namespaceShown } from "./entries.js";
+import { residentOf } from "./memory.js";
 import { clockTicks, ranOf } from "./status.js";
 import { numberIn } from "./subjects.js";
 
@@ -50,13 +51,18 @@ export function memoryFigures(k: Work): {
 
 function memoryInfo(k: Work): string {
   const { total, free, cached, tables } = memoryFigures(k);
-  const anonymous = Math.max(0, total - free - cached - tables);
+  let [anonymous, mapped] = [0, 0];
+  for (const [, space] of k.state.spaces.entries()) {
+    const resident = residentOf(k, space);
+    anonymous += resident.anonymous * KIB_A_FRAME;
+    mapped += (resident.file + resident.shared) * KIB_A_FRAME;
+  }
   const rows: readonly (readonly [name: string, kib: number])[] = [
     ...[["MemTotal", total] as const, ["MemFree", free] as const, ["MemAvailable", free] as const],
     ...[["Buffers", 0] as const, ["Cached", cached] as const, ["SwapCached", 0] as const],
     ...[["Active", anonymous + cached] as const, ["Inactive", 0] as const],
     ...[["SwapTotal", 0] as const, ["SwapFree", 0] as const, ["Dirty", 0] as const, ["Writeback", 0] as const],
-    ...[["AnonPages", anonymous] as const, ["Mapped", 0] as const, ["Shmem", cached] as const],
+    ...[["AnonPages", anonymous] as const, ["Mapped", mapped] as const, ["Shmem", cached] as const],
     ...[["KReclaimable", 0] as const, ["Slab", 0] as const, ["SReclaimable", 0] as const, ["SUnreclaim", 0] as const],
     ...[["KernelStack", 0] as const, ["PageTables", tables] as const],
     ...[["CommitLimit", Math.floor(total / 2)] as const, ["Committed_AS", anonymous + cached] as const],
