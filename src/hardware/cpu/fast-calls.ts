@@ -10,7 +10,7 @@ import { models } from "./model.js";
 import { msrAddress, msrWord } from "./msr.js";
 import { Fault, type ProcessorPort, VECTOR } from "./processor.js";
 import { addressOf, highWord, registerAddress, setRegisterAddress } from "./quadwords.js";
-import { EFER, FLAG, isCanonical, type Segment } from "./state.js";
+import { EFER, FLAG, isCanonical, type Segment, type SystemState } from "./state.js";
 
 const [RCX, RDX, RSP, R11] = [1, 2, 4, 11] as const;
 
@@ -77,27 +77,55 @@ function requireSystemCalls(port: ProcessorPort): void {
   if (port.codeBits !== 64 && !isAmd(port)) throw new Fault(VECTOR.UD, undefined, "only-in-64-bit-code");
 }
 
-/** Bits 32 to 47 of IA32_STAR are for SYSCALL, 48 to 63 for SYSRET. */
-const starSelector = ({ system }: ProcessorPort, shift: 32n | 48n): number =>
-  Number(((system.msrs["IA32_STAR"] ?? 0n) >> shift) & 0xffffn);
+/** The registers of SYSCALL and SYSRET as numbers. */
+interface FastCalls {
+  /** Of the legacy form: the low word of IA32_STAR. */
+  readonly legacy: number;
+  /** Bits 32 to 47 of IA32_STAR are for SYSCALL, 48 to 63 for SYSRET. */
+  readonly call: number;
+  readonly back: number;
+  readonly long: number;
+  readonly compatible: number;
+  readonly mask: number;
+}
+
+let known: FastCalls | undefined;
+/** Written rarely and read at every call: taken apart once for each set of registers. */
+let knownOf: SystemState["msrs"] | undefined;
+
+function fastCalls(port: ProcessorPort): FastCalls {
+  const { msrs } = port.system;
+  if (known !== undefined && msrs === knownOf) return known;
+  const star = msrs["IA32_STAR"] ?? 0n;
+  knownOf = msrs;
+  known = {
+    legacy: msrWord(port, "IA32_STAR"),
+    call: Number((star >> 32n) & 0xffffn),
+    back: Number((star >> 48n) & 0xffffn),
+    long: msrAddress(port, "IA32_LSTAR"),
+    compatible: msrAddress(port, "IA32_CSTAR"),
+    mask: msrWord(port, "IA32_FMASK"),
+  };
+  return known;
+}
 
 /** SYSCALL. Spec: SDM Vol. 2B, SYSCALL—Fast System Call; on AMD's parts legacy and compatibility mode have it, too. */
 export function callSystem(port: ProcessorPort): void {
   requireSystemCalls(port);
   const eflags = port.getEflags();
-  const selector = starSelector(port, 32n);
+  const registers = fastCalls(port);
   const { long, nextEip, codeBits } = port;
   setRegisterAddress(port, RCX, nextEip);
   if (!long) {
     port.setEflags(eflags & ~(FLAG.VM | FLAG.IF | FLAG.RF));
-    loadFlat(port, selector, 0, 32);
-    port.nextEip = msrWord(port, "IA32_STAR");
+    loadFlat(port, registers.call, 0, 32);
+    port.nextEip = registers.legacy;
     return;
   }
   port.setRegister(R11, eflags);
-  port.setEflags((eflags & ~msrWord(port, "IA32_FMASK") & ~FLAG.RF) | FLAG.RESERVED);
-  loadFlat(port, selector, 0, 64);
-  port.nextEip = msrAddress(port, codeBits === 64 ? "IA32_LSTAR" : "IA32_CSTAR");
+  port.setEflags((eflags & ~registers.mask & ~FLAG.RF) | FLAG.RESERVED);
+  loadFlat(port, registers.call, 0, 64);
+  port.nextEip = codeBits === 64 ? registers.long : registers.compatible;
 }
 
 /** What SYSRET loads of R11: all flags but RF and VM. */
@@ -113,7 +141,7 @@ export function returnFromSystem(port: ProcessorPort, wide: boolean): void {
   const amd = isAmd(port);
   const to = wide ? registerAddress(port, RCX) : port.getRegister(RCX);
   if (!amd) requireCanonical(to);
-  const selector = starSelector(port, 48n);
+  const selector = fastCalls(port).back;
   const { ss } = port.system.segments;
   if (port.long) port.setEflags((port.getRegister(R11) & RETURNED) | FLAG.RESERVED);
   else port.setEflags(replaceFlags(port.getEflags(), FLAG.IF, FLAG.IF));

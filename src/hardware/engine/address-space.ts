@@ -13,7 +13,7 @@ import type { GuestMemory } from "../devices/guest-memory.js";
 import type { RomRange } from "../state.js";
 import { AccessChecks } from "./access-checks.js";
 import { BusMemory, type DecodedCode, type MemoryMapped } from "./bus-memory.js";
-import { SLOTS } from "./layout.js";
+import { SLOTS, TABLE_OF_MANY } from "./layout.js";
 import { frameOf } from "./linear-address.js";
 import { LinearMemory } from "./linear-memory.js";
 import { SLOT } from "./page-slots.js";
@@ -190,7 +190,7 @@ export class AddressSpace {
 
   /** After a run that was left by an error: nothing remembered can be trusted. */
   recover(): void {
-    this.#slow.single = this.#bus.patching = this.#bus.stale = false;
+    this.#slow.single = this.#bus.patching = this.#bus.stale = this.#bus.staleNested = false;
     this.#slow.pendingFault = undefined;
     this.#slow.takeExit();
     this.#evict();
@@ -213,7 +213,7 @@ export class AddressSpace {
   /** Goes on with the side of the processor as it is, without its translations if they are of other control registers. */
   flushIfChanged(): void {
     const side = this.#selectSide();
-    if (!this.#tables.areCurrent) this.#flush(side);
+    if (!this.#tables.areCurrent) this.#flush(side, false);
   }
 
   #selectSide(): Side {
@@ -222,23 +222,25 @@ export class AddressSpace {
     return side;
   }
 
-  /** Drops all translations. */
-  flush(): void {
+  /** Drops all translations; those of a guest's physical addresses are kept where nested tables are as they were. */
+  flush(nested = true): void {
     this.#selectSide();
-    for (const side of SIDES) this.#flush(side);
+    for (const side of SIDES) this.#flush(side, nested);
   }
 
-  #flush(side: Side): void {
+  #flush(side: Side, nested: boolean): void {
     this.#tlb.flush(side);
-    this.#tables.forget(side);
+    this.#tables.forget(side, nested);
     this.#code.forget(side);
   }
 
   /** Behind an instruction: drops translations if it wrote a page table. */
   settle(): void {
-    if (!this.#bus.stale) return;
-    this.#bus.stale = false;
-    this.flush();
+    const bus = this.#bus;
+    if (!bus.stale) return;
+    const { staleNested } = bus;
+    bus.stale = bus.staleNested = false;
+    this.flush(staleNested);
   }
 
   // ---- code -------------------------------------------------------------------------------------------------------
@@ -260,6 +262,22 @@ export class AddressSpace {
   /** Physical address that code at `linear` is fetched from; throws #PF. */
   codeAddress(linear: number): number {
     return this.#tables.translate(linear, false, this.#tlb.user, true);
+  }
+
+  /** The same of code that has been fetched: where the TLB knows the page, no walk is needed. */
+  fetchedFrom(linear: number): number {
+    const bus = this.#bus;
+    const tlb = this.#tlb;
+    const entry = tlb.entry(linear, tlb.user, isLong(this.system));
+    const offset = linear & 0xfff;
+    if (tlb.letsRead(entry, linear) && !bus.stale)
+      return bus.slots.frameOf((tlb.host(entry, linear) - offset - SLOTS) / PAGE_SIZE) * PAGE_SIZE + offset;
+    const physical = this.codeAddress(linear);
+    // The supervisor may not read all of what it may execute.
+    const readable = tlb.user || !this.#tables.translation.userPage;
+    if (readable && bus.isMemory(frameOf(physical)))
+      tlb.fill(entry, linear, bus.slot(frameOf(physical)), false, TABLE_OF_MANY);
+    return physical;
   }
 
   codeByte(slot: number, offset: number): number {

@@ -56,7 +56,7 @@ export class OpenSupervisors implements HostAccess {
 
   /** The handler that is entered where the processor is, if one is. */
   get here(): HostCall | undefined {
-    return this.#calls.size === 0 ? undefined : this.#calls.get(this.#space.codeAddress(this.#processor.linearEip));
+    return this.#calls.size === 0 ? undefined : this.#calls.get(this.#space.fetchedFrom(this.#processor.linearEip));
   }
 
   /** Runs a handler. One that throws has changed nothing of what is remembered here. */
