@@ -5,12 +5,15 @@ import { attributeCalls } from "./attributes.js";
 import type { SystemCall } from "./call.js";
 import { descriptorCalls } from "./descriptors.js";
 import { directoryCalls } from "./directories.js";
+import { epollCalls } from "./epoll.js";
+import { eventFileCalls } from "./event-files.js";
 import { lockCalls } from "./fcntl.js";
 import { fileCalls } from "./files.js";
 import { identityCalls } from "./identity.js";
 import { memoryCalls } from "./memory.js";
 import { nameCalls } from "./names.js";
 import { type SystemCallName, systemCallNumbers } from "./numbers.js";
+import { pollCalls } from "./poll.js";
 import { processCalls } from "./processes.js";
 import { signalCalls } from "./signals.js";
 import { sizeCalls } from "./sizes.js";
@@ -23,9 +26,12 @@ export const served: readonly SystemCall[] = [
   ...attributeCalls,
   ...descriptorCalls,
   ...directoryCalls,
+  ...epollCalls,
+  ...eventFileCalls,
   ...fileCalls,
   ...lockCalls,
   ...nameCalls,
+  ...pollCalls,
   ...sizeCalls,
   ...statCalls,
   ...transferCalls,
