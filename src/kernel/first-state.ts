@@ -3,8 +3,10 @@ import { PersistentMap } from "../state/persistent-map.js";
 import type { Startup } from "./arch/startup.js";
 import { allDevices, deviceNumber } from "./fs/devices.js";
 import { noEntries, withEntry } from "./fs/directory.js";
+import { emptyInodeTable } from "./fs/inode-tables.js";
 import type { MountNamespace } from "./fs/mounts.js";
 import type { Pipe } from "./fs/pipes.js";
+import { nothingPolled } from "./fs/polled.js";
 import { S } from "./fs/types.js";
 import type { FileSystem, Inode, KernelState, Mount } from "./state.js";
 import type { UtsNamespace } from "./syscalls/system.js";
@@ -43,6 +45,13 @@ export function firstState({ places, memorySize, firstFrame, files, store, hostn
     parts: [],
     ...{ read: 0, size: 0, capacity: 65_536, readers: 1, writers: 1 },
   } satisfies Pipe);
+  const [locks, fifos, watches, seals] = [0, 1, 2, 3].map(() => add(emptyInodeTable)) as [
+    number,
+    number,
+    number,
+    number,
+  ];
+  const polled = add(nothingPolled);
   const futexes = add({ kind: "futexes", queues: PersistentMap.empty() });
   const rootFs: FileSystem = {
     id: nextId++,
@@ -101,6 +110,7 @@ export function firstState({ places, memorySize, firstFrame, files, store, hostn
     ...{ timers: [], queue: [], lastPid: 0, random: 0n, orders: [] },
     initial: {
       ...{ user, uts, mnt, ipc, pid, net, cgroup, time, consoleInput, futexes, store },
+      ...{ locks, fifos, watches, seals, polled },
       ...{ sharedMemory: shared.id, rootMount: rootMount.id },
     },
   };
@@ -117,7 +127,7 @@ function findIn({ inodes, root }: FileSystem, name: string): number | undefined 
 const times = { accessed: 0, modified: 0, changed: 0 } as const;
 const emptyDirectory: Inode = Object.freeze({
   mode: S.IFDIR | 0o755,
-  ...{ uid: 0, gid: 0, links: 2, size: 0, device: 0, opened: 0, ...times, parent: 1, entries: noEntries, count: 0 },
+  ...{ uid: 0, gid: 0, links: 2, size: 40, device: 0, opened: 0, ...times, parent: 1, entries: noEntries, count: 0 },
 });
 
 const emptyTree = (type: string, id: number): FileSystem => ({
@@ -147,6 +157,7 @@ function withDevices(fs: FileSystem): FileSystem {
       ...root,
       entries: withEntry(root.entries!, { name, ino: nextIno, cookie: count }),
       count,
+      size: root.size + 20,
     });
     nextIno++;
   }

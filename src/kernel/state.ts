@@ -14,6 +14,7 @@ export type {
   DescriptorTable,
   DirectoryEntry,
   FileSystem,
+  FileTime,
   Inode,
   InodeName,
   Location,

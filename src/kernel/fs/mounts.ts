@@ -5,6 +5,7 @@
 import { E } from "../errno.js";
 import type { FileSystem, Location, Mount, OpenFile } from "../state.js";
 import { requireCapability, type UserNamespace } from "../tasks/capabilities.js";
+import { movePlaces } from "../tasks/contexts.js";
 import type { Work } from "../work.js";
 import { typeOf } from "./file-systems.js";
 import { mayWrite } from "./kinds.js";
@@ -158,7 +159,7 @@ export function copyMounts(k: Work, from: number, to: number, context: number): 
     mount: copies.get(location.mount) ?? location.mount,
   });
   const old = k.state.contexts.get(context)!;
-  k.setContext(context, { root: moved(old.root), directory: moved(old.directory) });
+  movePlaces(k, context, { root: moved(old.root), directory: moved(old.directory) });
 }
 
 /** A mount namespace with a copy of all mounts of another; gives its number. Spec: clone(2), CLONE_NEWNS. */
@@ -176,7 +177,7 @@ export function copyMountNamespace(
 /** The thread with a context is in another mount namespace: it stands at its root. Spec: setns(2), CLONE_NEWNS. */
 export function enterMountNamespace(k: Work, namespace: number, context: number = k.task.context): void {
   const root = throughMounts(k, rootOfMount(mountById(k, namespaceOf(k, namespace).root)));
-  k.setContext(context, { root, directory: root });
+  movePlaces(k, context, { root, directory: root });
 }
 
 /** Nobody is in a mount namespace any more. */

@@ -279,6 +279,11 @@ defineFileSystem({
     typeOf(upperFs(k, id)).resize!(k, upperFs(k, id), upper, size);
   },
 
+  extent: (k, fs, ino, from, wanted) =>
+    at(k, fs, ino, (real, number) => typeOf(real).extent?.(k, real, number, from, wanted)),
+
+  blocks: (k, fs, ino) => at(k, fs, ino, (real, number) => typeOf(real).blocks?.(k, real, number) ?? 0),
+
   page: (k, fs, ino, index, forWrite) => filePage(k, realOf(k, fs.id, ino), index, forWrite),
 
   open(k, fs, ino, flags) {

@@ -12,7 +12,7 @@ export const isDirectory = ({ mode }: { readonly mode: number }): boolean => typ
 export const isRegular = ({ mode }: { readonly mode: number }): boolean => typeOfMode(mode) === S.IFREG;
 export const isLink = ({ mode }: { readonly mode: number }): boolean => typeOfMode(mode) === S.IFLNK;
 
-/** What stat(2) tells of an inode, apart from its number and device. Times are ticks; see `Inode`. */
+/** What stat(2) tells of an inode, apart from its number and device. */
 export type Attributes = Pick<
   Inode,
   "mode" | "uid" | "gid" | "links" | "size" | "accessed" | "modified" | "changed" | "device"
@@ -76,6 +76,14 @@ export interface FileSystemType {
   /** Writes all bytes, or fewer where there is no more room. */
   write?(k: Work, fs: FileSystem, ino: number, offset: number, bytes: Uint8Array): number;
   resize?(k: Work, fs: FileSystem, ino: number, size: number): void;
+  /** Bytes of a file become zeros that take no room. */
+  punch?(k: Work, fs: FileSystem, ino: number, start: number, end: number): void;
+  /** Where the next byte is that was written, or that was not, from a place in the file on; undefined where there is none. */
+  extent?(k: Work, fs: FileSystem, ino: number, from: number, wanted: "data" | "hole"): number | undefined;
+  /** Blocks of 512 bytes that a file takes. */
+  blocks?(k: Work, fs: FileSystem, ino: number): number;
+  /** A file without a name. Spec: open(2), O_TMPFILE. */
+  createNameless?(k: Work, fs: FileSystem, what: NewInode): number;
   /** The frame that has a page of a file, for mappings. Throws EFAULT behind the end. */
   page?(k: Work, fs: FileSystem, ino: number, index: number, forWrite: boolean): number;
   /** What an open file of an inode is, where it is none of the kinds that modes say: its kind, object and data. */

@@ -27,6 +27,7 @@ import { isDirectory } from "../fs/types.js";
 import { readBytesToZero, readPath, readUser, textOf } from "../mm/user-memory.js";
 import type { FileSystem, Location, Mount } from "../state.js";
 import { requireCapability } from "../tasks/capabilities.js";
+import { movePlaces } from "../tasks/contexts.js";
 import type { Work } from "../work.js";
 import { call, type SystemCall } from "./call.js";
 
@@ -265,7 +266,7 @@ function changeRoot(k: Work, at: number): number {
   if (!isDirectory(attributes)) throw E.ENOTDIR;
   requireAccess(k, attributes, MAY.EXEC);
   requireCapability(k, "CAP_SYS_CHROOT");
-  k.setContext(k.task.context, { root: location });
+  movePlaces(k, k.task.context, { root: location });
   return 0;
 }
 
@@ -308,7 +309,7 @@ function pivotRoot(k: Work, newAt: number, oldAt: number): number {
   const to = rootOfMount(newMountOf);
   for (const [id, context] of k.state.contexts.entries()) {
     const moved = (location: Location): Location => (sameLocation(location, root) ? to : location);
-    k.setContext(id, { root: moved(context.root), directory: moved(context.directory) });
+    movePlaces(k, id, { root: moved(context.root), directory: moved(context.directory) });
   }
   return 0;
 }
