@@ -134,7 +134,8 @@ const emptyTree = (type: string, id: number): FileSystem => ({
   id,
   type,
   source: type,
-  device: id,
+  // Of major 0, and another for each.
+  device: id - FIRST_ID,
   root: 1,
   options: "",
   readOnly: false,

@@ -44,7 +44,7 @@ export function newMount(k: Work, what: NewMount): number {
     propagation: "private",
     ...{ group: undefined, master: undefined },
     ...what,
-    ...{ id, parent: id, at: undefined, children: [] },
+    ...{ id, parent: id, at: undefined, children: [], order: undefined },
   };
   k.set({ mounts: k.state.mounts.set(id, mount) });
   return id;
@@ -72,9 +72,11 @@ export function treeOf(k: Work, id: number): readonly Mount[] {
 
 export const namespaceOf = (k: Work, id: number): MountNamespace => k.objectOf<MountNamespace>(id);
 
-/** All mounts of a namespace in the order in which they were made. */
+const orderOf = ({ id, order = id }: Mount): number => order;
+
+/** All mounts of a namespace in the order of tables. */
 export const mountsOf = (k: Work, namespace: number): readonly Mount[] =>
-  [...treeOf(k, namespaceOf(k, namespace).root)].sort((a, b) => a.id - b.id);
+  [...treeOf(k, namespaceOf(k, namespace).root)].sort((a, b) => orderOf(a) - orderOf(b));
 
 /** Whether a place is a directory of a file system, or lies below it. */
 export function isBelow(k: Work, fs: FileSystem, { ino, parent }: Location, ancestor: number): boolean {

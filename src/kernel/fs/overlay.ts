@@ -280,7 +280,11 @@ defineFileSystem({
   },
 
   extent: (k, fs, ino, from, wanted) =>
-    at(k, fs, ino, (real, number) => typeOf(real).extent?.(k, real, number, from, wanted)),
+    at(k, fs, ino, (real, number) => {
+      const { extent } = typeOf(real);
+      if (extent !== undefined) return extent(k, real, number, from, wanted);
+      return wanted === "data" ? from : attributesOf(k, { fileSystem: real.id, ino: number }).size;
+    }),
 
   blocks: (k, fs, ino) => at(k, fs, ino, (real, number) => typeOf(real).blocks?.(k, real, number) ?? 0),
 

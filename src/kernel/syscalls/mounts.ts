@@ -85,6 +85,9 @@ function requirePlace(k: Work, target: Location, id: number): void {
   if (attributes.links === 0) throw E.ENOENT;
 }
 
+/** Types that tell of the whole machine. */
+const REVEALING: ReadonlySet<string> = new Set(["proc", "sysfs"]);
+
 interface New {
   readonly type: string | undefined;
   readonly source: string;
@@ -106,7 +109,7 @@ function mountNew(k: Work, { type: name, source, target, flags, options }: New):
   }
   if (!isDirectory(attributesAt(k, target))) throw E.ENOTDIR;
   if (attributesAt(k, target).links === 0) throw E.ENOENT;
-  const lockedFlags = isUnprivileged(k) && known !== undefined ? requireVisible(k, name, ownFlags(flags)) : 0;
+  const lockedFlags = isUnprivileged(k) && REVEALING.has(name) ? requireVisible(k, name, ownFlags(flags)) : 0;
   const fs: FileSystem = known === undefined ? newFileSystem(k, name, source, options) : k.fileSystemOf(known);
   if (known === undefined && has(flags, MS.RDONLY)) k.setFileSystem(fs.id, { readOnly: true });
   const id = newMount(k, {

@@ -277,12 +277,6 @@ defineFileSystem({
     return { root: ROOT, options, readOnly: false, inodes: PersistentMap.empty(), nextIno: 0, data };
   },
 
-  instance(k) {
-    for (const [id, fs] of k.state.fileSystems.entries())
-      if (fs.type === "proc" && namespaceShown(fs) === k.task.namespaces.pid) return id;
-    return undefined;
-  },
-
   unmount() {
     // Nothing is remembered.
   },
@@ -293,6 +287,14 @@ defineFileSystem({
   parent,
   open,
   write,
+
+  // A name that there is not cannot be looked up, not even to be made.
+  create() {
+    throw E.ENOENT;
+  },
+  rename() {
+    throw E.ENOENT;
+  },
 
   readLink(k, fs, ino) {
     if (ino < ID) return system().get(ino)!.file!.target!(k, fs);
