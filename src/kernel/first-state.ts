@@ -1,6 +1,7 @@
 /** What the kernel remembers before its first step. */
 import { PersistentMap } from "../state/persistent-map.js";
 import type { Startup } from "./arch/startup.js";
+import type { Origin } from "./cgroups/reclaim.js";
 import { type CgroupNamespace, noCgroupWork, rootCgroup } from "./cgroups/records.js";
 import { allDevices, deviceNumber } from "./fs/devices.js";
 import { noEntries, withEntry } from "./fs/directory.js";
@@ -65,6 +66,7 @@ export function firstState({ places, memorySize, firstFrame, files, store, hostn
     options: "",
     readOnly: false,
     ...files,
+    data: { origin: files.inodes } satisfies Origin,
   };
   const shared: FileSystem = { ...emptyTree("tmpfs", nextId++), source: "shared memory" };
   const devices: FileSystem = withDevices(emptyTree("devtmpfs", nextId++));
@@ -103,6 +105,7 @@ export function firstState({ places, memorySize, firstFrame, files, store, hostn
       free: PersistentMap.empty(),
       freed: 0,
       uses: PersistentMap.empty(),
+      charged: PersistentMap.empty(),
     },
     zeroFrame: 0,
     ...{ spaces: PersistentMap.empty(), tasks: PersistentMap.empty(), processes: PersistentMap.empty() },

@@ -5,6 +5,7 @@ import { defineSupervisor, type HostAccess, type HostHandler } from "../hardware
 import { endOfInterrupt, IRQ, startInterrupts } from "./arch/interrupts.js";
 import { FIRST_IRQ, GATE_STRIDE, SYSTEM_CALL_VECTOR } from "./arch/layout.js";
 import { type Entered, R } from "./arch/registers.js";
+import "./cgroups/file-system.js";
 import { receive } from "./fs/console.js";
 import { mend, touchOf } from "./mm/faults.js";
 import { proceed } from "./proceed.js";

@@ -35,8 +35,10 @@ export interface Frames {
   /** Frames that were given back, as a stack. */
   readonly free: Table<number>;
   readonly freed: number;
-  /** Of frames with more than one user, or whose user is in another cgroup than the root: `users + OWNER * cgroup`. */
+  /** Of frames with more than one user, or whose user is in another cgroup than the root: `users + OWNER * (what + 4 * cgroup)`. */
   readonly uses: Table<number>;
+  /** Pages charged to cgroups and those below them: `8 * cgroup +` what they are, see mm/frames.ts. */
+  readonly charged: Table<number>;
 }
 
 /** A part of an address space. Spec: mmap(2). */
@@ -114,6 +116,8 @@ export type TaskStatus =
       readonly interruptible: boolean;
     }
   | { readonly kind: "stopped" }
+  /** Its cgroup is frozen. */
+  | { readonly kind: "frozen" }
   | { readonly kind: "dead" };
 
 /** Spec: capabilities(7), "Thread capability sets". Bits by number. */

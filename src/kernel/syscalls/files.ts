@@ -212,7 +212,7 @@ function unlinkAt(k: Work, dirfd: number, at: number, flags: number): number {
   const { list, unlink, removeDirectory } = typeOf(fs);
   const remove = removes ? removeDirectory : unlink;
   if (remove === undefined) throw E.EPERM;
-  if (removes && list(k, fs, location.ino).length > 0) throw E.ENOTEMPTY;
+  if (removes && fs.type !== "cgroup2" && list(k, fs, location.ino).length > 0) throw E.ENOTEMPTY;
   remove(k, fs, directory.ino, name);
   return 0;
 }

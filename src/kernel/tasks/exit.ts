@@ -1,6 +1,6 @@
 /** The end of threads and processes. Spec: _exit(2), exit_group(2), wait(2). */
 
-import { countTasks } from "../cgroups/records.js";
+import { countTasks, upwards } from "../cgroups/records.js";
 import { Errno } from "../errno.js";
 import { dropDescriptors } from "../fs/descriptors.js";
 import { dropSpace, KERNEL_ROOT, useSpace } from "../mm/spaces.js";
@@ -51,6 +51,7 @@ function removeTask(k: Work, tid: number): void {
   if (k.taskOf(tid).status.kind === "ready") dequeue(k, tid);
   dropResources(k, tid);
   countTasks(k, task.cgroup, -1);
+  for (const group of upwards(k, task.cgroup)) wake(k, group);
   const { threads } = k.processOf(task.process);
   k.setProcess(task.process, { threads: threads.filter((other) => other !== tid) });
   k.set({ tasks: k.state.tasks.set(tid, undefined) });

@@ -7,6 +7,30 @@ import type { PendingCall } from "../state.js";
 import type { Work } from "../work.js";
 import { enqueue } from "./schedule.js";
 
+/** A frozen thread goes on only to die. */
+function thawKilled(k: Work, tid: number): void {
+  const { pending, process } = k.taskOf(tid);
+  const SIGKILL = 9;
+  if ([...pending, ...k.processOf(process).pending].some(({ signal }) => signal === SIGKILL)) {
+    if (!pending.some(({ signal }) => signal === SIGKILL))
+      k.setTask(tid, { pending: [...pending, { signal: SIGKILL, code: 0x80, pid: 0, uid: 0, value: 0 }] });
+    enqueue(k, tid);
+  }
+}
+
+/** The thread at work sleeps for a time, in no call. */
+export function pause(k: Work, until: number): void {
+  k.save();
+  k.setTask(k.current, { status: { kind: "waiting", on: [], until, interruptible: true } });
+  setTimer(k, k.current, until);
+}
+
+function setTimer(k: Work, task: number, until: number): void {
+  const { timers } = k.state;
+  const at = timers.findIndex((timer) => timer.at > until);
+  k.set({ timers: timers.toSpliced(at < 0 ? timers.length : at, 0, { at: until, task }) });
+}
+
 /** The thread at work sleeps in a call. */
 export function sleep(k: Work, { on, until, progress }: Wait, call: PendingCall): void {
   const tid = k.current;
@@ -18,16 +42,16 @@ export function sleep(k: Work, { on, until, progress }: Wait, call: PendingCall)
   let { waiters } = k.state;
   for (const channel of on) waiters = waiters.set(channel, [...(waiters.get(channel) ?? []), tid]);
   k.set({ waiters });
-  if (until !== undefined) {
-    const { timers } = k.state;
-    const at = timers.findIndex((timer) => timer.at > until);
-    k.set({ timers: timers.toSpliced(at < 0 ? timers.length : at, 0, { at: until, task: tid }) });
-  }
+  if (until !== undefined) setTimer(k, tid, until);
 }
 
 /** A thread that waits is ready. */
 export function wakeTask(k: Work, tid: number): void {
   const task = k.state.tasks.get(tid);
+  if (task?.status.kind === "frozen") {
+    thawKilled(k, tid);
+    return;
+  }
   if (task?.status.kind !== "waiting") return;
   let { waiters } = k.state;
   for (const channel of task.status.on) {
