@@ -57,6 +57,8 @@ export interface Area {
   readonly label?: string | undefined;
   /** Pages stay in memory: mlock(2). */
   readonly locked?: boolean | undefined;
+  /** The record of the System V segment that it shows: shmat(2). */
+  readonly segment?: number | undefined;
 }
 
 /** A file, or pages that only shared mappings have. */

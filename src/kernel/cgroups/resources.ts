@@ -41,7 +41,7 @@ function cpuStat(k: Work, id: number): string {
   return `${text}nr_periods ${cpu.periods}\nnr_throttled ${cpu.throttledPeriods}\nthrottled_usec ${microseconds(cpu.throttledTicks + waiting)}\nnr_bursts 0\nburst_usec 0\n`;
 }
 
-function setMax(k, id, text): void {
+function setMax(k: Work, id: number, text: string): void {
   const [limit, period, ...rest] = text.split(/\s+/);
   if (limit === undefined || limit === "" || rest.length > 0) throw E.EINVAL;
   const { cpu } = cgroupOf(k, id);
@@ -175,7 +175,7 @@ const memory = filesOf("memory", [
 const LIMITS = ["rbps", "wbps", "riops", "wiops"] as const;
 
 /** "8:16 rbps=2097152 wiops=max". Throws EINVAL, ENODEV. */
-function setIoMax(k, id, text): void {
+function setIoMax(k: Work, id: number, text: string): void {
   const [device = "", ...words] = text.split(/\s+/);
   if (!/^\d+:\d+$/.test(device)) throw E.EINVAL;
   const { io } = cgroupOf(k, id);

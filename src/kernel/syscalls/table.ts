@@ -5,6 +5,7 @@ import type { SystemCall } from "./call.js";
 import { descriptorCalls } from "./descriptors.js";
 import { fileCalls } from "./files.js";
 import { identityCalls } from "./identity.js";
+import { ipcCalls } from "./ipc.js";
 import { memoryCalls } from "./memory.js";
 import { namespaceCalls } from "./namespaces.js";
 import { type SystemCallName, systemCallNumbers } from "./numbers.js";
@@ -17,6 +18,7 @@ export const served: readonly SystemCall[] = [
   ...descriptorCalls,
   ...fileCalls,
   ...identityCalls,
+  ...ipcCalls,
   ...memoryCalls,
   ...namespaceCalls,
   ...processCalls,

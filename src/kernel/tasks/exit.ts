@@ -3,6 +3,7 @@
 import { countTasks, upwards } from "../cgroups/records.js";
 import { Errno } from "../errno.js";
 import { dropDescriptors } from "../fs/descriptors.js";
+import { undoOf } from "../ipc/semaphores.js";
 import { dropSpace, KERNEL_ROOT, useSpace } from "../mm/spaces.js";
 import { writeWord } from "../mm/user-memory.js";
 import {
@@ -56,6 +57,7 @@ function removeTask(k: Work, tid: number): void {
   k.setProcess(task.process, { threads: threads.filter((other) => other !== tid) });
   k.set({ tasks: k.state.tasks.set(tid, undefined) });
   if (tid !== task.process) takeNumbersBack(k, task.namespaces.pid, tid);
+  if (k.processOf(task.process).threads.length === 0) undoOf(k, task.process, task.namespaces.ipc);
   dropNamespaces(k, task.namespaces);
   wake(k, tid);
 }
