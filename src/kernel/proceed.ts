@@ -11,6 +11,7 @@ import { takeSignals } from "./tasks/delivery.js";
 import { cpuOf, dispatch, enqueue, release, setCpu } from "./tasks/schedule.js";
 import { hasSignal } from "./tasks/signals.js";
 import { stopThread } from "./tasks/stops.js";
+import { startCpuTimers } from "./tasks/timers.js";
 import { expire } from "./tasks/waiting.js";
 import type { Work } from "./work.js";
 
@@ -38,7 +39,10 @@ function settle(k: Work): boolean {
     if (next === undefined) return true;
     dispatch(k, next);
     if (k.process.stoppedBy !== undefined) stopThread(k);
-    else useSpace(k, k.space.root);
+    else {
+      useSpace(k, k.space.root);
+      startCpuTimers(k);
+    }
     return false;
   }
   if (k.task.status.kind !== "running") {

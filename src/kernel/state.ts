@@ -254,6 +254,19 @@ export interface Process {
   readonly oomAdjustment: number;
   /** The signal that has stopped it, until SIGCONT. */
   readonly stoppedBy?: number | undefined;
+  /** ITIMER_VIRTUAL and ITIMER_PROF, in ticks of its own time; and its POSIX timers by their numbers. */
+  readonly cpuTimers?:
+    | { readonly virtual?: Countdown | undefined; readonly profiling?: Countdown | undefined }
+    | undefined;
+  readonly timers?: readonly (number | undefined)[] | undefined;
+  /** Spec: personality(2). */
+  readonly personality?: number | undefined;
+}
+
+/** When something fires, and how long it is from then to the next time; 0: there is none. */
+export interface Countdown {
+  readonly at: number;
+  readonly interval: number;
 }
 
 /** Spec: sigaction(2). */
@@ -294,6 +307,13 @@ export interface Order {
   readonly directory: string;
 }
 
+/** A thread that waits for a time; or a timer, by its object or, of ITIMER_REAL, its process. */
+export interface Timer {
+  readonly at: number;
+  readonly task: number;
+  readonly object?: number | undefined;
+}
+
 /** One processor. */
 export interface Cpu {
   /** Thread that has it; 0: none, it idles. */
@@ -328,7 +348,7 @@ export interface KernelState {
   /** Tasks that wait on a channel, by its number. */
   readonly waiters: Table<readonly number[]>;
   /** Tasks that wait for a time, and the ticks, earliest first. */
-  readonly timers: readonly { readonly at: number; readonly task: number }[];
+  readonly timers: readonly Timer[];
   /** Tasks that are ready, by rising virtual time. */
   readonly queue: readonly number[];
   readonly lastPid: number;

@@ -23,6 +23,7 @@ import type { AddressSpace, InodeName, Location } from "../state.js";
 import { executedCredentials } from "../tasks/credentials.js";
 import { endOtherThreads } from "../tasks/exit.js";
 import { resetHandlers } from "../tasks/handlers.js";
+import { dropTimers } from "../tasks/timers.js";
 import { wake } from "../tasks/waiting.js";
 import type { Work } from "../work.js";
 import { type ElfHeader, isElf, PF, PT, readElf } from "./elf.js";
@@ -270,6 +271,7 @@ export function execute(
   if (old !== 0) dropSpace(k, old);
   closeAtExec(k);
   resetHandlers(k);
+  dropTimers(k, k.task.process);
   const { credentials } = executedCredentials(k, program.location);
   k.setTask(k.current, {
     credentials,

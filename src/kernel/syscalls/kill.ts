@@ -10,7 +10,7 @@ import { hasSignal, MOST_SIGNAL, signalNumbers, signalProcess, signalTask, takeS
 import type { Work } from "../work.js";
 import { call, type SystemCall } from "./call.js";
 import { readMask } from "./signals.js";
-import { readTime } from "./time.js";
+import { readTime } from "./times.js";
 
 /** Whether the thread at work may send a signal to a process. Spec: kill(2); Linux, check_kill_permission. */
 function maySignal(k: Work, target: Process, signal: number): boolean {

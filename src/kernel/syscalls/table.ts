@@ -13,6 +13,7 @@ import { segmentCalls } from "./segments.js";
 import { signalCalls } from "./signals.js";
 import { systemCalls } from "./system.js";
 import { timeCalls } from "./time.js";
+import { timerCalls } from "./timers.js";
 
 export const served: readonly SystemCall[] = [
   ...descriptorCalls,
@@ -25,6 +26,7 @@ export const served: readonly SystemCall[] = [
   ...signalCalls,
   ...systemCalls,
   ...timeCalls,
+  ...timerCalls,
 ];
 
 const byNumber: Readonly<Record<Abi, (SystemCall | undefined)[]>> = { x86_64: [], i386: [] };

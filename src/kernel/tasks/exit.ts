@@ -11,6 +11,7 @@ import { dropHandlers } from "./handlers.js";
 import { dequeue, release } from "./schedule.js";
 import { CLD } from "./signal-info.js";
 import { signalNumbers, signalProcess } from "./signals.js";
+import { dropTimers, setAlarmOf } from "./timers.js";
 import { wake, wakeTask } from "./waiting.js";
 
 /** What a thread refers to is given back. */
@@ -73,6 +74,8 @@ export function endOtherThreads(k: Work): void {
 /** A process has no thread any more: it is a zombie until its parent has heard of it. */
 function endProcess(k: Work, pid: number, status: number, uid: number): void {
   const { parent, exitSignal, children } = k.processOf(pid);
+  dropTimers(k, pid);
+  if (k.processOf(pid).alarm !== undefined) setAlarmOf(k, pid, undefined);
   for (const child of children) adopt(k, child, reaperOf(k, pid));
   k.setProcess(pid, { ended: true, status, children: [], pending: [] });
   const watcher = k.state.processes.get(parent);

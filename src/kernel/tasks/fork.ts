@@ -140,7 +140,7 @@ function addProcess(k: Work, pid: number, { flags, exitSignal }: CloneArguments)
     stopReport: undefined,
     hasExecuted: false,
     childrenRan: 0,
-    alarm: undefined,
+    ...{ alarm: undefined, cpuTimers: undefined, timers: undefined, stoppedBy: undefined },
     isSubreaper: false,
   };
   k.set({ processes: k.state.processes.set(pid, process) });
