@@ -19,7 +19,7 @@ import { mapPage } from "../mm/page-tables.js";
 import { addArea, dropSpace, newSpace, useSpace } from "../mm/spaces.js";
 import { bytesOf, textOf, writeUser } from "../mm/user-memory.js";
 import { nextRandom } from "../random.js";
-import type { AddressSpace, InodeName, Location } from "../state.js";
+import type { AddressSpace, Credentials, InodeName, Location } from "../state.js";
 import { executedCredentials } from "../tasks/credentials.js";
 import { endOtherThreads } from "../tasks/exit.js";
 import { resetHandlers } from "../tasks/handlers.js";
@@ -255,12 +255,13 @@ export function execute(
   const lists = { arguments: program.arguments.length === 0 ? [""] : program.arguments, environment };
   requireSizes([lists.arguments, environment]);
   const loader = interpreterOf(k, program);
+  const { credentials, privileged } = executedCredentials(k, program.location);
   const old = k.task.space;
   const space = newSpace(k, program.header.bits);
   k.setTask(k.current, { space: space.id });
   useSpace(k, space.root);
   try {
-    load(k, space, path, program, loader, lists);
+    load(k, space, path, program, loader, lists, credentials, privileged);
   } catch (thrown) {
     k.setTask(k.current, { space: old });
     if (old !== 0) useSpace(k, k.space.root);
@@ -272,13 +273,12 @@ export function execute(
   closeAtExec(k);
   resetHandlers(k);
   dropTimers(k, k.task.process);
-  const { credentials } = executedCredentials(k, program.location);
   k.setTask(k.current, {
     credentials,
     name: (path.split("/").at(-1) ?? path).slice(0, 15),
     ...{ alternateStack: undefined, clearTid: 0, robustList: 0, tls: [] },
   });
-  k.setProcess(k.task.process, { hasExecuted: true });
+  k.setProcess(k.task.process, { hasExecuted: true, dumpable: !privileged });
   wake(k, k.current);
 }
 
@@ -289,6 +289,8 @@ function load(
   program: Executable,
   loader: Executable | undefined,
   lists: { readonly arguments: readonly string[]; readonly environment: readonly string[] },
+  credentials: Credentials,
+  secure: boolean,
 ): void {
   const { header, location } = program;
   const places = PLACES[header.bits];
@@ -313,8 +315,6 @@ function load(
   });
   const breakStart = up(header.movable && loader === undefined ? places.program : end);
   k.setSpace(space.id, { breakStart, breakEnd: breakStart, executable: location });
-  const { credentials } = k.task;
-  const secure = credentials.uid !== credentials.euid || credentials.gid !== credentials.egid;
   const stack = writeStack(k, space, path, lists, [
     ...mapVdso(k, space),
     [AT.PHDR, headers],

@@ -2,12 +2,15 @@
 import { VirtlabError } from "../../state/error.js";
 import type { Abi } from "../state.js";
 import type { SystemCall } from "./call.js";
+import { capabilityCalls } from "./capabilities.js";
+import { credentialCalls } from "./credentials.js";
 import { descriptorCalls } from "./descriptors.js";
 import { fileCalls } from "./files.js";
 import { identityCalls } from "./identity.js";
 import { killCalls } from "./kill.js";
 import { memoryCalls } from "./memory.js";
 import { type SystemCallName, systemCallNumbers } from "./numbers.js";
+import { controlCalls } from "./prctl.js";
 import { processCalls } from "./processes.js";
 import { segmentCalls } from "./segments.js";
 import { signalCalls } from "./signals.js";
@@ -16,6 +19,9 @@ import { timeCalls } from "./time.js";
 import { timerCalls } from "./timers.js";
 
 export const served: readonly SystemCall[] = [
+  ...capabilityCalls,
+  ...controlCalls,
+  ...credentialCalls,
   ...descriptorCalls,
   ...fileCalls,
   ...identityCalls,
