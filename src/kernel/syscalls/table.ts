@@ -2,29 +2,41 @@
 import { VirtlabError } from "../../state/error.js";
 import type { Abi } from "../state.js";
 import type { SystemCall } from "./call.js";
+import { capabilityCalls } from "./capabilities.js";
+import { credentialCalls } from "./credentials.js";
 import { descriptorCalls } from "./descriptors.js";
 import { fileCalls } from "./files.js";
 import { identityCalls } from "./identity.js";
 import { ipcCalls } from "./ipc.js";
+import { killCalls } from "./kill.js";
 import { memoryCalls } from "./memory.js";
 import { namespaceCalls } from "./namespaces.js";
 import { type SystemCallName, systemCallNumbers } from "./numbers.js";
+import { controlCalls } from "./prctl.js";
 import { processCalls } from "./processes.js";
+import { segmentCalls } from "./segments.js";
 import { signalCalls } from "./signals.js";
 import { systemCalls } from "./system.js";
 import { timeCalls } from "./time.js";
+import { timerCalls } from "./timers.js";
 
 export const served: readonly SystemCall[] = [
+  ...capabilityCalls,
+  ...controlCalls,
+  ...credentialCalls,
   ...descriptorCalls,
   ...fileCalls,
   ...identityCalls,
   ...ipcCalls,
+  ...killCalls,
   ...memoryCalls,
   ...namespaceCalls,
   ...processCalls,
+  ...segmentCalls,
   ...signalCalls,
   ...systemCalls,
   ...timeCalls,
+  ...timerCalls,
 ];
 
 const byNumber: Readonly<Record<Abi, (SystemCall | undefined)[]>> = { x86_64: [], i386: [] };

@@ -10,6 +10,7 @@ import {
   forgetProcess,
   isInit,
   membersOf,
+  numberIn,
   type PidNamespace,
   pidNamespaceOf,
   takeNumbersBack,
@@ -21,7 +22,9 @@ import { dropContext } from "./contexts.js";
 import { wakeFutex } from "./futexes.js";
 import { dropHandlers } from "./handlers.js";
 import { dequeue, release } from "./schedule.js";
+import { CLD } from "./signal-info.js";
 import { signalNumbers, signalProcess } from "./signals.js";
+import { dropTimers, setAlarmOf } from "./timers.js";
 import { wake, wakeTask } from "./waiting.js";
 
 /** What a thread refers to is given back. */
@@ -64,8 +67,10 @@ function removeTask(k: Work, tid: number): void {
 
 /** All threads of a process that is not at work end, and it with them. */
 export function killProcess(k: Work, pid: number, signal: number): void {
+  const [first] = k.processOf(pid).threads;
+  const uid = first === undefined ? 0 : k.taskOf(first).credentials.uid;
   for (const tid of k.processOf(pid).threads) removeTask(k, tid);
-  if (!k.processOf(pid).ended) endProcess(k, pid, signal);
+  if (!k.processOf(pid).ended) endProcess(k, pid, signal, uid);
 }
 
 /** The first process of a PID namespace has ended: all others in it do, and nobody hears of them. */
@@ -91,11 +96,11 @@ export function exitThread(k: Work, status: number): void {
   const { process } = k.task;
   k.save();
   tellEnd(k);
-  const { ran } = k.task;
+  const { ran, credentials } = k.task;
   release(k);
   removeTask(k, tid);
   k.setProcess(process, { childrenRan: k.processOf(process).childrenRan + ran });
-  if (k.processOf(process).threads.length === 0) endProcess(k, process, status);
+  if (k.processOf(process).threads.length === 0) endProcess(k, process, status, credentials.uid);
 }
 
 /** All threads of the process at work end. */
@@ -110,8 +115,10 @@ export function endOtherThreads(k: Work): void {
 }
 
 /** A process has no thread any more: it is a zombie until its parent has heard of it. */
-function endProcess(k: Work, pid: number, status: number): void {
+function endProcess(k: Work, pid: number, status: number, uid: number): void {
   const { parent, exitSignal } = k.processOf(pid);
+  dropTimers(k, pid);
+  if (k.processOf(pid).alarm !== undefined) setAlarmOf(k, pid, undefined);
   if (isInit(k, k.processOf(pid)) && pidNamespaceOf(k.processOf(pid)) !== k.state.initial.pid)
     endNamespace(k, k.processOf(pid));
   const { children } = k.processOf(pid);
@@ -120,10 +127,22 @@ function endProcess(k: Work, pid: number, status: number): void {
   const watcher = k.state.processes.get(parent);
   if (watcher === undefined || watcher.ended) return;
   const ignores = ignoresChildren(k, parent);
-  if (exitSignal !== 0) signalProcess(k, parent, { signal: exitSignal, code: 1, pid, uid: 0, value: status });
+  if (exitSignal !== 0)
+    signalProcess(k, parent, {
+      signal: exitSignal,
+      ...endOf(status),
+      pid: numberIn(k, pidNamespaceOf(watcher), pid),
+      uid,
+    });
   if (ignores && exitSignal === signalNumbers.SIGCHLD) reap(k, pid);
   wake(k, parent);
 }
+
+/** si_code and si_status of a child's end. */
+export const endOf = (status: number): { readonly code: number; readonly value: number } =>
+  (status & 0x7f) === 0
+    ? { code: CLD.EXITED, value: (status >> 8) & 0xff }
+    : { code: (status & 0x80) === 0 ? CLD.KILLED : CLD.DUMPED, value: status & 0x7f };
 
 /** SIGCHLD is ignored, or SA_NOCLDWAIT set: nobody will wait. */
 function ignoresChildren(k: Work, pid: number): boolean {

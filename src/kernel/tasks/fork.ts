@@ -11,6 +11,7 @@ import { giveNumbers, isInit, pidInside } from "../namespaces/pid.js";
 import { ALL_NAMESPACE_FLAGS, holdNamespaces, setNamespaces } from "../namespaces/records.js";
 import { enterTime } from "../namespaces/time.js";
 import type { PendingCall, Process, Task } from "../state.js";
+import { withThreadArea } from "../syscalls/segments.js";
 import type { Work } from "../work.js";
 import { newContext } from "./contexts.js";
 import { newHandlers } from "./handlers.js";
@@ -117,7 +118,11 @@ export function clone(k: Work, args: CloneArguments, call: PendingCall): number 
   const numbers = giveNumbers(k, place.namespaces.pid, tid, args.wanted);
   let registers = withGeneral(parent.registers, R.AX, 0);
   if (args.stack !== 0) registers = withGeneral(registers, R.SP, args.stack);
-  if (has(flags, CLONE.SETTLS) && call.abi === "x86_64") registers = { ...registers, fsBase: args.tls };
+  let { tls } = parent;
+  if (has(flags, CLONE.SETTLS)) {
+    if (call.abi === "x86_64") registers = { ...registers, fs: 0, fsBase: args.tls };
+    else tls = withThreadArea(k, tls, args.tls).tls;
+  }
   const child: Task = {
     ...parent,
     tid,
@@ -127,6 +132,7 @@ export function clone(k: Work, args: CloneArguments, call: PendingCall): number 
     ...place,
     cgroup,
     ...resources(k, args),
+    tls,
     pending: [],
     savedMask: undefined,
     alternateStack: has(flags, CLONE.VM) && !has(flags, CLONE.VFORK) ? undefined : parent.alternateStack,
@@ -150,14 +156,14 @@ export function clone(k: Work, args: CloneArguments, call: PendingCall): number 
   if (has(flags, CLONE.PARENT_SETTID)) writeWord(k, args.parentTid, number);
   if (has(flags, CLONE.CHILD_SETTID)) writeAsChild(k, tid, numbers[0]!.number, args.childTid);
   enqueue(k, tid);
-  if (has(flags, CLONE.VFORK)) throw new Wait([tid], undefined, { child: tid, space: child.space, number });
+  if (has(flags, CLONE.VFORK)) throw new Wait([tid], undefined, { child: tid, space: child.space, number }, "never");
   return number;
 }
 
 /** vfork(2): the parent goes on when the child has another program, or none. */
 function awaitExec(k: Work, begun: Begun): number {
   const child = k.state.tasks.get(begun.child);
-  if (child !== undefined && child.space === begun.space) throw new Wait([begun.child], undefined, begun);
+  if (child !== undefined && child.space === begun.space) throw new Wait([begun.child], undefined, begun, "never");
   return begun.number;
 }
 
@@ -178,7 +184,7 @@ function addProcess(k: Work, pid: number, numbers: Process["numbers"], { flags, 
     stopReport: undefined,
     hasExecuted: false,
     childrenRan: 0,
-    alarm: undefined,
+    ...{ alarm: undefined, cpuTimers: undefined, timers: undefined, stoppedBy: undefined },
     isSubreaper: false,
   };
   k.set({ processes: k.state.processes.set(pid, process) });
