@@ -5,7 +5,10 @@ import type { Origin } from "./cgroups/reclaim.js";
 import { type CgroupNamespace, noCgroupWork, rootCgroup } from "./cgroups/records.js";
 import { allDevices, deviceNumber } from "./fs/devices.js";
 import { noEntries, withEntry } from "./fs/directory.js";
+import { emptyInodeTable } from "./fs/inode-tables.js";
+import type { MountNamespace } from "./fs/mounts.js";
 import type { Pipe } from "./fs/pipes.js";
+import { nothingPolled } from "./fs/polled.js";
 import { S } from "./fs/types.js";
 import { firstIpcNamespace, type IpcNamespace } from "./ipc/records.js";
 import { firstPidNamespace, type PidNamespace } from "./namespaces/pid.js";
@@ -57,6 +60,13 @@ export function firstState({ places, memorySize, firstFrame, files, store, hostn
     parts: [],
     ...{ read: 0, size: 0, capacity: 65_536, readers: 1, writers: 1 },
   } satisfies Pipe);
+  const [locks, fifos, watches, seals] = [0, 1, 2, 3].map(() => add(emptyInodeTable)) as [
+    number,
+    number,
+    number,
+    number,
+  ];
+  const polled = add(nothingPolled);
   const futexes = add({ kind: "futexes", queues: PersistentMap.empty() });
   const rootFs: FileSystem = {
     id: nextId++,
@@ -80,18 +90,20 @@ export function firstState({ places, memorySize, firstFrame, files, store, hostn
     at: undefined,
     flags: 0,
     propagation: "private",
-    ...{ group: undefined, master: undefined },
+    ...{ group: undefined, master: undefined, children: [] },
   };
   let mounts = PersistentMap.empty<Mount>().set(rootMount.id, { ...rootMount, parent: rootMount.id });
   const dev = findIn(rootFs, "dev");
   if (dev !== undefined) {
     const at = { mount: rootMount.id, ino: dev, parent: rootFs.root, name: "dev" };
     const id = nextId++;
+    mounts = mounts.set(rootMount.id, { ...mounts.get(rootMount.id)!, children: [id] });
     mounts = mounts.set(id, { ...rootMount, id, fileSystem: devices.id, root: devices.root, parent: rootMount.id, at });
   }
   // What namespaces are opened by is mounted nowhere that a name leads to.
-  const nsfsMount = { ...rootMount, id: nextId++, namespace: 0, fileSystem: nsfs.id, root: 0 };
+  const nsfsMount = { ...rootMount, id: nextId++, namespace: -2, fileSystem: nsfs.id, root: 0 };
   mounts = mounts.set(nsfsMount.id, { ...nsfsMount, parent: nsfsMount.id });
+  objects = objects.set(mnt, { ...firstOf("mnt", user), root: rootMount.id } satisfies MountNamespace);
   let fileSystems = PersistentMap.empty<FileSystem>();
   for (const one of [rootFs, shared, devices, nsfs]) fileSystems = fileSystems.set(one.id, one);
   return {
@@ -114,6 +126,7 @@ export function firstState({ places, memorySize, firstFrame, files, store, hostn
     ...{ timers: [], queue: [], lastPid: 0, random: 0n, orders: [] },
     initial: {
       ...{ user, uts, mnt, ipc, pid, net, cgroup, time, consoleInput, futexes, store },
+      ...{ locks, fifos, watches, seals, polled },
       ...{ pidForChildren: pid, timeForChildren: time, namespaceNumbers, cgroupRoot, cgroups },
       ...{ sharedMemory: shared.id, rootMount: rootMount.id, nsfsMount: nsfsMount.id },
     },
@@ -131,7 +144,7 @@ function findIn({ inodes, root }: FileSystem, name: string): number | undefined 
 const times = { accessed: 0, modified: 0, changed: 0 } as const;
 const emptyDirectory: Inode = Object.freeze({
   mode: S.IFDIR | 0o755,
-  ...{ uid: 0, gid: 0, links: 2, size: 0, device: 0, opened: 0, ...times, parent: 1, entries: noEntries, count: 0 },
+  ...{ uid: 0, gid: 0, links: 2, size: 40, device: 0, opened: 0, ...times, parent: 1, entries: noEntries, count: 0 },
 });
 
 const emptyTree = (type: string, id: number): FileSystem => ({
@@ -161,6 +174,7 @@ function withDevices(fs: FileSystem): FileSystem {
       ...root,
       entries: withEntry(root.entries!, { name, ino: nextIno, cookie: count }),
       count,
+      size: root.size + 20,
     });
     nextIno++;
   }

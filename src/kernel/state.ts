@@ -14,6 +14,7 @@ export type {
   DescriptorTable,
   DirectoryEntry,
   FileSystem,
+  FileTime,
   Inode,
   InodeName,
   Location,
@@ -267,6 +268,8 @@ export interface Process {
   readonly timers?: readonly (number | undefined)[] | undefined;
   /** Spec: personality(2). */
   readonly personality?: number | undefined;
+  /** Its last thread as it was at its end: what a zombie still tells of itself. */
+  readonly remains?: Task | undefined;
 }
 
 /** When something fires, and how long it is from then to the next time; 0: there is none. */

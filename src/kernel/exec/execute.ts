@@ -9,7 +9,7 @@ import { freshRegisters } from "../arch/registers.js";
 import { VDSO_ADDRESS, VDSO_SIZE, vdsoEntries, vdsoPage } from "../arch/vdso.js";
 import { E } from "../errno.js";
 import { closeAtExec } from "../fs/descriptors.js";
-import { readInode } from "../fs/file-systems.js";
+import { mappedInode, readInode } from "../fs/file-systems.js";
 import { attributesAt, inodeAt, locate, mountOf, type ResolveOptions } from "../fs/path.js";
 import { MAY, MS, requireAccess } from "../fs/permissions.js";
 import { isDirectory, isRegular } from "../fs/types.js";
@@ -59,7 +59,7 @@ function openProgram(k: Work, location: Location): InodeName {
   if (isDirectory(attributes)) throw E.EACCES;
   if (!isRegular(attributes) || (mountOf(k, location).flags & MS.NOEXEC) !== 0) throw E.EACCES;
   requireAccess(k, attributes, MAY.EXEC);
-  return inodeAt(k, location);
+  return mappedInode(k, inodeAt(k, location));
 }
 
 /** What is to be executed in the end: scripts lead to their interpreters. Spec: execve(2), "Interpreter scripts". */

@@ -47,6 +47,12 @@ export function filePage(k: Work, { fileSystem, ino }: InodeName, index: number,
   return page(k, fs, ino, index, forWrite);
 }
 
+/** The inode whose pages a mapping of a file has. */
+export function mappedInode(k: Work, inode: InodeName): InodeName {
+  const fs = k.fileSystemOf(inode.fileSystem);
+  return typeOf(fs).mapped?.(k, fs, inode.ino) ?? inode;
+}
+
 /** Bytes of a file. Throws EINVAL where it has none. */
 export function readInode(k: Work, { fileSystem, ino }: InodeName, offset: number, length: number): Uint8Array {
   const fs = k.fileSystemOf(fileSystem);

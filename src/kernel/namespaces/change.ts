@@ -6,13 +6,13 @@
 import { newCgroupNamespace } from "../cgroups/namespace.js";
 import { E } from "../errno.js";
 import { copyDescriptors, dropDescriptors } from "../fs/descriptors.js";
+import { copyMountNamespace } from "../fs/mounts.js";
 import { newIpcNamespace } from "../ipc/records.js";
 import type { Credentials, Namespaces } from "../state.js";
 import type { UtsNamespace } from "../syscalls/system.js";
 import { requireCapability } from "../tasks/capabilities.js";
 import { dropContext, newContext } from "../tasks/contexts.js";
 import type { Work } from "../work.js";
-import { copyMounts } from "./mount.js";
 import { newPidNamespace } from "./pid.js";
 import {
   ALL_NAMESPACE_FLAGS,
@@ -79,7 +79,7 @@ export function unshare(k: Work, asked: number): number {
   const { namespaces, credentials, copiesMounts } = newNamespaces(k, flags);
   if ((flags & SHARED.FS) !== 0) ownContext(k);
   if ((flags & SHARED.FILES) !== 0) ownDescriptors(k);
-  const mnt = copiesMounts ? copyMounts(k, namespaces.mnt, k.task.context, namespaces.user) : namespaces.mnt;
+  const mnt = copiesMounts ? copyMountNamespace(k, namespaces.mnt, k.task.context, namespaces.user) : namespaces.mnt;
   k.setTask(k.current, { credentials });
   setNamespaces(k, k.current, { ...namespaces, mnt });
   return 0;

@@ -3,6 +3,7 @@ import { USER_END } from "../arch/layout.js";
 import { E } from "../errno.js";
 import { mappingsTop } from "../exec/execute.js";
 import { fileAt } from "../fs/descriptors.js";
+import { mappedInode } from "../fs/file-systems.js";
 import { mayRead, mayWrite } from "../fs/kinds.js";
 import { mountOf } from "../fs/path.js";
 import { MS } from "../fs/permissions.js";
@@ -46,9 +47,10 @@ function mappedFile(k: Work, fd: number, offset: number, protection: number, sha
   const file = fileAt(k, fd);
   if (!mayRead(file)) throw E.EACCES;
   if (shared && (protection & PROT.WRITE) !== 0 && !mayWrite(file)) throw E.EACCES;
-  if (file.inode === undefined || file.kind !== "regular" || file.location === undefined) throw E.ENODEV;
-  if ((protection & PROT.EXEC) !== 0 && (mountOf(k, file.location).flags & MS.NOEXEC) !== 0) throw E.EPERM;
-  return { inode: file.inode, offset, path: file.location, writable: mayWrite(file) };
+  if (file.inode === undefined || file.kind !== "regular") throw E.ENODEV;
+  const mount = file.location === undefined ? undefined : mountOf(k, file.location);
+  if ((protection & PROT.EXEC) !== 0 && mount !== undefined && (mount.flags & MS.NOEXEC) !== 0) throw E.EPERM;
+  return { inode: mappedInode(k, file.inode), offset, path: file.location, writable: mayWrite(file) };
 }
 
 /** Pages that only shared mappings have: a file without a name. */

@@ -16,7 +16,7 @@ import {
   takeNumbersBack,
 } from "../namespaces/pid.js";
 import { dropNamespaces } from "../namespaces/records.js";
-import type { Process } from "../state.js";
+import type { Process, Task } from "../state.js";
 import type { Work } from "../work.js";
 import { dropContext } from "./contexts.js";
 import { wakeFutex } from "./futexes.js";
@@ -98,8 +98,9 @@ export function exitThread(k: Work, status: number): void {
   tellEnd(k);
   const { ran, credentials } = k.task;
   release(k);
+  const remains: Task = { ...k.taskOf(tid), status: { kind: "dead" }, ...{ space: 0, descriptors: 0, context: 0 } };
   removeTask(k, tid);
-  k.setProcess(process, { childrenRan: k.processOf(process).childrenRan + ran });
+  k.setProcess(process, { childrenRan: k.processOf(process).childrenRan + ran, remains });
   if (k.processOf(process).threads.length === 0) endProcess(k, process, status, credentials.uid);
 }
 

@@ -3,10 +3,10 @@ import { generalOf, R, withGeneral } from "../arch/registers.js";
 import { countTasks, requirePids } from "../cgroups/records.js";
 import { E, Wait } from "../errno.js";
 import { copyDescriptors } from "../fs/descriptors.js";
+import { copyMountNamespace } from "../fs/mounts.js";
 import { copySpace, useSpace } from "../mm/spaces.js";
 import { writeWord } from "../mm/user-memory.js";
 import { newNamespaces } from "../namespaces/change.js";
-import { copyMounts } from "../namespaces/mount.js";
 import { giveNumbers, isInit, pidInside } from "../namespaces/pid.js";
 import { ALL_NAMESPACE_FLAGS, holdNamespaces, setNamespaces } from "../namespaces/records.js";
 import { enterTime } from "../namespaces/time.js";
@@ -147,7 +147,7 @@ export function clone(k: Work, args: CloneArguments, call: PendingCall): number 
   countTasks(k, cgroup, 1);
   if (copiesMounts) {
     const { mnt, user } = child.namespaces;
-    setNamespaces(k, tid, { mnt: copyMounts(k, mnt, child.context, user) });
+    setNamespaces(k, tid, { mnt: copyMountNamespace(k, mnt, child.context, user) });
   }
   if (place.namespaces.time !== k.state.initial.time) enterTime(k, place.namespaces.time);
   if (isThread) k.setProcess(process, { threads: [...k.process.threads, tid] });
@@ -186,6 +186,7 @@ function addProcess(k: Work, pid: number, numbers: Process["numbers"], { flags, 
     childrenRan: 0,
     ...{ alarm: undefined, cpuTimers: undefined, timers: undefined, stoppedBy: undefined },
     isSubreaper: false,
+    remains: undefined,
   };
   k.set({ processes: k.state.processes.set(pid, process) });
   k.setProcess(parent, { children: [...k.processOf(parent).children, pid] });
