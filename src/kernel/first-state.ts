@@ -1,6 +1,8 @@
 /** What the kernel remembers before its first step. */
 import { PersistentMap } from "../state/persistent-map.js";
 import type { Startup } from "./arch/startup.js";
+import type { Origin } from "./cgroups/reclaim.js";
+import { type CgroupNamespace, noCgroupWork, rootCgroup } from "./cgroups/records.js";
 import { allDevices, deviceNumber } from "./fs/devices.js";
 import { noEntries, withEntry } from "./fs/directory.js";
 import { emptyInodeTable } from "./fs/inode-tables.js";
@@ -8,6 +10,10 @@ import type { MountNamespace } from "./fs/mounts.js";
 import type { Pipe } from "./fs/pipes.js";
 import { nothingPolled } from "./fs/polled.js";
 import { S } from "./fs/types.js";
+import { firstIpcNamespace, type IpcNamespace } from "./ipc/records.js";
+import { firstPidNamespace, type PidNamespace } from "./namespaces/pid.js";
+import { FIRST_NUMBERS, firstNumbers, type NamespaceKind } from "./namespaces/records.js";
+import { firstTimeNamespace, type TimeNamespace } from "./namespaces/time.js";
 import type { FileSystem, Inode, KernelState, Mount } from "./state.js";
 import type { UtsNamespace } from "./syscalls/system.js";
 import type { UserNamespace } from "./tasks/capabilities.js";
@@ -15,6 +21,10 @@ import type { UserNamespace } from "./tasks/capabilities.js";
 /** Numbers of kernel objects are above those of processes: both are channels that are waited on. */
 const FIRST_ID = 2 ** 16;
 const ALL_IDS = [{ inside: 0, outside: 0, count: 2 ** 32 - 1 }] as const;
+
+/** What the first namespace of a kind has like all others. */
+const firstOf = <K extends NamespaceKind>(kind: K, home: number) =>
+  ({ kind, number: FIRST_NUMBERS[kind], users: 1, home }) as const;
 
 interface Setup extends Pick<Startup, "places" | "firstFrame"> {
   readonly memorySize: number;
@@ -32,14 +42,19 @@ export function firstState({ places, memorySize, firstFrame, files, store, hostn
     return nextId++;
   };
   const user = add({
-    kind: "user",
+    ...firstOf("user", 0),
     ...{ parent: 0, level: 0, owner: 0, group: 0, uidMap: ALL_IDS, gidMap: ALL_IDS, setgroups: "allow" },
     parentCouldSetfcap: true,
   } satisfies UserNamespace);
-  const uts = add({ kind: "uts", nodename: hostname, domainname: "(none)", owner: user } satisfies UtsNamespace);
-  const [mnt, ipc, pid, net, cgroup, time] = ["mnt", "ipc", "pid", "net", "cgroup", "time"].map((kind) =>
-    add({ kind, owner: user }),
-  ) as [number, number, number, number, number, number];
+  const uts = add({ ...firstOf("uts", user), nodename: hostname, domainname: "(none)" } satisfies UtsNamespace);
+  const [mnt, net] = [add(firstOf("mnt", user)), add(firstOf("net", user))];
+  const ipc = add({ ...firstOf("ipc", user), ...firstIpcNamespace } satisfies IpcNamespace);
+  const pid = add({ ...firstOf("pid", user), ...firstPidNamespace } satisfies PidNamespace);
+  const time = add({ ...firstOf("time", user), ...firstTimeNamespace } satisfies TimeNamespace);
+  const cgroupRoot = add(rootCgroup);
+  const cgroup = add({ ...firstOf("cgroup", user), root: cgroupRoot } satisfies CgroupNamespace);
+  const cgroups = add(noCgroupWork);
+  const namespaceNumbers = add(firstNumbers({ mnt, uts, ipc, pid, net, user, cgroup, time }));
   const consoleInput = add({
     kind: "pipe",
     parts: [],
@@ -61,9 +76,11 @@ export function firstState({ places, memorySize, firstFrame, files, store, hostn
     options: "",
     readOnly: false,
     ...files,
+    data: { origin: files.inodes } satisfies Origin,
   };
   const shared: FileSystem = { ...emptyTree("tmpfs", nextId++), source: "shared memory" };
   const devices: FileSystem = withDevices(emptyTree("devtmpfs", nextId++));
+  const nsfs: FileSystem = { ...emptyTree("nsfs", nextId++), inodes: PersistentMap.empty(), root: 0 };
   const rootMount: Mount = {
     id: nextId++,
     namespace: mnt,
@@ -83,14 +100,12 @@ export function firstState({ places, memorySize, firstFrame, files, store, hostn
     mounts = mounts.set(rootMount.id, { ...mounts.get(rootMount.id)!, children: [id] });
     mounts = mounts.set(id, { ...rootMount, id, fileSystem: devices.id, root: devices.root, parent: rootMount.id, at });
   }
-  objects = objects.set(mnt, {
-    ...objects.get(mnt),
-    kind: "mnt",
-    home: user,
-    root: rootMount.id,
-  } satisfies MountNamespace);
+  // What namespaces are opened by is mounted nowhere that a name leads to.
+  const nsfsMount = { ...rootMount, id: nextId++, namespace: -2, fileSystem: nsfs.id, root: 0 };
+  mounts = mounts.set(nsfsMount.id, { ...nsfsMount, parent: nsfsMount.id });
+  objects = objects.set(mnt, { ...firstOf("mnt", user), root: rootMount.id } satisfies MountNamespace);
   let fileSystems = PersistentMap.empty<FileSystem>();
-  for (const one of [rootFs, shared, devices]) fileSystems = fileSystems.set(one.id, one);
+  for (const one of [rootFs, shared, devices, nsfs]) fileSystems = fileSystems.set(one.id, one);
   return {
     places,
     memorySize,
@@ -102,6 +117,7 @@ export function firstState({ places, memorySize, firstFrame, files, store, hostn
       free: PersistentMap.empty(),
       freed: 0,
       uses: PersistentMap.empty(),
+      charged: PersistentMap.empty(),
     },
     zeroFrame: 0,
     ...{ spaces: PersistentMap.empty(), tasks: PersistentMap.empty(), processes: PersistentMap.empty() },
@@ -111,7 +127,8 @@ export function firstState({ places, memorySize, firstFrame, files, store, hostn
     initial: {
       ...{ user, uts, mnt, ipc, pid, net, cgroup, time, consoleInput, futexes, store },
       ...{ locks, fifos, watches, seals, polled },
-      ...{ sharedMemory: shared.id, rootMount: rootMount.id },
+      ...{ pidForChildren: pid, timeForChildren: time, namespaceNumbers, cgroupRoot, cgroups },
+      ...{ sharedMemory: shared.id, rootMount: rootMount.id, nsfsMount: nsfsMount.id },
     },
   };
 }

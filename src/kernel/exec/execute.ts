@@ -6,6 +6,7 @@
 
 import { USER_END } from "../arch/layout.js";
 import { freshRegisters } from "../arch/registers.js";
+import { VDSO_ADDRESS, VDSO_SIZE, vdsoEntries, vdsoPage } from "../arch/vdso.js";
 import { E } from "../errno.js";
 import { closeAtExec } from "../fs/descriptors.js";
 import { mappedInode, readInode } from "../fs/file-systems.js";
@@ -13,13 +14,16 @@ import { attributesAt, inodeAt, locate, mountOf, type ResolveOptions } from "../
 import { MAY, MS, requireAccess } from "../fs/permissions.js";
 import { isDirectory, isRegular } from "../fs/types.js";
 import { PROT } from "../mm/areas.js";
+import { linearOf, shareFrame, takeFrame } from "../mm/frames.js";
+import { mapPage } from "../mm/page-tables.js";
 import { addArea, dropSpace, newSpace, useSpace } from "../mm/spaces.js";
 import { bytesOf, textOf, writeUser } from "../mm/user-memory.js";
 import { nextRandom } from "../random.js";
-import type { AddressSpace, InodeName, Location } from "../state.js";
+import type { AddressSpace, Credentials, InodeName, Location } from "../state.js";
 import { executedCredentials } from "../tasks/credentials.js";
 import { endOtherThreads } from "../tasks/exit.js";
 import { resetHandlers } from "../tasks/handlers.js";
+import { dropTimers } from "../tasks/timers.js";
 import { wake } from "../tasks/waiting.js";
 import type { Work } from "../work.js";
 import { type ElfHeader, isElf, PF, PT, readElf } from "./elf.js";
@@ -158,8 +162,35 @@ function interpreterOf(k: Work, { header, inode }: Executable): Executable | und
 /** Auxiliary vector. Spec: getauxval(3); Linux, include/uapi/linux/auxvec.h. */
 const AT = {
   ...{ NULL: 0, PHDR: 3, PHENT: 4, PHNUM: 5, PAGESZ: 6, BASE: 7, FLAGS: 8, ENTRY: 9, UID: 11, EUID: 12, GID: 13 },
-  ...{ EGID: 14, PLATFORM: 15, HWCAP: 16, CLKTCK: 17, SECURE: 23, RANDOM: 25, EXECFN: 31 },
+  ...{ EGID: 14, PLATFORM: 15, HWCAP: 16, CLKTCK: 17, SECURE: 23, RANDOM: 25, EXECFN: 31, SYSINFO: 32 },
+  ...{ SYSINFO_EHDR: 33 },
 } as const;
+
+/** 32-bit programs find their way into the kernel in a page of their own. Gives what they are told of it. */
+function mapVdso(k: Work, { id, bits, root }: AddressSpace): readonly (readonly [number, number])[] {
+  if (bits === 64) return [];
+  const frame = vdsoFrame(k);
+  const [start, end] = [VDSO_ADDRESS, VDSO_ADDRESS + VDSO_SIZE];
+  addArea(k, id, { start, end, protection: PROT.READ | PROT.EXEC, shared: false, label: "[vdso]" });
+  shareFrame(k, frame);
+  const tables = mapPage(k, root, start, frame, { writable: false, executable: true });
+  const space = k.state.spaces.get(id)!;
+  k.setSpace(id, { resident: space.resident + 1, tables: space.tables + tables });
+  return [
+    [AT.SYSINFO, vdsoEntries().vsyscall],
+    [AT.SYSINFO_EHDR, start],
+  ];
+}
+
+/** The frame that all of them share, made when the first one is executed. */
+function vdsoFrame(k: Work): number {
+  const { initial } = k.state;
+  if (initial.vdsoFrame !== undefined) return initial.vdsoFrame;
+  const frame = takeFrame(k);
+  k.port.writeBytes(linearOf(frame), vdsoPage(), false);
+  k.set({ initial: { ...initial, vdsoFrame: frame } });
+  return frame;
+}
 
 /** Writes the first words of a program's stack. Gives the stack pointer. */
 function writeStack(
@@ -224,12 +255,13 @@ export function execute(
   const lists = { arguments: program.arguments.length === 0 ? [""] : program.arguments, environment };
   requireSizes([lists.arguments, environment]);
   const loader = interpreterOf(k, program);
+  const { credentials, privileged } = executedCredentials(k, program.location);
   const old = k.task.space;
   const space = newSpace(k, program.header.bits);
   k.setTask(k.current, { space: space.id });
   useSpace(k, space.root);
   try {
-    load(k, space, path, program, loader, lists);
+    load(k, space, path, program, loader, lists, credentials, privileged);
   } catch (thrown) {
     k.setTask(k.current, { space: old });
     if (old !== 0) useSpace(k, k.space.root);
@@ -240,13 +272,13 @@ export function execute(
   if (old !== 0) dropSpace(k, old);
   closeAtExec(k);
   resetHandlers(k);
-  const { credentials } = executedCredentials(k, program.location);
+  dropTimers(k, k.task.process);
   k.setTask(k.current, {
     credentials,
     name: (path.split("/").at(-1) ?? path).slice(0, 15),
     ...{ alternateStack: undefined, clearTid: 0, robustList: 0, tls: [] },
   });
-  k.setProcess(k.task.process, { hasExecuted: true });
+  k.setProcess(k.task.process, { hasExecuted: true, dumpable: !privileged });
   wake(k, k.current);
 }
 
@@ -257,6 +289,8 @@ function load(
   program: Executable,
   loader: Executable | undefined,
   lists: { readonly arguments: readonly string[]; readonly environment: readonly string[] },
+  credentials: Credentials,
+  secure: boolean,
 ): void {
   const { header, location } = program;
   const places = PLACES[header.bits];
@@ -281,9 +315,8 @@ function load(
   });
   const breakStart = up(header.movable && loader === undefined ? places.program : end);
   k.setSpace(space.id, { breakStart, breakEnd: breakStart, executable: location });
-  const { credentials } = k.task;
-  const secure = credentials.uid !== credentials.euid || credentials.gid !== credentials.egid;
   const stack = writeStack(k, space, path, lists, [
+    ...mapVdso(k, space),
     [AT.PHDR, headers],
     [AT.PHENT, header.headerSize],
     [AT.PHNUM, header.headers.length],

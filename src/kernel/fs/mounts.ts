@@ -3,6 +3,7 @@
  * same however many there are. Spec: mount_namespaces(7); Linux, Documentation/filesystems/sharedsubtree.rst.
  */
 import { E } from "../errno.js";
+import { addNamespace, atNamespaceEnd, type Namespace } from "../namespaces/records.js";
 import type { FileSystem, Location, Mount, OpenFile } from "../state.js";
 import { requireCapability, type UserNamespace } from "../tasks/capabilities.js";
 import { movePlaces } from "../tasks/contexts.js";
@@ -13,10 +14,8 @@ import { rootOfMount, throughMounts } from "./path.js";
 import { MS } from "./permissions.js";
 
 /** Spec: mount_namespaces(7). */
-export interface MountNamespace {
+export interface MountNamespace extends Namespace {
   readonly kind: "mnt";
-  /** User namespace that it belongs to. */
-  readonly home: number;
   /** The mount that has no other around it. */
   readonly root: number;
 }
@@ -171,7 +170,7 @@ export function copyMountNamespace(
   context: number = k.task.context,
   home: number = k.task.namespaces.user,
 ): number {
-  const id = k.addObject<MountNamespace>({ kind: "mnt", home, root: 0 });
+  const id = addNamespace<MountNamespace>(k, { kind: "mnt", home, root: 0 });
   copyMounts(k, from, id, context);
   return id;
 }
@@ -183,11 +182,10 @@ export function enterMountNamespace(k: Work, namespace: number, context: number 
 }
 
 /** Nobody is in a mount namespace any more. */
-export function dropMountNamespace(k: Work, namespace: number): void {
+atNamespaceEnd("mnt", (k, namespace) => {
   for (const { id } of treeOf(k, namespaceOf(k, namespace).root)) detach(k, id);
-  k.setObject(namespace, undefined);
   sweep(k);
-}
+});
 
 /** Throws EPERM where the thread at work may not change its mount namespace. */
 export function requireMountRights(k: Work): void {
@@ -247,7 +245,7 @@ export function requireNoWriters(k: Work, isMeant: (mount: Mount) => boolean): v
 /** Mounts that stand nowhere and that nobody is in go, and file systems that were on none but them. */
 export function sweep(k: Work): void {
   const detached = Array.from(k.state.mounts.entries(), ([, mount]) => mount).filter(
-    ({ namespace }) => namespace === 0,
+    ({ namespace }) => namespace === NOWHERE,
   );
   if (detached.length === 0) return;
   const used = mountsInUse(k);

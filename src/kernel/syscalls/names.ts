@@ -52,7 +52,7 @@ function unlinkAt(k: Work, dirfd: number, at: number, flags: number): number {
   const { list, unlink, removeDirectory } = typeOf(fs);
   const remove = removes ? removeDirectory : unlink;
   if (remove === undefined) throw E.EPERM;
-  if (removes && list(k, fs, location.ino).length > 0) throw E.ENOTEMPTY;
+  if (removes && fs.type !== "cgroup2" && list(k, fs, location.ino).length > 0) throw E.ENOTEMPTY;
   const [inode, around] = [inodeAt(k, location), inodeAt(k, directory)];
   if (!removes) notify(k, inode, IN.ATTRIB);
   remove(k, fs, directory.ino, name);

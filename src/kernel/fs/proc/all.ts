@@ -5,3 +5,5 @@ import "./procfs.js";
 import "./settings.js";
 import "./status.js";
 import "./system.js";
+// What others have shown in general is shown by this one as it is.
+import "./namespaces.js";

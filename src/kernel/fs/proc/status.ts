@@ -236,5 +236,4 @@ defineProcessEntries(
   { name: "personality", mode: 0o400, inspects: true, read: () => "00000000\n" },
   { name: "wchan", read: () => "0" },
   { name: "task", only: "process" },
-  { name: "cgroup", read: () => "0::/\n" },
 );
