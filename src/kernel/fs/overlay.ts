@@ -192,6 +192,8 @@ function attributes(k: Work, fs: FileSystem, ino: number): Attributes {
   return merged ? { ...found, links: 1 } : found;
 }
 
+/** What a read changes: the time of change is told with it as it was. */
+const ACCESS: ReadonlySet<string> = new Set(["accessed", "changed"]);
 const WRITES = O.WRONLY | O.RDWR;
 
 defineFileSystem({
@@ -260,7 +262,7 @@ defineFileSystem({
 
   setAttributes(k, { id }, ino, change) {
     // Reading alone copies nothing up.
-    const onlyAccess = Object.keys(change).every((name) => name === "accessed");
+    const onlyAccess = change.accessed !== undefined && Object.keys(change).every((name) => ACCESS.has(name));
     if (onlyAccess && nodeOf(k, id, ino).upper === undefined) return;
     const upper = copyUp(k, id, ino);
     typeOf(upperFs(k, id)).setAttributes!(k, upperFs(k, id), upper, change);
@@ -296,7 +298,7 @@ defineFileSystem({
     return at(k, fs, ino, (real, number) => typeOf(real).open?.(k, real, number, flags));
   },
 
-  follow: (k, fs, ino) => at(k, fs, ino, (real, number) => typeOf(real).follow?.(k, real, number)),
+  follow: (k, fs, ino, mount) => at(k, fs, ino, (real, number) => typeOf(real).follow?.(k, real, number, mount)),
 
   mapped: (k, fs, ino) => {
     const real = realOf(k, fs.id, ino);

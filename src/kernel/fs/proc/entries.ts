@@ -1,6 +1,6 @@
 /** The tables that /proc is made of: rows that any part of the kernel adds to when its file is loaded. */
 import { VirtlabError } from "../../../state/error.js";
-import type { DirectoryEntry, FileSystem, Location } from "../../state.js";
+import type { DirectoryEntry, FileSystem, Location, OpenFile } from "../../state.js";
 import type { Work } from "../../work.js";
 import type { GeneratedFile } from "../generated.js";
 import type { Subject } from "./subjects.js";
@@ -43,6 +43,16 @@ export interface ItemEntry {
   readonly read?: (k: Work, subject: Subject, number: number) => string;
   readonly link?: (k: Work, subject: Subject, number: number) => string;
   readonly follow?: (k: Work, subject: Subject, number: number) => Location | undefined;
+  /** What a link leads to that has no place of its own: its type and permissions, and what it is when it is opened anew. */
+  readonly nameless?: {
+    readonly mode: (k: Work, subject: Subject, number: number) => number;
+    readonly open: (
+      k: Work,
+      subject: Subject,
+      number: number,
+      flags: number,
+    ) => Pick<OpenFile, "kind" | "object" | "data">;
+  };
 }
 
 const processRows: ProcessEntry[] = [];

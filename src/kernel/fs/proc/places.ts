@@ -8,6 +8,7 @@ import { kindOf, O } from "../kinds.js";
 import { mountsOf } from "../mounts.js";
 import { rootOfMount } from "../path.js";
 import { MS } from "../permissions.js";
+import type { Pipe } from "../pipes.js";
 import { S } from "../types.js";
 import { defineProcessEntries, type ItemEntry } from "./entries.js";
 import { spaceOf } from "./memory.js";
@@ -57,6 +58,21 @@ function linkMode(k: Work, subject: Subject, fd: number): number {
   const writes = access !== O.RDONLY && (flags & O.PATH) === 0;
   return S.IFLNK | (reads ? 0o500 : 0) | (writes ? 0o300 : 0);
 }
+
+/** A file without a place is opened anew as another user of what it stands for. */
+function openAgain(k: Work, subject: Subject, fd: number, flags: number): Pick<OpenFile, "kind" | "object" | "data"> {
+  const { kind, object } = fileOf(k, subject, fd);
+  if (kind !== "pipe") throw E.ENXIO;
+  const access = flags & O.ACCMODE;
+  const { readers, writers } = k.objectOf<Pipe>(object);
+  k.changeObject<Pipe>(object, {
+    readers: readers + (access === O.WRONLY ? 0 : 1),
+    writers: writers + (access === O.RDONLY ? 0 : 1),
+  });
+  return { kind, object, data: undefined };
+}
+
+const namelessMode: Readonly<Record<string, number>> = { pipe: S.IFIFO | 0o600, socket: S.IFSOCK | 0o777 };
 
 function descriptorInfo(k: Work, subject: Subject, fd: number): string {
   const file = fileOf(k, subject, fd);
@@ -181,6 +197,7 @@ defineProcessEntries(
       has,
       link: (k, subject, fd) => nameOfFile(k, fileOf(k, subject, fd), k.context.root),
       follow: (k, subject, fd) => fileOf(k, subject, fd).location,
+      nameless: { mode: (k, subject, fd) => namelessMode[fileOf(k, subject, fd).kind] ?? 0o600, open: openAgain },
     },
   },
   {

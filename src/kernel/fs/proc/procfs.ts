@@ -41,18 +41,22 @@ interface Numbered {
   readonly row: number;
   /** 0: the entry itself; otherwise one more than the number of what is in it. */
   readonly item: number;
+  /** Not the link itself, but what it leads to where that has no other place. */
+  readonly target?: boolean;
 }
+const TARGET = 2 ** 18;
 const ITEM = 2 ** 19;
 const THREAD = 2 ** 27;
 const ID = 2 ** 28;
 
-const numberOf = ({ id, isThread, row, item }: Numbered): number =>
-  id * ID + (isThread ? THREAD : 0) + row * ITEM + item;
+const numberOf = ({ id, isThread, row, item, target = false }: Numbered): number =>
+  id * ID + (isThread ? THREAD : 0) + row * ITEM + item + (target ? TARGET : 0);
 const numbered = (ino: number): Numbered => ({
   id: Math.floor(ino / ID),
   isThread: Math.floor(ino / THREAD) % 2 === 1,
   row: Math.floor(ino / ITEM) % 256,
-  item: ino % ITEM,
+  item: ino % TARGET,
+  target: Math.floor(ino / TARGET) % 2 === 1,
 });
 const directoryOf = (id: number, isThread: boolean): number => numberOf({ id, isThread, row: 0, item: 0 });
 
@@ -104,7 +108,7 @@ function attributes(k: Work, fs: FileSystem, ino: number): Attributes {
     return generatedAttributes(S.IFDIR | 0o555, { uid: euid, gid: egid, links, at });
   }
   const row = rowOf(where);
-  const mode = where.item === 0 ? entryMode(row) : itemOf(k, row, subject, where).mode(k, subject, where.item - 1);
+  const mode = where.item === 0 ? entryMode(row) : itemMode(k, row, subject, where);
   const owner = subject.process.dumpable ? { uid: euid, gid: egid } : {};
   const isDir = mode >>> 12 === 4;
   const size = mode >>> 12 === 10 ? 64 : 0;
@@ -114,6 +118,11 @@ function attributes(k: Work, fs: FileSystem, ino: number): Attributes {
 function itemOf(k: Work, { item }: ProcessEntry, subject: Subject, where: Numbered): ItemEntry {
   if (item === undefined || !item.has(k, subject, where.item - 1)) throw E.ENOENT;
   return item;
+}
+
+function itemMode(k: Work, row: ProcessEntry, subject: Subject, where: Numbered): number {
+  const { mode, nameless } = itemOf(k, row, subject, where);
+  return (where.target === true ? nameless!.mode : mode)(k, subject, where.item - 1);
 }
 
 // ---- directories --------------------------------------------------------------------------------------------------
@@ -248,6 +257,7 @@ function open(k: Work, fs: FileSystem, ino: number, flags: number) {
   const row = rowOf(where);
   if (where.item === 0 && entryMode(row) >>> 12 === 4) return undefined;
   if (row.inspects === true) requireInspection(k, subject);
+  if (where.target === true) return itemOf(k, row, subject, where).nameless!.open(k, subject, where.item - 1, flags);
   return where.item === 0 && row.open !== undefined ? row.open(k, subject) : generated;
 }
 
@@ -307,14 +317,17 @@ defineFileSystem({
     );
   },
 
-  follow(k, fs, ino): Location | undefined {
+  follow(k, fs, ino, mount): Location | undefined {
     if (ino < ID) return undefined;
+    const to = numberOf({ ...numbered(ino), target: true });
     return linked(
       k,
       fs,
       ino,
       (row, subject) => row.follow?.(k, subject),
-      (item, subject, number) => item.follow?.(k, subject, number),
+      (item, subject, number) =>
+        item.follow?.(k, subject, number) ??
+        (item.nameless === undefined ? undefined : { mount, ino: to, parent: to, name: "" }),
     );
   },
 

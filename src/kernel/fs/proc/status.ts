@@ -93,7 +93,7 @@ function stat(k: Work, subject: Subject): string {
     ...[parent, group, session, terminal, front, process.hasExecuted ? 0x40_0000 : 0x40_0040],
     ...[0, 0, 0, 0],
     ...[clockTicks(timeOf(k, subject)), 0, isThread ? 0 : clockTicks(children), 0],
-    ...[20 + task.nice, task.nice, process.threads.length, 0, clockTicks(task.startedAt)],
+    ...[20 + task.nice, task.nice, Math.max(1, process.threads.length), 0, clockTicks(task.startedAt)],
     ...[space === undefined ? 0 : partsOf(space).all, space === undefined ? 0 : pagesOf(residentOf(k, space))],
     limit === Number.POSITIVE_INFINITY ? "18446744073709551615" : limit,
     ...addresses(code[0]?.start ?? 0, code[0]?.end ?? 0, space?.argumentsAt[0] ?? 0),
@@ -191,7 +191,7 @@ export function listOf(mask: number): string {
 
 function setName(k: Work, { task, process }: Subject, text: string): void {
   if (process.pid !== k.task.process) throw E.EINVAL;
-  k.setTask(task.tid, { name: text.replace(/\n$/, "").slice(0, 15) });
+  k.setTask(task.tid, { name: text.split("\0")[0]!.slice(0, 15) });
 }
 
 /** A number that was written. Throws EINVAL. */
