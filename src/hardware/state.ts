@@ -145,13 +145,16 @@ export type MachineEvent =
       /** The kernel knows the call; what it does not know is ENOSYS. */
       readonly served: boolean;
     }
-  /** A hypervisor gives a processor to a VM, from `tick` on; without `vm` the processor idles. */
+  /**
+   * A hypervisor gives a processor to a VM, or a kernel to a thread, from `tick` on; without `vm` and `task` the processor idles.
+   */
   | {
       readonly kind: "schedule";
       readonly tick: number;
       readonly eip: number;
       readonly processor: number;
       readonly vm?: string;
+      readonly task?: number;
     }
   /**
    * A guest of VT-x or AMD-V has been entered, at `eip`. An entry that is refused behind its first checks is one too: an exit

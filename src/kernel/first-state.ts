@@ -1,12 +1,14 @@
 /** What the kernel remembers before its first step. */
 import { PersistentMap } from "../state/persistent-map.js";
 import type { Startup } from "./arch/startup.js";
+import type { Origin } from "./cgroups/reclaim.js";
 import { type CgroupNamespace, noCgroupWork, rootCgroup } from "./cgroups/records.js";
 import { serialTerminal } from "./fs/console.js";
 import { allDevices, deviceNumber } from "./fs/devices.js";
 import { noEntries, withEntry } from "./fs/directory.js";
 import { emptyInodeTable } from "./fs/inode-tables.js";
 import type { MountNamespace } from "./fs/mounts.js";
+import { nothingPolled } from "./fs/polled.js";
 import { S } from "./fs/types.js";
 import { firstIpcNamespace, type IpcNamespace } from "./ipc/records.js";
 import { firstPidNamespace, type PidNamespace } from "./namespaces/pid.js";
@@ -60,6 +62,7 @@ export function firstState({ places, memorySize, firstFrame, files, store, hostn
     number,
   ];
   const console = add(serialTerminal());
+  const polled = add(nothingPolled);
   const futexes = add({ kind: "futexes", queues: PersistentMap.empty() });
   const rootFs: FileSystem = {
     id: nextId++,
@@ -69,6 +72,7 @@ export function firstState({ places, memorySize, firstFrame, files, store, hostn
     options: "",
     readOnly: false,
     ...files,
+    data: { origin: files.inodes } satisfies Origin,
   };
   const shared: FileSystem = { ...emptyTree("tmpfs", nextId++), source: "shared memory" };
   const devices: FileSystem = withDevices(emptyTree("devtmpfs", nextId++));
@@ -92,10 +96,10 @@ export function firstState({ places, memorySize, firstFrame, files, store, hostn
     mounts = mounts.set(rootMount.id, { ...mounts.get(rootMount.id)!, children: [id] });
     mounts = mounts.set(id, { ...rootMount, id, fileSystem: devices.id, root: devices.root, parent: rootMount.id, at });
   }
-  objects = objects.set(mnt, { ...firstOf("mnt", user), root: rootMount.id } satisfies MountNamespace);
   // What namespaces are opened by is mounted nowhere that a name leads to.
-  const nsfsMount = { ...rootMount, id: nextId++, namespace: 0, fileSystem: nsfs.id, root: 0 };
+  const nsfsMount = { ...rootMount, id: nextId++, namespace: -2, fileSystem: nsfs.id, root: 0 };
   mounts = mounts.set(nsfsMount.id, { ...nsfsMount, parent: nsfsMount.id });
+  objects = objects.set(mnt, { ...firstOf("mnt", user), root: rootMount.id } satisfies MountNamespace);
   let fileSystems = PersistentMap.empty<FileSystem>();
   for (const one of [rootFs, shared, devices, nsfs]) fileSystems = fileSystems.set(one.id, one);
   return {
@@ -109,6 +113,7 @@ export function firstState({ places, memorySize, firstFrame, files, store, hostn
       free: PersistentMap.empty(),
       freed: 0,
       uses: PersistentMap.empty(),
+      charged: PersistentMap.empty(),
     },
     zeroFrame: 0,
     ...{ spaces: PersistentMap.empty(), tasks: PersistentMap.empty(), processes: PersistentMap.empty() },
@@ -117,8 +122,8 @@ export function firstState({ places, memorySize, firstFrame, files, store, hostn
     ...{ timers: [], queue: [], lastPid: 0, random: 0n, orders: [] },
     initial: {
       ...{ user, uts, mnt, ipc, pid, net, cgroup, time, console, futexes, store },
+      ...{ locks, fifos, watches, seals, polled },
       ...{ pidForChildren: pid, timeForChildren: time, namespaceNumbers, cgroupRoot, cgroups },
-      ...{ locks, fifos, watches, seals },
       ...{ sharedMemory: shared.id, rootMount: rootMount.id, nsfsMount: nsfsMount.id },
     },
   };
@@ -142,7 +147,8 @@ const emptyTree = (type: string, id: number): FileSystem => ({
   id,
   type,
   source: type,
-  device: id,
+  // Of major 0, and another for each.
+  device: id - FIRST_ID,
   root: 1,
   options: "",
   readOnly: false,

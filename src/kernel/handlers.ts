@@ -8,6 +8,7 @@ import { FIRST_IRQ, GATE_STRIDE, SELECTOR, SYSTEM_CALL_VECTOR } from "./arch/lay
 import { type Entered, pushFrame, R } from "./arch/registers.js";
 import { raise, raisePageFault } from "./arch/traps.js";
 import { vdsoEntries } from "./arch/vdso.js";
+import "./cgroups/file-system.js";
 import { receive } from "./fs/console.js";
 import "./fs/devpts.js";
 import { mend, touchOf } from "./mm/faults.js";

@@ -160,7 +160,9 @@ export class Kernel {
     const machine = withState(stateOf(this.#machine), state);
     const { cpu } = machine;
     return new Kernel(
-      machineOf(state.zeroFrame === 0 ? machine : { ...machine, cpu: { ...cpu, pending: { ...cpu.pending, nmi: true } } }),
+      machineOf(
+        state.zeroFrame === 0 ? machine : { ...machine, cpu: { ...cpu, pending: { ...cpu.pending, nmi: true } } },
+      ),
     );
   }
 

@@ -4,13 +4,16 @@ import { setRegisterAddress } from "../hardware/cpu/quadwords.js";
 import { setAlarm } from "./arch/interrupts.js";
 import { PHYSICAL, PLACE } from "./arch/layout.js";
 import { loadRegisters, loadTls } from "./arch/registers.js";
+import { releaseThrottled } from "./cgroups/cpu.js";
+import { relieve } from "./cgroups/memory.js";
 import { KERNEL_ROOT, useSpace } from "./mm/spaces.js";
 import { doOrders } from "./orders.js";
 import { serve } from "./syscalls/serve.js";
 import { takeSignals } from "./tasks/delivery.js";
-import { cpuOf, dispatch, enqueue, release, setCpu } from "./tasks/schedule.js";
+import { cpuOf, dispatch, enqueue, mustYield, nextDecision, nextTask, release, setCpu } from "./tasks/schedule.js";
 import { hasSignal } from "./tasks/signals.js";
 import { stopThread } from "./tasks/stops.js";
+import { startCpuTimers } from "./tasks/timers.js";
 import { expire } from "./tasks/waiting.js";
 import type { Work } from "./work.js";
 
@@ -22,6 +25,8 @@ const IDLE_STACK = PHYSICAL + PLACE.stack - 0x400;
 export function proceed(k: Work): void {
   const { state } = k;
   expire(k);
+  releaseThrottled(k);
+  if (k.pressed.length > 0) relieve(k);
   if (state.orders.length > 0) doOrders(k);
   while (!settle(k)) {
     // Until some thread can go on, or none.
@@ -34,18 +39,21 @@ export function proceed(k: Work): void {
 /** One step to a thread that can go on; true when it was found, or there is none. */
 function settle(k: Work): boolean {
   if (k.current === 0) {
-    const next = k.state.queue[0];
+    const next = nextTask(k);
     if (next === undefined) return true;
     dispatch(k, next);
     if (k.process.stoppedBy !== undefined) stopThread(k);
-    else useSpace(k, k.space.root);
+    else {
+      useSpace(k, k.space.root);
+      startCpuTimers(k);
+    }
     return false;
   }
   if (k.task.status.kind !== "running") {
     release(k);
     return false;
   }
-  if (k.state.queue.length > 0 && k.now >= cpuOf(k).sliceEnd) {
+  if (mustYield(k)) {
     const tid = k.current;
     k.save();
     release(k);
@@ -83,12 +91,8 @@ function idle(k: Work): void {
 
 /** The timer fires when the next thing is due. */
 function arm(k: Work): void {
-  const { timers, queue } = k.state;
   const cpu = cpuOf(k);
-  const due = Math.min(
-    timers[0]?.at ?? Number.POSITIVE_INFINITY,
-    queue.length > 0 && k.current !== 0 ? cpu.sliceEnd : Number.POSITIVE_INFINITY,
-  );
+  const due = Math.min(k.state.timers[0]?.at ?? Number.POSITIVE_INFINITY, nextDecision(k));
   if (due === Number.POSITIVE_INFINITY || (cpu.alarm > k.now && cpu.alarm <= due + 168)) return;
   setCpu(k, { alarm: setAlarm(k.port, due) });
 }

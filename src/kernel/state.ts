@@ -36,8 +36,10 @@ export interface Frames {
   /** Frames that were given back, as a stack. */
   readonly free: Table<number>;
   readonly freed: number;
-  /** Of frames with more than one user, or whose user is in another cgroup than the root: `users + OWNER * cgroup`. */
+  /** Of frames with more than one user, or whose user is in another cgroup than the root: `users + OWNER * (what + 4 * cgroup)`. */
   readonly uses: Table<number>;
+  /** Pages charged to cgroups and those below them: `8 * cgroup +` what they are, see mm/frames.ts. */
+  readonly charged: Table<number>;
 }
 
 /** A part of an address space. Spec: mmap(2). */
@@ -56,6 +58,8 @@ export interface Area {
   readonly label?: string | undefined;
   /** Pages stay in memory: mlock(2). */
   readonly locked?: boolean | undefined;
+  /** The record of the System V segment that it shows: shmat(2). */
+  readonly segment?: number | undefined;
 }
 
 /** A file, or pages that only shared mappings have. */
@@ -117,6 +121,8 @@ export type TaskStatus =
       readonly interruptible: boolean;
     }
   | { readonly kind: "stopped" }
+  /** Its cgroup is frozen. */
+  | { readonly kind: "frozen" }
   | { readonly kind: "dead" };
 
 /** Spec: capabilities(7), "Thread capability sets". Bits by number. */
@@ -257,6 +263,21 @@ export interface Process {
   readonly stoppedBy?: number | undefined;
   /** Of a process that was started from outside: the object that says what became of it. */
   readonly operator: number | undefined;
+  /** ITIMER_VIRTUAL and ITIMER_PROF, in ticks of its own time; and its POSIX timers by their numbers. */
+  readonly cpuTimers?:
+    | { readonly virtual?: Countdown | undefined; readonly profiling?: Countdown | undefined }
+    | undefined;
+  readonly timers?: readonly (number | undefined)[] | undefined;
+  /** Spec: personality(2). */
+  readonly personality?: number | undefined;
+  /** Its last thread as it was at its end: what a zombie still tells of itself. */
+  readonly remains?: Task | undefined;
+}
+
+/** When something fires, and how long it is from then to the next time; 0: there is none. */
+export interface Countdown {
+  readonly at: number;
+  readonly interval: number;
 }
 
 /** Spec: sigaction(2). */
@@ -320,6 +341,13 @@ export interface ResizeOrder {
   readonly columns: number;
 }
 
+/** A thread that waits for a time; or a timer, by its object or, of ITIMER_REAL, its process. */
+export interface Timer {
+  readonly at: number;
+  readonly task: number;
+  readonly object?: number | undefined;
+}
+
 /** One processor. */
 export interface Cpu {
   /** Thread that has it; 0: none, it idles. */
@@ -354,7 +382,7 @@ export interface KernelState {
   /** Tasks that wait on a channel, by its number. */
   readonly waiters: Table<readonly number[]>;
   /** Tasks that wait for a time, and the ticks, earliest first. */
-  readonly timers: readonly { readonly at: number; readonly task: number }[];
+  readonly timers: readonly Timer[];
   /** Tasks that are ready, by rising virtual time. */
   readonly queue: readonly number[];
   readonly lastPid: number;

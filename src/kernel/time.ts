@@ -23,3 +23,9 @@ export const timeOf = (time: FileTime): readonly [seconds: number, nanoseconds: 
 /** Ticks of a time. */
 export const ticksOf = (seconds: number, nanoseconds: number): number =>
   Math.ceil(seconds * TICKS_A_SECOND + (nanoseconds * TICKS_A_SECOND) / 1e9);
+
+/** A span of ticks as seconds and nanoseconds. */
+export function spanOf(ticks: number): readonly [seconds: number, nanoseconds: number] {
+  const seconds = Math.floor(ticks / TICKS_A_SECOND);
+  return [seconds, Math.floor(((ticks - seconds * TICKS_A_SECOND) * 1e9) / TICKS_A_SECOND)];
+}

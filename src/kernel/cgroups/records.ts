@@ -50,6 +50,8 @@ export type IoLimits = Readonly<Record<"rbps" | "wbps" | "riops" | "wiops", numb
 export interface CpuPart {
   readonly weight: number;
   readonly virtualTime: number;
+  /** Virtual time of the last one in it that was let run. */
+  readonly floor: number;
   /** Ticks that its threads, and those below, had. */
   readonly used: number;
   readonly quota: number;
@@ -80,7 +82,16 @@ export type MemoryEvent = "low" | "high" | "max" | "oom" | "oom_kill" | "oom_gro
 const PERIOD = 10_022_729;
 
 export const newCpuPart: CpuPart = Object.freeze({
-  ...{ weight: 100, virtualTime: 0, used: 0, quota: UNLIMITED, period: PERIOD, periodStart: 0, periodUsed: 0 },
+  ...{
+    weight: 100,
+    virtualTime: 0,
+    floor: 0,
+    used: 0,
+    quota: UNLIMITED,
+    period: PERIOD,
+    periodStart: 0,
+    periodUsed: 0,
+  },
   ...{ throttledSince: -1, periods: 0, throttledPeriods: 0, throttledTicks: 0 },
 });
 export const newMemoryPart: MemoryPart = Object.freeze({
@@ -148,7 +159,7 @@ export function tasksIn(k: Work, id: number): readonly number[] {
 export function cgroupPath(k: Work, id: number, from: number): string {
   const chain = (of: number): readonly number[] => {
     const ids: number[] = [];
-    for (let at = of; at !== 0; at = cgroupOf(k, at).parent) ids.unshift(at);
+    for (let at = of; at !== 0 && k.state.objects.get(at) !== undefined; at = cgroupOf(k, at).parent) ids.unshift(at);
     return ids;
   };
   const [to, base] = [chain(id), chain(from)];

@@ -9,7 +9,7 @@ import { freshRegisters } from "../arch/registers.js";
 import { VDSO_ADDRESS, VDSO_SIZE, vdsoEntries, vdsoPage } from "../arch/vdso.js";
 import { E } from "../errno.js";
 import { closeAtExec } from "../fs/descriptors.js";
-import { readInode } from "../fs/file-systems.js";
+import { mappedInode, readInode } from "../fs/file-systems.js";
 import { attributesAt, inodeAt, locate, mountOf, type ResolveOptions } from "../fs/path.js";
 import { MAY, MS, requireAccess } from "../fs/permissions.js";
 import { isDirectory, isRegular } from "../fs/types.js";
@@ -19,10 +19,11 @@ import { mapPage } from "../mm/page-tables.js";
 import { addArea, dropSpace, newSpace, useSpace } from "../mm/spaces.js";
 import { bytesOf, textOf, writeUser } from "../mm/user-memory.js";
 import { nextRandom } from "../random.js";
-import type { AddressSpace, InodeName, Location } from "../state.js";
+import type { AddressSpace, Credentials, InodeName, Location } from "../state.js";
 import { executedCredentials } from "../tasks/credentials.js";
 import { endOtherThreads } from "../tasks/exit.js";
 import { resetHandlers } from "../tasks/handlers.js";
+import { dropTimers } from "../tasks/timers.js";
 import { wake } from "../tasks/waiting.js";
 import type { Work } from "../work.js";
 import { type ElfHeader, isElf, PF, PT, readElf } from "./elf.js";
@@ -58,7 +59,7 @@ function openProgram(k: Work, location: Location): InodeName {
   if (isDirectory(attributes)) throw E.EACCES;
   if (!isRegular(attributes) || (mountOf(k, location).flags & MS.NOEXEC) !== 0) throw E.EACCES;
   requireAccess(k, attributes, MAY.EXEC);
-  return inodeAt(k, location);
+  return mappedInode(k, inodeAt(k, location));
 }
 
 /** What is to be executed in the end: scripts lead to their interpreters. Spec: execve(2), "Interpreter scripts". */
@@ -254,12 +255,13 @@ export function execute(
   const lists = { arguments: program.arguments.length === 0 ? [""] : program.arguments, environment };
   requireSizes([lists.arguments, environment]);
   const loader = interpreterOf(k, program);
+  const { credentials, privileged } = executedCredentials(k, program.location);
   const old = k.task.space;
   const space = newSpace(k, program.header.bits);
   k.setTask(k.current, { space: space.id });
   useSpace(k, space.root);
   try {
-    load(k, space, path, program, loader, lists);
+    load(k, space, path, program, loader, lists, credentials, privileged);
   } catch (thrown) {
     k.setTask(k.current, { space: old });
     if (old !== 0) useSpace(k, k.space.root);
@@ -270,13 +272,13 @@ export function execute(
   if (old !== 0) dropSpace(k, old);
   closeAtExec(k);
   resetHandlers(k);
-  const { credentials } = executedCredentials(k, program.location);
+  dropTimers(k, k.task.process);
   k.setTask(k.current, {
     credentials,
     name: (path.split("/").at(-1) ?? path).slice(0, 15),
     ...{ alternateStack: undefined, clearTid: 0, robustList: 0, tls: [] },
   });
-  k.setProcess(k.task.process, { hasExecuted: true });
+  k.setProcess(k.task.process, { hasExecuted: true, dumpable: !privileged });
   wake(k, k.current);
 }
 
@@ -287,6 +289,8 @@ function load(
   program: Executable,
   loader: Executable | undefined,
   lists: { readonly arguments: readonly string[]; readonly environment: readonly string[] },
+  credentials: Credentials,
+  secure: boolean,
 ): void {
   const { header, location } = program;
   const places = PLACES[header.bits];
@@ -311,8 +315,6 @@ function load(
   });
   const breakStart = up(header.movable && loader === undefined ? places.program : end);
   k.setSpace(space.id, { breakStart, breakEnd: breakStart, executable: location });
-  const { credentials } = k.task;
-  const secure = credentials.uid !== credentials.euid || credentials.gid !== credentials.egid;
   const stack = writeStack(k, space, path, lists, [
     ...mapVdso(k, space),
     [AT.PHDR, headers],

@@ -4,7 +4,7 @@
  */
 import { readDisk } from "../../hardware/disk.js";
 import { E } from "../errno.js";
-import { dropFrame, linearOf, PAGE, takeFrame, takeZeroFrame } from "../mm/frames.js";
+import { dropFrame, FRAME, linearOf, PAGE, takeFrame, takeZeroFrame } from "../mm/frames.js";
 import type { Table } from "../state.js";
 import type { Work } from "../work.js";
 
@@ -36,7 +36,7 @@ export function readPages(k: Work, pages: Pages, offset: number, length: number)
 export function residentPage(k: Work, pages: Pages, index: number): { readonly pages: Pages; readonly frame: number } {
   const entry = pages.get(index);
   if (entry !== undefined && entry >= 0) return { pages, frame: entry };
-  const frame = entry === undefined ? takeZeroFrame(k) : takeFrame(k);
+  const frame = entry === undefined ? takeZeroFrame(k, FRAME.file) : takeFrame(k, FRAME.file);
   if (entry !== undefined) k.port.writeBytes(linearOf(frame), readStored(k, entry, 0, PAGE), false);
   return { pages: pages.set(index, frame), frame };
 }

@@ -24,12 +24,18 @@ export function typeOf({ type }: FileSystem): FileSystemType {
   return found;
 }
 
+/** The lowest device number of major 0 that no file system has. */
+function freeDevice(k: Work): number {
+  const taken = new Set(Array.from(k.state.fileSystems.entries(), ([, { device }]) => device));
+  for (let device = 1; ; device++) if (!taken.has(device)) return device;
+}
+
 /** A new file system of a type. Throws ENODEV for one there is not. */
 export function newFileSystem(k: Work, type: string, source: string, options = ""): FileSystem {
   const found = types.get(type);
   if (found === undefined) throw E.ENODEV;
   const id = k.newId();
-  const made: FileSystem = { ...found.mount(k, id, source, options), id, type, source, device: id };
+  const made: FileSystem = { ...found.mount(k, id, source, options), id, type, source, device: freeDevice(k) };
   k.set({ fileSystems: k.state.fileSystems.set(id, made) });
   return k.fileSystemOf(id);
 }
@@ -47,6 +53,12 @@ export function filePage(k: Work, { fileSystem, ino }: InodeName, index: number,
   const { page } = typeOf(fs);
   if (page === undefined) throw E.EFAULT;
   return page(k, fs, ino, index, forWrite);
+}
+
+/** The inode whose pages a mapping of a file has. */
+export function mappedInode(k: Work, inode: InodeName): InodeName {
+  const fs = k.fileSystemOf(inode.fileSystem);
+  return typeOf(fs).mapped?.(k, fs, inode.ino) ?? inode;
 }
 
 /** Bytes of a file. Throws EINVAL where it has none. */

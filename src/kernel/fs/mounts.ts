@@ -6,18 +6,22 @@ import { E } from "../errno.js";
 import { addNamespace, atNamespaceEnd, type Namespace } from "../namespaces/records.js";
 import type { FileSystem, Location, Mount, OpenFile } from "../state.js";
 import { requireCapability, type UserNamespace } from "../tasks/capabilities.js";
+import { movePlaces } from "../tasks/contexts.js";
 import type { Work } from "../work.js";
 import { typeOf } from "./file-systems.js";
 import { mayWrite } from "./kinds.js";
 import { rootOfMount, throughMounts } from "./path.js";
 import { MS } from "./permissions.js";
 
-/** A mount namespace. Spec: mount_namespaces(7). */
+/** Spec: mount_namespaces(7). */
 export interface MountNamespace extends Namespace {
   readonly kind: "mnt";
   /** The mount that has no other around it. */
   readonly root: number;
 }
+
+/** The namespace of mounts that stand nowhere any more, and are there for those who are in them. */
+export const NOWHERE = -1;
 
 export const mountById = (k: Work, id: number): Mount => k.state.mounts.get(id)!;
 
@@ -39,7 +43,7 @@ export function newMount(k: Work, what: NewMount): number {
     propagation: "private",
     ...{ group: undefined, master: undefined },
     ...what,
-    ...{ id, parent: id, at: undefined, children: [] },
+    ...{ id, parent: id, at: undefined, children: [], order: undefined },
   };
   k.set({ mounts: k.state.mounts.set(id, mount) });
   return id;
@@ -67,9 +71,11 @@ export function treeOf(k: Work, id: number): readonly Mount[] {
 
 export const namespaceOf = (k: Work, id: number): MountNamespace => k.objectOf<MountNamespace>(id);
 
-/** All mounts of a namespace in the order in which they were made. */
+const orderOf = ({ id, order = id }: Mount): number => order;
+
+/** All mounts of a namespace in the order of tables. */
 export const mountsOf = (k: Work, namespace: number): readonly Mount[] =>
-  [...treeOf(k, namespaceOf(k, namespace).root)].sort((a, b) => a.id - b.id);
+  [...treeOf(k, namespaceOf(k, namespace).root)].sort((a, b) => orderOf(a) - orderOf(b));
 
 /** Whether a place is a directory of a file system, or lies below it. */
 export function isBelow(k: Work, fs: FileSystem, { ino, parent }: Location, ancestor: number): boolean {
@@ -140,46 +146,46 @@ function lockedDown(root: number): (mount: Mount) => Partial<Mount> {
   });
 }
 
-/**
- * A mount namespace with a copy of all mounts of another; gives its number. Root and directory of a context move to the copies.
- * Spec: clone(2), CLONE_NEWNS.
- */
+/** Gives a namespace that has no mounts copies of all of another. Root and directory of a context move to the copies. */
+export function copyMounts(k: Work, from: number, to: number, context: number): void {
+  const { root, home } = namespaceOf(k, from);
+  const first = mountById(k, root);
+  const copies = copyTree(k, root, rootOfMount(first), {
+    namespace: to,
+    ...(namespaceOf(k, to).home === home ? {} : { change: lockedDown(root) }),
+  });
+  k.changeObject<MountNamespace>(to, { root: copies.get(root)! });
+  const moved = (location: Location): Location => ({
+    ...location,
+    mount: copies.get(location.mount) ?? location.mount,
+  });
+  const old = k.state.contexts.get(context)!;
+  movePlaces(k, context, { root: moved(old.root), directory: moved(old.directory) });
+}
+
+/** A mount namespace with a copy of all mounts of another; gives its number. Spec: clone(2), CLONE_NEWNS. */
 export function copyMountNamespace(
   k: Work,
   from: number,
   context: number = k.task.context,
   home: number = k.task.namespaces.user,
 ): number {
-  const { root, home: oldHome } = namespaceOf(k, from);
   const id = addNamespace<MountNamespace>(k, { kind: "mnt", home, root: 0 });
-  const first = mountById(k, root);
-  const copies = copyTree(k, root, rootOfMount(first), {
-    namespace: id,
-    ...(home === oldHome ? {} : { change: lockedDown(root) }),
-  });
-  k.changeObject<MountNamespace>(id, { root: copies.get(root)! });
-  const moved = (location: Location): Location => ({
-    ...location,
-    mount: copies.get(location.mount) ?? location.mount,
-  });
-  const old = k.state.contexts.get(context)!;
-  k.setContext(context, { root: moved(old.root), directory: moved(old.directory) });
+  copyMounts(k, from, id, context);
   return id;
 }
 
 /** The thread with a context is in another mount namespace: it stands at its root. Spec: setns(2), CLONE_NEWNS. */
 export function enterMountNamespace(k: Work, namespace: number, context: number = k.task.context): void {
   const root = throughMounts(k, rootOfMount(mountById(k, namespaceOf(k, namespace).root)));
-  k.setContext(context, { root, directory: root });
+  movePlaces(k, context, { root, directory: root });
 }
 
-/** Nobody is in a mount namespace any more, and its record goes. */
-function dropMountNamespace(k: Work, namespace: number): void {
+/** Nobody is in a mount namespace any more. */
+atNamespaceEnd("mnt", (k, namespace) => {
   for (const { id } of treeOf(k, namespaceOf(k, namespace).root)) detach(k, id);
   sweep(k);
-}
-
-atNamespaceEnd("mnt", dropMountNamespace);
+});
 
 /** Throws EPERM where the thread at work may not change its mount namespace. */
 export function requireMountRights(k: Work): void {
@@ -211,7 +217,7 @@ export function detach(k: Work, id: number): void {
   for (const child of mountById(k, id).children) unplace(k, child);
   unplace(k, id);
   leaveGroup(k, id);
-  changeMount(k, id, { namespace: 0, master: undefined, propagation: "private", locked: false });
+  changeMount(k, id, { namespace: NOWHERE, master: undefined, propagation: "private", locked: false });
 }
 
 const filesIn = (k: Work): readonly OpenFile[] => Array.from(k.state.files.entries(), ([, file]) => file);
@@ -239,7 +245,7 @@ export function requireNoWriters(k: Work, isMeant: (mount: Mount) => boolean): v
 /** Mounts that stand nowhere and that nobody is in go, and file systems that were on none but them. */
 export function sweep(k: Work): void {
   const detached = Array.from(k.state.mounts.entries(), ([, mount]) => mount).filter(
-    ({ namespace }) => namespace === 0,
+    ({ namespace }) => namespace === NOWHERE,
   );
   if (detached.length === 0) return;
   const used = mountsInUse(k);

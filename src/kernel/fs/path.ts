@@ -191,7 +191,7 @@ class Walk {
     if (this.#limited(RESOLVE.NO_SYMLINKS)) throw E.ELOOP;
     const fs = fileSystemOf(k, location);
     const type = typeOf(fs);
-    const magic = type.follow?.(k, fs, location.ino);
+    const magic = type.follow?.(k, fs, location.ino, location.mount);
     if (magic !== undefined) {
       if (this.#limited(RESOLVE.NO_MAGICLINKS)) throw E.ELOOP;
       if (this.#limited(RESOLVE.BENEATH | RESOLVE.IN_ROOT)) throw E.EXDEV;

@@ -11,6 +11,7 @@ import {
   isBelow,
   leaveGroup,
   mountById,
+  NOWHERE,
   place,
   propagationOf,
   treeOf,
@@ -53,18 +54,23 @@ export function graft(k: Work, id: number, at: Location): void {
   if (group !== undefined)
     for (const mount of treeOf(k, id)) if (mount.group === undefined) setPropagation(k, mount.id, "shared");
   place(k, id, at);
-  if (group !== undefined) spread(k, group, at.mount, id, at);
+  if (group === undefined) return;
+  // Tables have the copies the last one first.
+  for (const copy of spread(k, group, at.mount, id, at).toReversed())
+    for (const mount of treeOf(k, copy)) changeMount(k, mount.id, { order: k.newId() });
 }
 
-/** Copies a tree to the other members of a group and to its slaves. */
-function spread(k: Work, group: number, from: number, tree: number, at: Location): void {
+/** Copies a tree to the other members of a group and to its slaves. Gives the copies. */
+function spread(k: Work, group: number, from: number, tree: number, at: Location): readonly number[] {
+  const made: number[] = [];
   const root = rootOfMount(mountById(k, tree));
   const put = (to: Mount, change?: (mount: Mount) => Partial<Mount>): number => {
     const copies = copyTree(k, tree, root, { namespace: to.namespace, ...(change === undefined ? {} : { change }) });
     tuck(k, copies.get(tree)!, { ...at, mount: to.id });
+    made.push(copies.get(tree)!);
     return copies.get(tree)!;
   };
-  const isMeant = (mount: Mount): boolean => mount.id !== from && mount.namespace !== 0 && shows(k, mount, at);
+  const isMeant = (mount: Mount): boolean => mount.id !== from && mount.namespace !== NOWHERE && shows(k, mount, at);
   for (const peer of members(k, (mount) => mount.group === group && isMeant(mount))) put(peer);
   const done = new Set<number>();
   for (const slave of members(k, (mount) => mount.master === group && isMeant(mount))) {
@@ -75,8 +81,9 @@ function spread(k: Work, group: number, from: number, tree: number, at: Location
     });
     if (slave.group === undefined) continue;
     done.add(slave.group);
-    spread(k, slave.group, slave.id, copy, at);
+    made.push(...spread(k, slave.group, slave.id, copy, at));
   }
+  return made;
 }
 
 /** Mounts on the same place of the mounts that this one's surroundings pass things on to. */
@@ -104,6 +111,6 @@ export function ungraft(k: Work, id: number): void {
   for (const mount of tree.toReversed()) detach(k, mount.id);
   for (const { id: other } of others) {
     const mount = k.state.mounts.get(other);
-    if (mount !== undefined && mount.namespace !== 0 && mount.children.length === 0) detach(k, other);
+    if (mount !== undefined && mount.namespace !== NOWHERE && mount.children.length === 0) detach(k, other);
   }
 }

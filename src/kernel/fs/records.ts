@@ -123,6 +123,8 @@ export interface Mount {
   readonly children: readonly number[];
   /** Of a root that is no directory: the directory it was found in, and its name there. */
   readonly rootName?: readonly [directory: number, name: string] | undefined;
+  /** Where tables of mounts have it, if that is elsewhere than its number says. */
+  readonly order?: number | undefined;
   /** It came from a namespace of more privilege: it stays where it is, and these flags stay set. */
   readonly locked?: boolean | undefined;
   readonly lockedFlags?: number | undefined;

@@ -9,6 +9,7 @@ import type { FileSystem, Inode } from "../state.js";
 import type { Work } from "../work.js";
 import { countPages, extentIn, punchPages, readPages, residentPage, resizePages, writePages } from "./content.js";
 import { find, listed, noEntries, withEntry, withoutEntry } from "./directory.js";
+import { limited } from "./limited.js";
 import { type Attributes, type FileSystemType, isDirectory, isRegular, type NewInode, S, typeOfMode } from "./types.js";
 
 const ROOT = 1;
@@ -256,10 +257,37 @@ function move(k: Work, fs: FileSystem, ino: number, from: number, to: number): v
   change(k, fs, to, { links: linksOf(k, fs, to) + 1 });
 }
 
-/** "rootfs" is what the machine's root is unpacked into. */
-export const memoryTypes: readonly FileSystemType[] = ["rootfs", "tmpfs", "devtmpfs"].map((name) => ({
-  ...operations,
-  name,
-}));
+/** Nothing has it mounted any more: its frames are free. */
+function forget(k: Work, fs: FileSystem): void {
+  for (const [, { pages }] of fs.inodes.entries()) if (pages !== undefined) resizePages(k, pages, 0);
+}
+
+const RAMFS_MAGIC = 0x8584_58f6;
+
+/** "rootfs" is what the machine's root is unpacked into; of "devtmpfs" there is one, whoever mounts it. */
+export const memoryTypes: readonly FileSystemType[] = [
+  { ...operations, name: "rootfs" },
+  {
+    ...operations,
+    name: "devtmpfs",
+    instance(k) {
+      for (const [id, { type }] of k.state.fileSystems.entries()) if (type === "devtmpfs") return id;
+      return undefined;
+    },
+  },
+  limited({ ...operations, name: "tmpfs", forNamespaces: true, unmount: forget }),
+  {
+    ...operations,
+    name: "ramfs",
+    forNamespaces: true,
+    unmount: forget,
+    mount: (k, id, source, options) => operations.mount(k, id, source, ramfsOptions(options)),
+    figures: () => ({ magic: RAMFS_MAGIC, blockSize: PAGE, blocks: 0, free: 0, files: 0, freeFiles: 0 }),
+  },
+];
+
+/** Of all options ramfs knows one, and its root is not for everybody. Others it leaves aside, as Linux does. */
+const ramfsOptions = (options: string): string =>
+  options.split(",").find((option) => option.startsWith("mode=")) ?? "mode=755";
 
 export type { Attributes };

@@ -1,5 +1,5 @@
 /** What a type of file system has to say: an entry of the table in `file-systems.ts`. */
-import type { DirectoryEntry, FileSystem, Inode, InodeName, OpenFile } from "../state.js";
+import type { DirectoryEntry, FileSystem, Inode, InodeName, Location, OpenFile } from "../state.js";
 import type { Work } from "../work.js";
 
 /** Spec: inode(7), "The file type and mode". */
@@ -89,7 +89,7 @@ export interface FileSystemType {
   /** What an open file of an inode is, where it is none of the kinds that modes say: its kind, object and data. */
   open?(k: Work, fs: FileSystem, ino: number, flags: number): Pick<OpenFile, "kind" | "object" | "data"> | undefined;
   /** Where a link leads that is more than its text (/proc/PID/exe): undefined for others. */
-  follow?(k: Work, fs: FileSystem, ino: number): import("../state.js").Location | undefined;
+  follow?(k: Work, fs: FileSystem, ino: number, mount: number): Location | undefined;
   /** An open file or mapping more, or less, keeps an inode. */
   hold?(k: Work, fs: FileSystem, ino: number, by: 1 | -1): void;
   attribute?(k: Work, fs: FileSystem, ino: number): Readonly<Record<string, Uint8Array>>;

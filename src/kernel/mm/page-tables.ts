@@ -8,7 +8,7 @@ import { PTE } from "../../hardware/cpu/paging-levels.js";
 import { highWord } from "../../hardware/cpu/quadwords.js";
 import { PHYSICAL, PHYSICAL_SLOT, PLACE } from "../arch/layout.js";
 import type { Work } from "../work.js";
-import { dropFrame, linearOf, PAGE, takeZeroFrame } from "./frames.js";
+import { dropFrame, FRAME, linearOf, PAGE, takeZeroFrame } from "./frames.js";
 
 /** Bit 63: no code is fetched. Kept as bit 31 of the upper word. */
 const NO_EXECUTE = 0x8000_0000 | 0;
@@ -37,7 +37,7 @@ const frameOfEntry = (low: number, high: number): number => ((low >>> 12) + (hig
 
 /** A top table that has the kernel's part. */
 export function newTop(k: Work): number {
-  const frame = takeZeroFrame(k);
+  const frame = takeZeroFrame(k, FRAME.table);
   write(k, linearOf(frame) + PHYSICAL_SLOT * 8, (PLACE.tables + PAGE) | PTE.P | PTE.W, 0);
   return frame;
 }
@@ -52,7 +52,7 @@ function entryAddress(k: Work, root: number, linear: number, tables?: { made: nu
     let { low, high } = k.port;
     if ((low & PTE.P) === 0) {
       if (tables === undefined) return 0;
-      const frame = takeZeroFrame(k);
+      const frame = takeZeroFrame(k, FRAME.table);
       tables.made++;
       low = (frame * PAGE) | 0 | PTE.P | PTE.W | PTE.U;
       high = highWord(frame * PAGE);

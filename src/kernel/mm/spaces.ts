@@ -4,6 +4,7 @@ import { writeCr3 } from "../../hardware/cpu/control-registers.js";
 import { PTE } from "../../hardware/cpu/paging-levels.js";
 import { highWord } from "../../hardware/cpu/quadwords.js";
 import { holdInode, releaseInode } from "../fs/holding.js";
+import { countAttached } from "../ipc/shared-memory.js";
 import type { AddressSpace, Area } from "../state.js";
 import type { Work } from "../work.js";
 import { joined, split } from "./areas.js";
@@ -64,11 +65,13 @@ export function addArea(k: Work, spaceId: number, area: Area): void {
   rehold(k, spaceId, before);
 }
 
-const holdArea = (k: Work, { file }: Area): void => {
+const holdArea = (k: Work, { file, segment }: Area): void => {
   if (file !== undefined) holdInode(k, file.inode);
+  if (segment !== undefined) countAttached(k, segment, 1);
 };
-const releaseArea = (k: Work, { file }: Area): void => {
+const releaseArea = (k: Work, { file, segment }: Area): void => {
   if (file !== undefined) releaseInode(k, file.inode);
+  if (segment !== undefined) countAttached(k, segment, -1);
 };
 
 /** Unmaps pages; areas stay. Spec: madvise(2), MADV_DONTNEED. */

@@ -1,10 +1,10 @@
 /** setns(2): the thread at work goes on in namespaces that are there. Spec: setns(2), "Details for specific namespace types". */
 import { E } from "../errno.js";
+import { enterMountNamespace } from "../fs/mounts.js";
 import { kindOfNamespaceFile } from "../fs/nsfs.js";
 import type { Namespaces, OpenFile } from "../state.js";
 import { requireCapability } from "../tasks/capabilities.js";
 import type { Work } from "../work.js";
-import { enterMounts } from "./mount.js";
 import { isWithin } from "./pid.js";
 import {
   ALL_NAMESPACE_FLAGS,
@@ -58,7 +58,7 @@ const FIELDS: { readonly [kind in NamespaceKind]: readonly (keyof Namespaces)[] 
 };
 
 function enter(k: Work, { kind, id }: Entry): void {
-  if (kind === "mnt") enterMounts(k, id);
+  if (kind === "mnt") enterMountNamespace(k, id);
   if (kind === "time") enterTime(k, id);
   if (kind === "user") k.setTask(k.current, { credentials: credentialsInside(k.task.credentials) });
   setNamespaces(k, k.current, Object.fromEntries(FIELDS[kind].map((field) => [field, id])));

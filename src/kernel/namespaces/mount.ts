@@ -1,19 +1,13 @@
 /** What namespaces of other kinds need to know of mount namespaces. Spec: mount_namespaces(7). */
+import type { MountNamespace } from "../fs/mounts.js";
 import { rootOfMount, sameLocation, throughMounts } from "../fs/path.js";
-import type { Location, Mount } from "../state.js";
+import type { Location } from "../state.js";
 import type { Work } from "../work.js";
 
-/** The mount that a mount namespace begins with. */
-function firstMount(k: Work, namespace: number): Mount | undefined {
-  for (const [, mount] of k.state.mounts.entries())
-    if (mount.namespace === namespace && mount.parent === mount.id) return mount;
-  return undefined;
-}
-
 /** The root of a mount namespace: the top of what is mounted there. */
-export function rootOfNamespace(k: Work, namespace: number): Location | undefined {
-  const mount = firstMount(k, namespace);
-  return mount && throughMounts(k, rootOfMount(mount));
+function rootOfNamespace(k: Work, namespace: number): Location {
+  const { root } = k.objectOf<MountNamespace>(namespace);
+  return throughMounts(k, rootOfMount(k.state.mounts.get(root)!));
 }
 
 /** Whether the thread at work has another root than its mount namespace. */
@@ -22,10 +16,4 @@ export function isChrooted(k: Work): boolean {
   return (
     root !== undefined && !sameLocation(k.context.root, root) && !sameLocation(throughMounts(k, k.context.root), root)
   );
-}
-
-/** The thread at work stands at the root of a mount namespace. */
-export function enterMounts(k: Work, namespace: number): void {
-  const root = rootOfNamespace(k, namespace)!;
-  k.setContext(k.task.context, { root, directory: root });
 }

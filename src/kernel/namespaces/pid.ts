@@ -158,16 +158,3 @@ export function membersOf(k: Work, namespace: number): readonly number[] {
     if (process.numbers.some((one) => one.namespace === namespace)) found.push(pid);
   return found;
 }
-
-/**
- * Whether a signal does nothing to a process because it is the first one of its namespace and has no handler for it: from inside none
- * does, from outside SIGKILL and SIGSTOP do. Spec: pid_namespaces(7), "The namespace init process".
- */
-export function isShielded(k: Work, target: Process, signal: number, sender: number | undefined): boolean {
-  if (!isInit(k, target)) return false;
-  const [SIGKILL, SIGSTOP] = [9, 19];
-  if (signal !== SIGKILL && signal !== SIGSTOP) return true;
-  const own = pidNamespaceOf(target);
-  const from = sender === undefined ? undefined : k.state.tasks.get(sender)?.namespaces.pid;
-  return isFirst(k, own) || (from !== undefined && isWithin(k, from, own));
-}

@@ -1,12 +1,8 @@
 /** System calls that ask who a process is. Spec: credentials(7), getpid(2), getuid(2). */
 import { E } from "../errno.js";
 import { pidInside, pidOutside } from "../namespaces/pid.js";
-import { idInside } from "../tasks/capabilities.js";
 import type { Work } from "../work.js";
 import { call, type SystemCall } from "./call.js";
-
-const user = (k: Work, id: number): number => idInside(k, k.task.namespaces.user, "uidMap", id);
-const group = (k: Work, id: number): number => idInside(k, k.task.namespaces.user, "gidMap", id);
 
 /** The process a number stands for; 0 is the caller. Throws ESRCH. */
 function processAt(k: Work, pid: number) {
@@ -47,12 +43,4 @@ export const identityCalls: readonly SystemCall[] = [
   call("setpgid", "pid:int pgid:int", setGroup),
   call("getsid", "pid:int", (k, pid) => pidInside(k, processAt(k, pid).session)),
   call("setsid", "", setSession),
-  call("getuid", "", (k) => user(k, k.task.credentials.uid)),
-  call("geteuid", "", (k) => user(k, k.task.credentials.euid)),
-  call("getgid", "", (k) => group(k, k.task.credentials.gid)),
-  call("getegid", "", (k) => group(k, k.task.credentials.egid)),
-  call("getuid32", "", (k) => user(k, k.task.credentials.uid)),
-  call("geteuid32", "", (k) => user(k, k.task.credentials.euid)),
-  call("getgid32", "", (k) => group(k, k.task.credentials.gid)),
-  call("getegid32", "", (k) => group(k, k.task.credentials.egid)),
 ];

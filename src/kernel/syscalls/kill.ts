@@ -2,6 +2,7 @@
 import { E, Wait } from "../errno.js";
 import { fileAt } from "../fs/descriptors.js";
 import { readUser, writeUser } from "../mm/user-memory.js";
+import { numberIn, pidInside, pidNamespaceOf, pidOutside } from "../namespaces/pid.js";
 import type { PendingSignal, Process } from "../state.js";
 import { capable } from "../tasks/capabilities.js";
 import { pidfdProcess } from "../tasks/pidfd.js";
@@ -10,7 +11,7 @@ import { hasSignal, MOST_SIGNAL, signalNumbers, signalProcess, signalTask, takeS
 import type { Work } from "../work.js";
 import { call, type SystemCall } from "./call.js";
 import { readMask } from "./signals.js";
-import { readTime } from "./time.js";
+import { readTime } from "./times.js";
 
 /** Whether the thread at work may send a signal to a process. Spec: kill(2); Linux, check_kill_permission. */
 function maySignal(k: Work, target: Process, signal: number): boolean {
@@ -34,7 +35,8 @@ const requireSignal = (signal: number): void => {
 function sent(k: Work, target: Process, signal: number, code: number): PendingSignal {
   const inside = target.numbers[0]?.namespace === k.process.numbers[0]?.namespace;
   const { uid } = k.task.credentials;
-  return { signal, code, pid: inside ? k.task.process : 0, uid, value: 0, ...(inside ? {} : { forced: true }) };
+  const pid = numberIn(k, pidNamespaceOf(target), k.task.process);
+  return { signal, code, pid, uid, value: 0, ...(inside ? {} : { forced: true }) };
 }
 
 /** Throws EPERM. */
@@ -67,14 +69,14 @@ const all = (k: Work): readonly Process[] => [...k.state.processes.entries()].ma
 function kill(k: Work, pid: number, signal: number): number {
   requireSignal(signal);
   if (pid > 0) {
-    send(k, processAt(k, pid), signal, SI.USER);
+    send(k, processAt(k, pidOutside(k, pid)), signal, SI.USER);
     return 0;
   }
   if (pid === -1) return sendToAll(k, everyoneElse(k), signal);
-  const group = pid === 0 ? k.process.group : -pid;
+  const group = pid === 0 ? k.process.group : pidOutside(k, -pid);
   return sendToAll(
     k,
-    all(k).filter((process) => process.group === group),
+    all(k).filter((process) => process.group === group && group !== 0),
     signal,
   );
 }
@@ -91,12 +93,13 @@ function everyoneElse(k: Work): readonly Process[] {
 /** To one thread. */
 function threadKill(k: Work, group: number, tid: number, signal: number, info?: PendingSignal): number {
   if (tid <= 0 || group === 0 || group < -1) throw E.EINVAL;
-  const task = k.state.tasks.get(tid);
-  if (task === undefined || (group > 0 && task.process !== group)) throw E.ESRCH;
+  const thread = pidOutside(k, tid);
+  const task = k.state.tasks.get(thread);
+  if (task === undefined || (group > 0 && task.process !== pidOutside(k, group))) throw E.ESRCH;
   requireSignal(signal);
   const target = k.processOf(task.process);
   if (!maySignal(k, target, signal)) throw E.EPERM;
-  if (signal !== 0) signalTask(k, tid, info ?? sent(k, target, signal, SI.TKILL));
+  if (signal !== 0) signalTask(k, thread, info ?? sent(k, target, signal, SI.TKILL));
   return 0;
 }
 
@@ -106,7 +109,7 @@ function givenInfo(k: Work, at: number, pid: number, signal: number): PendingSig
   const view = new DataView(raw.buffer);
   const code = view.getInt32(8, true);
   if ((code >= 0 || code === SI.TKILL) && pid !== k.task.process) throw E.EPERM;
-  return { signal, code, pid: k.task.process, uid: k.task.credentials.uid, value: 0, raw };
+  return { signal, code, pid: pidInside(k, k.task.process), uid: k.task.credentials.uid, value: 0, raw };
 }
 
 function queue(k: Work, pid: number, signal: number, at: number): number {
@@ -158,10 +161,12 @@ export const killCalls: readonly SystemCall[] = [
     if (group <= 0) throw E.EINVAL;
     return threadKill(k, group, tid, signal);
   }),
-  call("rt_sigqueueinfo", "tgid:int sig:signal info:pointer", queue),
+  call("rt_sigqueueinfo", "tgid:int sig:signal info:pointer", (k, pid, signal, at) =>
+    queue(k, pidOutside(k, pid), signal, at),
+  ),
   call("rt_tgsigqueueinfo", "tgid:int tid:int sig:signal info:pointer", (k, group, tid, signal, at) => {
     if (tid <= 0 || group <= 0) throw E.EINVAL;
-    return threadKill(k, group, tid, signal, givenInfo(k, at, tid, signal));
+    return threadKill(k, group, tid, signal, givenInfo(k, at, pidOutside(k, tid), signal));
   }),
   call("rt_sigtimedwait", "set:pointer info:pointer timeout:pointer sigsetsize:size", (k, set, info, timeout, size) =>
     awaitSignal(k, set, info, timeout, size, k.call.abi === "x86_64"),

@@ -3,6 +3,7 @@ import { USER_END } from "../arch/layout.js";
 import { E } from "../errno.js";
 import { mappingsTop } from "../exec/execute.js";
 import { fileAt } from "../fs/descriptors.js";
+import { mappedInode } from "../fs/file-systems.js";
 import { mayRead, mayWrite } from "../fs/kinds.js";
 import { mountOf } from "../fs/path.js";
 import { MS } from "../fs/permissions.js";
@@ -16,7 +17,7 @@ import type { Area, MappedFile } from "../state.js";
 import type { Work } from "../work.js";
 import { call, type SystemCall } from "./call.js";
 
-const MAP = {
+export const MAP = {
   ...{ SHARED: 1, PRIVATE: 2, SHARED_VALIDATE: 3, TYPE: 15, FIXED: 16, ANONYMOUS: 32, GROWSDOWN: 0x100 },
   ...{ LOCKED: 0x2000, NORESERVE: 0x4000, POPULATE: 0x8000, STACK: 0x2_0000, FIXED_NOREPLACE: 0x10_0000 },
 } as const;
@@ -25,7 +26,7 @@ const LOWEST = 0x1_0000;
 const up = (bytes: number): number => Math.ceil(bytes / PAGE) * PAGE;
 
 /** A place for a mapping. Throws ENOMEM. */
-function place(k: Work, hint: number, length: number, flags: number): number {
+export function place(k: Work, hint: number, length: number, flags: number): number {
   const { areas, bits } = k.space;
   const end = USER_END[bits];
   if ((flags & (MAP.FIXED | MAP.FIXED_NOREPLACE)) !== 0) {
@@ -49,7 +50,7 @@ function mappedFile(k: Work, fd: number, offset: number, protection: number, sha
   if (file.inode === undefined || file.kind !== "regular") throw E.ENODEV;
   const mount = file.location === undefined ? undefined : mountOf(k, file.location);
   if ((protection & PROT.EXEC) !== 0 && mount !== undefined && (mount.flags & MS.NOEXEC) !== 0) throw E.EPERM;
-  return { inode: file.inode, offset, path: file.location, writable: mayWrite(file) };
+  return { inode: mappedInode(k, file.inode), offset, path: file.location, writable: mayWrite(file) };
 }
 
 /** Pages that only shared mappings have: a file without a name. */

@@ -1,4 +1,7 @@
 /** System calls on what is mounted where. Spec: mount(2), umount(2), pivot_root(2), chroot(2). */
+import "../fs/overlay.js";
+import "../fs/proc/all.js";
+import "../fs/sys/sysfs.js";
 import { E } from "../errno.js";
 import { fileSystemTypes, newFileSystem, typeOf } from "../fs/file-systems.js";
 import {
@@ -24,6 +27,7 @@ import { isDirectory } from "../fs/types.js";
 import { readBytesToZero, readPath, readUser, textOf } from "../mm/user-memory.js";
 import type { FileSystem, Location, Mount } from "../state.js";
 import { requireCapability } from "../tasks/capabilities.js";
+import { movePlaces } from "../tasks/contexts.js";
 import type { Work } from "../work.js";
 import { call, type SystemCall } from "./call.js";
 
@@ -81,6 +85,9 @@ function requirePlace(k: Work, target: Location, id: number): void {
   if (attributes.links === 0) throw E.ENOENT;
 }
 
+/** Types that tell of the whole machine. */
+const REVEALING: ReadonlySet<string> = new Set(["proc", "sysfs"]);
+
 interface New {
   readonly type: string | undefined;
   readonly source: string;
@@ -102,7 +109,7 @@ function mountNew(k: Work, { type: name, source, target, flags, options }: New):
   }
   if (!isDirectory(attributesAt(k, target))) throw E.ENOTDIR;
   if (attributesAt(k, target).links === 0) throw E.ENOENT;
-  const lockedFlags = isUnprivileged(k) && known !== undefined ? requireVisible(k, name, ownFlags(flags)) : 0;
+  const lockedFlags = isUnprivileged(k) && REVEALING.has(name) ? requireVisible(k, name, ownFlags(flags)) : 0;
   const fs: FileSystem = known === undefined ? newFileSystem(k, name, source, options) : k.fileSystemOf(known);
   if (known === undefined && has(flags, MS.RDONLY)) k.setFileSystem(fs.id, { readOnly: true });
   const id = newMount(k, {
@@ -262,7 +269,7 @@ function changeRoot(k: Work, at: number): number {
   if (!isDirectory(attributes)) throw E.ENOTDIR;
   requireAccess(k, attributes, MAY.EXEC);
   requireCapability(k, "CAP_SYS_CHROOT");
-  k.setContext(k.task.context, { root: location });
+  movePlaces(k, k.task.context, { root: location });
   return 0;
 }
 
@@ -305,7 +312,7 @@ function pivotRoot(k: Work, newAt: number, oldAt: number): number {
   const to = rootOfMount(newMountOf);
   for (const [id, context] of k.state.contexts.entries()) {
     const moved = (location: Location): Location => (sameLocation(location, root) ? to : location);
-    k.setContext(id, { root: moved(context.root), directory: moved(context.directory) });
+    movePlaces(k, id, { root: moved(context.root), directory: moved(context.directory) });
   }
   return 0;
 }

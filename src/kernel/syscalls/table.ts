@@ -3,37 +3,54 @@ import { VirtlabError } from "../../state/error.js";
 import type { Abi } from "../state.js";
 import { attributeCalls } from "./attributes.js";
 import type { SystemCall } from "./call.js";
+import { capabilityCalls } from "./capabilities.js";
+import { credentialCalls } from "./credentials.js";
 import { descriptorCalls } from "./descriptors.js";
 import { directoryCalls } from "./directories.js";
+import { epollCalls } from "./epoll.js";
+import { eventFileCalls } from "./event-files.js";
 import { lockCalls } from "./fcntl.js";
 import { fileCalls } from "./files.js";
 import { identityCalls } from "./identity.js";
+import { ipcCalls } from "./ipc.js";
 import { killCalls } from "./kill.js";
 import { memoryCalls } from "./memory.js";
 import { mountCalls } from "./mounts.js";
 import { nameCalls } from "./names.js";
 import { namespaceCalls } from "./namespaces.js";
 import { type SystemCallName, systemCallNumbers } from "./numbers.js";
+import { pollCalls } from "./poll.js";
+import { controlCalls } from "./prctl.js";
 import { processCalls } from "./processes.js";
 import { segmentCalls } from "./segments.js";
 import { signalCalls } from "./signals.js";
 import { sizeCalls } from "./sizes.js";
 import { statCalls } from "./stat.js";
+import { informationCalls } from "./sysinfo.js";
 import { systemCalls } from "./system.js";
 import { timeCalls } from "./time.js";
+import { timerCalls } from "./timers.js";
 import { transferCalls } from "./transfers.js";
 
 export const served: readonly SystemCall[] = [
   ...attributeCalls,
+  ...capabilityCalls,
+  ...controlCalls,
+  ...credentialCalls,
   ...descriptorCalls,
   ...directoryCalls,
+  ...epollCalls,
+  ...eventFileCalls,
   ...fileCalls,
   ...lockCalls,
   ...nameCalls,
+  ...pollCalls,
   ...sizeCalls,
   ...statCalls,
   ...transferCalls,
   ...identityCalls,
+  ...informationCalls,
+  ...ipcCalls,
   ...killCalls,
   ...memoryCalls,
   ...mountCalls,
@@ -43,6 +60,7 @@ export const served: readonly SystemCall[] = [
   ...signalCalls,
   ...systemCalls,
   ...timeCalls,
+  ...timerCalls,
 ];
 
 const byNumber: Readonly<Record<Abi, (SystemCall | undefined)[]>> = { x86_64: [], i386: [] };

@@ -1,22 +1,24 @@
 /** The end of threads and processes. Spec: _exit(2), exit_group(2), wait(2). */
 
-import { countTasks } from "../cgroups/records.js";
+import { countTasks, upwards } from "../cgroups/records.js";
 import { Errno } from "../errno.js";
 import { dropDescriptors } from "../fs/descriptors.js";
 import { endSession } from "../fs/tty/sessions.js";
+import { undoOf } from "../ipc/semaphores.js";
 import { dropSpace, KERNEL_ROOT, useSpace } from "../mm/spaces.js";
 import { writeWord } from "../mm/user-memory.js";
 import {
   forgetProcess,
   isInit,
   membersOf,
+  numberIn,
   type PidNamespace,
   pidNamespaceOf,
   takeNumbersBack,
 } from "../namespaces/pid.js";
 import { dropNamespaces } from "../namespaces/records.js";
 import type { OperatorProcess } from "../orders.js";
-import type { Process } from "../state.js";
+import type { Process, Task } from "../state.js";
 import type { Work } from "../work.js";
 import { dropContext } from "./contexts.js";
 import { wakeFutex } from "./futexes.js";
@@ -24,6 +26,7 @@ import { dropHandlers } from "./handlers.js";
 import { dequeue, release } from "./schedule.js";
 import { CLD } from "./signal-info.js";
 import { signalNumbers, signalProcess } from "./signals.js";
+import { dropTimers, setAlarmOf } from "./timers.js";
 import { wake, wakeTask } from "./waiting.js";
 
 /** What a thread refers to is given back. */
@@ -54,19 +57,21 @@ function removeTask(k: Work, tid: number): void {
   if (k.taskOf(tid).status.kind === "ready") dequeue(k, tid);
   dropResources(k, tid);
   countTasks(k, task.cgroup, -1);
+  for (const group of upwards(k, task.cgroup)) wake(k, group);
   const { threads } = k.processOf(task.process);
   k.setProcess(task.process, { threads: threads.filter((other) => other !== tid) });
   k.set({ tasks: k.state.tasks.set(tid, undefined) });
   if (tid !== task.process) takeNumbersBack(k, task.namespaces.pid, tid);
+  if (k.processOf(task.process).threads.length === 0) undoOf(k, task.process, task.namespaces.ipc);
   dropNamespaces(k, task.namespaces);
   wake(k, tid);
 }
 
 /** All threads of a process that is not at work end, and it with them. */
 export function killProcess(k: Work, pid: number, signal: number): void {
-  const { threads } = k.processOf(pid);
-  const uid = threads[0] === undefined ? 0 : k.taskOf(threads[0]).credentials.uid;
-  for (const tid of threads) removeTask(k, tid);
+  const [first] = k.processOf(pid).threads;
+  const uid = first === undefined ? 0 : k.taskOf(first).credentials.uid;
+  for (const tid of k.processOf(pid).threads) removeTask(k, tid);
   if (!k.processOf(pid).ended) endProcess(k, pid, signal, uid);
 }
 
@@ -95,8 +100,9 @@ export function exitThread(k: Work, status: number): void {
   tellEnd(k);
   const { ran, credentials } = k.task;
   release(k);
+  const remains: Task = { ...k.taskOf(tid), status: { kind: "dead" }, ...{ space: 0, descriptors: 0, context: 0 } };
   removeTask(k, tid);
-  k.setProcess(process, { childrenRan: k.processOf(process).childrenRan + ran });
+  k.setProcess(process, { childrenRan: k.processOf(process).childrenRan + ran, remains });
   if (k.processOf(process).threads.length === 0) endProcess(k, process, status, credentials.uid);
 }
 
@@ -116,6 +122,8 @@ function endProcess(k: Work, pid: number, status: number, uid: number): void {
   const { parent, exitSignal, operator } = k.processOf(pid);
   endSession(k, k.processOf(pid));
   if (operator !== undefined) k.changeObject<OperatorProcess>(operator, { status });
+  dropTimers(k, pid);
+  if (k.processOf(pid).alarm !== undefined) setAlarmOf(k, pid, undefined);
   if (isInit(k, k.processOf(pid)) && pidNamespaceOf(k.processOf(pid)) !== k.state.initial.pid)
     endNamespace(k, k.processOf(pid));
   const { children } = k.processOf(pid);
@@ -124,7 +132,13 @@ function endProcess(k: Work, pid: number, status: number, uid: number): void {
   const watcher = k.state.processes.get(parent);
   if (watcher === undefined || watcher.ended) return;
   const ignores = ignoresChildren(k, parent);
-  if (exitSignal !== 0) signalProcess(k, parent, { signal: exitSignal, ...endOf(status), pid, uid });
+  if (exitSignal !== 0)
+    signalProcess(k, parent, {
+      signal: exitSignal,
+      ...endOf(status),
+      pid: numberIn(k, pidNamespaceOf(watcher), pid),
+      uid,
+    });
   if (ignores && exitSignal === signalNumbers.SIGCHLD) reap(k, pid);
   wake(k, parent);
 }

@@ -184,9 +184,10 @@ function addProcess(k: Work, pid: number, numbers: Process["numbers"], { flags, 
     stopReport: undefined,
     hasExecuted: false,
     childrenRan: 0,
-    alarm: undefined,
+    ...{ alarm: undefined, cpuTimers: undefined, timers: undefined, stoppedBy: undefined },
     isSubreaper: false,
     operator: undefined,
+    remains: undefined,
   };
   k.set({ processes: k.state.processes.set(pid, process) });
   k.setProcess(parent, { children: [...k.processOf(parent).children, pid] });

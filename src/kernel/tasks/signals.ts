@@ -32,13 +32,18 @@ export const actionOf = (k: Work, task: Task, signal: number): SignalAction | un
  */
 export const isInit = ({ numbers, operator }: Process): boolean => numbers[0]?.number === 1 && operator === undefined;
 
+/** Signals that do what they do from outside, whatever a program has said of them. */
+const isSure = (signal: number): boolean => signal === SIGKILL || signal === SIGSTOP;
+
 /** Whether a signal would do nothing to a thread. */
 function isIgnored(k: Work, task: Task, { signal, forced = false }: PendingSignal): boolean {
   const bit = maskBit(signal);
   if ((task.blocked & bit) !== 0n || ((task.awaits ?? 0n) & bit) !== 0n) return false;
   const handler = actionOf(k, task, signal)?.handler ?? SIG.DFL;
   if (handler === SIG.IGN) return true;
-  return handler === SIG.DFL && (IGNORED.has(signal) || (!forced && isInit(k.processOf(task.process))));
+  return (
+    handler === SIG.DFL && (IGNORED.has(signal) || (!(forced && isSure(signal)) && isInit(k.processOf(task.process))))
+  );
 }
 
 /** Stop signals and SIGCONT take each other back; SIGCONT and SIGKILL let a process go on, whatever else becomes of them. */
@@ -68,6 +73,7 @@ function notify(k: Work, { tid, blocked, awaits, status, handlers }: Task, signa
   const bit = maskBit(signal);
   wake(k, handlers);
   if ((blocked & bit) !== 0n && ((awaits ?? 0n) & bit) === 0n) return;
+  if (status.kind === "frozen" && signal === SIGKILL) wakeTask(k, tid);
   if (status.kind === "waiting" && (status.interruptible || signal === SIGKILL)) wakeTask(k, tid);
 }
 

@@ -3,9 +3,28 @@
  * is then made anew and finds out by itself whether it can go on.
  */
 import type { Wait } from "../errno.js";
-import type { PendingCall } from "../state.js";
+import { tellEpolls } from "../fs/epoll.js";
+import type { PendingCall, Timer } from "../state.js";
 import type { Work } from "../work.js";
 import { enqueue } from "./schedule.js";
+
+/** A frozen thread goes on only to die. */
+function thawKilled(k: Work, tid: number): void {
+  const { pending, process } = k.taskOf(tid);
+  const SIGKILL = 9;
+  if ([...pending, ...k.processOf(process).pending].some(({ signal }) => signal === SIGKILL)) {
+    if (!pending.some(({ signal }) => signal === SIGKILL))
+      k.setTask(tid, { pending: [...pending, { signal: SIGKILL, code: 0x80, pid: 0, uid: 0, value: 0 }] });
+    enqueue(k, tid);
+  }
+}
+
+/** The thread at work sleeps for a time, in no call. */
+export function pause(k: Work, until: number): void {
+  k.save();
+  k.setTask(k.current, { status: { kind: "waiting", on: [], until, interruptible: true } });
+  addTimer(k, { at: until, task: k.current });
+}
 
 /** The thread at work sleeps in a call. */
 export function sleep(k: Work, { on, until, progress, restart }: Wait, call: PendingCall): void {
@@ -18,11 +37,28 @@ export function sleep(k: Work, { on, until, progress, restart }: Wait, call: Pen
   let { waiters } = k.state;
   for (const channel of on) waiters = waiters.set(channel, [...(waiters.get(channel) ?? []), tid]);
   k.set({ waiters });
-  if (until !== undefined) {
-    const { timers } = k.state;
-    const at = timers.findIndex((timer) => timer.at > until);
-    k.set({ timers: timers.toSpliced(at < 0 ? timers.length : at, 0, { at: until, task: tid }) });
-  }
+  if (until !== undefined) addTimer(k, { at: until, task: tid });
+}
+
+function addTimer(k: Work, timer: Timer): void {
+  const { timers } = k.state;
+  const at = timers.findIndex((other) => other.at > timer.at);
+  k.set({ timers: timers.toSpliced(at < 0 ? timers.length : at, 0, timer) });
+}
+
+const firing = new Map<string, (k: Work, object: number) => void>();
+
+/** Says, once, what objects of a kind do when their time has come; processes are of the kind "alarm". */
+export function defineTimer(kind: string, fire: (k: Work, object: number) => void): void {
+  firing.set(kind, fire);
+}
+
+/** An object's time comes at a tick, and no other one; without a tick it does not come. */
+export function setTimer(k: Work, object: number, at: number | undefined): void {
+  const { timers } = k.state;
+  if (timers.some((timer) => timer.object === object))
+    k.set({ timers: timers.filter((timer) => timer.object !== object) });
+  if (at !== undefined) addTimer(k, { at, task: 0, object });
 }
 
 /** A signal has come before the thread at work could sleep in a call: what becomes of that is said when the signal is taken. */
@@ -35,6 +71,10 @@ export function interrupt(k: Work, { progress, restart }: Wait, call: PendingCal
 /** A thread that waits is ready. */
 export function wakeTask(k: Work, tid: number): void {
   const task = k.state.tasks.get(tid);
+  if (task?.status.kind === "frozen") {
+    thawKilled(k, tid);
+    return;
+  }
   if (task?.status.kind !== "waiting") return;
   let { waiters } = k.state;
   for (const channel of task.status.on) {
@@ -46,12 +86,22 @@ export function wakeTask(k: Work, tid: number): void {
   enqueue(k, tid);
 }
 
-/** Whoever waits on a channel looks again. */
-export function wake(k: Work, channel: number): void {
+/** Whoever waits on a channel looks again. `events` are those of poll(2) that have come true, where that is known. */
+export function wake(k: Work, channel: number, events?: number): void {
   for (const tid of k.state.waiters.get(channel) ?? []) wakeTask(k, tid);
+  tellEpolls(k, channel, events);
 }
 
 /** Threads whose time has come are ready. */
 export function expire(k: Work): void {
-  while (k.state.timers.length > 0 && k.state.timers[0]!.at <= k.now) wakeTask(k, k.state.timers[0]!.task);
+  while (k.state.timers.length > 0 && k.state.timers[0]!.at <= k.now) {
+    const { task, object } = k.state.timers[0]!;
+    if (object === undefined) {
+      wakeTask(k, task);
+      continue;
+    }
+    setTimer(k, object, undefined);
+    const { kind } = (k.state.objects.get(object) as { readonly kind: string } | undefined) ?? { kind: "alarm" };
+    firing.get(kind)?.(k, object);
+  }
 }
