@@ -36,8 +36,8 @@ describe("cgroups", () => {
 
   it("kill the one that takes more than memory.max, and nobody else", () => {
     const output = printed(`
-      echo +memory > cgroup.subtree_control; mkdir m; echo 3M > m/memory.max
-      sh -c 'echo 0 > m/cgroup.procs; exec dd if=/dev/zero of=/dev/null bs=8M count=1 2>/dev/null'; echo status $?
+      echo +memory > cgroup.subtree_control; mkdir m; echo 2M > m/memory.max
+      sh -c 'echo 0 > m/cgroup.procs; exec dd if=/dev/zero of=/dev/null bs=3M count=1 2>/dev/null'; echo status $?
       grep oom_kill m/memory.events; echo still here`);
     expect(output).toContain("status 137\n");
     expect(output).toContain("oom_kill 1\n");
