@@ -8,7 +8,7 @@ import { KERNEL_ROOT, useSpace } from "./mm/spaces.js";
 import { doOrders } from "./orders.js";
 import { serve } from "./syscalls/serve.js";
 import { takeSignals } from "./tasks/delivery.js";
-import { cpuOf, dispatch, enqueue, release, setCpu } from "./tasks/schedule.js";
+import { cpuOf, dispatch, enqueue, giveWay, release, setCpu } from "./tasks/schedule.js";
 import { hasSignal } from "./tasks/signals.js";
 import { stopThread } from "./tasks/stops.js";
 import { startCpuTimers } from "./tasks/timers.js";
@@ -49,10 +49,12 @@ function settle(k: Work): boolean {
     release(k);
     return false;
   }
-  if (k.state.queue.length > 0 && k.now >= cpuOf(k).sliceEnd) {
+  if (k.state.queue.length > 0 && (k.yielded || k.now >= cpuOf(k).sliceEnd)) {
     const tid = k.current;
     k.save();
     release(k);
+    if (k.yielded) giveWay(k, tid);
+    k.yielded = false;
     enqueue(k, tid);
     return false;
   }

@@ -239,6 +239,8 @@ export interface Process {
   /** Wait status, once it has ended or stopped and this was not told yet. Spec: wait(2). */
   readonly status: number | undefined;
   readonly ended: boolean;
+  /** Who it was, once it has ended. */
+  readonly uid?: number | undefined;
   readonly stopReport: number | undefined;
   /** The controlling terminal. */
   readonly terminal: number | undefined;

@@ -6,17 +6,21 @@ import { capabilityCalls } from "./capabilities.js";
 import { credentialCalls } from "./credentials.js";
 import { descriptorCalls } from "./descriptors.js";
 import { fileCalls } from "./files.js";
+import { futexCalls } from "./futex.js";
 import { identityCalls } from "./identity.js";
 import { killCalls } from "./kill.js";
 import { memoryCalls } from "./memory.js";
 import { type SystemCallName, systemCallNumbers } from "./numbers.js";
 import { controlCalls } from "./prctl.js";
 import { processCalls } from "./processes.js";
+import { schedulingCalls } from "./scheduling.js";
 import { segmentCalls } from "./segments.js";
 import { signalCalls } from "./signals.js";
 import { systemCalls } from "./system.js";
 import { timeCalls } from "./time.js";
 import { timerCalls } from "./timers.js";
+import { usageCalls } from "./usage.js";
+import { waitCalls } from "./wait.js";
 
 export const served: readonly SystemCall[] = [
   ...capabilityCalls,
@@ -24,15 +28,19 @@ export const served: readonly SystemCall[] = [
   ...credentialCalls,
   ...descriptorCalls,
   ...fileCalls,
+  ...futexCalls,
   ...identityCalls,
   ...killCalls,
   ...memoryCalls,
   ...processCalls,
+  ...schedulingCalls,
   ...segmentCalls,
   ...signalCalls,
   ...systemCalls,
   ...timeCalls,
   ...timerCalls,
+  ...usageCalls,
+  ...waitCalls,
 ];
 
 const byNumber: Readonly<Record<Abi, (SystemCall | undefined)[]>> = { x86_64: [], i386: [] };

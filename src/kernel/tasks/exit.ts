@@ -6,11 +6,12 @@ import { dropSpace, KERNEL_ROOT, useSpace } from "../mm/spaces.js";
 import { writeWord } from "../mm/user-memory.js";
 import type { Work } from "../work.js";
 import { dropContext } from "./contexts.js";
-import { wakeFutex } from "./futexes.js";
+import { forgetWaiter, wakeFutex } from "./futexes.js";
 import { dropHandlers } from "./handlers.js";
+import { releaseRobustLocks } from "./robust-lists.js";
 import { dequeue, release } from "./schedule.js";
 import { CLD } from "./signal-info.js";
-import { signalNumbers, signalProcess } from "./signals.js";
+import { kernelSignal, signalNumbers, signalProcess, signalTask } from "./signals.js";
 import { dropTimers, setAlarmOf } from "./timers.js";
 import { wake, wakeTask } from "./waiting.js";
 
@@ -38,7 +39,10 @@ function tellEnd(k: Work): void {
 
 function removeTask(k: Work, tid: number): void {
   const task = k.taskOf(tid);
-  if (task.status.kind === "waiting") wakeTask(k, tid);
+  if (task.status.kind === "waiting") {
+    forgetWaiter(k, tid);
+    wakeTask(k, tid);
+  }
   if (k.taskOf(tid).status.kind === "ready") dequeue(k, tid);
   dropResources(k, tid);
   const { threads } = k.processOf(task.process);
@@ -52,6 +56,7 @@ export function exitThread(k: Work, status: number): void {
   const tid = k.current;
   const { process } = k.task;
   k.save();
+  releaseRobustLocks(k);
   tellEnd(k);
   const { ran, credentials } = k.task;
   release(k);
@@ -76,14 +81,23 @@ function endProcess(k: Work, pid: number, status: number, uid: number): void {
   const { parent, exitSignal, children } = k.processOf(pid);
   dropTimers(k, pid);
   if (k.processOf(pid).alarm !== undefined) setAlarmOf(k, pid, undefined);
-  for (const child of children) adopt(k, child, reaperOf(k, pid));
-  k.setProcess(pid, { ended: true, status, children: [], pending: [] });
+  for (const child of children) {
+    for (const tid of k.processOf(child).threads) tellParentDeath(k, tid);
+    adopt(k, child, reaperOf(k, pid));
+  }
+  k.setProcess(pid, { ended: true, status, uid, children: [], pending: [] });
   const watcher = k.state.processes.get(parent);
   if (watcher === undefined || watcher.ended) return;
   const ignores = ignoresChildren(k, parent);
   if (exitSignal !== 0) signalProcess(k, parent, { signal: exitSignal, ...endOf(status), pid, uid });
   if (ignores && exitSignal === signalNumbers.SIGCHLD) reap(k, pid);
   wake(k, parent);
+}
+
+/** Spec: prctl(2), PR_SET_PDEATHSIG. */
+function tellParentDeath(k: Work, tid: number): void {
+  const { parentDeathSignal } = k.taskOf(tid);
+  if (parentDeathSignal !== 0) signalTask(k, tid, kernelSignal(parentDeathSignal));
 }
 
 /** si_code and si_status of a child's end. */

@@ -7,8 +7,10 @@ import { writeWord } from "../mm/user-memory.js";
 import type { PendingCall, Process, Task } from "../state.js";
 import { withThreadArea } from "../syscalls/segments.js";
 import type { Work } from "../work.js";
+import { may } from "./capabilities.js";
 import { newContext } from "./contexts.js";
-import { newHandlers } from "./handlers.js";
+import { ignoredOnly, newHandlers } from "./handlers.js";
+import { openPidfd } from "./pidfd.js";
 import { enqueue } from "./schedule.js";
 
 /** Flags of clone(2). */
@@ -28,6 +30,10 @@ export interface CloneArguments {
   readonly parentTid: number;
   readonly childTid: number;
   readonly tls: number;
+  /** Where CLONE_PIDFD has its descriptor written. */
+  readonly pidfd?: number;
+  /** CLONE_CLEAR_SIGHAND: the child has none of the parent's handlers. */
+  readonly clearHandlers?: boolean;
 }
 
 const MOST_PID = 32_768;
@@ -47,14 +53,33 @@ export function newPid(k: Work): number {
 const has = (flags: number, flag: number): boolean => Math.floor(flags / flag) % 2 === 1;
 
 /** The combinations that make no sense. Throws EINVAL. */
-function check(flags: number): void {
+function check(flags: number, clearsHandlers: boolean): void {
+  if (has(flags, CLONE.SIGHAND) && clearsHandlers) throw E.EINVAL;
+  if (has(flags, CLONE.PIDFD) && (has(flags, CLONE.THREAD) || has(flags, CLONE.DETACHED))) throw E.EINVAL;
   if (has(flags, CLONE.SIGHAND) && !has(flags, CLONE.VM)) throw E.EINVAL;
   if (has(flags, CLONE.THREAD) && !has(flags, CLONE.SIGHAND)) throw E.EINVAL;
   if (has(flags, CLONE.FS) && has(flags, CLONE.NEWNS)) throw E.EINVAL;
 }
 
+const RLIMIT_NPROC = 6;
+
+/** Throws EAGAIN where a user has as many threads as it may. Spec: getrlimit(2), RLIMIT_NPROC. */
+function requireRoom(k: Work): void {
+  const [limit] = k.process.limits[RLIMIT_NPROC]!;
+  if (!Number.isFinite(limit)) return;
+  const { uid } = k.task.credentials;
+  if (uid === 0 || may(k, "CAP_SYS_RESOURCE", k.state.initial.user!) || may(k, "CAP_SYS_ADMIN", k.state.initial.user!))
+    return;
+  let count = 0;
+  for (const [, { credentials }] of k.state.tasks.entries()) if (credentials.uid === uid) count++;
+  if (count >= limit) throw E.EAGAIN;
+}
+
 /** Shared with one user more, or a copy. */
-function resources(k: Work, { flags }: CloneArguments): Pick<Task, "space" | "descriptors" | "context" | "handlers"> {
+function resources(
+  k: Work,
+  { flags, clearHandlers }: CloneArguments,
+): Pick<Task, "space" | "descriptors" | "context" | "handlers"> {
   const { task } = k;
   const { space, descriptors, context, handlers } = task;
   const result = { space, descriptors, context, handlers };
@@ -68,7 +93,7 @@ function resources(k: Work, { flags }: CloneArguments): Pick<Task, "space" | "de
   const table = k.state.handlers.get(handlers)!;
   if (has(flags, CLONE.SIGHAND))
     k.set({ handlers: k.state.handlers.set(handlers, { ...table, users: table.users + 1 }) });
-  else result.handlers = newHandlers(k, table.actions);
+  else result.handlers = newHandlers(k, clearHandlers === true ? ignoredOnly(table.actions) : table.actions);
   return result;
 }
 
@@ -77,7 +102,8 @@ export function clone(k: Work, args: CloneArguments, call: PendingCall): number 
   const { flags } = args;
   const begun = call.progress as { readonly child: number; readonly space: number } | undefined;
   if (begun !== undefined) return awaitExec(k, begun);
-  check(flags);
+  check(flags, args.clearHandlers === true);
+  requireRoom(k);
   const parent = k.save();
   const tid = newPid(k);
   const isThread = has(flags, CLONE.THREAD);
@@ -109,6 +135,7 @@ export function clone(k: Work, args: CloneArguments, call: PendingCall): number 
   k.set({ tasks: k.state.tasks.set(tid, child) });
   if (isThread) k.setProcess(process, { threads: [...k.process.threads, tid] });
   else addProcess(k, tid, args);
+  if (has(flags, CLONE.PIDFD)) writeWord(k, args.pidfd!, openPidfd(k, tid));
   if (has(flags, CLONE.PARENT_SETTID)) writeWord(k, args.parentTid, tid);
   if (has(flags, CLONE.CHILD_SETTID)) writeAsChild(k, tid, args.childTid);
   enqueue(k, tid);

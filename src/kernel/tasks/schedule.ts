@@ -34,6 +34,15 @@ export function enqueue(k: Work, tid: number): void {
   k.set({ queue: queue.toSpliced(at < 0 ? queue.length : at, 0, tid) });
 }
 
+/** The thread stands behind the one that is next. Spec: sched_yield(2). */
+export function giveWay(k: Work, tid: number): void {
+  const { queue, tasks } = k.state;
+  const [next] = queue;
+  if (next === undefined) return;
+  const virtualTime = Math.max(tasks.get(tid)!.virtualTime, tasks.get(next)!.virtualTime);
+  k.setTask(tid, { virtualTime });
+}
+
 /** The thread that was ready gives its place up. */
 export function dequeue(k: Work, tid: number): void {
   k.set({ queue: k.state.queue.filter((other) => other !== tid) });
