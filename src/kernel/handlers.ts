@@ -12,7 +12,7 @@ import { receive } from "./fs/console.js";
 import { mend, touchOf } from "./mm/faults.js";
 import { proceed } from "./proceed.js";
 import { start } from "./start.js";
-import { callFromRegisters, serve, serveEntered } from "./syscalls/serve.js";
+import { serveAsked, serveEntered } from "./syscalls/serve.js";
 import { Work } from "./work.js";
 
 const handler =
@@ -68,7 +68,7 @@ export const handlers: Readonly<Record<string, HostHandler>> = Object.freeze({
   idle: handler("gate", () => {}),
 
   /** SYSCALL. */
-  systemCall: handler("call", (k) => serve(k, callFromRegisters(k, "x86_64"))),
+  systemCall: handler("call", (k) => serveAsked(k, "x86_64")),
 
   /** SYSENTER, from the page that 32-bit programs have for it. */
   systemEnter(port, access) {
@@ -87,7 +87,7 @@ export const handlers: Readonly<Record<string, HostHandler>> = Object.freeze({
     if (isInterrupt) {
       endOfInterrupt(port, vector);
       if (vector === IRQ.serial) receive(k);
-    } else if (vector === SYSTEM_CALL_VECTOR) serve(k, callFromRegisters(k, "i386"));
+    } else if (vector === SYSTEM_CALL_VECTOR) serveAsked(k, "i386");
     else if (vector === VECTOR.NMI) {
       // What the operator wants is looked at when the kernel waits, or is entered otherwise.
       k.commit();

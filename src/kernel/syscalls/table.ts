@@ -9,11 +9,13 @@ import { fileCalls } from "./files.js";
 import { futexCalls } from "./futex.js";
 import { identityCalls } from "./identity.js";
 import { killCalls } from "./kill.js";
+import { limitCalls } from "./limits.js";
 import { memoryCalls } from "./memory.js";
 import { type SystemCallName, systemCallNumbers } from "./numbers.js";
 import { controlCalls } from "./prctl.js";
 import { processCalls } from "./processes.js";
 import { schedulingCalls } from "./scheduling.js";
+import { seccompCalls } from "./seccomp.js";
 import { segmentCalls } from "./segments.js";
 import { signalCalls } from "./signals.js";
 import { systemCalls } from "./system.js";
@@ -31,9 +33,11 @@ export const served: readonly SystemCall[] = [
   ...futexCalls,
   ...identityCalls,
   ...killCalls,
+  ...limitCalls,
   ...memoryCalls,
   ...processCalls,
   ...schedulingCalls,
+  ...seccompCalls,
   ...segmentCalls,
   ...signalCalls,
   ...systemCalls,
