@@ -31,10 +31,10 @@ function callFromRegisters(k: Work, abi: Abi): PendingCall {
   return { abi, number, arguments: values };
 }
 
-/** A call by SYSENTER: its last argument lies on the stack, where EBP points. Spec: Linux, do_fast_syscall_32. */
-export function serveEntered(k: Work): void {
+/** A fast call of 32-bit code: its last argument lies on the stack. Spec: Linux, do_fast_syscall_32. */
+export function serveEntered(k: Work, stack: number): void {
   try {
-    k.port.setRegister(R.BP, readWord(k, k.port.getRegister(R.BP)));
+    k.port.setRegister(R.BP, readWord(k, stack));
   } catch (thrown) {
     if (!(thrown instanceof Errno)) throw thrown;
     k.port.setRegister(R.AX, -thrown.number);
