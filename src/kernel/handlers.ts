@@ -14,7 +14,7 @@ import "./fs/devpts.js";
 import { mend, touchOf } from "./mm/faults.js";
 import { proceed } from "./proceed.js";
 import { start } from "./start.js";
-import { callFromRegisters, serve, serveEntered } from "./syscalls/serve.js";
+import { serveAsked, serveEntered } from "./syscalls/serve.js";
 import { Work } from "./work.js";
 
 const handler =
@@ -48,15 +48,23 @@ function exception(k: Work, vector: number): void {
   if (failed !== undefined) raisePageFault(k, failed, code, address);
 }
 
-/** SYSENTER leaves nothing of the program but its stack pointer, in EBP; the rest is as an interrupt would have pushed it. */
-function enter(port: ProcessorPort): void {
+/**
+ * A fast call of 32-bit code has come in: it goes on behind its place in the vDSO, with the stack pointer that it left. The rest is as an
+ * interrupt would have pushed it. Spec: Linux, arch/x86/entry/entry_64_compat.S.
+ */
+function fastCall32(port: ProcessorPort, access: HostAccess, stack: number, flags: number): void {
   pushFrame(port, {
     rip: vdsoEntries().landing,
     cs: SELECTOR.userCode32,
-    rflags: port.getEflags() | FLAG.IF,
-    rsp: port.getRegister(R.BP),
+    rflags: flags | FLAG.IF,
+    rsp: stack,
     ss: SELECTOR.userData,
   });
+  const k = new Work(port, access, "gate");
+  port.nextEip = k.state.places.back;
+  serveEntered(k, stack);
+  proceed(k);
+  k.commit();
 }
 
 export const handlers: Readonly<Record<string, HostHandler>> = Object.freeze({
@@ -70,15 +78,18 @@ export const handlers: Readonly<Record<string, HostHandler>> = Object.freeze({
   idle: handler("gate", () => {}),
 
   /** SYSCALL. */
-  systemCall: handler("call", (k) => serve(k, callFromRegisters(k, "x86_64"))),
+  systemCall: handler("call", (k) => serveAsked(k, "x86_64")),
 
-  /** SYSENTER, from the page that 32-bit programs have for it. */
+  /** SYSENTER leaves nothing of the program but its stack pointer, in EBP. */
   systemEnter(port, access) {
-    enter(port);
-    const k = new Work(port, access, "gate");
-    serveEntered(k);
-    proceed(k);
-    k.commit();
+    fastCall32(port, access, port.getRegister(R.BP), port.getEflags());
+  },
+
+  /** SYSCALL of 32-bit code, where there is one: the second argument is in EBP, since ECX has the return address. */
+  systemCall32(port, access) {
+    const flags = port.getRegister(R.R11);
+    port.setRegister(R.CX, port.getRegister(R.BP));
+    fastCall32(port, access, port.getRegister(R.SP), flags);
   },
 
   /** An exception, an interrupt, or INT 80h. */
@@ -89,7 +100,7 @@ export const handlers: Readonly<Record<string, HostHandler>> = Object.freeze({
     if (isInterrupt) {
       endOfInterrupt(port, vector);
       if (vector === IRQ.serial) receive(k);
-    } else if (vector === SYSTEM_CALL_VECTOR) serve(k, callFromRegisters(k, "i386"));
+    } else if (vector === SYSTEM_CALL_VECTOR) serveAsked(k, "i386");
     else if (vector === VECTOR.NMI) {
       // What the operator wants is looked at when the kernel waits, or is entered otherwise.
       k.commit();

@@ -10,7 +10,17 @@ import { KERNEL_ROOT, useSpace } from "./mm/spaces.js";
 import { doOrders } from "./orders.js";
 import { serve } from "./syscalls/serve.js";
 import { takeSignals } from "./tasks/delivery.js";
-import { cpuOf, dispatch, enqueue, mustYield, nextDecision, nextTask, release, setCpu } from "./tasks/schedule.js";
+import {
+  cpuOf,
+  dispatch,
+  enqueue,
+  giveWay,
+  mustYield,
+  nextDecision,
+  nextTask,
+  release,
+  setCpu,
+} from "./tasks/schedule.js";
 import { hasSignal } from "./tasks/signals.js";
 import { stopThread } from "./tasks/stops.js";
 import { startCpuTimers } from "./tasks/timers.js";
@@ -57,6 +67,8 @@ function settle(k: Work): boolean {
     const tid = k.current;
     k.save();
     release(k);
+    if (k.yielded) giveWay(k, tid);
+    k.yielded = false;
     enqueue(k, tid);
     return false;
   }

@@ -175,7 +175,7 @@ export interface PendingSignal {
   /** si_status, si_value or si_addr. */
   readonly value: number;
   /** What else its kind has: SIGCHLD the times, SIGSYS the call and its instruction set, SI_TIMER the timer. */
-  readonly more?: readonly [number, number] | undefined;
+  readonly more?: readonly number[] | undefined;
   /** All of siginfo_t, as a program gave it: rt_sigqueueinfo(2). */
   readonly raw?: Uint8Array | undefined;
   /** Even the first process of a PID namespace takes it: an exception of its own, or from outside of the namespace. */
@@ -221,6 +221,8 @@ export interface Task {
   readonly startedAt: number;
   /** Program in cBPF, last one first. */
   readonly filters: readonly number[];
+  /** Nothing but reading, writing and the end: SECCOMP_MODE_STRICT. */
+  readonly strict?: boolean | undefined;
   /** What PR_SET_PDEATHSIG asked for. */
   readonly parentDeathSignal: number;
   /** Signals that sigtimedwait(2) waits for. */
@@ -246,6 +248,8 @@ export interface Process {
   /** Wait status, once it has ended or stopped and this was not told yet. Spec: wait(2). */
   readonly status: number | undefined;
   readonly ended: boolean;
+  /** Who it was, once it has ended. */
+  readonly uid?: number | undefined;
   readonly stopReport: number | undefined;
   /** The controlling terminal. */
   readonly terminal: number | undefined;
@@ -272,6 +276,8 @@ export interface Process {
   readonly personality?: number | undefined;
   /** Its last thread as it was at its end: what a zombie still tells of itself. */
   readonly remains?: Task | undefined;
+  /** Barriers that it has asked for beforehand. Spec: membarrier(2). */
+  readonly barriers?: number | undefined;
 }
 
 /** When something fires, and how long it is from then to the next time; 0: there is none. */

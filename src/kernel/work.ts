@@ -36,6 +36,8 @@ export class Work {
   replaced = false;
   /** Cgroups that have more memory than they may, and 0 for the machine: looked at when the handler is through. */
   pressed: number[] = [];
+  /** The thread at work gives way to others, if there are any. */
+  yielded = false;
   /** The call at work has another signal mask for its time. */
   masked = false;
   /** The call at work. */

@@ -38,11 +38,12 @@ int main(void) {
     FACT("inside: kill(1, SIGTERM)", kill(1, SIGTERM));
     int child = fork();
     if (child == 0) {
+      usleep(10000);
       printf("child: getpid %d getppid %d\n", getpid(), getppid());
       printf("child: setsid %d\n", setsid());
       int orphan = fork();
       if (orphan == 0) {
-        usleep(20000);
+        usleep(30000);
         printf("orphan: getpid %d getppid %d\n", getpid(), getppid());
         _exit(7);
       }
@@ -55,6 +56,7 @@ int main(void) {
     FACT("inside: kill of one that is gone", kill(2, 0));
     int nested = forked(CLONE_NEWPID);
     if (nested == 0) {
+      usleep(10000);
       printf("nested: getpid %d getppid %d\n", getpid(), getppid());
       _exit(5);
     }

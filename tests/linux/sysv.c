@@ -110,7 +110,9 @@ static void semaphores(void) {
   int child = fork();
   if (child == 0) {
     struct sembuf wait = {0, -1, 0};
-    FACT("child waited", semop(id, &wait, 1));
+    int result = semop(id, &wait, 1);
+    usleep(10000);
+    FACT("child waited", result);
     struct sembuf give = {1, 1, SEM_UNDO};
     FACT("child gives", semop(id, &give, 1));
     _exit(0);
@@ -129,7 +131,10 @@ static void semaphores(void) {
   child = fork();
   if (child == 0) {
     struct sembuf wait = {0, -1, 0};
-    FACT("removed while it waits", semop(id, &wait, 1));
+    int result = semop(id, &wait, 1);
+    int failed = errno;
+    usleep(10000);
+    printf("removed while it waits: %d %d\n", result, failed);
     _exit(0);
   }
   while (semctl(id, 0, GETNCNT) == 0) usleep(1000);
@@ -168,16 +173,21 @@ static void messages(void) {
   FACT("none", msgrcv(id, &message, 64, 0, IPC_NOWAIT));
   if (fork() == 0) {
     struct message got;
-    FACT("child received", msgrcv(id, &got, 64, 7, 0));
+    int result = msgrcv(id, &got, 64, 7, 0);
+    usleep(10000);
+    FACT("child received", result);
     printf("%ld %s\n", got.type, got.text);
-    FACT("child waits", msgrcv(id, &got, 64, 8, 0));
+    result = msgrcv(id, &got, 64, 8, 0);
+    int failed = errno;
+    usleep(10000);
+    printf("removed while it waits: %d %d\n", result, failed);
     _exit(0);
   }
   usleep(20000);
   message.type = 7;
   strcpy(message.text, "seven");
   FACT("send", msgsnd(id, &message, 6, 0));
-  usleep(20000);
+  usleep(40000);
   struct msqid_ds about;
   FACT("IPC_STAT", msgctl(id, IPC_STAT, &about));
   printf("messages %d bytes %d most %d\n", (int)about.msg_qnum, (int)about.__msg_cbytes, (int)about.msg_qbytes);

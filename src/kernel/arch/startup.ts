@@ -227,6 +227,7 @@ export function startup(memorySize: number): Startup {
       entry("start", "start"),
       entry("wake", "idle"),
       entry("call", "systemCall"),
+      entry("call32", "systemCall32"),
       entry("enter", "systemEnter"),
       ...gates,
     ],

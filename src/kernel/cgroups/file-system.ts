@@ -83,7 +83,7 @@ defineFileSystem({
     return directory === fs.root || parent === 0 ? directory : inoOf(parent);
   },
   create(k, _fs, directory, name, { mode, uid, gid }) {
-    if ((mode & S.IFMT) !== S.IFDIR) throw E.EPERM;
+    if ((mode & S.IFMT) !== S.IFDIR) throw (mode & S.IFMT) === S.IFREG ? E.EACCES : E.EPERM;
     if (name.includes("\n")) throw E.EINVAL;
     const owners: Record<string, Cgroup["files"][string]> = {};
     for (const file of uid === 0 && gid === 0 ? [] : DELEGATED)

@@ -4,6 +4,7 @@
  * Spec: execve(2); System V ABI AMD64 Supplement, "Process Initialization"; getauxval(3).
  */
 
+import { identify } from "../../hardware/cpu/cpuid.js";
 import { USER_END } from "../arch/layout.js";
 import { freshRegisters } from "../arch/registers.js";
 import { VDSO_ADDRESS, VDSO_SIZE, vdsoEntries, vdsoPage } from "../arch/vdso.js";
@@ -42,7 +43,9 @@ export const mappingsTop = (bits: 32 | 64): number => PLACES[bits].mappings;
 /** Where /proc/PID/maps has the stack, and how much of it there is at first. */
 const STACK = 132 * 1024;
 /** A quarter of the stack's limit. Spec: execve(2), "Limits on size of arguments and environment". */
-const MOST_ARGUMENTS = 2 * 2 ** 20;
+const LEAST_ARGUMENTS = 131_072;
+const MOST_ARGUMENTS = 6 * 2 ** 20;
+const RLIMIT_STACK = 3;
 const MOST_STRING = 131_072;
 const MOST_INTERPRETERS = 5;
 const HEAD = 256;
@@ -90,13 +93,14 @@ function resolveProgram(
   }
 }
 
-function requireSizes(lists: readonly (readonly string[])[]): void {
+function requireSizes(k: Work, lists: readonly (readonly string[])[]): void {
   let sum = 0;
   for (const text of lists.flat()) {
     if (text.length >= MOST_STRING) throw E.E2BIG;
     sum += text.length + 9;
   }
-  if (sum > MOST_ARGUMENTS) throw E.E2BIG;
+  const [stack] = k.process.limits[RLIMIT_STACK]!;
+  if (sum > Math.max(LEAST_ARGUMENTS, Math.min(MOST_ARGUMENTS, stack / 4))) throw E.E2BIG;
 }
 
 /** Maps a file's segments. Gives where it was loaded, and the end of what it has. */
@@ -253,7 +257,7 @@ export function execute(
 ): void {
   const program = resolveProgram(k, path, parameters, options);
   const lists = { arguments: program.arguments.length === 0 ? [""] : program.arguments, environment };
-  requireSizes([lists.arguments, environment]);
+  requireSizes(k, [lists.arguments, environment]);
   const loader = interpreterOf(k, program);
   const { credentials, privileged } = executedCredentials(k, program.location);
   const old = k.task.space;
@@ -329,7 +333,7 @@ function load(
     [AT.GID, credentials.gid],
     [AT.EGID, credentials.egid],
     [AT.SECURE, secure ? 1 : 0],
-    [AT.HWCAP, 0x178b_fbff],
+    [AT.HWCAP, identify(k.port.system.model, 1)[3] >>> 0],
     [AT.CLKTCK, 100],
   ]);
   k.setTask(k.current, { registers: freshRegisters(header.bits, start, stack) });

@@ -18,12 +18,12 @@ export type Touch = "read" | "write" | "execute";
 export type Unmendable = "not mapped" | "not allowed" | "behind the file" | "out of memory";
 
 const NEEDED = { read: PROT.READ, write: PROT.WRITE, execute: PROT.EXEC } as const;
-/** How far below an area that grows a touch still is of the stack. */
-const STACK_LIMIT = 8 * 2 ** 20;
+const RLIMIT_STACK = 3;
 
 function grown(k: Work, space: AddressSpace, address: number): Area | undefined {
   const above = space.areas.find(({ end, growsDown }) => growsDown === true && end > address);
-  if (above === undefined || above.start <= address || above.end - address > STACK_LIMIT) return undefined;
+  if (above === undefined || above.start <= address || above.end - address > k.process.limits[RLIMIT_STACK]![0])
+    return undefined;
   const start = Math.floor(address / 4096) * 4096;
   if (space.areas.some((area) => area !== above && area.end > start && area.start < above.start)) return undefined;
   const area = { ...above, start };

@@ -9,7 +9,7 @@ import { mountOf } from "../fs/path.js";
 import { MS } from "../fs/permissions.js";
 import { newInode } from "../fs/tree.js";
 import { S } from "../fs/types.js";
-import { freeRange, isFree, joined, PROT, split } from "../mm/areas.js";
+import { freeRange, isFree, joined, PROT, sizeOf, split } from "../mm/areas.js";
 import { PAGE, shareFrame } from "../mm/frames.js";
 import { eachPage, mapPage } from "../mm/page-tables.js";
 import { addArea, dropPages, unmapRange } from "../mm/spaces.js";
@@ -24,6 +24,14 @@ export const MAP = {
 /** The lowest address that a mapping may have. */
 const LOWEST = 0x1_0000;
 const up = (bytes: number): number => Math.ceil(bytes / PAGE) * PAGE;
+
+const RLIMIT = { DATA: 2, AS: 9 } as const;
+
+/** Throws ENOMEM where the process may not have so many bytes of address space more. Spec: getrlimit(2), RLIMIT_AS. */
+function requireRoom(k: Work, more: number): void {
+  const [limit] = k.process.limits[RLIMIT.AS]!;
+  if (Number.isFinite(limit) && sizeOf(k.space) + more > limit) throw E.ENOMEM;
+}
 
 /** A place for a mapping. Throws ENOMEM. */
 export function place(k: Work, hint: number, length: number, flags: number): number {
@@ -76,6 +84,7 @@ function map(
   if (type !== MAP.SHARED && type !== MAP.PRIVATE && type !== MAP.SHARED_VALIDATE) throw E.EINVAL;
   const length = up(size);
   if (length > USER_END[k.space.bits]) throw E.ENOMEM;
+  requireRoom(k, length);
   const shared = type !== MAP.PRIVATE;
   const anonymous = (flags & MAP.ANONYMOUS) !== 0;
   let file = anonymous ? undefined : mappedFile(k, fd, offset, protection, shared);
@@ -132,6 +141,10 @@ function setBreak(k: Work, to: number): number {
   const [oldEnd, newEnd] = [up(breakEnd), up(to)];
   if (newEnd > oldEnd) {
     if (!isFree(areas, oldEnd, newEnd)) return breakEnd;
+    const { limits } = k.process;
+    if (newEnd - breakStart > limits[RLIMIT.DATA]![0]) return breakEnd;
+    if (Number.isFinite(limits[RLIMIT.AS]![0]) && sizeOf(k.space) + newEnd - oldEnd > limits[RLIMIT.AS]![0])
+      return breakEnd;
     const protection = PROT.READ | PROT.WRITE;
     addArea(k, id, { start: oldEnd, end: newEnd, protection, shared: false, label: "[heap]" });
   } else if (newEnd < oldEnd) unmapRange(k, id, newEnd, oldEnd);
@@ -175,6 +188,7 @@ function remap(k: Work, start: number, oldSize: number, newSize: number, flags: 
     }
     if ((flags & MREMAP.MAYMOVE) === 0) throw E.ENOMEM;
   }
+  requireRoom(k, Math.max(0, length - from));
   const target = (flags & MREMAP.FIXED) === 0 ? place(k, 0, length, 0) : place(k, to, length, MAP.FIXED);
   const moved: (readonly [number, number, boolean, boolean])[] = [];
   eachPage(k, root, start, start + Math.min(from, length), (linear, { frame, flags: bits, executable }) =>

@@ -7,6 +7,7 @@ import { SECURE } from "../tasks/credentials.js";
 import { MOST_SIGNAL } from "../tasks/signals.js";
 import type { Work } from "../work.js";
 import { call, type SystemCall } from "./call.js";
+import { modeOf, setMode } from "./seccomp.js";
 import { isWide } from "./times.js";
 
 type Operation = (k: Work, ...values: readonly [number, number, number, number]) => number;
@@ -117,6 +118,8 @@ const operations: Readonly<Record<number, Operation>> = {
   8: setKeepCaps,
   15: setName,
   16: getName,
+  21: modeOf,
+  22: (k, mode, at) => setMode(k, mode, at),
   23: (k, number) => ((k.task.credentials.capabilities.bounding & bitOf(number)) === 0n ? 0 : 1),
   24: dropBounding,
   27: (k) => k.task.credentials.securebits,
@@ -148,15 +151,9 @@ const operations: Readonly<Record<number, Operation>> = {
   47: ambient,
 };
 
-/** Makes a further operation known. */
-const seccompOperations: Record<number, Operation> = {};
-export const defineOperation = (number: number, operation: Operation): void => {
-  seccompOperations[number] = operation;
-};
-
 export const controlCalls: readonly SystemCall[] = [
   call("prctl", "option:int arg2:size arg3:size arg4:size arg5:size", (k, option, ...values) => {
-    const operation = operations[option] ?? seccompOperations[option];
+    const operation = operations[option];
     if (operation === undefined) throw E.EINVAL;
     return operation(k, ...(values as [number, number, number, number]));
   }),

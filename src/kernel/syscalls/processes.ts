@@ -2,14 +2,13 @@
 import { E, Wait } from "../errno.js";
 import { execute } from "../exec/execute.js";
 import { fileAt } from "../fs/descriptors.js";
-import { readBytesToZero, readLong, readPath, readWord, textOf, writeUser, writeWord } from "../mm/user-memory.js";
+import { O } from "../fs/kinds.js";
+import { readBytesToZero, readLong, readPath, readUser, readWord, textOf } from "../mm/user-memory.js";
 import { pidInside, pidOutside } from "../namespaces/pid.js";
-import type { Process } from "../state.js";
-import { exitProcess, exitThread, reap } from "../tasks/exit.js";
+import { exitProcess, exitThread } from "../tasks/exit.js";
 import { CLONE, type CloneArguments, clone } from "../tasks/fork.js";
-import { waitFutex, wakeFutex } from "../tasks/futexes.js";
+import { openPidfd } from "../tasks/pidfd.js";
 import { signalNumbers } from "../tasks/signals.js";
-import { ticksOf } from "../time.js";
 import type { Work } from "../work.js";
 import { call, type SystemCall } from "./call.js";
 
@@ -48,76 +47,49 @@ const fork: CloneArguments = {
 /** The two instruction sets have the last arguments of clone(2) the other way round. */
 function rawClone(k: Work, flags: number, stack: number, parentTid: number, fourth: number, fifth: number): number {
   const [childTid, tls] = k.call.abi === "x86_64" ? [fourth, fifth] : [fifth, fourth];
-  return clone(k, { flags: flags - (flags & 0xff), exitSignal: flags & 0xff, stack, parentTid, childTid, tls }, k.call);
+  const exitSignal = (flags & CLONE.THREAD) !== 0 ? 0 : flags & CSIGNAL;
+  const rest = { flags: flags - (flags & CSIGNAL), exitSignal, stack, parentTid, childTid, tls };
+  if ((flags & CLONE.PIDFD) !== 0 && (flags & CLONE.PARENT_SETTID) !== 0) throw E.EINVAL;
+  return clone(k, { ...rest, pidfd: parentTid }, k.call);
 }
 
-// ---- wait ---------------------------------------------------------------------------------------------------------
+/** struct clone_args, in words of 8 bytes. Spec: clone(2), "clone3()". */
+const CLONE_ARGS = { least: 64, most: 88 } as const;
+const CSIGNAL = 0xff;
 
-const WNOHANG = 1;
-const WUNTRACED = 2;
-const WCONTINUED = 8;
-
-/** Whether a child is one of those that are waited for. Spec: waitpid(2), "The value of pid can be". */
-function isMeant(k: Work, child: Process, pid: number): boolean {
-  if (pid > 0) return child.pid === pidOutside(k, pid);
-  if (pid === -1) return true;
-  return child.group === (pid === 0 ? k.process.group : pidOutside(k, -pid));
-}
-
-function wait4(k: Work, pid: number, statusAt: number, options: number, usageAt: number): number {
-  const children = k.process.children.map((child) => k.processOf(child)).filter((child) => isMeant(k, child, pid));
-  if (children.length === 0) throw E.ECHILD;
-  const ended = children.find((child) => child.ended);
-  if (ended !== undefined) {
-    if (statusAt !== 0) writeWord(k, statusAt, ended.status!);
-    if (usageAt !== 0) writeUser(k, usageAt, new Uint8Array(k.call.abi === "x86_64" ? 144 : 72));
-    const number = pidInside(k, ended.pid);
-    reap(k, ended.pid);
-    return number;
-  }
-  const told = children.find(
-    ({ stopReport }) =>
-      stopReport !== undefined && (stopReport === 0xffff ? (options & WCONTINUED) !== 0 : (options & WUNTRACED) !== 0),
+function clone3(k: Work, at: number, size: number): number {
+  if (size < CLONE_ARGS.least) throw E.EINVAL;
+  if (size > 4096) throw E.E2BIG;
+  const bytes = readUser(k, at, size);
+  if (bytes.subarray(CLONE_ARGS.most).some((byte) => byte !== 0)) throw E.E2BIG;
+  const view = new DataView(bytes.buffer);
+  const field = (index: number): number =>
+    index * 8 + 8 > size ? 0 : view.getUint32(index * 8, true) + view.getUint32(index * 8 + 4, true) * 2 ** 32;
+  const [flags, pidfd, childTid, parentTid, exitSignal, stack, stackSize, tls] = [0, 1, 2, 3, 4, 5, 6, 7].map(
+    field,
+  ) as [...[number, number, number, number, number, number, number, number]];
+  const [setTid, setTidSize] = [field(8), field(9)];
+  if ((setTid === 0) !== (setTidSize === 0) || setTidSize > 32) throw E.EINVAL;
+  // Numbers of one's own choice are for checkpoints, which there are none of.
+  if (setTid !== 0) throw E.EPERM;
+  if (flags >= 2 ** 34 || (flags & CSIGNAL) !== 0 || exitSignal > 64 || (stack === 0) !== (stackSize === 0))
+    throw E.EINVAL;
+  if ((flags & (CLONE.THREAD | CLONE.PARENT)) !== 0 && exitSignal !== 0) throw E.EINVAL;
+  return clone(
+    k,
+    {
+      ...{ flags: flags % 2 ** 32, exitSignal, stack: stack + stackSize, parentTid, childTid, tls, pidfd },
+      clearHandlers: flags >= 2 ** 32 && Math.floor(flags / 2 ** 32) % 2 === 1,
+    },
+    k.call,
   );
-  if (told !== undefined) {
-    if (statusAt !== 0) writeWord(k, statusAt, told.stopReport!);
-    k.setProcess(told.pid, { stopReport: undefined });
-    return pidInside(k, told.pid);
-  }
-  if ((options & WNOHANG) !== 0) return 0;
-  throw new Wait([k.process.pid]);
-}
-
-// ---- futex --------------------------------------------------------------------------------------------------------
-
-const FUTEX = { WAIT: 0, WAKE: 1, WAIT_BITSET: 9, WAKE_BITSET: 10, COMMAND: 127 } as const;
-
-function futex(
-  k: Work,
-  address: number,
-  operation: number,
-  value: number,
-  timeout: number,
-  _second: number,
-  bits: number,
-): number {
-  const command = operation & FUTEX.COMMAND;
-  if (command === FUTEX.WAKE) return wakeFutex(k, address, value | 0);
-  if (command === FUTEX.WAKE_BITSET) return wakeFutex(k, address, value | 0, bits);
-  if (command !== FUTEX.WAIT && command !== FUTEX.WAIT_BITSET) throw E.ENOSYS;
-  let until: number | undefined;
-  if (timeout !== 0) {
-    const begun = k.call.progress as { readonly until?: number } | undefined;
-    const ticks = ticksOf(readLong(k, timeout), readLong(k, timeout + 8));
-    until = begun?.until ?? (command === FUTEX.WAIT ? k.now + ticks : ticks);
-  }
-  return waitFutex(k, address, value, { bits: command === FUTEX.WAIT ? 0xffff_ffff : bits, until, call: k.call });
 }
 
 export const processCalls: readonly SystemCall[] = [
   call("fork", "", (k) => clone(k, fork, k.call)),
   call("vfork", "", (k) => clone(k, { ...fork, flags: CLONE.VFORK | CLONE.VM }, k.call)),
   call("clone", "flags:uint stack:pointer parent_tid:pointer arg4:pointer arg5:pointer", rawClone),
+  call("clone3", "cl_args:pointer size:size", clone3),
   call("execve", "pathname:path argv:texts envp:texts", (k, at, argv, envp) => executeAt(k, -100, at, argv, envp, 0)),
   call("execveat", "dirfd:dirfd pathname:path argv:texts envp:texts flags:flags", executeAt),
   call("exit", "status:int", (k, status) => {
@@ -128,19 +100,14 @@ export const processCalls: readonly SystemCall[] = [
     exitProcess(k, (status & 0xff) << 8);
     return 0;
   }),
-  call("wait4", "pid:int wstatus:pointer options:flags rusage:pointer", wait4),
-  call("waitpid", "pid:int wstatus:pointer options:flags", (k, pid, status, options) =>
-    wait4(k, pid, status, options, 0),
-  ),
-  call("futex", "uaddr:pointer op:int val:uint timeout:pointer uaddr2:pointer val3:uint", futex),
+  call("pidfd_open", "pid:int flags:flags", (k, number, flags) => {
+    if ((flags & ~O.NONBLOCK) !== 0 || number <= 0) throw E.EINVAL;
+    const pid = pidOutside(k, number);
+    if (k.state.processes.get(pid) === undefined) throw k.state.tasks.get(pid) === undefined ? E.ESRCH : E.EINVAL;
+    return openPidfd(k, pid, flags);
+  }),
   call("set_tid_address", "tidptr:pointer", (k, address) => {
     k.setTask(k.current, { clearTid: address });
     return pidInside(k, k.current);
   }),
-  call("set_robust_list", "head:pointer len:size", (k, head, length) => {
-    if (length !== (k.call.abi === "x86_64" ? 24 : 12)) throw E.EINVAL;
-    k.setTask(k.current, { robustList: head });
-    return 0;
-  }),
-  call("sched_yield", "", () => 0),
 ];

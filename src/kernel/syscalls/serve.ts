@@ -7,6 +7,7 @@ import { hasSignal, isKilled } from "../tasks/signals.js";
 import { interrupt, sleep } from "../tasks/waiting.js";
 import type { Work } from "../work.js";
 import { argumentValue } from "./call.js";
+import { passes } from "./seccomp.js";
 import { nameOfCall, servedCall } from "./table.js";
 
 const ENOSYS = -38;
@@ -14,7 +15,7 @@ const ENOSYS = -38;
 const ARGUMENTS = { x86_64: [7, 6, 2, 10, 8, 9], i386: [3, 1, 2, 6, 7, 5] } as const;
 
 /** The call that the registers of the program at work ask for. */
-export function callFromRegisters(k: Work, abi: Abi): PendingCall {
+function callFromRegisters(k: Work, abi: Abi): PendingCall {
   const { port } = k;
   const number = port.getRegister(R.AX) | 0;
   const row = servedCall(abi, number);
@@ -30,16 +31,24 @@ export function callFromRegisters(k: Work, abi: Abi): PendingCall {
   return { abi, number, arguments: values };
 }
 
-/** A call by SYSENTER: its last argument lies on the stack, where EBP points. Spec: Linux, do_fast_syscall_32. */
-export function serveEntered(k: Work): void {
+/** A fast call of 32-bit code: its last argument lies on the stack. Spec: Linux, do_fast_syscall_32. */
+export function serveEntered(k: Work, stack: number): void {
   try {
-    k.port.setRegister(R.BP, readWord(k, k.port.getRegister(R.BP)));
+    k.port.setRegister(R.BP, readWord(k, stack));
   } catch (thrown) {
     if (!(thrown instanceof Errno)) throw thrown;
     k.port.setRegister(R.AX, -thrown.number);
     return;
   }
-  serve(k, callFromRegisters(k, "i386"));
+  serveAsked(k, "i386");
+}
+
+/** The call that the program at work has asked for, if its filters let it. */
+export function serveAsked(k: Work, abi: Abi): void {
+  const asked = callFromRegisters(k, abi);
+  const { filters, strict } = k.task;
+  if ((filters.length > 0 || strict === true) && !passes(k, asked, ARGUMENTS[abi])) return;
+  serve(k, asked);
 }
 
 /** Makes a call of the thread at work. It may sleep, or have ended, afterwards. */

@@ -1,9 +1,9 @@
-/** System calls on the system as a whole, and limits. Spec: uname(2), sysinfo(2), getrlimit(2), getrandom(2). */
+/** System calls on the system as a whole. Spec: uname(2), sethostname(2), sysinfo(2), personality(2), membarrier(2), getrandom(2). */
 import { E } from "../errno.js";
-import { bytesOf, readLong, readWord, writeLong, writeUser } from "../mm/user-memory.js";
-import { pidOutside } from "../namespaces/pid.js";
+import { bytesOf, readUser, textOf, writeUser } from "../mm/user-memory.js";
 import type { Namespace } from "../namespaces/records.js";
 import { nextRandom } from "../random.js";
+import { requireCapability } from "../tasks/capabilities.js";
 import type { Work } from "../work.js";
 import { call, type SystemCall } from "./call.js";
 
@@ -20,7 +20,7 @@ const FIELD = 65;
 
 function uname(k: Work, at: number): number {
   const { nodename, domainname } = k.objectOf<UtsNamespace>(k.task.namespaces.uts);
-  const machine = k.call.abi === "x86_64" ? "x86_64" : "i686";
+  const machine = ((k.process.personality ?? 0) & 0xff) === PER_LINUX32 ? "i686" : "x86_64";
   const bytes = new Uint8Array(6 * FIELD);
   ["Linux", nodename, RELEASE, VERSION_TEXT, machine, domainname].forEach((text, index) => {
     bytes.set(bytesOf(text), index * FIELD);
@@ -29,42 +29,50 @@ function uname(k: Work, at: number): number {
   return 0;
 }
 
-const LIMITS = 16;
-const INFINITY = Number.POSITIVE_INFINITY;
+/** Spec: sethostname(2). The longest name there may be. */
+const MOST_NAME = 64;
 
-function writeLimit(k: Work, at: number, [soft, hard]: readonly [number, number]): void {
-  for (const [index, value] of [soft, hard].entries()) {
-    if (value === INFINITY) writeUser(k, at + index * 8, new Uint8Array(8).fill(0xff));
-    else writeLong(k, at + index * 8, value);
-  }
+function setName(k: Work, field: "nodename" | "domainname", at: number, length: number): number {
+  const { uts } = k.task.namespaces;
+  requireCapability(k, "CAP_SYS_ADMIN", k.objectOf<UtsNamespace>(uts).home);
+  if (length < 0 || length > MOST_NAME) throw E.EINVAL;
+  k.changeObject<UtsNamespace>(uts, { [field]: textOf(readUser(k, at, length)).split("\0")[0]! });
+  return 0;
 }
 
-function readLimit(k: Work, at: number): number {
-  if (readWord(k, at) === 0xffff_ffff && readWord(k, at + 4) === 0xffff_ffff) return INFINITY;
-  const value = readLong(k, at);
-  return value < 0 ? INFINITY : value;
+/** The personality that a 32-bit system's programs have: they are told that there is one. */
+const PER_LINUX32 = 8;
+
+function personality(k: Work, wanted: number): number {
+  const { pid, personality: old = 0 } = k.process;
+  if (wanted !== 0xffff_ffff) k.setProcess(pid, { personality: wanted });
+  return old;
 }
 
-function limits(k: Work, pid: number, resource: number, newAt: number, oldAt: number): number {
-  if (resource >= LIMITS) throw E.EINVAL;
-  const target = pid === 0 ? k.process : k.state.processes.get(pidOutside(k, pid));
-  if (target === undefined) throw E.ESRCH;
-  const old = target.limits[resource]!;
-  if (newAt !== 0) {
-    const wanted = [readLimit(k, newAt), readLimit(k, newAt + 8)] as const;
-    if (wanted[0] > wanted[1]) throw E.EINVAL;
-    if (wanted[1] > old[1] && (k.task.credentials.capabilities.effective & (1n << 24n)) === 0n) throw E.EPERM;
-    k.setProcess(target.pid, { limits: target.limits.with(resource, wanted) });
+/** Commands of membarrier(2): each of the barriers, and asking for it beforehand where that is needed. */
+const BARRIER = { QUERY: 0, GLOBAL: 1, GLOBAL_EXPEDITED: 2, REGISTER_GLOBAL: 4, PRIVATE: 8, CORE: 32 } as const;
+const ALL_BARRIERS = 0x7f;
+
+/** Threads of one processor see each other's memory as it is: there is nothing to wait for. */
+function barrier(k: Work, command: number, flags: number): number {
+  if (flags !== 0) throw E.EINVAL;
+  if (command === BARRIER.QUERY) return ALL_BARRIERS;
+  if ((command & ALL_BARRIERS) !== command || (command & (command - 1)) !== 0) throw E.EINVAL;
+  const { pid, barriers = 0 } = k.process;
+  if (command === BARRIER.PRIVATE || command === BARRIER.CORE) {
+    if ((barriers & (command * 2)) === 0) throw E.EPERM;
+    return 0;
   }
-  if (oldAt !== 0) writeLimit(k, oldAt, old);
+  k.setProcess(pid, { barriers: barriers | command });
   return 0;
 }
 
 export const systemCalls: readonly SystemCall[] = [
   call("uname", "buf:pointer", uname),
-  call("prlimit64", "pid:int resource:uint new_limit:pointer old_limit:pointer", limits),
-  call("getrlimit", "resource:uint rlim:pointer", (k, resource, at) => limits(k, 0, resource, 0, at)),
-  call("setrlimit", "resource:uint rlim:pointer", (k, resource, at) => limits(k, 0, resource, at, 0)),
+  call("sethostname", "name:pointer len:int", (k, at, length) => setName(k, "nodename", at, length)),
+  call("setdomainname", "name:pointer len:int", (k, at, length) => setName(k, "domainname", at, length)),
+  call("personality", "persona:uint", personality),
+  call("membarrier", "cmd:int flags:uint cpu_id:int", barrier),
   call("getrandom", "buf:buffer buflen:size flags:flags", (k, at, length, flags) => {
     if ((flags & ~7) !== 0) throw E.EINVAL;
     const bytes = nextRandom(k, Math.min(length, 1 << 20));

@@ -11,9 +11,11 @@ import { epollCalls } from "./epoll.js";
 import { eventFileCalls } from "./event-files.js";
 import { lockCalls } from "./fcntl.js";
 import { fileCalls } from "./files.js";
+import { futexCalls } from "./futex.js";
 import { identityCalls } from "./identity.js";
 import { ipcCalls } from "./ipc.js";
 import { killCalls } from "./kill.js";
+import { limitCalls } from "./limits.js";
 import { memoryCalls } from "./memory.js";
 import { mountCalls } from "./mounts.js";
 import { nameCalls } from "./names.js";
@@ -22,6 +24,8 @@ import { type SystemCallName, systemCallNumbers } from "./numbers.js";
 import { pollCalls } from "./poll.js";
 import { controlCalls } from "./prctl.js";
 import { processCalls } from "./processes.js";
+import { schedulingCalls } from "./scheduling.js";
+import { seccompCalls } from "./seccomp.js";
 import { segmentCalls } from "./segments.js";
 import { signalCalls } from "./signals.js";
 import { sizeCalls } from "./sizes.js";
@@ -31,6 +35,8 @@ import { systemCalls } from "./system.js";
 import { timeCalls } from "./time.js";
 import { timerCalls } from "./timers.js";
 import { transferCalls } from "./transfers.js";
+import { usageCalls } from "./usage.js";
+import { waitCalls } from "./wait.js";
 
 export const served: readonly SystemCall[] = [
   ...attributeCalls,
@@ -42,6 +48,7 @@ export const served: readonly SystemCall[] = [
   ...epollCalls,
   ...eventFileCalls,
   ...fileCalls,
+  ...futexCalls,
   ...lockCalls,
   ...nameCalls,
   ...pollCalls,
@@ -52,15 +59,20 @@ export const served: readonly SystemCall[] = [
   ...informationCalls,
   ...ipcCalls,
   ...killCalls,
+  ...limitCalls,
   ...memoryCalls,
   ...mountCalls,
   ...namespaceCalls,
   ...processCalls,
+  ...schedulingCalls,
+  ...seccompCalls,
   ...segmentCalls,
   ...signalCalls,
   ...systemCalls,
   ...timeCalls,
   ...timerCalls,
+  ...usageCalls,
+  ...waitCalls,
 ];
 
 const byNumber: Readonly<Record<Abi, (SystemCall | undefined)[]>> = { x86_64: [], i386: [] };

@@ -21,11 +21,12 @@ import type { OperatorProcess } from "../orders.js";
 import type { Process, Task } from "../state.js";
 import type { Work } from "../work.js";
 import { dropContext } from "./contexts.js";
-import { wakeFutex } from "./futexes.js";
+import { forgetWaiter, wakeFutex } from "./futexes.js";
 import { dropHandlers } from "./handlers.js";
+import { releaseRobustLocks } from "./robust-lists.js";
 import { dequeue, release } from "./schedule.js";
 import { CLD } from "./signal-info.js";
-import { signalNumbers, signalProcess } from "./signals.js";
+import { kernelSignal, signalNumbers, signalProcess, signalTask } from "./signals.js";
 import { dropTimers, setAlarmOf } from "./timers.js";
 import { wake, wakeTask } from "./waiting.js";
 
@@ -53,7 +54,10 @@ function tellEnd(k: Work): void {
 
 function removeTask(k: Work, tid: number): void {
   const task = k.taskOf(tid);
-  if (task.status.kind === "waiting") wakeTask(k, tid);
+  if (task.status.kind === "waiting") {
+    forgetWaiter(k, tid);
+    wakeTask(k, tid);
+  }
   if (k.taskOf(tid).status.kind === "ready") dequeue(k, tid);
   dropResources(k, tid);
   countTasks(k, task.cgroup, -1);
@@ -97,6 +101,7 @@ export function exitThread(k: Work, status: number): void {
   const tid = k.current;
   const { process } = k.task;
   k.save();
+  releaseRobustLocks(k);
   tellEnd(k);
   const { ran, credentials } = k.task;
   release(k);
@@ -127,8 +132,11 @@ function endProcess(k: Work, pid: number, status: number, uid: number): void {
   if (isInit(k, k.processOf(pid)) && pidNamespaceOf(k.processOf(pid)) !== k.state.initial.pid)
     endNamespace(k, k.processOf(pid));
   const { children } = k.processOf(pid);
-  for (const child of children) adopt(k, child, reaperOf(k, pid));
-  k.setProcess(pid, { ended: true, status, children: [], pending: [] });
+  for (const child of children) {
+    for (const tid of k.processOf(child).threads) tellParentDeath(k, tid);
+    adopt(k, child, reaperOf(k, pid));
+  }
+  k.setProcess(pid, { ended: true, status, uid, children: [], pending: [] });
   const watcher = k.state.processes.get(parent);
   if (watcher === undefined || watcher.ended) return;
   const ignores = ignoresChildren(k, parent);
@@ -141,6 +149,12 @@ function endProcess(k: Work, pid: number, status: number, uid: number): void {
     });
   if (ignores && exitSignal === signalNumbers.SIGCHLD) reap(k, pid);
   wake(k, parent);
+}
+
+/** Spec: prctl(2), PR_SET_PDEATHSIG. */
+function tellParentDeath(k: Work, tid: number): void {
+  const { parentDeathSignal } = k.taskOf(tid);
+  if (parentDeathSignal !== 0) signalTask(k, tid, kernelSignal(parentDeathSignal));
 }
 
 /** si_code and si_status of a child's end. */

@@ -13,8 +13,10 @@ import { enterTime } from "../namespaces/time.js";
 import type { PendingCall, Process, Task } from "../state.js";
 import { withThreadArea } from "../syscalls/segments.js";
 import type { Work } from "../work.js";
+import { may } from "./capabilities.js";
 import { newContext } from "./contexts.js";
-import { newHandlers } from "./handlers.js";
+import { ignoredOnly, newHandlers } from "./handlers.js";
+import { openPidfd } from "./pidfd.js";
 import { enqueue } from "./schedule.js";
 
 /** Flags of clone(2). */
@@ -37,6 +39,10 @@ export interface CloneArguments {
   /** Numbers that clone3(2) asks for, the innermost namespace's first, and the cgroup the child is to be in. */
   readonly wanted?: readonly number[];
   readonly cgroup?: number;
+  /** Where CLONE_PIDFD has its descriptor written. */
+  readonly pidfd?: number;
+  /** CLONE_CLEAR_SIGHAND: the child has none of the parent's handlers. */
+  readonly clearHandlers?: boolean;
 }
 
 const MOST_PID = 32_768;
@@ -56,7 +62,9 @@ export function newPid(k: Work): number {
 const has = (flags: number, flag: number): boolean => Math.floor(flags / flag) % 2 === 1;
 
 /** The combinations that make no sense. Throws EINVAL. */
-function check(k: Work, flags: number): void {
+function check(k: Work, flags: number, clearsHandlers: boolean): void {
+  if (has(flags, CLONE.SIGHAND) && clearsHandlers) throw E.EINVAL;
+  if (has(flags, CLONE.PIDFD) && (has(flags, CLONE.THREAD) || has(flags, CLONE.DETACHED))) throw E.EINVAL;
   if (has(flags, CLONE.SIGHAND) && !has(flags, CLONE.VM)) throw E.EINVAL;
   if (has(flags, CLONE.THREAD) && !has(flags, CLONE.SIGHAND)) throw E.EINVAL;
   if (has(flags, CLONE.FS) && (has(flags, CLONE.NEWNS) || has(flags, CLONE.NEWUSER))) throw E.EINVAL;
@@ -76,8 +84,25 @@ function placed(k: Work, flags: number): Pick<Task, "namespaces" | "credentials"
   return { namespaces: { ...namespaces, pid, time }, credentials, copiesMounts };
 }
 
+const RLIMIT_NPROC = 6;
+
+/** Throws EAGAIN where a user has as many threads as it may. Spec: getrlimit(2), RLIMIT_NPROC. */
+function requireRoom(k: Work): void {
+  const [limit] = k.process.limits[RLIMIT_NPROC]!;
+  if (!Number.isFinite(limit)) return;
+  const { uid } = k.task.credentials;
+  if (uid === 0 || may(k, "CAP_SYS_RESOURCE", k.state.initial.user!) || may(k, "CAP_SYS_ADMIN", k.state.initial.user!))
+    return;
+  let count = 0;
+  for (const [, { credentials }] of k.state.tasks.entries()) if (credentials.uid === uid) count++;
+  if (count >= limit) throw E.EAGAIN;
+}
+
 /** Shared with one user more, or a copy. */
-function resources(k: Work, { flags }: CloneArguments): Pick<Task, "space" | "descriptors" | "context" | "handlers"> {
+function resources(
+  k: Work,
+  { flags, clearHandlers }: CloneArguments,
+): Pick<Task, "space" | "descriptors" | "context" | "handlers"> {
   const { task } = k;
   const { space, descriptors, context, handlers } = task;
   const result = { space, descriptors, context, handlers };
@@ -91,7 +116,7 @@ function resources(k: Work, { flags }: CloneArguments): Pick<Task, "space" | "de
   const table = k.state.handlers.get(handlers)!;
   if (has(flags, CLONE.SIGHAND))
     k.set({ handlers: k.state.handlers.set(handlers, { ...table, users: table.users + 1 }) });
-  else result.handlers = newHandlers(k, table.actions);
+  else result.handlers = newHandlers(k, clearHandlers === true ? ignoredOnly(table.actions) : table.actions);
   return result;
 }
 
@@ -107,7 +132,8 @@ export function clone(k: Work, args: CloneArguments, call: PendingCall): number 
   const { flags } = args;
   const begun = call.progress as Begun | undefined;
   if (begun !== undefined) return awaitExec(k, begun);
-  check(k, flags);
+  check(k, flags, args.clearHandlers === true);
+  requireRoom(k);
   const parent = k.save();
   const cgroup = args.cgroup ?? parent.cgroup;
   requirePids(k, cgroup);
@@ -153,6 +179,7 @@ export function clone(k: Work, args: CloneArguments, call: PendingCall): number 
   if (isThread) k.setProcess(process, { threads: [...k.process.threads, tid] });
   else addProcess(k, tid, numbers, args);
   const number = pidInside(k, tid);
+  if (has(flags, CLONE.PIDFD)) writeWord(k, args.pidfd!, openPidfd(k, tid));
   if (has(flags, CLONE.PARENT_SETTID)) writeWord(k, args.parentTid, number);
   if (has(flags, CLONE.CHILD_SETTID)) writeAsChild(k, tid, numbers[0]!.number, args.childTid);
   enqueue(k, tid);

@@ -16,11 +16,17 @@ export function dropHandlers(k: Work, id: number): void {
   k.set({ handlers: k.state.handlers.set(id, table.users > 1 ? { ...table, users: table.users - 1 } : undefined) });
 }
 
+/** What is ignored stays so; handlers are gone. */
+export function ignoredOnly(actions: SignalHandlers["actions"]): SignalHandlers["actions"] {
+  let kept = PersistentMap.empty<SignalAction>();
+  for (const [signal, action] of actions.entries()) if (action.handler === SIG.IGN) kept = kept.set(signal, action);
+  return kept;
+}
+
 /** Another program has none of the handlers of the one before, and ignores what that ignored. */
 export function resetHandlers(k: Work): void {
   const { actions } = k.state.handlers.get(k.task.handlers)!;
-  let kept = PersistentMap.empty<SignalAction>();
-  for (const [signal, action] of actions.entries()) if (action.handler === SIG.IGN) kept = kept.set(signal, action);
+  const kept = ignoredOnly(actions);
   dropHandlers(k, k.task.handlers);
   k.setTask(k.current, { handlers: newHandlers(k, kept) });
 }

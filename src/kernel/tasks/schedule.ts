@@ -57,7 +57,7 @@ export function mustYield(k: Work): boolean {
     if (isFrozen(k, k.task.cgroup) && !isKilled(k.task)) return true;
     if (k.now >= cpuOf(k).sliceEnd && allowance(k, k.task.cgroup) !== Number.POSITIVE_INFINITY) return true;
   }
-  return k.state.queue.length > 0 && k.now >= cpuOf(k).sliceEnd;
+  return k.state.queue.length > 0 && (k.yielded || k.now >= cpuOf(k).sliceEnd);
 }
 
 /** Tick at which the scheduler has to look again. */
@@ -68,6 +68,15 @@ export function nextDecision(k: Work): number {
     turn ? cpuOf(k).sliceEnd : Number.POSITIVE_INFINITY,
     hasGroups(k) ? nextRelease(k) : Number.POSITIVE_INFINITY,
   );
+}
+
+/** The thread stands behind the one that is next. Spec: sched_yield(2). */
+export function giveWay(k: Work, tid: number): void {
+  const { queue, tasks } = k.state;
+  const [next] = queue;
+  if (next === undefined) return;
+  const virtualTime = Math.max(tasks.get(tid)!.virtualTime, tasks.get(next)!.virtualTime);
+  k.setTask(tid, { virtualTime });
 }
 
 /** The thread that was ready gives its place up. */

@@ -28,8 +28,9 @@ export function infoBytes({ signal, code, pid, uid, value, more, raw }: PendingS
   if (code > 0 && code !== SI.KERNEL && WITH_ADDRESS.has(signal)) long(0, value);
   else if (code > 0 && signal === SIGSYS) {
     long(0, value);
-    word(wide ? 8 : 4, more![0]);
-    word(wide ? 12 : 8, more![1]);
+    view.setInt32(4, more![2]!, true);
+    word(wide ? 8 : 4, more![0]!);
+    word(wide ? 12 : 8, more![1]!);
   } else if (code > 0 && signal === SIGCHLD) {
     [pid, uid, value].forEach((one, index) => {
       word(index * 4, one);
@@ -37,8 +38,8 @@ export function infoBytes({ signal, code, pid, uid, value, more, raw }: PendingS
     long(wide ? 16 : 12, more?.[0] ?? 0);
     long(wide ? 24 : 16, more?.[1] ?? 0);
   } else if (code === SI.TIMER) {
-    word(0, more![0]);
-    word(4, more![1]);
+    word(0, more![0]!);
+    word(4, more![1]!);
     long(8, value);
   } else {
     word(0, pid);
