@@ -29,6 +29,7 @@ function texts(k: Work, at: number): string[] {
 function executeAt(k: Work, dirfd: number, at: number, argv: number, envp: number, flags: number): number {
   const path = readPath(k, at);
   const [AT_FDCWD, AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW] = [-100, 0x1000, 0x100];
+  if ((flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) !== 0) throw E.EINVAL;
   const from = dirfd === AT_FDCWD || path.startsWith("/") ? undefined : fileAt(k, dirfd).location;
   execute(k, path, texts(k, argv), texts(k, envp), {
     ...(from === undefined ? {} : { from }),
