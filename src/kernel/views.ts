@@ -71,6 +71,7 @@ const STATES: Readonly<Record<Task["status"]["kind"], ProcessRow["state"]>> = {
   ready: "R",
   running: "R",
   waiting: "S",
+  frozen: "S",
   stopped: "T",
   dead: "Z",
 };

@@ -37,14 +37,15 @@ int main(void) {
   SHOW("waitid NOWAIT", waitid(P_PID, child, &info, WEXITED | WNOWAIT));
   printf("info: %d %d %d %d\n", info.si_signo, info.si_code, info.si_status, info.si_pid == child);
   struct rusage usage;
-  printf("wait4: %d status %x\n", wait4(child, &status, 0, &usage) == child, status);
-  SHOW("gone", waitpid(child, &status, 0));
+  child = wait4(child, &status, 0, &usage) - child;
+  printf("wait4: %d status %x\n", child, status);
+  SHOW("gone", waitpid(-1, &status, 0));
   if ((child = fork()) == 0) for (;;) pause();
   SHOW("WNOHANG", waitpid(child, &status, WNOHANG));
   memset(&info, 0x55, sizeof info);
   SHOW("waitid WNOHANG", waitid(P_PID, child, &info, WEXITED | WNOHANG));
   printf("nothing: %d %d\n", info.si_signo, info.si_pid);
-  SHOW("other group", waitpid(-getpgrp() - 1, &status, 0));
+  SHOW("other group", waitpid(-29999, &status, 0));
   int fd = syscall(SYS_pidfd_open, child, 0);
   printf("pidfd: %d\n", fd >= 0);
   SHOW("pidfd flags", syscall(SYS_pidfd_open, child, 1));
@@ -105,7 +106,8 @@ int main(void) {
     _exit(0);
   }
   waitpid(child, &status, 0);
-  printf("orphan: %d status %x\n", wait(&status) > 0, status);
+  child = wait(&status);
+  printf("orphan: %d status %x\n", child > 0, status);
   int ends[2];
   pipe(ends);
   if ((child = fork()) == 0) {
@@ -120,7 +122,8 @@ int main(void) {
     _exit(0);
   }
   waitpid(child, &status, 0);
-  printf("pdeathsig: %d status %x\n", wait(&status) > 0, status);
+  child = wait(&status);
+  printf("pdeathsig: %d status %x\n", child > 0, status);
   setpgid(0, 0);
   SHOW("setpgid -1", setpgid(0, -1));
   SHOW("setpgid nobody", setpgid(29999, 0));

@@ -8,7 +8,7 @@ import { identify } from "../../hardware/cpu/cpuid.js";
 import { USER_END } from "../arch/layout.js";
 import { freshRegisters } from "../arch/registers.js";
 import { VDSO_ADDRESS, VDSO_SIZE, vdsoEntries, vdsoPage } from "../arch/vdso.js";
-import { E } from "../errno.js";
+import { E, Errno } from "../errno.js";
 import { closeAtExec } from "../fs/descriptors.js";
 import { mappedInode, readInode } from "../fs/file-systems.js";
 import { attributesAt, inodeAt, locate, mountOf, type ResolveOptions } from "../fs/path.js";
@@ -247,6 +247,17 @@ function writeStack(
   return at;
 }
 
+/** A program that may be executed and not read is not looked into, either. Spec: prctl(2), PR_SET_DUMPABLE. */
+function mayRead(k: Work, location: Location): boolean {
+  try {
+    requireAccess(k, attributesAt(k, location), MAY.READ);
+    return true;
+  } catch (thrown) {
+    if (!(thrown instanceof Errno)) throw thrown;
+    return false;
+  }
+}
+
 /** Replaces the program of the thread at work. Throws an `Errno` with the old one as it was. */
 export function execute(
   k: Work,
@@ -282,7 +293,7 @@ export function execute(
     name: (path.split("/").at(-1) ?? path).slice(0, 15),
     ...{ alternateStack: undefined, clearTid: 0, robustList: 0, tls: [] },
   });
-  k.setProcess(k.task.process, { hasExecuted: true, dumpable: !privileged });
+  k.setProcess(k.task.process, { hasExecuted: true, dumpable: !privileged && mayRead(k, program.location) });
   wake(k, k.current);
 }
 

@@ -1,5 +1,6 @@
-/** System calls that make, replace, end and await processes. Spec: clone(2), execve(2), wait(2). */
-import { E, Wait } from "../errno.js";
+/** System calls that make, replace and end processes. Spec: clone(2), execve(2), _exit(2), pidfd_open(2). */
+
+import { E } from "../errno.js";
 import { execute } from "../exec/execute.js";
 import { fileAt } from "../fs/descriptors.js";
 import { O } from "../fs/kinds.js";
@@ -31,6 +32,7 @@ function texts(k: Work, at: number): string[] {
 function executeAt(k: Work, dirfd: number, at: number, argv: number, envp: number, flags: number): number {
   const path = readPath(k, at);
   const [AT_FDCWD, AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW] = [-100, 0x1000, 0x100];
+  if ((flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) !== 0) throw E.EINVAL;
   const from = dirfd === AT_FDCWD || path.startsWith("/") ? undefined : fileAt(k, dirfd).location;
   execute(k, path, texts(k, argv), texts(k, envp), {
     ...(from === undefined ? {} : { from }),
