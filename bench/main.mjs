@@ -11,6 +11,7 @@ import { debian } from "./debian.mjs";
 import { exits } from "./exits.mjs";
 import { hosts } from "./hosts.mjs";
 import { interpreter } from "./interpreter.mjs";
+import { kernel } from "./kernel.mjs";
 import { lab } from "./lab.mjs";
 import { openV86 } from "./peers/v86.mjs";
 import { startup } from "./startup.mjs";
@@ -80,7 +81,7 @@ async function main() {
     wanted: (section, name) => only === undefined || `${section}: ${name}`.toLowerCase().includes(only),
   };
   const rows = [];
-  for (const section of [interpreter, toy, traps, exits, hosts, values, startup, lab, debian])
+  for (const section of [interpreter, toy, traps, exits, hosts, kernel, values, startup, lab, debian])
     rows.push(...(await section(context)));
   line.clear();
   if (rows.length === 0) throw new UsageError(`--only: nothing is called "${options.only}"`);

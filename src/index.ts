@@ -206,6 +206,7 @@ export { type TechniqueName, techniqueNames } from "./hypervisor/techniques/name
 export { type ParavirtualOptions, paravirtualMachine } from "./hypervisor/techniques/pv/builder.js";
 export { smallGuest, updateGuest } from "./hypervisor/techniques/pv/small-guest.js";
 export { type HypercallEntry, hypercallTable } from "./hypervisor/techniques/pv/view.js";
+export type { Vcpu } from "./hypervisor/vcpus.js";
 export { type ProgressBar, type ProgressOptions, type ProgressWord, progress } from "./notebook/progress/progress.js";
 export type { BytesDifference, StateDifference } from "./state/diff.js";
 export { type Divergence, type DivergenceOptions, firstDivergence } from "./state/divergence.js";

@@ -14,6 +14,7 @@ import type { Vm } from "./options.js";
 import type { HostProcessor, HypervisorState } from "./state.js";
 import { type TranslationView, translationView } from "./techniques/bt/view.js";
 import { techniqueOf } from "./techniques/index.js";
+import { type Vcpu, vcpusOf } from "./vcpus.js";
 import { machineOfVm, madeFor } from "./vm.js";
 
 /** Of a processor that has not begun. */
@@ -76,14 +77,20 @@ export function vmAtRest(whole: MachineState, number: number): Vm {
   const devices = had === 0 ? vm.devices : devicesAt(vm.devices, vm.ticks, ticks);
   const now = { ...vm, devices, steps: vm.steps + had, ticks };
   let machine: Machine | undefined;
+  const asMachine = (): Machine => {
+    machine ??= machineOfVm(host, now, techniqueOf(vm).view(host, vm, isCurrent));
+    return machine;
+  };
   return Object.freeze({
     name,
     technique,
     status: deepFreeze(status),
     paused: pausedAt !== undefined,
     get machine(): Machine {
-      machine ??= machineOfVm(host, now, techniqueOf(vm).view(host, vm, isCurrent));
-      return machine;
+      return asMachine();
+    },
+    get vcpus(): readonly Vcpu[] {
+      return deepFreeze(vcpusOf(vm, asMachine(), isCurrent));
     },
     get serial(): string {
       return textOf(devices.uart.output);

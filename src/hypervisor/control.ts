@@ -4,9 +4,12 @@
  */
 import type { Stop } from "../hardware/state.js";
 import { type Host, TICKS_A_CLOCK } from "./host.js";
+import { switchTo, takeOut } from "./loading.js";
 import { obey } from "./orders.js";
 import { accounted, begun, charged, isParked, moved, pick, preempts, slept, type Wants, woken } from "./schedule.js";
 import { techniqueOf } from "./techniques/index.js";
+import { hasSeveral } from "./virtual-processors.js";
+import { checkTurn, directSteps, endTurn, settle, simulateAhead, stepsOfTurn, wake } from "./vm-turns.js";
 
 /** A guest's instruction was executed for it, or an event delivered to it: a step of its own, and a tick. */
 export function countStep(host: Host, number: number): void {
@@ -21,6 +24,10 @@ export function stop(host: Host, number: number, why: Stop): void {
 
 /** HLT of a guest: it waits for an interrupt, in the host's time as long as it would in its own. `enabled`: it would take one. */
 export function halt(host: Host, number: number, enabled: boolean): void {
+  if (hasSeveral(host.vm(number))) {
+    endTurn(host, number, "HLT");
+    return;
+  }
   if (!enabled) {
     stop(host, number, { reason: "halted", waitsForInput: false });
     return;
@@ -39,8 +46,8 @@ function awaken(host: Host): void {
   host.state.vms.forEach(({ status, pausedAt }, number) => {
     if (pausedAt !== undefined || status.kind !== "halted" || status.wake === undefined || status.wake > host.now)
       return;
-    host.board(number).advance(status.until!);
     host.change(number, { status: { kind: "ready" } });
+    wake(host, number, status.until!);
     host.schedule = woken(host.schedule, number);
   });
 }
@@ -80,25 +87,36 @@ export function armFor(host: Host, tick: number): void {
   host.setAlarm(tick);
 }
 
-/** Gives the processor's registers from one VM to another. */
-function switchTo(host: Host, number: number): void {
-  const { current } = host.own;
-  if (current === number) return;
-  if (current !== undefined) host.change(current, { cpu: techniqueOf(host.vm(current)).unload(host, current) });
+/**
+ * The same for the guest's event that is so many of its ticks ahead, to the very tick: where the next edge of the timer's clock is not as
+ * far away, the host waits. A timer that fires before is left as it is, for what comes then.
+ */
+function armExactly(host: Host, ahead: number): void {
+  const { alarm } = host.own;
+  const due = host.now + 1 + ahead;
+  if (alarm !== undefined && alarm <= due && alarm > host.now) return;
+  host.setAlarm(due);
+  host.access.elapse(Math.max(0, host.own.alarm! - due));
+}
+
+/** Sets the timer for what comes first: the guest's next event, the end of its turn, or another VM that wakes. */
+function arm(host: Host, number: number): void {
   const technique = techniqueOf(host.vm(number));
-  host.own = { ...host.own, current: number };
-  if (host.vm(number).own === undefined) host.change(number, { own: technique.prepare(host, number) });
-  technique.load(host, number);
+  const board = host.board(number);
+  const ahead = Math.min(board.nextEvent - board.now, directSteps(host, number));
+  const others = Math.min(host.own.turn!.end, nextWake(host));
+  const isExact = technique.leftInTime === true && !host.several;
+  const early = !isExact && technique.approach !== undefined ? TICKS_A_CLOCK : 0;
+  // What is not the guest's may come late, by less than that, and not the guest's event with it.
+  const latest = Math.max(others + TICKS_A_CLOCK, host.now + 2 * TICKS_A_CLOCK);
+  if (isExact && host.now + ahead <= latest) armExactly(host, ahead);
+  else armFor(host, Math.min(host.now + ahead - early, others));
 }
 
 /** Of several processors any may go on with a VM whose turn is over. */
 function park(host: Host): void {
   const { current } = host.own;
-  if (!host.several || current === undefined) return;
-  const technique = techniqueOf(host.vm(current));
-  host.change(current, { cpu: technique.unload(host, current) });
-  technique.leave?.(host, current);
-  host.own = { ...host.own, current: undefined };
+  if (host.several && current !== undefined) takeOut(host, current);
 }
 
 /** Processors that idle are told of VMs that want one. */
@@ -125,11 +143,7 @@ function enter(host: Host, number: number): void {
     const { counts } = host.vm(number);
     host.change(number, { counts: { ...counts, interrupts: counts.interrupts + 1 } });
   }
-  if (technique.returns !== true) {
-    const early = technique.approach === undefined ? 0 : TICKS_A_CLOCK;
-    const due = host.now + (board.nextEvent - board.now) - early;
-    armFor(host, Math.min(due, host.own.turn!.end, nextWake(host)));
-  }
+  if (technique.returns !== true) arm(host, number);
   host.own = { ...host.own, running: { vm: number, since: host.made + 1 } };
   technique.enter(host, number, { vector, window: waits && vector === undefined });
 }
@@ -141,10 +155,36 @@ const NEAR = 3 * TICKS_A_CLOCK;
 function approach(host: Host, number: number): boolean {
   const technique = techniqueOf(host.vm(number));
   if (technique.approach === undefined) return false;
+  if (technique.leftInTime === true && !host.several) {
+    const isLate = directSteps(host, number) === 0;
+    if (isLate) goOn(host, number, stepsOfTurn(host, number));
+    return isLate;
+  }
   const board = host.board(number);
   board.advance(board.now);
-  const ahead = board.nextEvent - board.now;
-  return ahead > 0 && ahead <= NEAR && !board.interruptWaits && technique.approach(host, number, ahead);
+  const ahead = Math.min(board.nextEvent - board.now, stepsOfTurn(host, number));
+  if (ahead <= 0 || ahead > NEAR) return false;
+  if (!hasSeveral(host.vm(number))) return !board.interruptWaits && technique.approach(host, number, ahead);
+  goOn(host, number, ahead);
+  return true;
+}
+
+/** Steps of a VM with several processors are made by the nested engine. */
+function goOn(host: Host, number: number, steps: number): void {
+  const why = simulateAhead(host, number, steps);
+  if (why !== undefined) stop(host, number, why);
+}
+
+/**
+ * Whether the hardware has no way to run the present one of a VM's processors: in real mode as it starts, where there are no unrestricted
+ * guests; an NMI or a debug trap waits for it, or its NMI handler runs, of which nobody would tell the end.
+ */
+function isBeyondHardware(host: Host, number: number): boolean {
+  const vm = host.vm(number);
+  const technique = techniqueOf(vm);
+  if (!hasSeveral(vm) || technique.returns === true) return false;
+  const { debug, nmi, nmiBlocked } = vm.cpu.pending;
+  return debug !== 0 || nmi || nmiBlocked || technique.cannotRun?.(host, vm.cpu) === true;
 }
 
 /** The VM whose turn it is pays for the time since it last did. */
@@ -192,6 +232,7 @@ function idle(host: Host): void {
 
 /** Goes on with whichever VM is next; without one the host idles. */
 export function proceed(host: Host): void {
+  if (host.own.current !== undefined) settle(host, host.own.current);
   if (host.interruptWaits) {
     host.port.nextEip = host.state.places.window;
     return;
@@ -214,9 +255,26 @@ export function proceed(host: Host): void {
   }
   wakeOthers(host);
   const { vm } = host.own.turn!;
+  settle(host, vm);
+  if (host.vm(vm).status.kind !== "ready") {
+    proceed(host);
+    return;
+  }
+  if (isBeyondHardware(host, vm)) {
+    goOn(host, vm, host.vm(vm).turn!.left);
+    host.port.nextEip = host.state.places.window;
+    return;
+  }
   switchTo(host, vm);
   if (approach(host, vm)) proceed(host);
   else enter(host, vm);
+}
+
+/** One of several virtual processors was left. */
+function countExit(host: Host, number: number): void {
+  const { turn, processors } = host.vm(number);
+  const { own, exits } = processors![turn!.processor]!;
+  host.change(number, { processors: processors!.with(turn!.processor, { own, exits: exits + 1 }) });
 }
 
 /** The guest was left: accounts for the time it had. Gives its number; undefined where none ran. */
@@ -233,7 +291,15 @@ export function left(host: Host): number | undefined {
   vm.steps += own;
   vm.ran += had;
   const board = host.board(number);
-  board.advance(board.now + own);
+  if (hasSeveral(vm)) {
+    // What is due at this very tick comes behind a turn that is over by now.
+    if (own > 0) {
+      board.advance(board.now + own - 1);
+      board.count();
+    }
+    countExit(host, number);
+    checkTurn(host, number);
+  } else board.advance(board.now + own);
   host.own = { ...host.own, running: undefined };
   return number;
 }

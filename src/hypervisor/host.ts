@@ -7,6 +7,7 @@
  */
 import type { ProcessorPort } from "../hardware/cpu/processor.js";
 import type { Disk } from "../hardware/disk.js";
+import type { Turn as ProcessorTurn } from "../hardware/state.js";
 import type { HostAccess } from "../hardware/supervisors.js";
 import { VirtualBoard } from "../hardware/virtual-processor/board.js";
 import type { VirtualMemory } from "../hardware/virtual-processor/memory.js";
@@ -118,15 +119,24 @@ export class Host {
   board(number: number): VirtualBoard {
     let board = this.#boards[number];
     if (board === undefined) {
-      const { devices, ticks, extents, firstDisk, diskCount, technique } = this.vm(number);
+      const { devices, ticks, extents, firstDisk, diskCount, technique, turn } = this.vm(number);
       const disks = diskCount === 0 ? NO_DISKS : this.access.disks.slice(firstDisk, firstDisk + diskCount);
       const memory = guestMemory(this.port, extents);
       const traced = techniques[technique].traces === true ? noting(memory, this.written) : memory;
-      board = new VirtualBoard({ devices, disks, tick: ticks }, onBus(this, this.vm(number), traced));
+      board = new VirtualBoard(
+        { devices, disks, tick: ticks, processor: turn?.processor ?? 0 },
+        onBus(this, this.vm(number), traced),
+      );
       if (this.access.observes("port")) this.#watchPorts(board, this.vm(number).name);
       this.#boards[number] = board;
     }
     return board;
+  }
+
+  /** Another turn of a VM's virtual processors, be it another one's or not. */
+  turn(number: number, turn: ProcessorTurn): void {
+    this.changed(number).turn = turn;
+    this.board(number).apicId = turn.processor;
   }
 
   #watchPorts(board: VirtualBoard, vm: string): void {

@@ -111,7 +111,14 @@ export class Hypervisor {
   /**
    * The host with a VM more, which is ready to run: its memory is carved from the host's frames, its disks are in the host's store.
    *
-   * @throws VirtlabError where the host has too little memory left, or lacks what the technique needs; this host is as it was.
+   * @throws VirtlabError where the host has too little memory left, or lacks what the technique needs, and where that has no VMs of several
+   * processors; this host is as it was.
+   * @example
+   * const two = Machine.boot({ image: guest("hello"), machine: "pc", processors: 2, model: "nehalem", memory: "4M" });
+   * const host = Hypervisor.create({ memory: "32M" }).addVm({ name: "a", guest: two, technique: "vmx-ept" });
+   * const { vcpus, machine } = host.run({ until: { vm: "a" } }).vm("a");
+   * vcpus.map(({ status }) => status) // => [ 'ready', 'waiting' ]
+   * Machine.diff(two.run(), machine).memory // => []
    */
   addVm(options: VmOptions): Hypervisor {
     checkVm(options);

@@ -118,7 +118,10 @@ describe("a host", () => {
     const long = host.machine.run({ maxInstructions: 1 });
     const bad: readonly (readonly [() => unknown, RegExp])[] = [
       [() => full.addVm({ ...options, guest: large }), /more than the host has left/],
-      [() => full.addVm({ ...options, guest: two }), /one processor/],
+      [
+        () => old.addVm({ ...options, guest: two, technique: "trap" }),
+        /a VM of trap-and-emulate has one processor, and this machine has 2/,
+      ],
       [() => full.addVm(undefined as never), /a VM needs a name/],
       [() => full.addVm({ ...options, guest: image("hello.elf") as never }), /b: the guest of a VM is a Machine/],
       [() => full.addVm({ ...options, technique: undefined as never }), /technique "undefined" is unknown/],

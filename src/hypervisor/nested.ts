@@ -27,13 +27,14 @@ const sameDisks = (a: readonly Disk[] = [], b: readonly Disk[] = []): boolean =>
 
 /** The guest as a machine; the very value that was sealed last, where it is that. */
 function machineOf(host: Host, number: number, cpu: CpuState): MachineState {
-  const { extents, memorySize, rom, supervisors, steps, counts } = host.vm(number);
+  const { extents, memorySize, rom, supervisors, steps, counts, turn } = host.vm(number);
   const { devices, disks, now: ticks } = host.board(number);
   const memory = guestPages(host.access.memory, extents);
   const last = sealed[depth];
   if (
     last !== undefined &&
     last.cpu === cpu &&
+    last.turn === turn &&
     last.memory === memory &&
     last.devices === devices &&
     last.rom === rom &&
@@ -46,6 +47,7 @@ function machineOf(host: Host, number: number, cpu: CpuState): MachineState {
     return last;
   return {
     cpu,
+    ...(turn === undefined ? {} : { turn }),
     memorySize,
     rom,
     memory,
@@ -86,8 +88,8 @@ function run(
 }
 
 /**
- * Runs a guest for at most `limit` steps, or up to its HLT. Its devices, memory, disks and time are those of the VM, and become what
- * they became.
+ * Runs a guest for at most `limit` steps, or up to where time would go on by itself. Its devices, memory, disks and time are those of the
+ * VM, and become what they became; so do its virtual processors, where it has several, of which `cpu` is the one whose turn it is.
  */
 export function runNested(host: Host, number: number, cpu: CpuState, limit: number): NestedRun {
   const { name, extents, steps } = host.vm(number);
@@ -100,5 +102,6 @@ export function runNested(host: Host, number: number, cpu: CpuState, limit: numb
   }
   host.board(number).become({ devices: after.devices, disks: after.disks ?? [], tick: after.ticks });
   host.change(number, { steps: after.steps, counts: after.counts, supervisors: after.supervisors });
+  if (after.turn !== undefined) host.turn(number, after.turn);
   return { cpu: after.cpu, stop, steps: after.steps - steps };
 }

@@ -6,6 +6,7 @@ import type { LedgerEntry } from "./ledger.js";
 import type { VmStatus } from "./state.js";
 import type { TranslationView } from "./techniques/bt/view.js";
 import type { TechniqueName } from "./techniques/names.js";
+import type { Vcpu } from "./vcpus.js";
 
 /** The host: a machine of any kind, with the hypervisor in place of a system. */
 export interface HostOptions extends CreateOptions {
@@ -27,7 +28,10 @@ export interface HostOptions extends CreateOptions {
 export interface VmOptions {
   /** By which it is asked for; no other VM of the host has it. */
   readonly name: string;
-  /** What the VM is in front of its first instruction, or wherever it goes on from. */
+  /**
+   * What the VM is in front of its first instruction, or wherever it goes on from. Under simulation, VT-x with EPT and AMD-V it may have
+   * several processors: they take turns as those of the machine do, on one processor of the host at a time.
+   */
   readonly guest: Machine;
   readonly technique: TechniqueName;
   /** Share of the processors beside other VMs: 1 to 65535. Default 256. */
@@ -59,6 +63,8 @@ export interface Vm {
   readonly paused: boolean;
   /** What the guest sees, as a machine that could go on by itself: registers, memory, devices, disks, its own time. */
   readonly machine: Machine;
+  /** Its virtual processors by number; `machine.turn` says the same of several as of the machine that they are. */
+  readonly vcpus: readonly Vcpu[];
   /** What its serial port has put out, as text. */
   readonly serial: string;
   /** Every exit, by reason, instruction and effect. */

@@ -32,7 +32,11 @@ function withoutVm(processor: HostProcessor, gone: number): HostProcessor {
 /** A VM is no more: its frames and disks are the host's again. */
 function release(host: Host, number: number): void {
   const gone = host.vm(number);
-  if (gone.own !== undefined) techniqueOf(gone).release?.(host, number);
+  for (const own of new Set([gone.own, ...(gone.processors ?? []).map((processor) => processor.own)])) {
+    if (own === undefined) continue;
+    host.change(number, { own });
+    techniqueOf(gone).release?.(host, number);
+  }
   host.flush();
   clear(host, gone.frames);
   host.access.disks = host.access.disks.toSpliced(gone.firstDisk, gone.diskCount);

@@ -41,12 +41,15 @@ export function refusal(
   if (vms.some((vm) => vm.name === name)) return "there is a VM of that name";
   if (!techniqueNames.includes(technique))
     return `technique "${String(technique)}" is unknown (known: ${techniqueNames.join(", ")})`;
-  const { title, bits: modes, lacks, most = Number.POSITIVE_INFINITY } = techniques[technique];
+  const { title, bits: modes, lacks, several, most = Number.POSITIVE_INFINITY } = techniques[technique];
   if (vms.filter((vm) => vm.technique === technique).length >= most)
     return `${title} has room for ${most} VMs of a host`;
   const lacking = lacks(model);
   if (lacking !== undefined) return `${title} needs ${lacking}, which a ${model} has not`;
   if (!modes.includes(bits)) return `${title} needs a host in ${modes.join(" or ")}-bit mode, not in ${bits}-bit mode`;
+  const { turn } = stateOf(guest);
+  if (turn !== undefined && several !== true)
+    return `a VM of ${title} has one processor, and this machine has ${turn.steps.length}`;
   const refused = modeRefusal(technique, model, stateOf(guest).cpu.system);
   if (refused !== undefined) return refused;
   const missing = missingFeatures(technique, model, stateOf(guest).cpu.system.model);

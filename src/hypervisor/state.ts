@@ -4,7 +4,7 @@
  */
 import type { CpuState } from "../hardware/cpu/state.js";
 import type { DeviceSet } from "../hardware/devices/bus.js";
-import type { Counts, RomRange, Stop } from "../hardware/state.js";
+import type { Counts, Turn as ProcessorTurn, RomRange, Stop } from "../hardware/state.js";
 import type { Supervisors } from "../hardware/supervisors.js";
 import type { ProtectionName } from "./isolation/protections.js";
 import type { Ledger } from "./ledger.js";
@@ -50,6 +50,14 @@ export type VmStatus =
   /** It goes no further: why. */
   | { readonly kind: "stopped"; readonly stop: Stop };
 
+/** What is kept of one of several virtual processors beside its registers. */
+export interface VirtualProcessorState {
+  /** What its technique keeps of it while a host's processor does not hold its registers; undefined before it first runs. */
+  readonly own: object | undefined;
+  /** How often it was left. */
+  readonly exits: number;
+}
+
 /** A virtual machine. */
 export interface VmState {
   readonly name: string;
@@ -67,6 +75,10 @@ export interface VmState {
   readonly supervisors: Supervisors | undefined;
   /** The virtual processor as it was when it last left the real one; what the technique keeps elsewhere is old here. */
   readonly cpu: CpuState;
+  /** Of a VM with several virtual processors: which of them `cpu` is, what is left of its turn, and the others. Its steps since then count. */
+  readonly turn?: ProcessorTurn | undefined;
+  /** Of such a VM, by number. */
+  readonly processors?: readonly VirtualProcessorState[];
   /** Guest time. */
   readonly steps: number;
   readonly ticks: number;
@@ -83,7 +95,7 @@ export interface VmState {
   readonly ran: number;
   /** Protections that it is without: see `isolation/protections.ts`. */
   readonly removed?: readonly ProtectionName[];
-  /** What its technique keeps; undefined before it first runs. */
+  /** What its technique keeps, of several virtual processors of the one that ran last; undefined before it first runs. */
   readonly own: object | undefined;
 }
 

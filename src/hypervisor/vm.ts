@@ -4,7 +4,6 @@ import type { CpuState } from "../hardware/cpu/state.js";
 import type { Disk } from "../hardware/disk.js";
 import { type Machine, machineOf } from "../hardware/machine.js";
 import type { MachineState } from "../hardware/state.js";
-import { VirtlabError } from "../state/error.js";
 import type { PageMap } from "../state/page-map.js";
 import { PAGE_SIZE, type Page } from "../state/pages.js";
 import { PersistentMap } from "../state/persistent-map.js";
@@ -13,6 +12,7 @@ import { guestPages, withGuestPages } from "./guest-pages.js";
 import { emptyLedger } from "./ledger.js";
 import type { Extent, Frames, VmState } from "./state.js";
 import type { TechniqueName } from "./techniques/names.js";
+import { atStep, newProcessors } from "./virtual-processors.js";
 
 /** Large pages of nested tables and of 4-level paging. */
 const LARGE = 0x20_0000;
@@ -62,7 +62,6 @@ export function carve(
   setup: VmSetup,
 ): Carved {
   const { memorySize, rom, disks = [], devices, cpu, supervisors, steps, ticks, counts, turn } = guest;
-  if (turn !== undefined) throw new VirtlabError(`${setup.name}: a VM has one processor; this machine has several`);
   const romBytes = rom.reduce((sum, { size }) => sum + size, 0);
   const alignment = memorySize >= LARGE ? LARGE : PAGE_SIZE;
   const [frames, base] = take(host.frames, memorySize + romBytes, alignment, `${setup.name}: memory of the VM`);
@@ -81,6 +80,7 @@ export function carve(
       diskCount: disks.length,
       supervisors,
       cpu,
+      ...(turn === undefined ? {} : { turn, processors: newProcessors(turn) }),
       steps,
       ticks,
       counts,
@@ -97,11 +97,13 @@ export function carve(
 
 /** The VM as its guest sees it: a machine that could go on by itself. */
 export function machineOfVm(host: MachineState, vm: VmState, cpu: CpuState): Machine {
-  const { memorySize, rom, devices, firstDisk, diskCount, supervisors, steps, ticks, counts, status } = vm;
+  const { memorySize, rom, devices, firstDisk, diskCount, supervisors, steps, ticks, counts, status, turn } = vm;
   const stopped = status.kind === "stopped" ? status.stop : undefined;
-  const halted = status.kind === "halted" || stopped?.reason === "halted";
+  // Each of several processors knows of itself.
+  const halted = turn === undefined && (status.kind === "halted" || stopped?.reason === "halted");
   const state: MachineState = {
     cpu: halted && !cpu.halted ? { ...cpu, halted } : cpu,
+    ...(turn === undefined ? {} : atStep({ cpu, turn }, devices, steps)),
     memorySize,
     rom,
     memory: guestPages(host.memory, vm.extents),

@@ -82,7 +82,7 @@ export const bootOptions: readonly Option[] = [
     "--cpu, --model <name>",
     "processor model (default: pentium2 for an isapc, else max; with --hypervisor one that has what it takes)",
   ).choices([...modelNames]),
-  new Option("--smp <n>", "number of processors").argParser(count).default(1),
+  new Option("--smp <n>", "number of processors, of the virtual machine with --hypervisor").argParser(count).default(1),
   new Option("--memory <size>", "RAM, such as 64M").default("64M"),
   new Option("--seed <n>", "what the machine's random numbers follow from (default: 0)").argParser(seed),
   new Option("--cmdline, --append <text>", "the kernel's command line"),

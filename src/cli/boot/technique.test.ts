@@ -22,6 +22,7 @@ describe("the options of a hypervisor", () => {
     ["trap", {}, "trap", "pentium3"],
     ["pv", {}, "pv", "pentium3"],
     ["vmx", { model: "core2", shadow: true }, "vmx-shadow", "core2"],
+    ["svm", { machine: "pc", smp: 2 }, "svm-npt", "phenom"],
   ] as const)("%s with %o choose %s on a %s", (hypervisor, flags, technique, model) => {
     const given = { ...none, ...flags, hypervisor };
     expect(techniqueOf(given)).toBe(technique);
@@ -39,7 +40,8 @@ describe("the options of a hypervisor", () => {
     [{ ept: true }, "boot: --ept goes with --hypervisor vmx alone"],
     [{ hostMemory: "1G" }, "boot: --host-memory goes with --hypervisor alone"],
     [{ costTable: "merom" }, "boot: --cost-table goes with --hypervisor alone"],
-    [{ hypervisor: "vmx", smp: 2 }, "boot: a VM has one processor"],
+    [{ hypervisor: "bt", smp: 2 }, "boot: a VM of binary translation has one processor, not 2"],
+    [{ hypervisor: "vmx", shadow: true, smp: 3 }, "boot: a VM of VT-x with shadow paging has one processor, not 3"],
     [{ hypervisor: "vmx", gdb: 0 }, "boot: a VM cannot be debugged"],
     [{ hypervisor: "vmx", portLog: [0x80] }, "boot: a VM's ports are not logged"],
     [

@@ -42,7 +42,7 @@ export function techniqueOf({ hypervisor, ept, shadow }: BootFlags): TechniqueNa
 
 /** Options that mean nothing without a hypervisor, and with one. */
 export function checkFlags(flags: BootFlags, isVirtual: boolean): void {
-  const { hostMemory, costTable, gdb, portLog, smp } = flags;
+  const { hostMemory, costTable, gdb, portLog } = flags;
   if (!isVirtual) {
     if (hostMemory !== undefined) refuse("--host-memory goes with --hypervisor alone");
     if (costTable !== undefined) refuse("--cost-table goes with --hypervisor alone");
@@ -50,7 +50,6 @@ export function checkFlags(flags: BootFlags, isVirtual: boolean): void {
   }
   if (gdb !== undefined) refuse("a VM cannot be debugged from outside (--gdb does not go with --hypervisor)");
   if (portLog !== undefined) refuse("a VM's ports are not logged (--port-log does not go with --hypervisor)");
-  if (smp !== 1) refuse("a VM has one processor (--smp does not go with --hypervisor)");
 }
 
 const startsInRealMode = (flags: BootFlags, image: string | undefined): boolean =>
@@ -62,7 +61,8 @@ export const modelFor = (technique: TechniqueName, flags: BootFlags, image: stri
 
 /** @throws VirtlabError for a technique that the model lacks, before anything is read. */
 export function checkStart(technique: TechniqueName, flags: BootFlags, image: string | undefined): void {
-  const { title, lacks } = techniques[technique];
+  const { title, lacks, several } = techniques[technique];
+  if (flags.smp > 1 && several !== true) refuse(`a VM of ${title} has one processor, not ${flags.smp}`);
   const model = modelFor(technique, flags, image);
   const lacking = lacks(model);
   if (lacking !== undefined) refuse(`${title} needs ${lacking}, which a ${model} has not`);

@@ -20,16 +20,27 @@ export const usesPae = (cr0: number, cr4: number, efer: number): boolean =>
 const loadsPdptes = ({ system: { virtualization } }: ProcessorPort, cr0: number, cr4: number, efer: number): boolean =>
   usesPae(cr0, cr4, efer) && !(virtualization?.kind === "svm" && virtualization.guest?.nested !== undefined);
 
-/** The four pointer-table entries as they stand in memory: #GP(0) if a present one has a reserved bit set. */
-export function readPdptes(port: ProcessorPort, cr3: number): readonly number[] {
+/** Dwords of the pointer table. */
+const POINTERS = [0, 1, 2, 3, 4, 5, 6, 7] as const;
+
+/** They as they stand in memory. CR3 is a physical address, which is what a linear address is while paging is off. */
+function readPointers(port: ProcessorPort, table: number): number[] {
+  if (port.readUnpaged !== undefined) return POINTERS.map((index) => port.readUnpaged!(table + 4 * index) | 0);
   const { cr0 } = port.system;
-  const table = (cr3 & ~31) >>> 0;
-  // CR3 is a physical address, which is what a linear address is while paging is off.
   port.setSystem({ cr0: cr0 & ~CR0.PG });
   port.invalidate();
-  const words = Array.from({ length: 8 }, (_, index) => port.readLinear((table + 4 * index) >>> 0, 4, false) | 0);
+  const words = POINTERS.map((index) => port.readLinear(table + 4 * index, 4, false) | 0);
   port.setSystem({ cr0 });
   port.invalidate();
+  return words;
+}
+
+/**
+ * The four pointer-table entries: #GP(0) if a present one has a reserved bit set. Translations are for the caller to invalidate, once
+ * the registers have them.
+ */
+export function readPdptes(port: ProcessorPort, cr3: number): readonly number[] {
+  const words = readPointers(port, (cr3 & ~31) >>> 0);
   const [reservedLow, reservedHigh] = pdpteReserved(port.system.model);
   for (let index = 0; index < 8; index += 2) {
     const low = words[index]!;
@@ -67,6 +78,7 @@ export function writeCr0(port: ProcessorPort, value: number): void {
   const change: Partial<SystemState> = efer === port.system.efer ? { cr0 } : { cr0, efer };
   if ((changed & (CR0.PG | CR0.CD | CR0.NW)) !== 0 && loadsPdptes(port, cr0, cr4, efer)) {
     port.setSystem({ pdptes: readPdptes(port, cr3), ...change });
+    port.invalidate();
   } else if ((cr0 & CR0.PG) === 0 && pdptes.length > 0) port.setSystem({ pdptes: NO_PDPTES, ...change });
   else port.setSystem(change);
   if ((changed & (CR0.PG | CR0.WP)) !== 0) port.invalidate();

@@ -24,7 +24,7 @@ const WORD = 2 ** 32;
 /** What is read where there is nothing. */
 const OPEN_BUS = -1;
 /** Translations that are remembered, of guest frames below 4 GiB to such of the host's. */
-const FRAMES = 1024;
+const FRAMES = 4096;
 
 const READ: NestedAccess = Object.freeze({ write: false, fetch: false });
 const WRITE: NestedAccess = Object.freeze({ write: true, fetch: false });
@@ -81,6 +81,12 @@ export class NestedMemory implements PhysicalMemory {
     if (this.#isEmpty) return;
     this.#frames.fill(-1);
     this.#isEmpty = true;
+  }
+
+  /** Host-physical address of a frame that the guest may read, by its number, without a walk; -1 where that is not known. */
+  knownPage(frame: number): number {
+    const at = frame & (FRAMES - 1);
+    return this.#frames[at] === frame && (this.#rights[at]! & EPT.R) !== 0 ? this.#pages[at]! : -1;
   }
 
   /**

@@ -131,6 +131,8 @@ export interface ProcessorPort {
   invalidate(linear?: number): void;
   /** Reads `size` bytes at a linear address, unsigned, at the given privilege. Throws #PF. */
   readLinear(linear: number, size: AccessSize, user: boolean): number;
+  /** A dword where a linear address is a physical one, as while paging is off; in a guest, of its own. Absent: by `readLinear` while it is. */
+  readUnpaged?(physical: number): number;
   writeLinear(linear: number, size: AccessSize, value: number, user: boolean): void;
   /** Reads the two dwords of a descriptor or gate, as the supervisor, into `low` and `high`. Throws #PF. */
   readPair(linear: number): void;

@@ -190,7 +190,7 @@ export class AddressSpace {
 
   /** After a run that was left by an error: nothing remembered can be trusted. */
   recover(): void {
-    this.#slow.single = this.#bus.patching = this.#bus.stale = false;
+    this.#slow.single = this.#bus.patching = this.#bus.stale = this.#bus.staleNested = false;
     this.#slow.pendingFault = undefined;
     this.#slow.takeExit();
     this.#evict();
@@ -213,7 +213,7 @@ export class AddressSpace {
   /** Goes on with the side of the processor as it is, without its translations if they are of other control registers. */
   flushIfChanged(): void {
     const side = this.#selectSide();
-    if (!this.#tables.areCurrent) this.#flush(side);
+    if (!this.#tables.areCurrent) this.#flush(side, false);
   }
 
   #selectSide(): Side {
@@ -222,23 +222,25 @@ export class AddressSpace {
     return side;
   }
 
-  /** Drops all translations. */
-  flush(): void {
+  /** Drops all translations; those of a guest's physical addresses are kept where nested tables are as they were. */
+  flush(nested = true): void {
     this.#selectSide();
-    for (const side of SIDES) this.#flush(side);
+    for (const side of SIDES) this.#flush(side, nested);
   }
 
-  #flush(side: Side): void {
+  #flush(side: Side, nested: boolean): void {
     this.#tlb.flush(side);
-    this.#tables.forget(side);
+    this.#tables.forget(side, nested);
     this.#code.forget(side);
   }
 
   /** Behind an instruction: drops translations if it wrote a page table. */
   settle(): void {
-    if (!this.#bus.stale) return;
-    this.#bus.stale = false;
-    this.flush();
+    const bus = this.#bus;
+    if (!bus.stale) return;
+    const { staleNested } = bus;
+    bus.stale = bus.staleNested = false;
+    this.flush(staleNested);
   }
 
   // ---- code -------------------------------------------------------------------------------------------------------

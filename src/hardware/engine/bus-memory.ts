@@ -55,6 +55,8 @@ export class BusMemory {
   inBlock = false;
   /** A page table was written: translations are dropped behind the instruction, and not used before. */
   stale = false;
+  /** A nested one among them. */
+  staleNested = false;
 
   readonly #u8: Uint8Array;
   readonly #u32: Uint32Array;
@@ -209,8 +211,14 @@ export class BusMemory {
       this.writeMapped(physical, size, value);
       return;
     }
-    if ((this.slots.flags[this.slot(frame)]! & SLOT.TABLE) !== 0) this.stale = true;
+    this.#tableWritten(this.slots.flags[this.slot(frame)]!);
     this.storeFlags(physical, size, value);
+  }
+
+  /** Bytes of a slot with these flags were written, which may be those of a page table. */
+  #tableWritten(flags: number): void {
+    if ((flags & SLOT.TABLE) !== 0) this.stale = true;
+    if ((flags & SLOT.NESTED) !== 0) this.staleNested = true;
   }
 
   /** The same for the walker's own accessed and dirty flags, on which no translation depends. */
@@ -258,7 +266,7 @@ export class BusMemory {
         const slot = this.slots.filled(frame);
         const flags = slot < 0 ? 0 : this.slots.flags[slot]!;
         this.slots.copyTo(frame, offset, bytes.subarray(at, at + count));
-        if ((flags & SLOT.TABLE) !== 0) this.stale = true;
+        this.#tableWritten(flags);
         if ((flags & SLOT.CODE) !== 0 && this.#code.hits(slot, offset, count)) this.#dropCode(slot);
       });
     },

@@ -8,7 +8,7 @@ import { CR4, isLong } from "../cpu/state.js";
 import type { BusMemory } from "./bus-memory.js";
 import { TABLE_OF_MANY } from "./layout.js";
 import { crosses, frameOf, nextPage } from "./linear-address.js";
-import type { PageTables } from "./page-tables.js";
+import { NO_PAGE, type PageTables } from "./page-tables.js";
 import type { Tlb } from "./tlb.js";
 import type { WatchedData } from "./watched-data.js";
 
@@ -48,6 +48,13 @@ export class LinearMemory {
     return bus.readSlot(slot, physical & 0xfff, size);
   }
 
+  /** A dword as it is read while paging is off, inside of a page. */
+  readUnpaged(address: number): number {
+    const { bus } = this;
+    const physical = this.tables.unpaged(address);
+    return bus.isMemory(frameOf(physical)) ? bus.load(physical) : bus.readMapped(physical, 4);
+  }
+
   write(linear: number, size: number, value: number, user: boolean): void {
     const { bus, tlb } = this;
     if (!this.watched.none) this.watched.look(linear, size, true);
@@ -61,9 +68,22 @@ export class LinearMemory {
       return;
     }
     const physical = this.tables.translate(linear, true, user);
+    if (this.#storesEntry(physical, size, value)) return;
     bus.store(physical, size, value);
     const frame = frameOf(physical);
     if (!bus.patching && bus.isMemory(frame)) this.letIn(entry, linear, bus.slot(frame), true, user);
+  }
+
+  /** Stores to an entry of a page table that one page depends on: that translation is dropped, and no other. */
+  #storesEntry(physical: number, size: number, value: number): boolean {
+    const { bus, tables } = this;
+    const frame = frameOf(physical);
+    if (bus.patching || bus.stale || !bus.isMemory(frame)) return false;
+    const slot = bus.slot(frame);
+    const page = tables.pageOfEntry(slot, physical & 0xfff, size);
+    if (page === NO_PAGE) return false;
+    tables.storeEntry(slot, physical & 0xfff, size, value, page);
+    return true;
   }
 
   /** Throws #PF unless at most a page of bytes can be written. */
@@ -102,8 +122,14 @@ export class LinearMemory {
   }
 
   readWords(linear: number, count: number, user: boolean, words: Int32Array): void {
-    const host = this.#hostAddress(linear, count * 4, false, user);
-    for (let index = 0; index < count; index++)
+    let host = this.#hostAddress(linear, count * 4, false, user);
+    let index = 0;
+    if (host === 0 && count > 0) {
+      // The first one lets the page in.
+      words[index++] = this.read(linear, 4, user);
+      host = this.#hostAddress(linear, count * 4, false, user);
+    }
+    for (; index < count; index++)
       words[index] =
         host !== 0 ? this.bus.read(host + 4 * index, 4) : this.read(this.#after(linear, 4 * index), 4, user);
   }

@@ -18,6 +18,8 @@ export const SLOT = {
   TABLE: 4,
   /** Stores do nothing. */
   ROM: 8,
+  /** The page walker has read it as a nested table, of EPT or AMD-V. */
+  NESTED: 16,
 } as const;
 
 interface Patch {

@@ -16,7 +16,7 @@ import {
 } from "../cpu/paging.js";
 import { type PagingMode, PTE, pagingMode } from "../cpu/paging-levels.js";
 import { Fault, VECTOR } from "../cpu/processor.js";
-import { CR4, FLAG, type SystemState } from "../cpu/state.js";
+import { CR0, CR4, FLAG, type SystemState } from "../cpu/state.js";
 import type { SvmGuest } from "../svm/state.js";
 import { BAIL, type BusMemory, type DecodedCode, OPEN_BUS } from "./bus-memory.js";
 import { EFLAGS_REST, SLOT_COUNT, TABLE_OF_MANY } from "./layout.js";
@@ -28,6 +28,10 @@ import { SIDES, type Side, SPECIAL, type Tlb } from "./tlb.js";
 const DIRECTORY_SIZE = 2048;
 /** Which of the ranges a linear address is in; those that are 4 GiB apart share one. */
 const rangeOf = (linear: number, { rangeShift }: PagingMode): number => (linear >>> rangeShift) & (DIRECTORY_SIZE - 1);
+/** Of tables that translate no linear addresses. */
+const NESTED_LEVEL = 0;
+/** In `#readBy`, beside the sides: walks through nested tables. */
+const BY_NESTED = 1 << SIDES.length;
 /** A page that may not be read because there is none. */
 export const NOT_PRESENT = -2;
 /** Stands for no page: a number that none has. */
@@ -51,8 +55,9 @@ interface Walks {
   readonly directoryHigh: Int32Array;
   /** The slots of the page tables they lead to, or -1. */
   readonly directorySlots: Int32Array;
-  /** Slots the walker has read since the last `forget`. */
+  /** Slots the walker has read since the last `forget`; of nested tables since nested ones were forgotten. */
   tableSlots: number[];
+  nestedSlots: number[];
   /** The guest's memory where nested translation is between it and the machine's; undefined where nothing is. */
   guestMemory: NestedMemory | undefined;
   /** What the translations follow from, beside memory. */
@@ -70,6 +75,7 @@ const newWalks = (side: Side): Walks => ({
   directoryHigh: new Int32Array(DIRECTORY_SIZE),
   directorySlots: new Int32Array(DIRECTORY_SIZE),
   tableSlots: [],
+  nestedSlots: [],
   guestMemory: undefined,
   cr0: 0,
   cr3: 0,
@@ -100,7 +106,7 @@ export class PageTables {
   #walks = this.#sides[0]!;
   /** Linear page number that the first entry of the page table in a slot is for; see TABLE_OF_MANY. */
   readonly #tableOf = new Float64Array(SLOT_COUNT);
-  /** How many bits the size of its entries has, and a bit for each side whose walks have read it. */
+  /** How many bits the size of its entries has, and a bit for each side whose walks have read it, or BY_NESTED. */
   readonly #entryShiftOf = new Uint8Array(SLOT_COUNT);
   readonly #readBy = new Uint8Array(SLOT_COUNT);
 
@@ -134,18 +140,23 @@ export class PageTables {
   get areCurrent(): boolean {
     const { cr0, cr3, cr4, efer, pdptes } = this.system;
     const of = this.#walks;
+    const nested = nestedRoot(this.system);
+    // Under AMD's nested paging pointers are in memory alone.
     return (
       of.cr0 === cr0 &&
       of.cr3 === cr3 &&
       of.cr4 === cr4 &&
       of.efer === efer &&
-      samePdptes(of.pdptes, pdptes) &&
-      of.nested === nestedRoot(this.system)
+      of.nested === nested &&
+      (typeof nested === "object" || samePdptes(of.pdptes, pdptes))
     );
   }
 
-  /** Forgets all tables of a side; the one in use begins in the name of the present control registers. */
-  forget(side: Side): void {
+  /**
+   * Forgets all tables of a side; the one in use begins in the name of the present control registers. With `nested` nested tables as
+   * well, which no control register of a guest has to do with.
+   */
+  forget(side: Side, nested: boolean): void {
     const walks = this.#sides[side]!;
     const system = this.system as SystemState | undefined;
     if (system !== undefined && walks === this.#walks) {
@@ -156,18 +167,30 @@ export class PageTables {
       walks.pdptes = system.pdptes;
       this.#findGuest(walks, system);
     }
-    walks.guestMemory?.flush();
+    if (nested) this.#forgetNested(walks);
     walks.directory.fill(0);
-    for (const slot of walks.tableSlots) {
-      this.#readBy[slot]! &= ~(1 << side);
-      if (this.#readBy[slot] === 0) this.#bus.slots.flags[slot]! &= ~SLOT.TABLE;
-    }
+    for (const slot of walks.tableSlots) this.#release(slot, 1 << side);
     if (walks.tableSlots.length > 0) walks.tableSlots = [];
+  }
+
+  #forgetNested(walks: Walks): void {
+    walks.guestMemory?.flush();
+    for (const slot of walks.nestedSlots) {
+      this.#bus.slots.flags[slot]! &= ~SLOT.NESTED;
+      this.#release(slot, BY_NESTED);
+    }
+    if (walks.nestedSlots.length > 0) walks.nestedSlots = [];
+  }
+
+  #release(slot: number, by: number): void {
+    this.#readBy[slot]! &= ~by;
+    if (this.#readBy[slot] === 0) this.#bus.slots.flags[slot]! &= ~SLOT.TABLE;
   }
 
   #findGuest(walks: Walks, system: SystemState): void {
     const root = nestedRoot(system);
     if (root === walks.nested) return;
+    this.#forgetNested(walks);
     walks.nested = root;
     const nested = nestedPagingOf(system);
     if (nested === undefined) walks.guestMemory = undefined;
@@ -203,6 +226,16 @@ export class PageTables {
     throw new Fault(VECTOR.PF, errorCode, pageFaultRule(errorCode));
   }
 
+  /** Physical address of a read while paging is off, whether it is or not. */
+  unpaged(address: number): number {
+    const { guestMemory } = this.#walks;
+    if (guestMemory === undefined) return this.#bus.onBus(address);
+    if (this.#bus.staleNested) guestMemory.flush();
+    this.#setAccess(address, false, false, false);
+    const system = { ...this.system, cr0: this.system.cr0 & ~CR0.PG };
+    return this.#bus.onBus(guestMemory.translate(system, address, this.#access, true, this.translation).physical);
+  }
+
   /** Where a write of generated code would go, or -1: sets no flags and raises nothing. */
   wouldWrite(linear: number): number {
     this.#setAccess(linear, true, this.#tlb.user, false);
@@ -226,20 +259,13 @@ export class PageTables {
 
   /** The walk for `#access`, from the page table on if the way there is known. */
   #walk(linear: number, setFlags: boolean): Translation {
+    const { system, translation: into } = this;
     const { guestMemory } = this.#walks;
-    if (guestMemory !== undefined)
-      return guestMemory.translate(this.system, linear, this.#access, setFlags, this.translation);
     const known = this.#knownDirectory(linear);
-    const out = translate(
-      this.#walker,
-      this.system,
-      linear,
-      this.#access,
-      setFlags,
-      this.translation,
-      undefined,
-      known,
-    );
+    const out =
+      guestMemory === undefined
+        ? translate(this.#walker, system, linear, this.#access, setFlags, into, undefined, known)
+        : guestMemory.translate(system, linear, this.#access, setFlags, into, known);
     if (known === 0 && out.directoryEntry !== 0 && !this.#bus.stale) this.#remember(linear, out.directoryEntry);
     return out;
   }
@@ -247,11 +273,19 @@ export class PageTables {
   #remember(linear: number, directoryEntry: number): void {
     const bus = this.#bus;
     const range = rangeOf(linear, pagingMode(this.system));
-    const table = bus.frameOfEntry(directoryEntry);
+    const table = this.#frameOfEntry(directoryEntry);
     const { directory, directoryHigh, directorySlots } = this.#walks;
     directory[range] = directoryEntry;
     directoryHigh[range] = highOf(linear);
-    directorySlots[range] = bus.isMemory(table) ? bus.slot(table) : -1;
+    directorySlots[range] = table >= 0 && bus.isMemory(table) ? bus.slot(table) : -1;
+  }
+
+  /** Number of the frame that the low word of an entry leads to; of a guest's entry -1, unless it is known. */
+  #frameOfEntry(entry: number): number {
+    const { guestMemory } = this.#walks;
+    if (guestMemory === undefined) return this.#bus.frameOfEntry(entry);
+    const page = guestMemory.knownPage(entry >>> 12);
+    return page < 0 ? -1 : this.#bus.onBus(page) >>> 12;
   }
 
   /** How the page table of an address was reached the last time; 0 if that is not known. */
@@ -279,12 +313,12 @@ export class PageTables {
     const at = (linear >>> shift) & mask;
     const entry = bus.readSlot(slot, at, 4);
     if ((entry & PTE.P) === 0) return NOT_PRESENT;
-    const frame = bus.frameOfEntry(entry);
+    const frame = this.#frameOfEntry(entry);
     const smap = (this.system.cr4 & CR4.SMAP) !== 0;
     const high = mode.wide ? bus.readSlot(slot, at + 4, 4) : 0;
     const plain = readsThrough(mode, directoryEntry, entry, high, user, smap);
     this.translation.userPage = user;
-    return plain && bus.isMemory(frame) ? bus.slot(frame) : -1;
+    return plain && frame >= 0 && bus.isMemory(frame) ? bus.slot(frame) : -1;
   }
 
   /** The #PF of a read for which `slotToRead` has given NOT_PRESENT. */
@@ -310,13 +344,24 @@ export class PageTables {
       this.#tableOf[slot] = base;
       this.#entryShiftOf[slot] = shift;
     }
-    const { side, tableSlots } = this.#walks;
-    const isNew = (this.#readBy[slot]! & (1 << side)) === 0;
-    if (isNew) tableSlots.push(slot);
+    const by = level === NESTED_LEVEL ? BY_NESTED : 1 << this.#walks.side;
+    const isNew = (this.#readBy[slot]! & by) === 0;
+    if (isNew) this.#newTable(slot, by);
     if (isNew && this.#readBy[slot] !== 0) this.#serveMany(slot);
     else if (this.#tableOf[slot] !== base) this.#serveMany(slot);
-    this.#readBy[slot]! |= 1 << side;
+    this.#readBy[slot]! |= by;
     return bus.readSlot(slot, offset, 4);
+  }
+
+  /** What has to be forgotten of a slot in time. */
+  #newTable(slot: number, by: number): void {
+    const { tableSlots, nestedSlots } = this.#walks;
+    if (by !== BY_NESTED) {
+      tableSlots.push(slot);
+      return;
+    }
+    nestedSlots.push(slot);
+    this.#bus.slots.flags[slot]! |= SLOT.NESTED;
   }
 
   /** More depends on the page table in a slot than one page for each entry. */

@@ -396,36 +396,49 @@ export class Processor implements ProcessorPort {
     if (linear === undefined) this.#space.flushIfChanged();
   }
 
+  // An access behind a store to a page table finds what that left: not by a walk each time, for software in TypeScript makes many.
+
   readLinear(linear: number, size: AccessSize, user: boolean): number {
+    this.#space.settle();
     const value = this.#memory.read(linear, size, user);
     return size === 4 ? value >>> 0 : value & (size === 2 ? 0xffff : 0xff);
   }
 
+  readUnpaged(physical: number): number {
+    return this.#memory.readUnpaged(physical) >>> 0;
+  }
+
   writeLinear(linear: number, size: AccessSize, value: number, user: boolean): void {
+    this.#space.settle();
     this.#memory.write(linear, size, value, user);
   }
 
   low = 0;
   high = 0;
   readPair(linear: number): void {
+    this.#space.settle();
     this.#memory.readPair(linear);
     this.low = this.#memory.low;
     this.high = this.#memory.high;
   }
 
   readWords(linear: number, count: number, user: boolean, words: Int32Array): void {
+    this.#space.settle();
     this.#memory.readWords(linear, count, user, words);
   }
 
   writeWords(linear: number, count: number, user: boolean, words: Int32Array): void {
+    this.#space.settle();
     this.#memory.writeWords(linear, count, user, words);
   }
 
   readBytes(linear: number, bytes: Uint8Array, user: boolean): void {
+    this.#space.settle();
     this.#memory.readBytes(linear, bytes, user);
   }
 
   writeBytes(linear: number, bytes: Uint8Array, user: boolean): void {
+    this.#space.settle();
     this.#memory.writeBytes(linear, bytes, user);
   }
 

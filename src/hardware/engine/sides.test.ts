@@ -11,6 +11,10 @@ const SAVE = 0x2_1000;
 const HOST = 0x2_2000;
 const DIRECTORY = 0x2_3000;
 const TABLE = 0x2_4000;
+/** A nested directory and table of small pages, and a second directory of the guest's. */
+const NESTED = 0x2_6000;
+const NESTED_TABLE = 0x2_7000;
+const SECOND = 0x2_8000;
 const PAGES = [0x3_0000, 0x3_1000] as const;
 const LOG = 0x4_0000;
 const LINEAR = 0x40_0000;
@@ -136,6 +140,93 @@ describe("translations of a host and its guest", () => {
       const [, guest, between] = cases[2]!;
       const end = machine(guest, between, nested).run({ maxInstructions: 5000 });
       let piece = machine(guest, between, nested);
+      for (let size = 1; piece.stop?.reason !== "halted"; size = (size * 5 + 3) % 61)
+        piece = Machine.load(piece.save()).run({ maxInstructions: size + 1 });
+      expect(piece.hash).toBe(end.hash);
+    });
+  }
+});
+
+/** Of a guest with PAE paging: its pointer table, directories and page tables, of which it has two by turns. */
+const POINTERS = 0x2_9000;
+const DIRECTORIES = [0x2_a000, 0x2_c000] as const;
+const TABLES = [0x2_b000, 0x2_d000] as const;
+
+function withPointers(guest: string, between: string, nested: boolean): Machine {
+  const start = machine(guest, between, nested)
+    .write(VMCB + 0x548, dwords(0x20))
+    .write(VMCB + 0x550, dwords(POINTERS))
+    .write(POINTERS, dwords(DIRECTORIES[0] + 1, 0));
+  return ([0, 1] as const).reduce(
+    (made, index) =>
+      made
+        .write(DIRECTORIES[index], dwords(0x87, 0, 0, 0, TABLES[index] + 7, 0))
+        .write(TABLES[index], dwords(PAGES[index] + 0x67, 0)),
+    start,
+  );
+}
+
+describe("pointer-table entries", () => {
+  const between = `xor dword [${POINTERS}], ${DIRECTORIES[0] ^ DIRECTORIES[1]}`;
+  const loads = `again: mov eax, [${LINEAR}]\n cpuid\n jmp again`;
+  for (const nested of [false, true]) {
+    it(`are those in memory whenever the guest is entered, ${nested ? "with" : "without"} nested paging`, () => {
+      expect(logOf(withPointers(loads, between, nested).run({ maxInstructions: 5000 }))).toEqual(alternating);
+    });
+  }
+
+  it("that the guest changes are those in memory once it loads CR3, with nested paging at once", () => {
+    const change = `xor dword [${POINTERS}], ${DIRECTORIES[0] ^ DIRECTORIES[1]}`;
+    const reload = `again: mov eax, [${LINEAR}]\n ${change}\n mov ebx, cr3\n mov cr3, ebx\n cpuid\n jmp again`;
+    for (const nested of [false, true])
+      expect(logOf(withPointers(reload, "", nested).run({ maxInstructions: 5000 }))).toEqual(alternating);
+    const atOnce = `again: mov eax, [${LINEAR}]\n ${change}\n mov eax, [${LINEAR}]\n ${change}\n cpuid\n jmp again`;
+    const other = Array.from({ length: ROUNDS }, () => 0xb);
+    expect(logOf(withPointers(atOnce, "", true).run({ maxInstructions: 5000 }))).toEqual(other);
+    expect(logOf(withPointers(atOnce, "", false).run({ maxInstructions: 5000 }))).toEqual(other.map(() => 0xa));
+  });
+});
+
+/** Where the first of the pages is for the guest: one or the other, by turns. */
+const moves = `xor dword [${NESTED_TABLE + (PAGES[0] >> 10)}], ${other}`;
+
+/** The same with nested tables of small pages, which map every address to itself. */
+const behindTables = (guest: string, between: string): Machine =>
+  machine(guest, between, true)
+    .write(VMCB + 0xb0, dwords(NESTED))
+    .write(NESTED, dwords(NESTED_TABLE + 0x67))
+    .write(NESTED_TABLE, dwords(...Array.from({ length: 256 }, (_, frame) => frame * 4096 + 0x67)))
+    .write(SECOND, dwords(0x87, TABLE + 7));
+
+const nestedCases: readonly (readonly [name: string, guest: string, between: string])[] = [
+  ["that the host changes", `again: mov eax, [${LINEAR}]\n cpuid\n jmp again`, moves],
+  ["that the guest changes", `again: mov eax, [${LINEAR}]\n ${moves}\n cpuid\n jmp again`, ""],
+  [
+    "of a guest that changes directories, too",
+    `again: mov eax, [${LINEAR}]\n mov ebx, cr3\n xor ebx, ${DIRECTORY ^ SECOND}\n mov cr3, ebx\n mov edx, [${LINEAR}]\n cpuid\n jmp again`,
+    moves,
+  ],
+  [
+    "of a guest that changes its own tables, too",
+    `again: mov eax, [${LINEAR}]\n xor dword [${DIRECTORY + 12}], ${TABLE + 7}\n mov edx, [${LINEAR}]\n cpuid\n jmp again`,
+    moves,
+  ],
+  [
+    "for the guest's page table, of which there are two",
+    `again: mov eax, [${LINEAR}]\n cpuid\n jmp again`,
+    `mov dword [0x25000], ${PAGES[1] + 0x67}\n xor dword [${NESTED_TABLE + (TABLE >> 10)}], ${TABLE ^ 0x2_5000}`,
+  ],
+];
+
+describe("nested translations", () => {
+  for (const [name, guest, between] of nestedCases) {
+    it(`follow an entry ${name}`, () => {
+      expect(logOf(behindTables(guest, between).run({ maxInstructions: 5000 }))).toEqual(alternating);
+    });
+
+    it(`leave the same flags and registers in pieces that remember nothing: an entry ${name}`, () => {
+      const end = behindTables(guest, between).run({ maxInstructions: 5000 });
+      let piece = behindTables(guest, between);
       for (let size = 1; piece.stop?.reason !== "halted"; size = (size * 5 + 3) % 61)
         piece = Machine.load(piece.save()).run({ maxInstructions: size + 1 });
       expect(piece.hash).toBe(end.hash);

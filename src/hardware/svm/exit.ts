@@ -87,6 +87,7 @@ function loadHost(port: ProcessorPort, nested: boolean, nmi = false): void {
   if (!usesPae(cr0, cr4, efer)) return;
   try {
     port.setSystem({ pdptes: readPdptes(port, cr3) });
+    port.invalidate();
   } catch (thrown) {
     if (thrown instanceof Fault) throw new TripleFault();
     throw thrown;

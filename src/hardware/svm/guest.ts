@@ -27,7 +27,10 @@ export const svmGuest: GuestOperation = Object.freeze({
   requireEnabled: () => {},
   asksFor(port, name) {
     const guest = runningGuest(port);
-    return guest !== undefined && isSet(guest, ASKED[name]);
+    if (guest === undefined) return false;
+    // Behind an IRET that sets IF the host gets what it waits for.
+    if (name === "IRET" && guest.virtualInterrupt !== undefined) return true;
+    return isSet(guest, ASKED[name]);
   },
   exceptionsAskedFor: (port) => runningGuest(port)?.intercepts[EXCEPTIONS] ?? 0,
   seenControl: ({ system }, number) => (number === 0 ? system.cr0 : system.cr4),
@@ -60,8 +63,11 @@ export const svmGuest: GuestOperation = Object.freeze({
     return vector;
   },
   nmiBlocking: () => "processor",
-  // Any instruction may let in a virtual interrupt that waits.
-  oneByOne: (port) => runningGuest(port)?.virtualInterrupt !== undefined,
+  // Any instruction may let in a virtual interrupt that waits; one that the host wants to have first is looked for where IF is set.
+  oneByOne(port) {
+    const guest = runningGuest(port);
+    return guest?.virtualInterrupt !== undefined && !isSet(guest, VINTR);
+  },
   stepped: () => {},
   deadline: () => Number.POSITIVE_INFINITY,
   leave,

@@ -109,6 +109,7 @@ function loadPdptes(port: ProcessorPort): boolean {
   if (!usesPae(cr0, cr4, efer)) return true;
   try {
     port.setSystem({ pdptes: readPdptes(port, cr3) });
+    port.invalidate();
     return true;
   } catch (thrown) {
     if (thrown instanceof Fault) return false;

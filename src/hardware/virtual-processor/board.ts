@@ -23,7 +23,8 @@ export interface BoardState {
 /** Holds the devices of a machine and replaces them as they are accessed. What it became is read from its fields. */
 export class VirtualBoard {
   readonly memory: VirtualMemory;
-  readonly apicId: number;
+  /** Of several processors, the one that reaches them now. */
+  apicId: number;
   disks: readonly Disk[] | undefined;
   /** Why the machine stops, once a device says so. */
   stop: Stop | undefined;

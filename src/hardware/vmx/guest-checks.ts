@@ -248,11 +248,13 @@ const other = section("Checks on Guest Non-Register State", [
 export const usesPdptes = (context: EntryContext): boolean =>
   (cr0(context) & CR0.PG) !== 0 && (cr4(context) & CR4.PAE) !== 0 && !isLongGuest(context);
 
+const WORDS = [0, 1, 2, 3, 4, 5, 6, 7] as const;
+const PDPTES = indexOf("Guest PDPTE0");
+
 /** The PDPTEs VM entry loads, as low and high words: from the VMCS with EPT, from memory without. */
 export function guestPdptes({ port, image, secondary }: EntryContext): readonly number[] {
   if (has(secondary, SECONDARY["enable EPT"])) {
-    const at = indexOf("Guest PDPTE0");
-    return Array.from(image.subarray(at, at + 8), (word) => word | 0);
+    return WORDS.map((word) => image[PDPTES + word]! | 0);
   }
   const table = (wordOf(image, "Guest CR3") & ~31) >>> 0;
   return Array.from({ length: 8 }, (_, index) => port.readPhysical(table + 4 * index) | 0);

@@ -1,6 +1,6 @@
 /**
  * Entries that need not be looked at again. A hypervisor enters the same VMCS again and again, and mostly all that anything is decided
- * by is as it was when it was entered last; the same words lead to the same, so nobody sees it.
+ * by is as it was at one of the last entries; the same words lead to the same, so nobody sees it.
  */
 import { FLAG, type SystemState } from "../cpu/state.js";
 import type { EntryContext } from "./check-context.js";
@@ -12,7 +12,7 @@ import { indexOf, newImage, type VmcsImage } from "./vmcs.js";
 /** What of the host's registers stays, or decides what is loaded. */
 export type HostRegisters = Pick<SystemState, "cr0" | "efer" | "debug" | "msrs">;
 
-/** Of the last entry of a VMCS. */
+/** Of one of the last entries of a VMCS. */
 export interface KnownEntry {
   readonly image: VmcsImage;
   /** Who entered. */
@@ -52,26 +52,49 @@ for (const name of fieldNames) {
   else masks[at] = ANY_PLACE[name] ?? -1;
 }
 
-/** As many VMCSs are known. */
+/** As many VMCSs are known, and of each so many entries, the last one first. */
 const LIMIT = 64;
-const entries = new Map<number, KnownEntry>();
+const ENTRIES = 8;
+const entries = new Map<number, KnownEntry[]>();
 
 const INJECTED = indexOf("VM-entry interruption-information field");
+const ERROR_CODE = indexOf("VM-entry exception error code");
+const LENGTH = indexOf("VM-entry instruction length");
 export const injects = (image: VmcsImage): boolean => (image[INJECTED]! & INTERRUPTION.VALID) !== 0;
 
-/** The last entry of this VMCS, where it was one like this; undefined where this one has to be looked at. */
-export function knownEntry({ vmcs, image, model, port }: EntryContext): KnownEntry | undefined {
-  const entry = entries.get(vmcs);
-  if (entry === undefined || entry.model !== model || entry.long !== port.long || injects(image)) return undefined;
-  const known = entry.image;
+/** Whether two entries inject the same, or nothing. */
+function isSameEvent(a: VmcsImage, b: VmcsImage): boolean {
+  if (!injects(a)) return !injects(b);
+  return a[INJECTED] === b[INJECTED] && a[ERROR_CODE] === b[ERROR_CODE] && a[LENGTH] === b[LENGTH];
+}
+
+function isLike(known: KnownEntry, { image, model, port }: EntryContext): boolean {
+  const other = known.image;
+  if (known.model !== model || known.long !== port.long || !isSameEvent(image, other)) return false;
   for (let index = 0; index < masks.length; index++)
-    if (((image[index]! ^ known[index]!) & masks[index]!) !== 0) return undefined;
-  return entry;
+    if (((image[index]! ^ other[index]!) & masks[index]!) !== 0) return false;
+  return true;
+}
+
+/** One of the last entries of this VMCS that was like this; undefined where this one has to be looked at. */
+export function knownEntry(context: EntryContext): KnownEntry | undefined {
+  const known = entries.get(context.vmcs);
+  if (known === undefined) return undefined;
+  for (let at = 0; at < known.length; at++) {
+    const entry = known[at]!;
+    if (!isLike(entry, context)) continue;
+    known.copyWithin(1, 0, at);
+    known[0] = entry;
+    return entry;
+  }
+  return undefined;
 }
 
 /** An entry has passed all checks, none of which depends on anything else. */
 export function rememberEntry({ vmcs, image, model, port }: EntryContext, guest: VmxGuest): void {
-  if (injects(image)) return;
-  if (entries.size >= LIMIT) entries.clear();
-  entries.set(vmcs, { image: image.slice(), model, long: port.long, guest, loaded: undefined });
+  if (entries.size >= LIMIT && !entries.has(vmcs)) entries.clear();
+  const known = entries.get(vmcs) ?? [];
+  known.unshift({ image: image.slice(), model, long: port.long, guest, loaded: undefined });
+  if (known.length > ENTRIES) known.pop();
+  entries.set(vmcs, known);
 }

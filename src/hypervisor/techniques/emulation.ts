@@ -1,6 +1,6 @@
 /** What every technique does about an instruction that a guest may not execute by itself, and how that is accounted for. */
 import type { DeliveredEvent } from "../../hardware/cpu/guest-operation.js";
-import { vectorNames } from "../../hardware/cpu/processor.js";
+import { Fault, vectorNames } from "../../hardware/cpu/processor.js";
 import { type CpuState, FLAG } from "../../hardware/cpu/state.js";
 import { VirtualProcessor } from "../../hardware/virtual-processor/index.js";
 import { countStep, halt, stop } from "../control.js";
@@ -8,6 +8,8 @@ import { emulated } from "../emulate.js";
 import type { Host } from "../host.js";
 import { noted } from "../ledger.js";
 import { runNested } from "../nested.js";
+import { hasSeveral } from "../virtual-processors.js";
+import { endTurn, simulateSeveral } from "../vm-turns.js";
 
 /** What was done about an exit. */
 export interface Answer {
@@ -38,6 +40,11 @@ export function countException(host: Host, number: number): void {
 
 /** Steps are made by the nested engine: what stands there has no meaning on a virtual processor, or an event is near. */
 export function simulate(host: Host, number: number, access: VirtualAccess, steps = 1): void {
+  if (hasSeveral(host.vm(number))) {
+    const stopped = simulateSeveral(host, number, steps);
+    if (stopped !== undefined) stop(host, number, stopped);
+    return;
+  }
   const { cpu, stop: why } = runNested(host, number, access.readWhole(host, number), steps);
   access.writeWhole(host, number, { ...cpu, halted: false });
   if (why.reason !== "limit" && why.reason !== "until") stop(host, number, why);
@@ -53,6 +60,7 @@ export function emulate(host: Host, number: number, access: VirtualAccess): Answ
     case "repeats":
       access.write(host, number, cpu.halted ? { ...cpu, halted: false } : cpu);
       host.change(number, { steps: host.vm(number).steps + 1 });
+      if (instruction === "PAUSE") endTurn(host, number, "PAUSE");
       if (!cpu.halted) return { effect: "emulated", instruction };
       halt(host, number, (cpu.eflags & FLAG.IF) !== 0);
       return { effect: "halted", instruction };
@@ -73,6 +81,23 @@ export function emulate(host: Host, number: number, access: VirtualAccess): Answ
       simulate(host, number, access);
       return { effect: "simulated", instruction };
   }
+}
+
+/**
+ * An exception is delivered on the virtual processor, in place of the instruction that it stands in front of: of a VM with several, whose
+ * turn may be over with that.
+ */
+export function raise(host: Host, number: number, access: VirtualAccess, vector: number, errorCode?: number): void {
+  const processor = new VirtualProcessor(access.read(host, number), host.board(number));
+  const outcome = processor.raise(new Fault(vector, errorCode));
+  if (outcome.kind === "unsupported") {
+    stop(host, number, { reason: "unsupported", detail: outcome.detail });
+    return;
+  }
+  access.write(host, number, processor.cpu);
+  const { steps, counts } = host.vm(number);
+  host.change(number, { steps: steps + 1, counts: { ...counts, exceptions: counts.exceptions + 1 } });
+  if (outcome.kind === "triple-fault") stop(host, number, { reason: "triple-fault" });
 }
 
 /** What was on its way to one of the guest's handlers when it was left is delivered on the virtual processor. */

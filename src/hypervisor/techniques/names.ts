@@ -13,6 +13,8 @@ interface Need {
   readonly lacks: (model: ModelName) => string | undefined;
   /** It has to know which of the guest's frames are stored to on the guest's behalf. */
   readonly traces?: true;
+  /** Its VMs may have several virtual processors. */
+  readonly several?: true;
   /** VMs of a host that it has room for. */
   readonly most?: number;
 }
@@ -24,11 +26,11 @@ const ept = (model: ModelName): string | undefined =>
 const amdv = (model: ModelName): string | undefined => (models[model].features.has("SVM") ? undefined : "AMD-V");
 
 export const techniques: Readonly<Record<TechniqueName, Need>> = Object.freeze({
-  sim: { title: "simulation", bits: [32, 64], lacks: nothing },
+  sim: { title: "simulation", bits: [32, 64], lacks: nothing, several: true },
   trap: { title: "trap-and-emulate", bits: [32], lacks: nothing, traces: true },
   bt: { title: "binary translation", bits: [32], lacks: nothing, traces: true, most: 3 },
   pv: { title: "paravirtualization", bits: [32], lacks: nothing },
   "vmx-shadow": { title: "VT-x with shadow paging", bits: [64], lacks: vtx, traces: true },
-  "vmx-ept": { title: "VT-x with EPT", bits: [64], lacks: ept },
-  "svm-npt": { title: "AMD-V with nested paging", bits: [64], lacks: amdv },
+  "vmx-ept": { title: "VT-x with EPT", bits: [64], lacks: ept, several: true },
+  "svm-npt": { title: "AMD-V with nested paging", bits: [64], lacks: amdv, several: true },
 });

@@ -9,8 +9,14 @@ export interface Technique {
   refusal?(guest: MachineState): string | undefined;
   /** It gives the processor back in time by itself: no timer is set for it. */
   readonly returns?: true;
-  /** What it keeps for a VM, made in the host's memory before the VM first runs. */
+  /** An interrupt of the host's leaves the guest at its very tick, so that one processor's timer can tell each event of a device. */
+  readonly leftInTime?: true;
+  /** What it keeps for a VM, or for the one of its virtual processors that runs first: made in the host's memory before the VM first runs. */
   prepare(host: Host, number: number): object;
+  /** The same for one more virtual processor of a VM; `first` is what it keeps for another one. */
+  prepareNext?(host: Host, number: number, first: object): object;
+  /** Whether the hardware cannot run a virtual processor in the state it is in: of VMs with several, the nested engine does then. */
+  cannotRun?(host: Host, cpu: CpuState): boolean;
   /** Gives the processor's registers to a VM, whose `cpu` they have been in. */
   load(host: Host, number: number): void;
   /** Takes them back: what `cpu` of the VM is from now on. */

@@ -131,18 +131,20 @@ export function eachPage(
   walk(linearOf(root), 0, 0);
 }
 
-/** Gives back all tables of a space; nothing may be mapped in it. */
-export function dropTables(k: Work, root: number): void {
+/** Gives back all pages and tables of a space that nobody uses any more. */
+export function dropAll(k: Work, root: number): void {
   const words = new Int32Array(1024);
-  const walk = (frame: number, level: number): void => {
-    if (level < 3) {
-      k.port.readWords(linearOf(frame), 1024, false, words);
-      const below: number[] = [];
-      for (let index = 0; index < (level === 0 ? 256 : 512); index++)
-        if ((words[index * 2]! & PTE.P) !== 0) below.push(frameOfEntry(words[index * 2]!, words[index * 2 + 1]!));
-      for (const table of below) walk(table, level + 1);
+  const walk = (table: number, level: number): void => {
+    const count = level === 0 ? 256 : 512;
+    k.port.readWords(linearOf(table), count * 2, false, words);
+    const below: number[] = [];
+    for (let index = 0; index < count; index++)
+      if ((words[index * 2]! & PTE.P) !== 0) below.push(frameOfEntry(words[index * 2]!, words[index * 2 + 1]!));
+    for (const frame of below) {
+      if (level === 3) dropFrame(k, frame);
+      else walk(frame, level + 1);
     }
-    dropFrame(k, frame);
+    dropFrame(k, table);
   };
   walk(root, 0);
 }

@@ -3,13 +3,12 @@
 import { writeCr3 } from "../../hardware/cpu/control-registers.js";
 import { PTE } from "../../hardware/cpu/paging-levels.js";
 import { highWord } from "../../hardware/cpu/quadwords.js";
-import { USER_END } from "../arch/layout.js";
 import { holdInode, releaseInode } from "../fs/holding.js";
 import type { AddressSpace, Area } from "../state.js";
 import type { Work } from "../work.js";
 import { joined, split } from "./areas.js";
 import { dropFrame, PAGE, shareFrame } from "./frames.js";
-import { dropTables, eachPage, mapPage, newTop, unmapPage } from "./page-tables.js";
+import { dropAll, eachPage, mapPage, newTop, unmapPage } from "./page-tables.js";
 
 /** An empty address space for one task. */
 export function newSpace(k: Work, bits: 32 | 64): AddressSpace {
@@ -115,10 +114,10 @@ export function dropSpace(k: Work, id: number): void {
     k.setSpace(id, { users: space.users - 1 });
     return;
   }
-  unmapRange(k, id, 0, USER_END[64]);
+  for (const area of space.areas) releaseArea(k, area);
   // Nobody may walk tables that are given back.
   if (k.port.system.cr3 >>> 0 === (space.root * PAGE) >>> 0) useSpace(k, KERNEL_ROOT);
-  dropTables(k, space.root);
+  dropAll(k, space.root);
   k.set({ spaces: k.state.spaces.set(id, undefined) });
 }
 

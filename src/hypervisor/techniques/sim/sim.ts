@@ -5,7 +5,10 @@
  */
 import { halt, nextWake, stop } from "../../control.js";
 import type { Host } from "../../host.js";
+import { takeOut } from "../../loading.js";
 import { runNested } from "../../nested.js";
+import { hasSeveral } from "../../virtual-processors.js";
+import { settle } from "../../vm-turns.js";
 import { type Answer, note } from "../emulation.js";
 import type { Technique } from "../technique.js";
 
@@ -26,7 +29,10 @@ function goOn(host: Host, number: number): Answer {
     stop(host, number, why);
     return { effect: "stopped" };
   }
-  halt(host, number, why.reason === "until" || why.waitsForInput);
+  if (hasSeveral(host.vm(number))) {
+    takeOut(host, number);
+    settle(host, number);
+  } else halt(host, number, why.reason === "until" || why.waitsForInput);
   return { effect: "halted", instruction: "HLT" };
 }
 

@@ -11,6 +11,7 @@ import { exitCodes } from "../../../hardware/svm/exit-codes.js";
 import { readField, vmcbField } from "../../../hardware/svm/vmcb.js";
 import { countStep, stop } from "../../control.js";
 import type { Host } from "../../host.js";
+import { hasSeveral } from "../../virtual-processors.js";
 import {
   type Answer,
   type Answered,
@@ -18,6 +19,7 @@ import {
   deliverEvent,
   emulate as emulateBy,
   note,
+  raise,
   simulate,
   type VirtualAccess,
 } from "../emulation.js";
@@ -27,6 +29,10 @@ import { lowOf, putWords } from "./vmcb.js";
 
 /** An exception for the guest, which the entry delivers. The frame of a fault says RF, as that of a bare machine does. */
 function inject(host: Host, number: number, vector: number, errorCode: number | undefined): void {
+  if (hasSeveral(host.vm(number))) {
+    raise(host, number, access, vector, errorCode);
+    return;
+  }
   changeVmcb(host, ownOf(host, number).vmcb, (image) => {
     putException(image, vector, errorCode);
     if (((FAULT_CLASS >>> vector) & 1) !== 0) putWords(image, "RFLAGS", lowOf(image, "RFLAGS") | FLAG.RF, 0);
@@ -111,7 +117,7 @@ const answersByName: Readonly<Record<string, Answered>> = {
   NPF: beyondMemory,
   ...Object.fromEntries(
     [
-      ...["MSR", "CR8_READ", "CR8_WRITE", "CPUID", "HLT", "INVD", "MONITOR", "MWAIT", "RDPMC"],
+      ...["MSR", "CR8_READ", "CR8_WRITE", "CPUID", "HLT", "INVD", "MONITOR", "MWAIT", "RDPMC", "PAUSE"],
       // A guest has no AMD-V of its own: they are undefined where its EFER says so.
       ...["VMRUN", "VMMCALL", "VMLOAD", "VMSAVE", "STGI", "CLGI", "SKINIT", "INVLPGA"],
     ].map((name) => [name, emulate]),

@@ -5,7 +5,7 @@
  */
 import { usesPae } from "../../../hardware/cpu/control-registers.js";
 import type { Segment, SegmentName, Shadow, SystemState, TableRegister } from "../../../hardware/cpu/state.js";
-import { type CpuState, CR0, codeBitsOf, cplOf, EFER, noEvents } from "../../../hardware/cpu/state.js";
+import { type CpuState, CR0, codeBitsOf, cplOf, EFER } from "../../../hardware/cpu/state.js";
 import { accessOf, attributeOf } from "../../../hardware/svm/state-save.js";
 import { cr3Of, hasTask, OWN_MSRS, sharedSystem, sysenterMsrs, writtenSysenter } from "../guest-registers.js";
 import type { Polling } from "../polling.js";
@@ -21,9 +21,19 @@ import {
   type VmcbImage,
 } from "./vmcb.js";
 
-/** What the technique keeps of a VM beside its VMCB. */
+/** Addresses of what virtual processors of one VM share. */
+export interface SvmShared {
+  /** Nested tables. */
+  readonly root: number;
+  readonly ports: number;
+  readonly msrs: number;
+}
+
+/** What the technique keeps of a VM, or of one of its virtual processors, beside its VMCB. */
 export interface SvmOwn extends Polling {
   readonly vmcb: number;
+  /** What several virtual processors share. */
+  readonly shared?: SvmShared;
   /** TR before the guest has loaded it: in the processor it is a TSS all the same. */
   readonly tr: Segment | undefined;
 }
@@ -154,7 +164,7 @@ function pdptesOf({ cr0, cr3, cr4, efer }: SystemState, read: GuestWords): reado
 
 /**
  * The virtual processor when its guest was left. `real` is the processor, `old` what is in neither; general registers but RAX and
- * RSP, and floating-point registers, are those of `held`.
+ * RSP, floating-point registers and events that wait are those of `held`.
  */
 export function leftState(
   image: VmcbImage,
@@ -206,7 +216,6 @@ export function leftState(
     system,
     halted: false,
     shadow,
-    pending: noEvents,
   };
 }
 

@@ -6,6 +6,7 @@ import { vmload } from "../../../hardware/svm/instructions.js";
 import { hostPhysical } from "../../guest-memory.js";
 import type { Host } from "../../host.js";
 import { loadFloating, loadGeneral, savedFloating, savedGeneral } from "../../registers.js";
+import { hasSeveral } from "../../virtual-processors.js";
 import { countException } from "../emulation.js";
 import { loadShared } from "../guest-registers.js";
 import { holdsRest, leftState, ownOf as ownWith, putRest, putState, type SvmOwn } from "./guest-state.js";
@@ -53,9 +54,10 @@ export const putException = (vmcb: VmcbImage, vector: number, errorCode: number 
 export function writeCpu(host: Host, number: number, cpu: CpuState): void {
   const { port } = host;
   const own = ownOf(host, number);
-  const { debug } = cpu.pending;
+  // The nested engine delivers it where there are several virtual processors.
+  const debug = hasSeveral(host.vm(number)) ? 0 : cpu.pending.debug;
   const system = debug === 0 ? cpu.system : { ...cpu.system, debug: recorded(cpu.system, debug) };
-  const now: CpuState = { ...cpu, system, pending: noEvents };
+  const now: CpuState = { ...cpu, system, pending: debug === 0 ? cpu.pending : noEvents };
   const moves = !holdsRest(port.system, own, system);
   changeVmcb(host, own.vmcb, (vmcb) => {
     putState(vmcb, now);

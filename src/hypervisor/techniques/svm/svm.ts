@@ -17,9 +17,16 @@ import { vmcbAtRest } from "./vmcb.js";
 const INTERRUPT = 0x8000_0000;
 
 export const svmNpt: Technique = {
+  leftInTime: true,
+
   prepare(host, number) {
     const { root } = nestedMemory(host, host.vm(number), "npt");
-    return { vmcb: setUp(host, number, root), tr: undefined } satisfies SvmOwn;
+    return setUp(host, number, root);
+  },
+
+  prepareNext(host, number, first) {
+    const shared = (first as SvmOwn).shared!;
+    return setUp(host, number, shared.root, shared);
   },
 
   load(host, number) {
@@ -82,6 +89,7 @@ export const svmNpt: Technique = {
       return new DataView(readPages(machine.memory, at, 4).buffer).getUint32(0, true);
     };
     const image = vmcbAtRest(machine.memory, technique.vmcb);
-    return leftState(image, real.system, { own: technique, old: cpu.system, read }, real);
+    const { pending } = cpu;
+    return leftState(image, real.system, { own: technique, old: cpu.system, read }, { ...real, pending });
   },
 };

@@ -14,6 +14,8 @@ import { eventOf, INTERRUPTION } from "../../../hardware/vmx/events.js";
 import { ENTRY_FAILURE, exitReasons, REASON } from "../../../hardware/vmx/exit-reasons.js";
 import { countStep, halt, stop } from "../../control.js";
 import type { Host } from "../../host.js";
+import { hasSeveral } from "../../virtual-processors.js";
+import { endTurn } from "../../vm-turns.js";
 import {
   type Answer,
   type Answered,
@@ -21,6 +23,7 @@ import {
   deliverEvent,
   emulate as emulateBy,
   note,
+  raise,
   simulate,
   type VirtualAccess,
 } from "../emulation.js";
@@ -45,6 +48,10 @@ function skip({ port }: Host): number {
 
 /** An exception for the guest, which the entry delivers. The frame of a fault says RF, as that of a bare machine does. */
 export function inject(host: Host, number: number, vector: number, errorCode: number | undefined): void {
+  if (hasSeveral(host.vm(number))) {
+    raise(host, number, access, vector, errorCode);
+    return;
+  }
   const { VALID, TYPE, TYPE_SHIFT, ERROR_CODE } = INTERRUPTION;
   const type = TYPE.HARDWARE_EXCEPTION << TYPE_SHIFT;
   const withCode = errorCode === undefined ? 0 : ERROR_CODE;
@@ -140,6 +147,12 @@ export const answers: Readonly<Record<number, Answered>> = {
     countStep(host, number);
     halt(host, number, (readWord(host.port, "Guest RFLAGS") & FLAG.IF) !== 0);
     return { effect: "halted", instruction: "HLT" };
+  },
+  [REASON.PAUSE]: (host, number) => {
+    skip(host);
+    countStep(host, number);
+    endTurn(host, number, "PAUSE");
+    return { effect: "end of turn", instruction: "PAUSE" };
   },
   [REASON.IO_INSTRUCTION]: portAccess,
   [REASON.CPUID]: cpuid,

@@ -22,12 +22,26 @@ import { cr3Of, hasTask, sharedSystem, sysenterMsrs, writtenSysenter } from "../
 import type { Polling } from "../polling.js";
 import { readWord, write } from "./vmcs.js";
 
-/** What the technique keeps of a VM beside its VMCS. */
+/** What virtual processors of one VM share. */
+export interface VmxShared extends Bitmaps {
+  readonly eptp: bigint;
+}
+
+/** Addresses. */
+export interface Bitmaps {
+  /** Two pages. */
+  readonly ports: number;
+  readonly msrs: number;
+}
+
+/** What the technique keeps of a VM, or of one of its virtual processors, beside its VMCS. */
 export interface VmxOwn extends Polling {
   readonly vmcs: number;
   /** Without unrestricted guests, a guest without paging has this page directory: a guest-physical address. */
   readonly identity: number | undefined;
   readonly launched: boolean;
+  /** What several virtual processors share: bitmaps, and the EPT pointer. */
+  readonly shared?: VmxShared;
   /** What is not in the VMCS, as the guest sees it: CR3 while an identity table stands for it, TR before it is loaded. */
   readonly cr3: number;
   readonly tr: Segment;
@@ -199,6 +213,7 @@ export function readState(vmcs: VmcsReader, own: VmxOwn, old: CpuState): CpuStat
   const shadow: Shadow =
     (blocking & BLOCKED_BY_STI) !== 0 ? "sti" : (blocking & BLOCKED_BY_MOV_SS) !== 0 ? "mov-ss" : "none";
   const debug = vmcs.word("Guest pending debug exceptions") & 0x400f;
+  const { nmi, nmiBlocked } = old.pending;
   const rsp = vmcs.quad("Guest RSP");
   const high = Number(rsp >> 32n) | 0;
   const system = systemState(vmcs, own, old.system);
@@ -212,7 +227,7 @@ export function readState(vmcs: VmcsReader, own: VmxOwn, old: CpuState): CpuStat
     system,
     halted: false,
     shadow,
-    pending: debug === 0 ? noEvents : { ...noEvents, debug },
+    pending: debug === 0 && !nmi && !nmiBlocked ? noEvents : { debug, nmi, nmiBlocked },
   };
 }
 

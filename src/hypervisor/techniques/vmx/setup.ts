@@ -20,8 +20,10 @@ import { type Host, PAGE } from "../../host.js";
 import { lacks } from "../../isolation/protections.js";
 import { PLACE, placesOf, SELECTOR } from "../../layout.js";
 import type { VmState } from "../../state.js";
+import { hasSeveral } from "../../virtual-processors.js";
 import { READ_MSRS, WRITTEN_MSRS } from "../guest-registers.js";
 import { fillPage } from "../nested-memory.js";
+import type { Bitmaps } from "./guest-state.js";
 import { write } from "./vmcs.js";
 
 /** What the processor allows of the settings that are wanted. */
@@ -74,7 +76,7 @@ export function hostState(host: Host): void {
 }
 
 /** What leaves the guest, beyond what always does. */
-function controls(host: Host, ept: boolean): void {
+function controls(host: Host, ept: boolean, several: boolean): void {
   const { port } = host;
   const primary =
     PRIMARY["HLT exiting"] |
@@ -89,6 +91,8 @@ function controls(host: Host, ept: boolean): void {
     PRIMARY["activate secondary controls"] |
     // The counter of one of several processors goes on by others' steps, too.
     (host.several ? PRIMARY["RDTSC exiting"] : 0) |
+    // It ends a turn of several virtual processors.
+    (several ? PRIMARY["PAUSE exiting"] : 0) |
     (ept ? 0 : PRIMARY["CR3-load exiting"] | PRIMARY["CR3-store exiting"] | PRIMARY["INVLPG exiting"]);
   const secondary =
     (ept ? SECONDARY["enable EPT"] | SECONDARY["unrestricted guest"] : 0) |
@@ -111,20 +115,26 @@ function controls(host: Host, ept: boolean): void {
   write(port, "VMCS link pointer", 0xffff_ffff_ffff_ffffn);
 }
 
-/** The VMCS of a VM, current, with everything but its guest's state. */
-export function setUp(host: Host, vm: VmState, ept: boolean): number {
+/** What leaves every virtual processor of a VM. */
+function bitmaps(host: Host, vm: VmState): Bitmaps {
   const { name } = vm;
-  const vmcs = newVmcs(host, `${name}: its VMCS`);
   const ports = host.allocate(2, `${name}: its I/O bitmaps`);
   const msrs = host.allocate(1, `${name}: its MSR bitmap`);
   const leaves = lacks(vm, "I/O bitmap") ? 0 : 0xffff_ffff;
   fillPage(host, ports, leaves);
   fillPage(host, ports + PAGE, leaves);
   msrBitmap(host, vm, msrs);
-  controls(host, ept);
+  return { ports, msrs };
+}
+
+/** A VMCS of a VM, current, with everything but its guest's state, and the bitmaps, which others of the VM's have too. */
+export function setUp(host: Host, vm: VmState, ept: boolean, known?: Bitmaps): Bitmaps & { readonly vmcs: number } {
+  const vmcs = newVmcs(host, `${vm.name}: its VMCS`);
+  const { ports, msrs } = known ?? bitmaps(host, vm);
+  controls(host, ept, hasSeveral(vm));
   hostState(host);
   write(host.port, "Address of I/O bitmap A", ports);
   write(host.port, "Address of I/O bitmap B", ports + PAGE);
   write(host.port, "Address of MSR bitmaps", msrs);
-  return vmcs;
+  return { vmcs, ports, msrs };
 }

@@ -159,7 +159,7 @@ export const vmxShadow: Technique = {
   ...vmxEpt,
 
   prepare(host, number) {
-    const vmcs = setUp(host, host.vm(number), false);
+    const { vmcs } = setUp(host, host.vm(number), false);
     write(host.port, "Exception bitmap", 1 << VECTOR.PF);
     const none = { vmcs, identity: undefined, launched: false, cr3: 0, tr: NULL_SEGMENT };
     return { ...none, shadow: noShadow } satisfies VmxOwn;

@@ -4,7 +4,7 @@ import { models } from "../../../hardware/cpu/model.js";
 import { eptPointer, mapNested } from "../../../hardware/cpu/nested-tables.js";
 import { PTE } from "../../../hardware/cpu/paging-levels.js";
 import { VECTOR } from "../../../hardware/cpu/processor.js";
-import { FLAG, NULL_SEGMENT } from "../../../hardware/cpu/state.js";
+import { CR0, FLAG, NULL_SEGMENT } from "../../../hardware/cpu/state.js";
 import type { MachineState } from "../../../hardware/state.js";
 import { PRIMARY } from "../../../hardware/vmx/controls.js";
 import { INTERRUPTION } from "../../../hardware/vmx/events.js";
@@ -14,12 +14,13 @@ import { readField } from "../../../hardware/vmx/vmcs.js";
 import { readPages } from "../../../state/page-map.js";
 import { type Host, PAGE } from "../../host.js";
 import type { VmState } from "../../state.js";
+import { hasSeveral } from "../../virtual-processors.js";
 import { simulate } from "../emulation.js";
 import { sharedSystem } from "../guest-registers.js";
 import { nestedMemory } from "../nested-memory.js";
 import type { Technique } from "../technique.js";
 import { access, answer } from "./exits.js";
-import { readState, runningSystem, type VmcsReader, type VmxOwn } from "./guest-state.js";
+import { type Bitmaps, readState, runningSystem, type VmcsReader, type VmxOwn } from "./guest-state.js";
 import { hostState, setUp } from "./setup.js";
 import { ownOf, readWhole, writeWhole } from "./state-access.js";
 import { readWord, write } from "./vmcs.js";
@@ -46,6 +47,17 @@ function extendedTables(host: Host, vm: VmState): number {
     mapNested(tables, { guestPhysical: IDENTITY, hostPhysical: page, bytes: PAGE, rights: "rwx" });
   }
   return tables.root;
+}
+
+/** A VMCS for a VM, or for one of its virtual processors. */
+function newOwn(host: Host, vm: VmState, eptp: bigint, known?: Bitmaps): VmxOwn {
+  const { vmcs, ports, msrs } = setUp(host, vm, true, known);
+  write(host.port, "EPT pointer", eptp);
+  // Host calls of a guest's firmware are undefined instructions.
+  if (vm.supervisors !== undefined) write(host.port, "Exception bitmap", 1 << VECTOR.UD);
+  const identity = isUnrestricted(host) ? undefined : IDENTITY;
+  const shared = hasSeveral(vm) ? { shared: { eptp, ports, msrs } } : {};
+  return { vmcs, identity, launched: false, cr3: 0, tr: NULL_SEGMENT, ...shared };
 }
 
 /** A VMCS of a machine at rest. */
@@ -78,16 +90,19 @@ export const enter: Technique["enter"] = (host, number, { vector, window }) => {
 };
 
 export const vmxEpt: Technique = {
+  leftInTime: true,
+
   prepare(host, number) {
     const vm = host.vm(number);
-    const root = extendedTables(host, vm);
-    const vmcs = setUp(host, vm, true);
-    write(host.port, "EPT pointer", eptPointer(root));
-    // Host calls of a guest's firmware are undefined instructions.
-    if (vm.supervisors !== undefined) write(host.port, "Exception bitmap", 1 << VECTOR.UD);
-    const identity = isUnrestricted(host) ? undefined : IDENTITY;
-    return { vmcs, identity, launched: false, cr3: 0, tr: NULL_SEGMENT } satisfies VmxOwn;
+    return newOwn(host, vm, eptPointer(extendedTables(host, vm)));
   },
+
+  prepareNext(host, number, first) {
+    const { eptp, ...maps } = (first as VmxOwn).shared!;
+    return newOwn(host, host.vm(number), eptp, maps);
+  },
+
+  cannotRun: (host, { system }) => (system.cr0 & CR0.PE) === 0 && !isUnrestricted(host),
 
   load(host, number) {
     vmptrld(host.port, ownOf(host, number).vmcs);
@@ -133,7 +148,7 @@ export const vmxEpt: Technique = {
         ...real,
         system: runningSystem(real.system, technique, cpu.system),
       };
-    const held = { ...real, system: sharedSystem(real.system, cpu.system) };
+    const held = { ...real, pending: cpu.pending, system: sharedSystem(real.system, cpu.system) };
     return readState(vmcsAtRest(machine, technique.vmcs), technique, held);
   },
 };
