@@ -4,14 +4,17 @@ import type { Abi } from "../state.js";
 import { attributeCalls } from "./attributes.js";
 import type { SystemCall } from "./call.js";
 import { capabilityCalls } from "./capabilities.js";
+import { copyCalls } from "./copies.js";
 import { credentialCalls } from "./credentials.js";
 import { descriptorCalls } from "./descriptors.js";
 import { directoryCalls } from "./directories.js";
 import { epollCalls } from "./epoll.js";
 import { eventFileCalls } from "./event-files.js";
+import { extendedAttributeCalls } from "./extended-attributes.js";
 import { lockCalls } from "./fcntl.js";
 import { fileCalls } from "./files.js";
 import { futexCalls } from "./futex.js";
+import { handleCalls } from "./handles.js";
 import { identityCalls } from "./identity.js";
 import { ipcCalls } from "./ipc.js";
 import { killCalls } from "./kill.js";
@@ -43,12 +46,15 @@ export const served: readonly SystemCall[] = [
   ...capabilityCalls,
   ...controlCalls,
   ...credentialCalls,
+  ...copyCalls,
   ...descriptorCalls,
   ...directoryCalls,
   ...epollCalls,
   ...eventFileCalls,
+  ...extendedAttributeCalls,
   ...fileCalls,
   ...futexCalls,
+  ...handleCalls,
   ...lockCalls,
   ...nameCalls,
   ...pollCalls,
