@@ -9,6 +9,7 @@ import { EXIT_STATUS } from "./status.js";
 /** Subcommands in the order help shows them. Each is loaded when it is called, for most have much to load. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   boot: async () => (await import("./boot.js")).bootCommand(),
+  exec: async () => (await import("./exec.js")).execCommand(),
   state: async () => (await import("./state.js")).stateCommand(),
   lab: async () => (await import("./lab.js")).labCommand(),
   notebook: async () => (await import("./notebook.js")).notebookCommand(),

@@ -158,9 +158,11 @@ export class Kernel {
   #ordered(state: KernelState): Kernel {
     if (state === this.#state) return this;
     const machine = withState(stateOf(this.#machine), state);
-    const { cpu, steps } = machine;
+    const { cpu } = machine;
+    // Before it has started it looks by itself, and has nowhere yet to take an interrupt.
+    const started = state.zeroFrame !== 0;
     return new Kernel(
-      machineOf(steps === 0 ? machine : { ...machine, cpu: { ...cpu, pending: { ...cpu.pending, nmi: true } } }),
+      machineOf(started ? { ...machine, cpu: { ...cpu, pending: { ...cpu.pending, nmi: true } } } : machine),
     );
   }
 

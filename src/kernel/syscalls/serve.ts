@@ -3,6 +3,7 @@ import { R, withGeneral } from "../arch/registers.js";
 import { Errno, Wait } from "../errno.js";
 import type { Abi, PendingCall } from "../state.js";
 import { sleep } from "../tasks/waiting.js";
+import { type Texts, textsBefore, textsBehind } from "../trace/texts.js";
 import type { Work } from "../work.js";
 import { argumentValue } from "./call.js";
 import { nameOfCall, servedCall } from "./table.js";
@@ -33,6 +34,7 @@ export function serve(k: Work, call: PendingCall): void {
   const caller = k.current;
   const row = servedCall(call.abi, call.number);
   k.call = call;
+  const texts = k.access.observes("syscall") ? textsBefore(k, row, call) : undefined;
   let result = ENOSYS;
   try {
     if (row !== undefined) result = row.run(k, ...call.arguments);
@@ -44,13 +46,22 @@ export function serve(k: Work, call: PendingCall): void {
     if (!(thrown instanceof Errno)) throw thrown;
     result = -thrown.number;
   }
-  if (k.access.observes("syscall")) tell(k, caller, call, result);
+  if (texts !== undefined) {
+    const isThere = k.current === caller && k.state.tasks.get(caller) !== undefined;
+    tell(k, caller, call, result, isThere ? textsBehind(k, row, call, result, texts) : texts);
+  }
   if (k.current !== caller || k.state.tasks.get(caller) === undefined) return;
   if (k.replaced) k.replaced = false;
   else setResult(k, result);
 }
 
-function tell(k: Work, task: number, { abi, number, arguments: values }: PendingCall, result: number): void {
+function tell(
+  k: Work,
+  task: number,
+  { abi, number, arguments: values }: PendingCall,
+  result: number,
+  texts: Texts,
+): void {
   const row = servedCall(abi, number);
   k.access.note({
     kind: "syscall",
@@ -60,6 +71,7 @@ function tell(k: Work, task: number, { abi, number, arguments: values }: Pending
     abi,
     name: nameOfCall(abi, number) ?? `syscall_${number}`,
     arguments: values,
+    texts,
     result,
     served: row !== undefined,
   });
