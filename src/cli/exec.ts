@@ -51,7 +51,7 @@ export function execCommand(): Command {
         .default([], "PATH, HOME and, on a terminal, TERM"),
     )
     .addOption(new Option("--memory <size>", "RAM of the machine").default("256M"))
-    .addOption(new Option("--model <name>", "processor model").choices([...modelNames]).default("max"))
+    .addOption(new Option("--cpu, --model <name>", "processor model").choices([...modelNames]).default("max"))
     .addOption(new Option("--trace", "write every system call to standard error, as strace does"))
     .action(async (program: string, parameters: readonly string[], flags: ExecFlags) => {
       process.exitCode = await exec(program, parameters, flags);

@@ -25,6 +25,8 @@ async function main(): Promise<void> {
   const program = new Command("virtlab")
     .description("Emulated x86 hardware as values: boot, step, fork and compare real programs.")
     .version(version)
+    // What stands behind the program of exec is the program's.
+    .enablePositionalOptions()
     .showHelpAfterError("(virtlab --help lists what there is)");
   const called = Object.entries(commands).filter(([name]) => name === process.argv[2]);
   for (const [, load] of called.length > 0 ? called : Object.entries(commands)) program.addCommand(await load());

@@ -16,8 +16,10 @@ interface FlagSet {
 const prefixed = (prefix: string, table: Readonly<Record<string, number>>): Names =>
   Object.entries(table).map(([name, value]) => [`${prefix}${name}`, value] as const);
 
-/** Whole combinations in front of the bits they are made of. */
-const wide = (names: Names): Names => names.toSorted(([, a], [, b]) => b - a);
+const isOneBit = (value: number): boolean => (value & (value - 1)) === 0;
+/** Combinations in front of the bits they are made of. */
+const wide = (names: Names): Names =>
+  names.toSorted(([, a], [, b]) => Number(isOneBit(a)) - Number(isOneBit(b)) || a - b);
 
 const ACCESS = ["RDONLY", "WRONLY", "RDWR", "ACCMODE"];
 const open: FlagSet = {

@@ -57,16 +57,21 @@ function peekList(k: Work, address: number, wide: boolean): readonly string[] | 
   return found;
 }
 
+/** What one argument leads to. */
+function textAt(k: Work, row: SystemCall, { abi, arguments: values }: PendingCall, index: number) {
+  const kind = row.arguments[index]![1];
+  const value = values[index]!;
+  if (value === 0) return undefined;
+  if (kind === "path" || kind === "text") return peekText(k, value);
+  if (kind === "texts") return peekList(k, value, abi === "x86_64");
+  return kind === "buffer" && !FILLS.has(row.name) ? buffer(k, value, values[index + 1] ?? 0) : undefined;
+}
+
 /** What can be seen in front of a call. */
-export function textsBefore(k: Work, row: SystemCall | undefined, { abi, arguments: values }: PendingCall): Texts {
+export function textsBefore(k: Work, row: SystemCall | undefined, call: PendingCall): Texts {
   const found: Record<number, string | readonly string[]> = {};
-  for (const [index, [, kind]] of (row?.arguments ?? []).entries()) {
-    const value = values[index]!;
-    if (value === 0) continue;
-    let text: string | readonly string[] | undefined;
-    if (kind === "path" || kind === "text") text = peekText(k, value);
-    else if (kind === "texts") text = peekList(k, value, abi === "x86_64");
-    else if (kind === "buffer" && !FILLS.has(row!.name)) text = buffer(k, value, values[index + 1] ?? 0);
+  for (let index = 0; row !== undefined && index < row.arguments.length; index++) {
+    const text = textAt(k, row, call, index);
     if (text !== undefined) found[index] = text;
   }
   return found;
@@ -78,16 +83,17 @@ function buffer(k: Work, address: number, length: number): string | undefined {
   return bytes.length < wanted ? undefined : textOf(bytes);
 }
 
-/** What a call has put into its buffers, too. */
+/** What a call has put into its buffers, and what it had to bring into memory first, too. */
 export function textsBehind(
   k: Work,
   row: SystemCall | undefined,
-  { arguments: values }: PendingCall,
+  call: PendingCall,
   result: number,
   before: Texts,
 ): Texts {
-  if (row === undefined || !FILLS.has(row.name) || result < 0) return before;
-  const index = row.arguments.findIndex(([, kind]) => kind === "buffer");
-  const text = index < 0 ? undefined : buffer(k, values[index]!, result);
-  return text === undefined ? before : { ...before, [index]: text };
+  if (row === undefined) return before;
+  const found = { ...textsBefore(k, row, call), ...before };
+  const index = FILLS.has(row.name) ? row.arguments.findIndex(([, kind]) => kind === "buffer") : -1;
+  const text = index < 0 || result < 0 ? undefined : buffer(k, call.arguments[index]!, result);
+  return text === undefined ? found : { ...found, [index]: text };
 }
