@@ -4,6 +4,8 @@ import type { Startup } from "./arch/startup.js";
 import { serialTerminal } from "./fs/console.js";
 import { allDevices, deviceNumber } from "./fs/devices.js";
 import { noEntries, withEntry } from "./fs/directory.js";
+import { emptyInodeTable } from "./fs/inode-tables.js";
+import type { MountNamespace } from "./fs/mounts.js";
 import { S } from "./fs/types.js";
 import type { FileSystem, Inode, KernelState, Mount } from "./state.js";
 import type { UtsNamespace } from "./syscalls/system.js";
@@ -37,6 +39,12 @@ export function firstState({ places, memorySize, firstFrame, files, store, hostn
   const [mnt, ipc, pid, net, cgroup, time] = ["mnt", "ipc", "pid", "net", "cgroup", "time"].map((kind) =>
     add({ kind, owner: user }),
   ) as [number, number, number, number, number, number];
+  const [locks, fifos, watches, seals] = [0, 1, 2, 3].map(() => add(emptyInodeTable)) as [
+    number,
+    number,
+    number,
+    number,
+  ];
   const console = add(serialTerminal());
   const futexes = add({ kind: "futexes", queues: PersistentMap.empty() });
   const rootFs: FileSystem = {
@@ -59,15 +67,17 @@ export function firstState({ places, memorySize, firstFrame, files, store, hostn
     at: undefined,
     flags: 0,
     propagation: "private",
-    ...{ group: undefined, master: undefined },
+    ...{ group: undefined, master: undefined, children: [] },
   };
   let mounts = PersistentMap.empty<Mount>().set(rootMount.id, { ...rootMount, parent: rootMount.id });
   const dev = findIn(rootFs, "dev");
   if (dev !== undefined) {
     const at = { mount: rootMount.id, ino: dev, parent: rootFs.root, name: "dev" };
     const id = nextId++;
+    mounts = mounts.set(rootMount.id, { ...mounts.get(rootMount.id)!, children: [id] });
     mounts = mounts.set(id, { ...rootMount, id, fileSystem: devices.id, root: devices.root, parent: rootMount.id, at });
   }
+  objects = objects.set(mnt, { kind: "mnt", owner: user, root: rootMount.id } satisfies MountNamespace);
   let fileSystems = PersistentMap.empty<FileSystem>();
   for (const one of [rootFs, shared, devices]) fileSystems = fileSystems.set(one.id, one);
   return {
@@ -89,6 +99,7 @@ export function firstState({ places, memorySize, firstFrame, files, store, hostn
     ...{ timers: [], queue: [], lastPid: 0, random: 0n, orders: [] },
     initial: {
       ...{ user, uts, mnt, ipc, pid, net, cgroup, time, console, futexes, store },
+      ...{ locks, fifos, watches, seals },
       ...{ sharedMemory: shared.id, rootMount: rootMount.id },
     },
   };
@@ -105,7 +116,7 @@ function findIn({ inodes, root }: FileSystem, name: string): number | undefined 
 const times = { accessed: 0, modified: 0, changed: 0 } as const;
 const emptyDirectory: Inode = Object.freeze({
   mode: S.IFDIR | 0o755,
-  ...{ uid: 0, gid: 0, links: 2, size: 0, device: 0, opened: 0, ...times, parent: 1, entries: noEntries, count: 0 },
+  ...{ uid: 0, gid: 0, links: 2, size: 40, device: 0, opened: 0, ...times, parent: 1, entries: noEntries, count: 0 },
 });
 
 const emptyTree = (type: string, id: number): FileSystem => ({
@@ -135,6 +146,7 @@ function withDevices(fs: FileSystem): FileSystem {
       ...root,
       entries: withEntry(root.entries!, { name, ino: nextIno, cookie: count }),
       count,
+      size: root.size + 20,
     });
     nextIno++;
   }

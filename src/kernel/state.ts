@@ -14,6 +14,7 @@ export type {
   DescriptorTable,
   DirectoryEntry,
   FileSystem,
+  FileTime,
   Inode,
   InodeName,
   Location,
@@ -99,6 +100,8 @@ export interface PendingCall {
   readonly arguments: readonly number[];
   /** What it remembered when it could not go on. */
   readonly progress?: unknown;
+  /** A signal ended its wait: what becomes of it if there is a handler. See `Wait`. */
+  readonly interrupted?: "restart" | "interrupt" | undefined;
 }
 
 export type TaskStatus =
@@ -165,6 +168,12 @@ export interface PendingSignal {
   readonly uid: number;
   /** si_status, si_value or si_addr. */
   readonly value: number;
+  /** What else its kind has: SIGCHLD the times, SIGSYS the call and its instruction set, SI_TIMER the timer. */
+  readonly more?: readonly [number, number] | undefined;
+  /** All of siginfo_t, as a program gave it: rt_sigqueueinfo(2). */
+  readonly raw?: Uint8Array | undefined;
+  /** Even the first process of a PID namespace takes it: an exception of its own, or from outside of the namespace. */
+  readonly forced?: boolean | undefined;
 }
 
 /** A thread. Spec: Linux, task_struct. */
@@ -208,6 +217,10 @@ export interface Task {
   readonly filters: readonly number[];
   /** What PR_SET_PDEATHSIG asked for. */
   readonly parentDeathSignal: number;
+  /** Signals that sigtimedwait(2) waits for. */
+  readonly awaits?: bigint | undefined;
+  /** Its last exception, for signal frames. */
+  readonly trap?: readonly [vector: number, code: number, address: number] | undefined;
 }
 
 /** A thread group. */
@@ -240,6 +253,8 @@ export interface Process {
   readonly alarm: { readonly at: number; readonly interval: number } | undefined;
   readonly isSubreaper: boolean;
   readonly oomAdjustment: number;
+  /** The signal that has stopped it, until SIGCONT. */
+  readonly stoppedBy?: number | undefined;
   /** Of a process that was started from outside: the object that says what became of it. */
   readonly operator: number | undefined;
 }

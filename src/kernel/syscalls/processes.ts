@@ -1,18 +1,7 @@
-/** System calls that make, replace, end and await processes. */
-import { setBase } from "../arch/registers.js";
 import { E, Wait } from "../errno.js";
 import { execute } from "../exec/execute.js";
 import { fileAt } from "../fs/descriptors.js";
-import {
-  readBytesToZero,
-  readLong,
-  readPath,
-  readWord,
-  textOf,
-  writeLong,
-  writeUser,
-  writeWord,
-} from "../mm/user-memory.js";
+import { readBytesToZero, readLong, readPath, readWord, textOf, writeUser, writeWord } from "../mm/user-memory.js";
 import type { Process } from "../state.js";
 import { exitProcess, exitThread, reap } from "../tasks/exit.js";
 import { CLONE, type CloneArguments, clone } from "../tasks/fork.js";
@@ -122,29 +111,6 @@ function futex(
   return waitFutex(k, address, value, { bits: command === FUTEX.WAIT ? 0xffff_ffff : bits, until, call: k.call });
 }
 
-const ARCH = { SET_GS: 0x1001, SET_FS: 0x1002, GET_FS: 0x1003, GET_GS: 0x1004 } as const;
-
-function archControl(k: Work, code: number, address: number): number {
-  const { fs, gs } = k.port.system.segments;
-  switch (code) {
-    case ARCH.SET_FS:
-    case ARCH.SET_GS:
-      if (address < 0 || address >= 2 ** 47) throw E.EPERM;
-      if (k.saved)
-        k.setTask(k.current, {
-          registers: { ...k.task.registers, [code === ARCH.SET_FS ? "fsBase" : "gsBase"]: address },
-        });
-      else setBase(k.port, code === ARCH.SET_FS ? "fs" : "gs", address);
-      return 0;
-    case ARCH.GET_FS:
-    case ARCH.GET_GS:
-      writeLong(k, address, code === ARCH.GET_FS ? fs.base : gs.base);
-      return 0;
-    default:
-      throw E.EINVAL;
-  }
-}
-
 export const processCalls: readonly SystemCall[] = [
   call("fork", "", (k) => clone(k, fork, k.call)),
   call("vfork", "", (k) => clone(k, { ...fork, flags: CLONE.VFORK | CLONE.VM }, k.call)),
@@ -173,6 +139,5 @@ export const processCalls: readonly SystemCall[] = [
     k.setTask(k.current, { robustList: head });
     return 0;
   }),
-  call("arch_prctl", "code:int addr:pointer", archControl),
   call("sched_yield", "", () => 0),
 ];

@@ -44,7 +44,8 @@ function writeTime(
   }
 }
 
-function readTime(k: Work, at: number, wide = k.call.abi === "x86_64"): number {
+/** Ticks of a time that a program gave. Throws EINVAL, EFAULT. */
+export function readTime(k: Work, at: number, wide = k.call.abi === "x86_64"): number {
   const [seconds, nanoseconds] = wide
     ? [readLong(k, at), readLong(k, at + 8)]
     : [readWord(k, at) | 0, readWord(k, at + 4)];

@@ -11,6 +11,7 @@ import { dropContext } from "./contexts.js";
 import { wakeFutex } from "./futexes.js";
 import { dropHandlers } from "./handlers.js";
 import { dequeue, release } from "./schedule.js";
+import { CLD } from "./signal-info.js";
 import { signalNumbers, signalProcess } from "./signals.js";
 import { wake, wakeTask } from "./waiting.js";
 
@@ -53,11 +54,11 @@ export function exitThread(k: Work, status: number): void {
   const { process } = k.task;
   k.save();
   tellEnd(k);
-  const { ran } = k.task;
+  const { ran, credentials } = k.task;
   release(k);
   removeTask(k, tid);
   k.setProcess(process, { childrenRan: k.processOf(process).childrenRan + ran });
-  if (k.processOf(process).threads.length === 0) endProcess(k, process, status);
+  if (k.processOf(process).threads.length === 0) endProcess(k, process, status, credentials.uid);
 }
 
 /** All threads of the process at work end. */
@@ -72,7 +73,7 @@ export function endOtherThreads(k: Work): void {
 }
 
 /** A process has no thread any more: it is a zombie until its parent has heard of it. */
-function endProcess(k: Work, pid: number, status: number): void {
+function endProcess(k: Work, pid: number, status: number, uid: number): void {
   const { parent, exitSignal, children } = k.processOf(pid);
   endSession(k, k.processOf(pid));
   const { operator } = k.processOf(pid);
@@ -82,10 +83,16 @@ function endProcess(k: Work, pid: number, status: number): void {
   const watcher = k.state.processes.get(parent);
   if (watcher === undefined || watcher.ended) return;
   const ignores = ignoresChildren(k, parent);
-  if (exitSignal !== 0) signalProcess(k, parent, { signal: exitSignal, code: 1, pid, uid: 0, value: status });
+  if (exitSignal !== 0) signalProcess(k, parent, { signal: exitSignal, ...endOf(status), pid, uid });
   if (ignores && exitSignal === signalNumbers.SIGCHLD) reap(k, pid);
   wake(k, parent);
 }
+
+/** si_code and si_status of a child's end. */
+export const endOf = (status: number): { readonly code: number; readonly value: number } =>
+  (status & 0x7f) === 0
+    ? { code: CLD.EXITED, value: (status >> 8) & 0xff }
+    : { code: (status & 0x80) === 0 ? CLD.KILLED : CLD.DUMPED, value: status & 0x7f };
 
 /** SIGCHLD is ignored, or SA_NOCLDWAIT set: nobody will wait. */
 function ignoresChildren(k: Work, pid: number): boolean {

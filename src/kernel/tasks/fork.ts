@@ -5,6 +5,7 @@ import { copyDescriptors } from "../fs/descriptors.js";
 import { copySpace, useSpace } from "../mm/spaces.js";
 import { writeWord } from "../mm/user-memory.js";
 import type { PendingCall, Process, Task } from "../state.js";
+import { withThreadArea } from "../syscalls/segments.js";
 import type { Work } from "../work.js";
 import { newContext } from "./contexts.js";
 import { newHandlers } from "./handlers.js";
@@ -83,7 +84,11 @@ export function clone(k: Work, args: CloneArguments, call: PendingCall): number 
   const process = isThread ? parent.process : tid;
   let registers = withGeneral(parent.registers, R.AX, 0);
   if (args.stack !== 0) registers = withGeneral(registers, R.SP, args.stack);
-  if (has(flags, CLONE.SETTLS) && call.abi === "x86_64") registers = { ...registers, fsBase: args.tls };
+  let { tls } = parent;
+  if (has(flags, CLONE.SETTLS)) {
+    if (call.abi === "x86_64") registers = { ...registers, fs: 0, fsBase: args.tls };
+    else tls = withThreadArea(k, tls, args.tls).tls;
+  }
   const child: Task = {
     ...parent,
     tid,
@@ -91,6 +96,7 @@ export function clone(k: Work, args: CloneArguments, call: PendingCall): number 
     registers,
     call: undefined,
     ...resources(k, args),
+    tls,
     pending: [],
     savedMask: undefined,
     alternateStack: has(flags, CLONE.VM) && !has(flags, CLONE.VFORK) ? undefined : parent.alternateStack,
@@ -106,14 +112,14 @@ export function clone(k: Work, args: CloneArguments, call: PendingCall): number 
   if (has(flags, CLONE.PARENT_SETTID)) writeWord(k, args.parentTid, tid);
   if (has(flags, CLONE.CHILD_SETTID)) writeAsChild(k, tid, args.childTid);
   enqueue(k, tid);
-  if (has(flags, CLONE.VFORK)) throw new Wait([tid], undefined, { child: tid, space: child.space });
+  if (has(flags, CLONE.VFORK)) throw new Wait([tid], undefined, { child: tid, space: child.space }, "never");
   return tid;
 }
 
 /** vfork(2): the parent goes on when the child has another program, or none. */
 function awaitExec(k: Work, begun: { readonly child: number; readonly space: number }): number {
   const child = k.state.tasks.get(begun.child);
-  if (child !== undefined && child.space === begun.space) throw new Wait([begun.child], undefined, begun);
+  if (child !== undefined && child.space === begun.space) throw new Wait([begun.child], undefined, begun, "never");
   return begun.child;
 }
 
