@@ -6,6 +6,7 @@ import { allDevices, deviceNumber } from "./fs/devices.js";
 import { noEntries, withEntry } from "./fs/directory.js";
 import { emptyInodeTable } from "./fs/inode-tables.js";
 import type { MountNamespace } from "./fs/mounts.js";
+import { nothingPolled } from "./fs/polled.js";
 import { S } from "./fs/types.js";
 import type { FileSystem, Inode, KernelState, Mount } from "./state.js";
 import type { UtsNamespace } from "./syscalls/system.js";
@@ -46,6 +47,7 @@ export function firstState({ places, memorySize, firstFrame, files, store, hostn
     number,
   ];
   const console = add(serialTerminal());
+  const polled = add(nothingPolled);
   const futexes = add({ kind: "futexes", queues: PersistentMap.empty() });
   const rootFs: FileSystem = {
     id: nextId++,
@@ -99,7 +101,7 @@ export function firstState({ places, memorySize, firstFrame, files, store, hostn
     ...{ timers: [], queue: [], lastPid: 0, random: 0n, orders: [] },
     initial: {
       ...{ user, uts, mnt, ipc, pid, net, cgroup, time, console, futexes, store },
-      ...{ locks, fifos, watches, seals },
+      ...{ locks, fifos, watches, seals, polled },
       ...{ sharedMemory: shared.id, rootMount: rootMount.id },
     },
   };

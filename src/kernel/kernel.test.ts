@@ -54,11 +54,11 @@ text:   db "hello", 10`);
 
 it("a system call there is not gives ENOSYS, and is told as not served", () => {
   const machine = Machine.create({ machine: "pc", model: "max", memory: "16M" });
-  const data = program("mov eax, 441\nsyscall\nneg eax\nmov edi, eax\nmov eax, 231\nsyscall");
+  const data = program("mov eax, 447\nsyscall\nneg eax\nmov edi, eax\nmov eax, 231\nsyscall");
   const kernel = Kernel.boot(machine, { root: [{ path: "program", mode: 0o100755, data }] }).spawn(["/program"]);
   const done = kernel.run({ observe: ["syscall"] });
   expect(done.spawned[0]!.status).toBe(38 << 8);
-  expect(done.events[0]).toMatchObject({ name: "epoll_pwait2", result: -38, served: false });
+  expect(done.events[0]).toMatchObject({ name: "memfd_secret", result: -38, served: false });
 });
 
 /** Reads what there is, writes it, and begins again; ends with 0 at the end of what it reads. */

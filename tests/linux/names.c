@@ -8,13 +8,11 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
 static void tell(const char *what, long result) {
   int error = result < 0 ? errno : 0;
   printf("%s: %ld %d\n", what, result < 0 ? -1 : result, error);
 }
 #define T(call) tell(#call, call)
-
 static int made(const char *name) {
   int fd = open(name, O_CREAT | O_WRONLY | O_TRUNC, 0644);
   if (fd < 0) return -1;
@@ -22,7 +20,6 @@ static int made(const char *name) {
   close(fd);
   return 0;
 }
-
 static void content(const char *name) {
   char text[64] = "";
   int fd = open(name, O_RDONLY);
@@ -30,18 +27,15 @@ static void content(const char *name) {
   close(fd);
   printf("%s has %ld \"%s\"\n", name, length, text);
 }
-
 static void links(const char *name) {
   struct stat s;
   int result = lstat(name, &s);
   if (result < 0) printf("%s: none, %d\n", name, errno);
   else printf("%s: mode %o links %ld size %ld\n", name, s.st_mode, (long)s.st_nlink, S_ISDIR(s.st_mode) ? -1L : (long)s.st_size);
 }
-
 int rename2(const char *a, const char *b, unsigned flags) {
   return syscall(SYS_renameat2, AT_FDCWD, a, AT_FDCWD, b, flags);
 }
-
 int main(void) {
   setvbuf(stdout, 0, _IONBF, 0);
   system("rm -rf names");
@@ -72,7 +66,7 @@ int main(void) {
   T(link("d", "h"));
   T(link("f", "x/"));
   T(link("none", "h"));
-  T(link("f", "/proc/h"));
+  T(link("f", "/dev/h"));
   links("f");
   // symlink
   T(symlink("f", "s"));
@@ -130,9 +124,9 @@ int main(void) {
   T(rename("d", "/"));
   T(rename("s", "newlink"));
   links("newlink");
-  T(rename("r", "/proc/x"));
-  T(rename("/proc", "x"));
-  T(rename("d", "/proc"));
+  T(rename("r", "/dev/x"));
+  T(rename("/dev", "x"));
+  T(rename("d", "/dev"));
   // renameat2
   T(made("a"));
   T(made("b"));
@@ -163,8 +157,8 @@ int main(void) {
   T(rmdir("."));
   T(rmdir("c/.."));
   T(rmdir("/"));
-  T(rmdir("/proc"));
-  T(unlink("/proc"));
+  T(rmdir("/dev"));
+  T(unlink("/dev"));
   T(rmdir("c"));
   T(rmdir("sd"));
   T(rmdir("newlink"));
@@ -179,9 +173,7 @@ int main(void) {
   struct stat s;
   T(fstat(fd, &s));
   printf("links %ld\n", (long)s.st_nlink);
-  char path[64];
-  sprintf(path, "/proc/self/fd/%d", fd);
-  T(linkat(AT_FDCWD, path, AT_FDCWD, "b", AT_SYMLINK_FOLLOW));
+  T(linkat(fd, "", AT_FDCWD, "b", AT_EMPTY_PATH));
   close(fd);
   // a removed working directory
   T(mkdir("gone", 0755));
@@ -227,8 +219,7 @@ int main(void) {
   T(write(fd, "nameless", 8));
   fstat(fd, &s);
   printf("links %ld\n", (long)s.st_nlink);
-  sprintf(path, "/proc/self/fd/%d", fd);
-  T(linkat(AT_FDCWD, path, AT_FDCWD, "named", AT_SYMLINK_FOLLOW));
+  T(linkat(fd, "", AT_FDCWD, "named", AT_EMPTY_PATH));
   content("named");
   T(open(".", O_TMPFILE | O_RDONLY, 0644));
   T(open("named", O_TMPFILE | O_RDWR, 0644));

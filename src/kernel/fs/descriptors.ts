@@ -3,6 +3,7 @@ import { PersistentMap } from "../../state/persistent-map.js";
 import { E } from "../errno.js";
 import type { Descriptor, DescriptorTable, OpenFile } from "../state.js";
 import type { Work } from "../work.js";
+import { forgetFile } from "./epoll.js";
 import { holdInode, releaseInode } from "./holding.js";
 import { kindOf, mayWrite, O } from "./kinds.js";
 import { releaseLocks } from "./locks.js";
@@ -42,6 +43,7 @@ export function releaseFile(k: Work, id: number): void {
   }
   kindOf(file).release?.(k, file);
   releaseLocks(k, file, { file: id });
+  forgetFile(k, id);
   if (file.location !== undefined && (file.flags & O.PATH) === 0)
     notifyAt(k, file.location, mayWrite(file) ? IN.CLOSE_WRITE : IN.CLOSE_NOWRITE);
   if (file.inode !== undefined) {

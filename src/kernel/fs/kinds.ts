@@ -14,7 +14,9 @@ export const POLL = {
   HUP: 16,
   NVAL: 32,
   RDNORM: 64,
+  RDBAND: 128,
   WRNORM: 256,
+  WRBAND: 512,
   RDHUP: 0x2000,
 } as const;
 
@@ -35,6 +37,8 @@ export interface FileKind {
   readonly name: string;
   /** It has a position: reads and writes say where. Others are streams. */
   readonly seekable?: boolean;
+  /** What one write has not taken is not tried again by itself: writes are messages. */
+  readonly whole?: boolean;
   /** At most `length` bytes; none at the end. Throws `Wait` where there are none yet and the file may wait. */
   read?(k: Work, file: OpenFile, length: number, offset: number): Uint8Array;
   /** How many bytes were taken; the rest is for the caller to try again. */

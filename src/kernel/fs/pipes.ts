@@ -69,7 +69,7 @@ export function takeFromPipe(k: Work, id: number, length: number): Uint8Array {
   }
   const bytes = joinBytes(taken);
   k.changeObject<Pipe>(id, { parts: pipe.parts.slice(index), read, size: pipe.size - bytes.length });
-  wake(k, id);
+  wake(k, id, POLL.OUT);
   return bytes;
 }
 
@@ -81,7 +81,7 @@ export function putIntoPipe(k: Work, id: number, bytes: Uint8Array): void {
   const joins = last !== undefined && last.length + bytes.length <= PIPE_BUF;
   const all = joins ? parts.with(-1, joinBytes([last, bytes])) : [...parts, bytes.slice()];
   k.changeObject<Pipe>(id, { parts: all, size: size + bytes.length });
-  wake(k, id);
+  wake(k, id, POLL.IN);
 }
 
 /** What a thread remembers that waits in open(2) for the other side of a FIFO. */

@@ -176,8 +176,8 @@ function linkAt(k: Work, oldDir: number, oldAt: number, newDir: number, newAt: n
   const fs = fileSystemOf(k, to.directory);
   const { link } = typeOf(fs);
   if (link === undefined || isDirectory(old)) throw E.EPERM;
-  // Without a name a file has none to add to, unless it was opened with O_TMPFILE.
-  if (old.links === 0 && (flags & (AT.EMPTY_PATH | AT.SYMLINK_FOLLOW)) === 0) throw E.ENOENT;
+  // What has lost its last name gets no other; what was opened with O_TMPFILE may get its first.
+  if (old.links === 0 && location.name !== `#${inode.ino}`) throw E.ENOENT;
   link(k, fs, to.directory.ino, to.name, inode.ino);
   notify(k, inode, IN.ATTRIB);
   notify(k, inodeAt(k, to.directory), IN.CREATE, to.name);

@@ -3,16 +3,22 @@ import { VirtlabError } from "../../state/error.js";
 import type { Abi } from "../state.js";
 import { attributeCalls } from "./attributes.js";
 import type { SystemCall } from "./call.js";
+import { copyCalls } from "./copies.js";
 import { descriptorCalls } from "./descriptors.js";
 import { directoryCalls } from "./directories.js";
+import { epollCalls } from "./epoll.js";
+import { eventFileCalls } from "./event-files.js";
+import { extendedAttributeCalls } from "./extended-attributes.js";
 import { lockCalls } from "./fcntl.js";
 import { fileCalls } from "./files.js";
+import { handleCalls } from "./handles.js";
 import { identityCalls } from "./identity.js";
 import { killCalls } from "./kill.js";
 import { memoryCalls } from "./memory.js";
 import { mountCalls } from "./mounts.js";
 import { nameCalls } from "./names.js";
 import { type SystemCallName, systemCallNumbers } from "./numbers.js";
+import { pollCalls } from "./poll.js";
 import { processCalls } from "./processes.js";
 import { segmentCalls } from "./segments.js";
 import { signalCalls } from "./signals.js";
@@ -24,11 +30,17 @@ import { transferCalls } from "./transfers.js";
 
 export const served: readonly SystemCall[] = [
   ...attributeCalls,
+  ...copyCalls,
   ...descriptorCalls,
   ...directoryCalls,
+  ...epollCalls,
+  ...eventFileCalls,
+  ...extendedAttributeCalls,
   ...fileCalls,
+  ...handleCalls,
   ...lockCalls,
   ...nameCalls,
+  ...pollCalls,
   ...sizeCalls,
   ...statCalls,
   ...transferCalls,

@@ -49,7 +49,7 @@ export function writeStream(k: Work, file: OpenFile, total: number, take: Take):
   let written = (k.call.progress as WriteProgress | undefined)?.written ?? 0;
   try {
     do written += writeFile(k, file, take(written, Math.min(total - written, AT_ONCE)));
-    while (written < total && mayWait(file));
+    while (written < total && mayWait(file) && kindOf(file).whole !== true);
   } catch (thrown) {
     if (thrown instanceof Wait) throw new Wait(thrown.on, thrown.until, { written });
     if (thrown === E.EPIPE) signalTask(k, k.current, kernelSignal(signalNumbers.SIGPIPE));

@@ -3,6 +3,7 @@
  * is then made anew and finds out by itself whether it can go on.
  */
 import type { Wait } from "../errno.js";
+import { tellEpolls } from "../fs/epoll.js";
 import type { PendingCall } from "../state.js";
 import type { Work } from "../work.js";
 import { enqueue } from "./schedule.js";
@@ -46,9 +47,10 @@ export function wakeTask(k: Work, tid: number): void {
   enqueue(k, tid);
 }
 
-/** Whoever waits on a channel looks again. */
-export function wake(k: Work, channel: number): void {
+/** Whoever waits on a channel looks again. `events` are those of poll(2) that have come true, where that is known. */
+export function wake(k: Work, channel: number, events?: number): void {
   for (const tid of k.state.waiters.get(channel) ?? []) wakeTask(k, tid);
+  tellEpolls(k, channel, events);
 }
 
 /** Threads whose time has come are ready. */
