@@ -1,3 +1,4 @@
+/** System calls that make, replace, end and await processes. */
 import { E, Wait } from "../errno.js";
 import { execute } from "../exec/execute.js";
 import { fileAt } from "../fs/descriptors.js";
