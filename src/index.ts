@@ -207,6 +207,18 @@ export { type ParavirtualOptions, paravirtualMachine } from "./hypervisor/techni
 export { smallGuest, updateGuest } from "./hypervisor/techniques/pv/small-guest.js";
 export { type HypercallEntry, hypercallTable } from "./hypervisor/techniques/pv/view.js";
 export type { Vcpu } from "./hypervisor/vcpus.js";
+export {
+  Kernel,
+  type KernelMount,
+  type KernelOptions,
+  type KernelRunOptions,
+  type KernelUntil,
+  type SpawnedProcess,
+  type SpawnOptions,
+} from "./kernel/kernel.js";
+export type { Stream } from "./kernel/options.js";
+export type { RootEntry } from "./kernel/root.js";
+export type { FileRow, MountRow, NamespaceKind, NamespaceRow, ProcessRow } from "./kernel/views.js";
 export { type ProgressBar, type ProgressOptions, type ProgressWord, progress } from "./notebook/progress/progress.js";
 export type { BytesDifference, StateDifference } from "./state/diff.js";
 export { type Divergence, type DivergenceOptions, firstDivergence } from "./state/divergence.js";

@@ -9,6 +9,7 @@ import { EXIT_STATUS } from "./status.js";
 /** Subcommands in the order help shows them. Each is loaded when it is called, for most have much to load. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   boot: async () => (await import("./boot.js")).bootCommand(),
+  exec: async () => (await import("./exec.js")).execCommand(),
   state: async () => (await import("./state.js")).stateCommand(),
   lab: async () => (await import("./lab.js")).labCommand(),
   notebook: async () => (await import("./notebook.js")).notebookCommand(),
@@ -24,6 +25,8 @@ async function main(): Promise<void> {
   const program = new Command("virtlab")
     .description("Emulated x86 hardware as values: boot, step, fork and compare real programs.")
     .version(version)
+    // What stands behind the program of exec is the program's.
+    .enablePositionalOptions()
     .showHelpAfterError("(virtlab --help lists what there is)");
   const called = Object.entries(commands).filter(([name]) => name === process.argv[2]);
   for (const [, load] of called.length > 0 ? called : Object.entries(commands)) program.addCommand(await load());

@@ -126,7 +126,7 @@ export class Machine {
    * @throws VirtlabError for an unknown kind.
    * @example
    * const machine = Machine.boot({ image: guest("rings") }).step("exception");
-   * [machine.steps, machine.events.length] // => [ 79, 1 ]
+   * [machine.steps, machine.events.length] // => [ 350372, 1 ]
    */
   step(kind?: EventKind): Machine {
     const shared = sharedEngine();

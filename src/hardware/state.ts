@@ -140,6 +140,8 @@ export type MachineEvent =
       readonly name: string;
       /** As the call reads them from registers. */
       readonly arguments: readonly number[];
+      /** What those that are pointers to texts led to, by their number: bytes as characters, of buffers the beginning. */
+      readonly texts?: Readonly<Record<number, string | readonly string[]>>;
       /** Below 0: an errno. */
       readonly result: number;
       /** The kernel knows the call; what it does not know is ENOSYS. */

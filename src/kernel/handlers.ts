@@ -3,7 +3,7 @@ import { type ProcessorPort, VECTOR } from "../hardware/cpu/processor.js";
 import { registerAddress, setRegisterAddress } from "../hardware/cpu/quadwords.js";
 import { FLAG } from "../hardware/cpu/state.js";
 import { defineSupervisor, type HostAccess, type HostHandler } from "../hardware/supervisors.js";
-import { endOfInterrupt, IRQ, startInterrupts } from "./arch/interrupts.js";
+import { endOfInterrupt, IRQ, setAlarm, startInterrupts } from "./arch/interrupts.js";
 import { FIRST_IRQ, GATE_STRIDE, SELECTOR, SYSTEM_CALL_VECTOR } from "./arch/layout.js";
 import { type Entered, pushFrame, R } from "./arch/registers.js";
 import { raise, raisePageFault } from "./arch/traps.js";
@@ -15,6 +15,7 @@ import { mend, touchOf } from "./mm/faults.js";
 import { proceed } from "./proceed.js";
 import { start } from "./start.js";
 import { serveAsked, serveEntered } from "./syscalls/serve.js";
+import { setCpu } from "./tasks/schedule.js";
 import { Work } from "./work.js";
 
 const handler =
@@ -102,7 +103,8 @@ export const handlers: Readonly<Record<string, HostHandler>> = Object.freeze({
       if (vector === IRQ.serial) receive(k);
     } else if (vector === SYSTEM_CALL_VECTOR) serveAsked(k, "i386");
     else if (vector === VECTOR.NMI) {
-      // What the operator wants is looked at when the kernel waits, or is entered otherwise.
+      // What the operator wants is looked at when the kernel waits, or is entered otherwise: at the latest by the timer.
+      if (k.current !== 0 && k.state.orders.length > 0) setCpu(k, { alarm: setAlarm(port, k.now) });
       k.commit();
       return;
     } else exception(k, vector);

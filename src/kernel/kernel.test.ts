@@ -140,7 +140,7 @@ it("a kernel that was saved and loaded at any step goes on as one that was not",
       const { id } = loaded.spawned[0]!;
       expect(loaded.closeInput(id).run().hash).toBe(there.closeInput(id).run().hash);
     }),
-    { numRuns: 20 },
+    { numRuns: 5 },
   );
 });
 

@@ -159,10 +159,10 @@ export class Kernel {
     if (state === this.#state) return this;
     const machine = withState(stateOf(this.#machine), state);
     const { cpu } = machine;
+    // Before it has started it looks by itself, and has nowhere yet to take an interrupt.
+    const started = state.zeroFrame !== 0;
     return new Kernel(
-      machineOf(
-        state.zeroFrame === 0 ? machine : { ...machine, cpu: { ...cpu, pending: { ...cpu.pending, nmi: true } } },
-      ),
+      machineOf(started ? { ...machine, cpu: { ...cpu, pending: { ...cpu.pending, nmi: true } } } : machine),
     );
   }
 

@@ -7,7 +7,7 @@ import { consoleOf } from "./fs/console.js";
 import { newDescriptorTable, newFile, setDescriptor } from "./fs/descriptors.js";
 import { newFileSystem, typeOf } from "./fs/file-systems.js";
 import { O } from "./fs/kinds.js";
-import { changeMount, mountById } from "./fs/mounts.js";
+import { newMount, place } from "./fs/mounts.js";
 import { openLocation } from "./fs/open.js";
 import { locate, rootOfMount, throughMounts } from "./fs/path.js";
 import { type Pipe, putIntoPipe } from "./fs/pipes.js";
@@ -15,7 +15,7 @@ import { setSize } from "./fs/tty/control.js";
 import { acquireByOpening } from "./fs/tty/sessions.js";
 import { S } from "./fs/types.js";
 import { KERNEL_ROOT, useSpace } from "./mm/spaces.js";
-import type { FeedOrder, Location, Mount, MountOrder, Order, Process, SpawnOrder, Task } from "./state.js";
+import type { FeedOrder, Location, MountOrder, Order, Process, SpawnOrder, Task } from "./state.js";
 import { newContext } from "./tasks/contexts.js";
 import { rootCredentials } from "./tasks/credentials.js";
 import { exitProcess } from "./tasks/exit.js";
@@ -67,14 +67,8 @@ function mountFirst(k: Work, { type, source, at: path, options }: MountOrder): v
   const rootMount = k.state.initial.rootMount!;
   let at = throughMounts(k, rootOfMount(k.state.mounts.get(rootMount)!));
   for (const name of path.split("/").filter((part) => part !== "")) at = throughMounts(k, folderIn(k, at, name));
-  const mount = k.newId();
   const { namespace } = k.state.mounts.get(rootMount)!;
-  const made: Mount = {
-    ...{ id: mount, namespace, fileSystem: id, root, parent: at.mount, at, flags: 0, propagation: "private" },
-    ...{ group: undefined, master: undefined, children: [] },
-  };
-  k.set({ mounts: k.state.mounts.set(mount, made) });
-  changeMount(k, at.mount, { children: [...mountById(k, at.mount).children, mount] });
+  place(k, newMount(k, { namespace, fileSystem: id, root, flags: 0 }), at);
 }
 
 function folderIn(k: Work, directory: Location, name: string): Location {

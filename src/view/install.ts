@@ -10,11 +10,19 @@ import { ToyMachine } from "../hardware/toy/machine.js";
 import { Hypervisor } from "../hypervisor/hypervisor.js";
 import type { Vm } from "../hypervisor/options.js";
 import type { TranslationView } from "../hypervisor/techniques/bt/view.js";
+import { Kernel } from "../kernel/kernel.js";
 import { Timeline } from "../state/timeline.js";
-import { DISPLAY, type Displayable, displayable } from "./display.js";
+import { DISPLAY, type Display, type Displayable, displayable } from "./display.js";
 import { differenceDisplay } from "./displays/diff-display.js";
 import { explanationDisplay } from "./displays/explain-display.js";
 import { hypervisorDisplay, ledgerDisplay, vmDisplay } from "./displays/hypervisor-display.js";
+import {
+  filesDisplay,
+  kernelDisplay,
+  mountsDisplay,
+  namespacesDisplay,
+  processesDisplay,
+} from "./displays/kernel-display.js";
 import { machineDisplay } from "./displays/machine-display.js";
 import { screenDisplay } from "./displays/screen-display.js";
 import { toyDisplay } from "./displays/toy-display.js";
@@ -63,6 +71,20 @@ function giveVms(): void {
   });
 }
 
+/** A table of a kernel's. */
+function giveTable<K extends "processes" | "namespaces" | "mounts" | "files">(
+  name: K,
+  show: (rows: Kernel[K]) => Display,
+): void {
+  const { get: rows } = Object.getOwnPropertyDescriptor(Kernel.prototype, name)!;
+  Object.defineProperty(Kernel.prototype, name, {
+    get(this: Kernel) {
+      return displayable(rows!.call(this) as Kernel[K], show);
+    },
+    configurable: true,
+  });
+}
+
 /** Gives the displays; a second call changes nothing. */
 export function installDisplays(): void {
   if (Object.hasOwn(Machine.prototype, DISPLAY)) return;
@@ -71,6 +93,13 @@ export function installDisplays(): void {
   give(Timeline.prototype as Timeline<Machine>, (timeline: Timeline<Machine>) => timelineDisplay<Machine>(timeline));
   give(Hypervisor.prototype, (host) => hypervisorDisplay(host));
   giveVms();
+  give(Kernel.prototype, (kernel) => kernelDisplay(kernel));
+  giveTable("processes", processesDisplay);
+  giveTable("namespaces", namespacesDisplay);
+  giveTable("mounts", mountsDisplay);
+  giveTable("files", filesDisplay);
+  const { diff: diffKernels } = Kernel;
+  Kernel.diff = (a, b) => displayable(diffKernels(a, b), differenceDisplay);
   // These are records without a class: the functions that make them give each its method.
   const { diff } = Machine;
   Machine.diff = (a, b) =>

@@ -3,12 +3,19 @@
 /** What is typed, byte by byte as it comes. The end of standard input does not end the machine. */
 export class ConsoleInput {
   #chunks: Uint8Array[] = [];
+  #held = 0;
   #ended = false;
   #wake: (() => void) | undefined;
 
-  constructor(private readonly stdin: NodeJS.ReadStream) {
+  /** Not much more than `most` bytes are held: the rest waits where it comes from. */
+  constructor(
+    private readonly stdin: NodeJS.ReadStream,
+    most = Number.POSITIVE_INFINITY,
+  ) {
     stdin.on("data", (chunk: Buffer) => {
       this.#chunks.push(chunk);
+      this.#held += chunk.length;
+      if (this.#held >= most) stdin.pause();
       this.#wake?.();
     });
     const end = (): void => {
@@ -27,6 +34,8 @@ export class ConsoleInput {
   typed(): Uint8Array {
     const bytes = Buffer.concat(this.#chunks);
     this.#chunks = [];
+    this.#held = 0;
+    if (this.stdin.isPaused()) this.stdin.resume();
     return bytes;
   }
 

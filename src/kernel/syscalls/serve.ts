@@ -5,6 +5,7 @@ import { readWord } from "../mm/user-memory.js";
 import type { Abi, PendingCall } from "../state.js";
 import { hasSignal, isKilled } from "../tasks/signals.js";
 import { interrupt, sleep } from "../tasks/waiting.js";
+import { type Texts, textsBefore, textsBehind } from "../trace/texts.js";
 import type { Work } from "../work.js";
 import { argumentValue } from "./call.js";
 import { passes } from "./seccomp.js";
@@ -56,6 +57,7 @@ export function serve(k: Work, call: PendingCall): void {
   const caller = k.current;
   const row = servedCall(call.abi, call.number);
   k.call = call;
+  const texts = k.access.observes("syscall") ? textsBefore(k, row, call) : undefined;
   let result = ENOSYS;
   try {
     if (row !== undefined) result = row.run(k, ...call.arguments);
@@ -69,7 +71,10 @@ export function serve(k: Work, call: PendingCall): void {
     if (!(thrown instanceof Errno)) throw thrown;
     result = -thrown.number;
   }
-  if (k.access.observes("syscall")) tell(k, caller, call, result);
+  if (texts !== undefined) {
+    const isThere = k.current === caller && k.state.tasks.get(caller) !== undefined;
+    tell(k, caller, call, result, isThere ? textsBehind(k, row, call, result, texts) : texts);
+  }
   if (k.current !== caller || k.state.tasks.get(caller) === undefined) return;
   if (k.replaced) k.replaced = false;
   else setResult(k, result);
@@ -84,7 +89,13 @@ function unmask(k: Work, result: number): void {
   k.setTask(k.current, { blocked: savedMask, savedMask: undefined });
 }
 
-function tell(k: Work, task: number, { abi, number, arguments: values }: PendingCall, result: number): void {
+function tell(
+  k: Work,
+  task: number,
+  { abi, number, arguments: values }: PendingCall,
+  result: number,
+  texts: Texts,
+): void {
   const row = servedCall(abi, number);
   k.access.note({
     kind: "syscall",
@@ -94,6 +105,7 @@ function tell(k: Work, task: number, { abi, number, arguments: values }: Pending
     abi,
     name: nameOfCall(abi, number) ?? `syscall_${number}`,
     arguments: values,
+    texts,
     result,
     served: row !== undefined,
   });

@@ -27,8 +27,8 @@ export const actionOf = (k: Work, task: Task, signal: number): SignalAction | un
   k.state.handlers.get(task.handlers)?.actions.get(signal);
 
 /**
- * Whether a process is the first of its PID namespace, which signals without a handler do nothing to. What the operator has started is no
- * init of his, whatever number it has. Spec: pid_namespaces(7), "The namespace init process".
+ * Whether a process is the first one of its PID namespace, which only takes what it has handlers for: not one that was started from
+ * outside, which is a program like others although it is the first. Spec: pid_namespaces(7), "The namespace init process".
  */
 export const isInit = ({ numbers, operator }: Process): boolean => numbers[0]?.number === 1 && operator === undefined;
 

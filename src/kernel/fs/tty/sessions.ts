@@ -3,6 +3,7 @@ import { E, Wait } from "../../errno.js";
 import type { Process } from "../../state.js";
 import { SIG } from "../../tasks/handlers.js";
 import { actionOf, kernelSignal, maskBit, signalNumbers, signalProcess } from "../../tasks/signals.js";
+import { isOrphaned } from "../../tasks/stops.js";
 import { wake } from "../../tasks/waiting.js";
 import type { Work } from "../../work.js";
 import { setTerminal, type Terminal, terminalOf } from "./terminal.js";
@@ -16,14 +17,6 @@ export function signalGroup(k: Work, group: number, signal: number): void {
   if (group === 0) return;
   for (const { pid } of members(k, (process) => process.group === group && !process.ended))
     signalProcess(k, pid, kernelSignal(signal));
-}
-
-/** Whether nobody of a group's session is there to set it going again. Spec: setpgid(2), "Notes"; POSIX, "Orphaned Process Group". */
-export function isOrphaned(k: Work, group: number): boolean {
-  return members(k, (process) => process.group === group && !process.ended).every(({ parent, session }) => {
-    const around = k.state.processes.get(parent);
-    return around === undefined || around.session !== session || around.group === group;
-  });
 }
 
 /** A process of the background that reads, writes or sets its terminal is stopped. Throws EIO where that cannot be. */
