@@ -9,6 +9,7 @@ import { type Entered, pushFrame, R } from "./arch/registers.js";
 import { raise, raisePageFault } from "./arch/traps.js";
 import { vdsoEntries } from "./arch/vdso.js";
 import { receive } from "./fs/console.js";
+import "./fs/devpts.js";
 import { mend, touchOf } from "./mm/faults.js";
 import { proceed } from "./proceed.js";
 import { start } from "./start.js";

@@ -14,6 +14,7 @@ export type {
   DescriptorTable,
   DirectoryEntry,
   FileSystem,
+  FileTime,
   Inode,
   InodeName,
   Location,
@@ -258,6 +259,8 @@ export interface Process {
   readonly oomAdjustment: number;
   /** The signal that has stopped it, until SIGCONT. */
   readonly stoppedBy?: number | undefined;
+  /** Of a process that was started from outside: the object that says what became of it. */
+  readonly operator: number | undefined;
   /** ITIMER_VIRTUAL and ITIMER_PROF, in ticks of its own time; and its POSIX timers by their numbers. */
   readonly cpuTimers?:
     | { readonly virtual?: Countdown | undefined; readonly profiling?: Countdown | undefined }
@@ -302,14 +305,16 @@ export interface FileContext {
 // ---- all of it --------------------------------------------------------------------------------------------------
 
 /** What an operator asks for; done by the kernel at the next boundary. */
-export interface Order {
+export type Order = SpawnOrder | MountOrder | FeedOrder | ResizeOrder;
+
+export interface SpawnOrder {
   readonly kind: "spawn";
   /** Of the object that says what became of it. */
   readonly id: number;
   readonly arguments: readonly string[];
   readonly environment: readonly string[];
   /** Files for descriptors 0, 1 and 2: the console, or pipes of the operator's. */
-  readonly streams: "console" | "pipes";
+  readonly streams: readonly ("console" | "pipes")[];
   readonly directory: string;
 }
 
@@ -318,6 +323,27 @@ export interface Timer {
   readonly at: number;
   readonly task: number;
   readonly object?: number | undefined;
+}
+
+/** A file system to be mounted before there is a program. */
+export interface MountOrder {
+  readonly kind: "mount";
+  readonly type: string;
+  readonly source: string;
+  readonly at: string;
+  readonly options: string;
+}
+
+/** Bytes for descriptor 0 of a process, or the end of them. */
+export type FeedOrder =
+  | { readonly kind: "feed"; readonly id: number; readonly bytes: Uint8Array }
+  | { readonly kind: "close"; readonly id: number };
+
+/** The console has another size. */
+export interface ResizeOrder {
+  readonly kind: "resize";
+  readonly rows: number;
+  readonly columns: number;
 }
 
 /** One processor. */

@@ -2,6 +2,7 @@
 import { E, Wait } from "../errno.js";
 import { fileAt } from "../fs/descriptors.js";
 import { readUser, writeUser } from "../mm/user-memory.js";
+import { pidOutside } from "../namespaces/pid.js";
 import type { PendingSignal, Process } from "../state.js";
 import { capable } from "../tasks/capabilities.js";
 import { pidfdProcess } from "../tasks/pidfd.js";
@@ -45,7 +46,7 @@ function send(k: Work, target: Process, signal: number, code: number): void {
 
 /** Throws ESRCH. */
 function processAt(k: Work, pid: number): Process {
-  const found = k.state.processes.get(pid);
+  const found = k.state.processes.get(pidOutside(k, pid));
   if (found === undefined) throw E.ESRCH;
   return found;
 }
@@ -71,7 +72,7 @@ function kill(k: Work, pid: number, signal: number): number {
     return 0;
   }
   if (pid === -1) return sendToAll(k, everyoneElse(k), signal);
-  const group = pid === 0 ? k.process.group : -pid;
+  const group = pid === 0 ? k.process.group : pidOutside(k, -pid);
   return sendToAll(
     k,
     all(k).filter((process) => process.group === group),
@@ -91,12 +92,12 @@ function everyoneElse(k: Work): readonly Process[] {
 /** To one thread. */
 function threadKill(k: Work, group: number, tid: number, signal: number, info?: PendingSignal): number {
   if (tid <= 0 || group === 0 || group < -1) throw E.EINVAL;
-  const task = k.state.tasks.get(tid);
-  if (task === undefined || (group > 0 && task.process !== group)) throw E.ESRCH;
+  const task = k.state.tasks.get(pidOutside(k, tid));
+  if (task === undefined || (group > 0 && task.process !== pidOutside(k, group))) throw E.ESRCH;
   requireSignal(signal);
   const target = k.processOf(task.process);
   if (!maySignal(k, target, signal)) throw E.EPERM;
-  if (signal !== 0) signalTask(k, tid, info ?? sent(k, target, signal, SI.TKILL));
+  if (signal !== 0) signalTask(k, task.tid, info ?? sent(k, target, signal, SI.TKILL));
   return 0;
 }
 
@@ -115,7 +116,7 @@ function queue(k: Work, pid: number, signal: number, at: number): number {
   requireSignal(signal);
   const target = processAt(k, pid);
   if (!maySignal(k, target, signal)) throw E.EPERM;
-  if (signal !== 0) signalProcess(k, pid, info);
+  if (signal !== 0) signalProcess(k, target.pid, info);
   return 0;
 }
 
@@ -140,7 +141,8 @@ function awaitSignal(k: Work, setAt: number, infoAt: number, timeoutAt: number, 
 function pidfdSend(k: Work, fd: number, signal: number, at: number, flags: number): number {
   if (flags !== 0) throw E.EINVAL;
   const pid = pidfdProcess(fileAt(k, fd));
-  const target = processAt(k, pid);
+  const target = k.state.processes.get(pid);
+  if (target === undefined) throw E.ESRCH;
   if (at === 0) {
     requireSignal(signal);
     send(k, target, signal, SI.USER);
@@ -148,7 +150,10 @@ function pidfdSend(k: Work, fd: number, signal: number, at: number, flags: numbe
   }
   const info = givenInfo(k, at, pid, signal);
   if (new DataView(info.raw!.buffer).getInt32(0, true) !== signal) throw E.EINVAL;
-  return queue(k, pid, signal, at);
+  requireSignal(signal);
+  if (!maySignal(k, target, signal)) throw E.EPERM;
+  if (signal !== 0) signalProcess(k, pid, info);
+  return 0;
 }
 
 export const killCalls: readonly SystemCall[] = [

@@ -1,6 +1,7 @@
 /** System calls on limits. Spec: getrlimit(2), prlimit(2). */
 import { E } from "../errno.js";
 import { readUser, readWord, writeUser, writeWord } from "../mm/user-memory.js";
+import { pidOutside } from "../namespaces/pid.js";
 import type { Process } from "../state.js";
 import { may } from "../tasks/capabilities.js";
 import { startCpuTimers } from "../tasks/timers.js";
@@ -71,7 +72,7 @@ function setLimit(k: Work, target: Process, resource: number, wanted: Limit): vo
 /** The process that is meant. Throws ESRCH, EPERM. */
 function processAt(k: Work, pid: number): Process {
   if (pid === 0) return k.process;
-  const target = k.state.processes.get(pid);
+  const target = k.state.processes.get(pidOutside(k, pid));
   const [tid] = target?.threads ?? [];
   if (target === undefined || tid === undefined) throw E.ESRCH;
   const own = k.task.credentials;

@@ -5,6 +5,7 @@ import { execute } from "../exec/execute.js";
 import { fileAt } from "../fs/descriptors.js";
 import { O } from "../fs/kinds.js";
 import { readBytesToZero, readLong, readPath, readUser, readWord, textOf } from "../mm/user-memory.js";
+import { pidInside, pidOutside } from "../namespaces/pid.js";
 import { exitProcess, exitThread } from "../tasks/exit.js";
 import { CLONE, type CloneArguments, clone } from "../tasks/fork.js";
 import { openPidfd } from "../tasks/pidfd.js";
@@ -103,11 +104,12 @@ export const processCalls: readonly SystemCall[] = [
   }),
   call("pidfd_open", "pid:int flags:flags", (k, pid, flags) => {
     if ((flags & ~O.NONBLOCK) !== 0 || pid <= 0) throw E.EINVAL;
-    if (k.state.processes.get(pid) === undefined) throw k.state.tasks.get(pid) === undefined ? E.ESRCH : E.EINVAL;
-    return openPidfd(k, pid, flags);
+    const number = pidOutside(k, pid);
+    if (k.state.processes.get(number) === undefined) throw k.state.tasks.get(number) === undefined ? E.ESRCH : E.EINVAL;
+    return openPidfd(k, number, flags);
   }),
   call("set_tid_address", "tidptr:pointer", (k, address) => {
     k.setTask(k.current, { clearTid: address });
-    return k.current;
+    return pidInside(k, k.current);
   }),
 ];

@@ -2,6 +2,7 @@
 import { E } from "../errno.js";
 import { freeFrames, PAGE } from "../mm/frames.js";
 import { bytesOf, readUser, textOf, writeUser } from "../mm/user-memory.js";
+import type { Namespace } from "../namespaces/records.js";
 import { nextRandom } from "../random.js";
 import { requireCapability } from "../tasks/capabilities.js";
 import { spanOf } from "../time.js";
@@ -9,11 +10,10 @@ import type { Work } from "../work.js";
 import { call, type SystemCall } from "./call.js";
 
 /** The names of a UTS namespace. Spec: uts_namespaces(7). */
-export interface UtsNamespace {
+export interface UtsNamespace extends Namespace {
   readonly kind: "uts";
   readonly nodename: string;
   readonly domainname: string;
-  readonly owner: number;
 }
 
 export const RELEASE = "6.1.0-virtlab";
@@ -36,8 +36,8 @@ const MOST_NAME = 64;
 
 function setName(k: Work, field: "nodename" | "domainname", at: number, length: number): number {
   const { uts } = k.task.namespaces;
-  const { owner } = k.objectOf<UtsNamespace>(uts);
-  requireCapability(k, "CAP_SYS_ADMIN", owner);
+  const { home } = k.objectOf<UtsNamespace>(uts);
+  requireCapability(k, "CAP_SYS_ADMIN", home);
   if (length < 0 || length > MOST_NAME) throw E.EINVAL;
   k.changeObject<UtsNamespace>(uts, { [field]: textOf(readUser(k, at, length)).split("\0")[0]! });
   return 0;

@@ -1,16 +1,22 @@
 /** The system calls that are served, by number. */
 import { VirtlabError } from "../../state/error.js";
 import type { Abi } from "../state.js";
+import { attributeCalls } from "./attributes.js";
 import type { SystemCall } from "./call.js";
 import { capabilityCalls } from "./capabilities.js";
 import { credentialCalls } from "./credentials.js";
 import { descriptorCalls } from "./descriptors.js";
+import { directoryCalls } from "./directories.js";
+import { lockCalls } from "./fcntl.js";
 import { fileCalls } from "./files.js";
 import { futexCalls } from "./futex.js";
 import { identityCalls } from "./identity.js";
 import { killCalls } from "./kill.js";
 import { limitCalls } from "./limits.js";
 import { memoryCalls } from "./memory.js";
+import { mountCalls } from "./mounts.js";
+import { nameCalls } from "./names.js";
+import { namespaceCalls } from "./namespaces.js";
 import { type SystemCallName, systemCallNumbers } from "./numbers.js";
 import { controlCalls } from "./prctl.js";
 import { processCalls } from "./processes.js";
@@ -18,33 +24,45 @@ import { schedulingCalls } from "./scheduling.js";
 import { seccompCalls } from "./seccomp.js";
 import { segmentCalls } from "./segments.js";
 import { signalCalls } from "./signals.js";
+import { sizeCalls } from "./sizes.js";
+import { statCalls } from "./stat.js";
 import { systemCalls } from "./system.js";
 import { timeCalls } from "./time.js";
 import { timerCalls } from "./timers.js";
+import { transferCalls } from "./transfers.js";
 import { usageCalls } from "./usage.js";
 import { waitCalls } from "./wait.js";
 
 export const served: readonly SystemCall[] = [
-  ...capabilityCalls,
-  ...controlCalls,
-  ...credentialCalls,
+  ...attributeCalls,
   ...descriptorCalls,
+  ...directoryCalls,
   ...fileCalls,
-  ...futexCalls,
+  ...lockCalls,
+  ...nameCalls,
+  ...sizeCalls,
+  ...statCalls,
+  ...transferCalls,
   ...identityCalls,
-  ...killCalls,
-  ...limitCalls,
-  ...memoryCalls,
-  ...processCalls,
-  ...schedulingCalls,
+  ...waitCalls,
+  ...usageCalls,
+  ...timerCalls,
   ...seccompCalls,
+  ...schedulingCalls,
+  ...controlCalls,
+  ...limitCalls,
+  ...futexCalls,
+  ...credentialCalls,
+  ...capabilityCalls,
+  ...killCalls,
+  ...memoryCalls,
+  ...mountCalls,
+  ...namespaceCalls,
+  ...processCalls,
   ...segmentCalls,
   ...signalCalls,
   ...systemCalls,
   ...timeCalls,
-  ...timerCalls,
-  ...usageCalls,
-  ...waitCalls,
 ];
 
 const byNumber: Readonly<Record<Abi, (SystemCall | undefined)[]>> = { x86_64: [], i386: [] };

@@ -1,6 +1,7 @@
 /** System calls on clocks. Spec: clock_gettime(2), nanosleep(2), gettimeofday(2), settimeofday(2). */
 import { E, Wait } from "../errno.js";
 import { readWord, writeLong, writeWord } from "../mm/user-memory.js";
+import { offsetTime } from "../namespaces/time.js";
 import { requireCapability } from "../tasks/capabilities.js";
 import { hasSignal } from "../tasks/signals.js";
 import { ranOf } from "../tasks/timers.js";
@@ -18,6 +19,8 @@ const ofWall: ReadonlySet<number> = new Set([CLOCK.REALTIME, CLOCK.REALTIME_COAR
 const ofMachine: ReadonlySet<number> = new Set([
   ...[CLOCK.MONOTONIC, CLOCK.MONOTONIC_RAW, CLOCK.MONOTONIC_COARSE, CLOCK.BOOTTIME, CLOCK.BOOTTIME_ALARM],
 ]);
+
+const isOfBoot = (which: number): boolean => which === CLOCK.BOOTTIME || which === CLOCK.BOOTTIME_ALARM;
 
 /** Ticks by which settimeofday(2) has moved the time of day. */
 const moved = (k: Work): number => k.state.initial.clockOffset ?? 0;
@@ -40,7 +43,7 @@ function ticksOfNamed(k: Work, which: number): number {
 /** Seconds and nanoseconds of a clock. Throws EINVAL for one there is not. */
 export function clock(k: Work, which: number): Span {
   if (ofWall.has(which)) return secondsAt(k.now + moved(k));
-  if (ofMachine.has(which)) return spanOf(k.now);
+  if (ofMachine.has(which)) return offsetTime(k, isOfBoot(which) ? "boottime" : "monotonic", spanOf(k.now));
   if (which === CLOCK.PROCESS) return spanOf(ranOf(k, k.task.process));
   if (which === CLOCK.THREAD) return spanOf(k.task.ran);
   if (which < 0) return spanOf(ticksOfNamed(k, which));
@@ -48,8 +51,10 @@ export function clock(k: Work, which: number): Span {
 }
 
 /** The tick at which a clock shows a time. */
-export const tickOf = (k: Work, which: number, ticks: number): number =>
-  ofWall.has(which) ? ticks - ticksOf(START, 0) - moved(k) : ticks;
+export function tickOf(k: Work, which: number, ticks: number): number {
+  if (ofWall.has(which)) return ticks - ticksOf(START, 0) - moved(k);
+  return ticks - ticksOf(...offsetTime(k, isOfBoot(which) ? "boottime" : "monotonic", [0, 0]));
+}
 
 function setClock(k: Work, [seconds, nanoseconds]: Span): number {
   requireCapability(k, "CAP_SYS_TIME", k.state.initial.user!);

@@ -2,6 +2,7 @@
 import { E, Wait } from "../errno.js";
 import { fileAt } from "../fs/descriptors.js";
 import { writeUser, writeWord } from "../mm/user-memory.js";
+import { pidInside, pidOutside } from "../namespaces/pid.js";
 import type { Process } from "../state.js";
 import { endOf, reap } from "../tasks/exit.js";
 import { pidfdProcess } from "../tasks/pidfd.js";
@@ -20,9 +21,9 @@ const CONTINUED = 0xffff;
 
 /** Whether a child is one of those that are waited for. Spec: waitpid(2), "The value of pid can be". */
 function isMeant(k: Work, child: Process, pid: number): boolean {
-  if (pid > 0) return child.pid === pid;
+  if (pid > 0) return child.pid === pidOutside(k, pid);
   if (pid === -1) return true;
-  return child.group === (pid === 0 ? k.process.group : -pid);
+  return child.group === (pid === 0 ? k.process.group : pidOutside(k, -pid));
 }
 
 /** Those that tell their end by another signal than SIGCHLD are only awaited where that is asked for. */
@@ -69,8 +70,9 @@ function wait4(k: Work, pid: number, statusAt: number, options: number, usageAt:
   if (report === undefined) return 0;
   if (statusAt !== 0) writeWord(k, statusAt, report.status);
   if (usageAt !== 0) writeUsage(k, usageAt, report.child.childrenRan);
+  const number = pidInside(k, report.child.pid);
   tell(k, report, options);
-  return report.child.pid;
+  return number;
 }
 
 const P = { ALL: 0, PID: 1, PGID: 2, PIDFD: 3 } as const;
@@ -82,10 +84,10 @@ function meantBy(k: Work, type: number, id: number): (child: Process) => boolean
       return () => true;
     case P.PID:
       if (id <= 0) throw E.EINVAL;
-      return ({ pid }) => pid === id;
+      return ({ pid }) => pid === pidOutside(k, id);
     case P.PGID: {
       if (id < 0) throw E.EINVAL;
-      const wanted = id === 0 ? k.process.group : id;
+      const wanted = id === 0 ? k.process.group : pidOutside(k, id);
       return ({ group }) => group === wanted;
     }
     case P.PIDFD: {
@@ -110,7 +112,10 @@ function waitid(k: Work, type: number, id: number, infoAt: number, options: numb
   const report = firstReport(k, meantBy(k, type, id), options);
   if (report !== undefined && usageAt !== 0) writeUsage(k, usageAt, report.child.childrenRan);
   if (infoAt !== 0) {
-    const { pid, uid } = { pid: report?.child.pid ?? 0, uid: report?.child.uid ?? 0 };
+    const { pid, uid } = {
+      pid: report === undefined ? 0 : pidInside(k, report.child.pid),
+      uid: report?.child.uid ?? 0,
+    };
     const info = report === undefined ? undefined : { signal: signalNumbers.SIGCHLD, ...reasonOf(report), pid, uid };
     // Only the fields that say something are written.
     const bytes = info === undefined ? new Uint8Array(128) : infoBytes(info, isWide(k));

@@ -1,9 +1,22 @@
 /** The end of threads and processes. Spec: _exit(2), exit_group(2), wait(2). */
 
+import { countTasks } from "../cgroups/records.js";
 import { Errno } from "../errno.js";
 import { dropDescriptors } from "../fs/descriptors.js";
+import { endSession } from "../fs/tty/sessions.js";
 import { dropSpace, KERNEL_ROOT, useSpace } from "../mm/spaces.js";
 import { writeWord } from "../mm/user-memory.js";
+import {
+  forgetProcess,
+  isInit,
+  membersOf,
+  type PidNamespace,
+  pidNamespaceOf,
+  takeNumbersBack,
+} from "../namespaces/pid.js";
+import { dropNamespaces } from "../namespaces/records.js";
+import type { OperatorProcess } from "../orders.js";
+import type { Process } from "../state.js";
 import type { Work } from "../work.js";
 import { dropContext } from "./contexts.js";
 import { forgetWaiter, wakeFutex } from "./futexes.js";
@@ -45,10 +58,38 @@ function removeTask(k: Work, tid: number): void {
   }
   if (k.taskOf(tid).status.kind === "ready") dequeue(k, tid);
   dropResources(k, tid);
+  countTasks(k, task.cgroup, -1);
   const { threads } = k.processOf(task.process);
   k.setProcess(task.process, { threads: threads.filter((other) => other !== tid) });
   k.set({ tasks: k.state.tasks.set(tid, undefined) });
+  if (tid !== task.process) takeNumbersBack(k, task.namespaces.pid, tid);
+  dropNamespaces(k, task.namespaces);
   wake(k, tid);
+}
+
+/** All threads of a process that is not at work end, and it with them. */
+export function killProcess(k: Work, pid: number, signal: number): void {
+  const { threads } = k.processOf(pid);
+  const uid = threads[0] === undefined ? 0 : k.taskOf(threads[0]).credentials.uid;
+  for (const tid of threads) removeTask(k, tid);
+  if (!k.processOf(pid).ended) endProcess(k, pid, signal, uid);
+}
+
+/** The first process of a PID namespace has ended: all others in it do, and nobody hears of them. */
+function endNamespace(k: Work, init: Process): void {
+  const namespace = pidNamespaceOf(init);
+  k.changeObject<PidNamespace>(namespace, { ended: true });
+  for (const pid of membersOf(k, namespace)) {
+    if (pid === init.pid || k.state.processes.get(pid) === undefined) continue;
+    killProcess(k, pid, signalNumbers.SIGKILL);
+    if (k.state.processes.get(pid) !== undefined && isAround(k, namespace, k.processOf(pid).parent)) reap(k, pid);
+  }
+}
+
+/** Whether a process that could wait for another is of the same namespace, or is gone. */
+function isAround(k: Work, namespace: number, parent: number): boolean {
+  const process = k.state.processes.get(parent);
+  return process === undefined || process.numbers.some((one) => one.namespace === namespace);
 }
 
 /** The thread at work ends; the last one of a process ends it with a wait status. */
@@ -78,9 +119,14 @@ export function endOtherThreads(k: Work): void {
 
 /** A process has no thread any more: it is a zombie until its parent has heard of it. */
 function endProcess(k: Work, pid: number, status: number, uid: number): void {
-  const { parent, exitSignal, children } = k.processOf(pid);
+  const { parent, exitSignal, operator } = k.processOf(pid);
+  endSession(k, k.processOf(pid));
+  if (operator !== undefined) k.changeObject<OperatorProcess>(operator, { status });
+  if (isInit(k, k.processOf(pid)) && pidNamespaceOf(k.processOf(pid)) !== k.state.initial.pid)
+    endNamespace(k, k.processOf(pid));
   dropTimers(k, pid);
   if (k.processOf(pid).alarm !== undefined) setAlarmOf(k, pid, undefined);
+  const { children } = k.processOf(pid);
   for (const child of children) {
     for (const tid of k.processOf(child).threads) tellParentDeath(k, tid);
     adopt(k, child, reaperOf(k, pid));
@@ -123,7 +169,9 @@ function reaperOf(k: Work, pid: number): number {
     if (process.isSubreaper && !process.ended) return at;
     at = process.parent;
   }
-  return 1;
+  const namespace = k.state.objects.get(pidNamespaceOf(k.processOf(pid))) as PidNamespace | undefined;
+  const init = namespace?.init ?? 1;
+  return init === pid || k.state.processes.get(init)?.ended === true ? 1 : init;
 }
 
 function adopt(k: Work, child: number, parent: number): void {
@@ -145,5 +193,7 @@ export function reap(k: Work, pid: number): void {
       childrenRan: around.childrenRan + own.childrenRan,
     });
   }
+  const gone = k.processOf(pid);
   k.set({ processes: k.state.processes.set(pid, undefined) });
+  forgetProcess(k, gone);
 }

@@ -26,8 +26,11 @@ export const kernelSignal = (signal: number): PendingSignal => ({ signal, code: 
 export const actionOf = (k: Work, task: Task, signal: number): SignalAction | undefined =>
   k.state.handlers.get(task.handlers)?.actions.get(signal);
 
-/** Whether a process is the first one of its PID namespace, which only takes what it has handlers for. Spec: pid_namespaces(7), "The namespace init process". */
-export const isInit = ({ numbers }: Process): boolean => numbers[0]?.number === 1;
+/**
+ * Whether a process is the first of its PID namespace, which signals without a handler do nothing to. What the operator has started is no
+ * init of his, whatever number it has. Spec: pid_namespaces(7), "The namespace init process".
+ */
+export const isInit = ({ numbers, operator }: Process): boolean => numbers[0]?.number === 1 && operator === undefined;
 
 /** Whether a signal would do nothing to a thread. */
 function isIgnored(k: Work, task: Task, { signal, forced = false }: PendingSignal): boolean {
