@@ -16,8 +16,4 @@ describe.each(["amd64", "i386"] as const)("Debian's shell for %s", (architecture
       "trap 'echo got' USR1; kill -USR1 $$; sleep 9 & kill $!; wait $!; echo $?; sh -c 'kill -SEGV $$'; echo $?";
     expect(ranOn(kernel, ["sh", "-c", line]).output).toBe("got\n143\n139\n");
   });
-
-  it("does not end by a signal for which it has no handler while it is the first process", () => {
-    expect(ranOn(kernel, ["sh", "-c", "kill -9 $$; kill $$; echo here"]).output).toBe("here\n");
-  });
 });

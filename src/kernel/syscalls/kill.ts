@@ -47,7 +47,7 @@ function send(k: Work, target: Process, signal: number, code: number): void {
 
 /** Throws ESRCH. */
 function processAt(k: Work, pid: number): Process {
-  const found = k.state.processes.get(pid);
+  const found = k.state.processes.get(pidOutside(k, pid));
   if (found === undefined) throw E.ESRCH;
   return found;
 }
@@ -118,7 +118,7 @@ function queue(k: Work, pid: number, signal: number, at: number): number {
   requireSignal(signal);
   const target = processAt(k, pid);
   if (!maySignal(k, target, signal)) throw E.EPERM;
-  if (signal !== 0) signalProcess(k, pid, info);
+  if (signal !== 0) signalProcess(k, target.pid, info);
   return 0;
 }
 
@@ -143,7 +143,8 @@ function awaitSignal(k: Work, setAt: number, infoAt: number, timeoutAt: number, 
 function pidfdSend(k: Work, fd: number, signal: number, at: number, flags: number): number {
   if (flags !== 0) throw E.EINVAL;
   const pid = pidfdProcess(fileAt(k, fd));
-  const target = processAt(k, pid);
+  const target = k.state.processes.get(pid);
+  if (target === undefined) throw E.ESRCH;
   if (at === 0) {
     requireSignal(signal);
     send(k, target, signal, SI.USER);
@@ -151,7 +152,10 @@ function pidfdSend(k: Work, fd: number, signal: number, at: number, flags: numbe
   }
   const info = givenInfo(k, at, pid, signal);
   if (new DataView(info.raw!.buffer).getInt32(0, true) !== signal) throw E.EINVAL;
-  return queue(k, pid, signal, at);
+  requireSignal(signal);
+  if (!maySignal(k, target, signal)) throw E.EPERM;
+  if (signal !== 0) signalProcess(k, pid, info);
+  return 0;
 }
 
 export const killCalls: readonly SystemCall[] = [

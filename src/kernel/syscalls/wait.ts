@@ -112,7 +112,10 @@ function waitid(k: Work, type: number, id: number, infoAt: number, options: numb
   const report = firstReport(k, meantBy(k, type, id), options);
   if (report !== undefined && usageAt !== 0) writeUsage(k, usageAt, report.child.childrenRan);
   if (infoAt !== 0) {
-    const { pid, uid } = { pid: pidInside(k, report?.child.pid ?? 0), uid: report?.child.uid ?? 0 };
+    const { pid, uid } = {
+      pid: report === undefined ? 0 : pidInside(k, report.child.pid),
+      uid: report?.child.uid ?? 0,
+    };
     const info = report === undefined ? undefined : { signal: signalNumbers.SIGCHLD, ...reasonOf(report), pid, uid };
     // Only the fields that say something are written.
     const bytes = info === undefined ? new Uint8Array(128) : infoBytes(info, isWide(k));
