@@ -187,5 +187,6 @@ defineKind({
     for (const [number] of epollOf(k, object).items.entries()) removeItem(k, object, number);
     k.setObject(object, undefined);
   },
+  seek: () => 0,
   label: () => "anon_inode:[eventpoll]",
 });

@@ -56,5 +56,6 @@ defineKind({
     return { events: (count > 0n ? POLL.IN : 0) | (count < MOST ? POLL.OUT : 0), on: [object] };
   },
   release: (k, { object }) => k.setObject(object, undefined),
+  seek: () => 0,
   label: () => "anon_inode:[eventfd]",
 });

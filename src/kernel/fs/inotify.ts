@@ -94,5 +94,6 @@ defineKind({
       dropWatch(k, inode, { instance: object, wd, mask: 0 });
     k.setObject(object, undefined);
   },
+  seek: () => 0,
   label: () => "anon_inode:inotify",
 });

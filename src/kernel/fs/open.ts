@@ -71,8 +71,11 @@ export function open(k: Work, path: string, flags: number, mode: number, options
   if ((flags & O.TMPFILE) === O.TMPFILE && (flags & O.PATH) === 0) return makeNameless(k, path, flags, mode, options);
   const exclusive = (flags & (O.CREAT | O.EXCL)) === (O.CREAT | O.EXCL);
   const follow = (flags & O.NOFOLLOW) === 0 && !exclusive;
+  if ((flags & O.CREAT) !== 0 && path.endsWith("/")) {
+    const { name } = resolve(k, path, { ...options, last: true });
+    if (name !== "" && name !== "." && name !== "..") throw E.EISDIR;
+  }
   const found = resolve(k, path, { ...options, follow });
-  if (found.name === "" && found.trailing && (flags & O.CREAT) !== 0) throw E.EISDIR;
   if (found.location !== undefined && exclusive) throw E.EEXIST;
   if (found.location !== undefined) return openLocation(k, found.location, flags);
   if ((flags & O.CREAT) === 0) throw E.ENOENT;

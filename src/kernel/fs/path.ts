@@ -88,6 +88,8 @@ export interface ResolveOptions {
   readonly from?: Location;
   /** Whether a link at the end is followed. Default: yes. */
   readonly follow?: boolean;
+  /** The last part is a name to be made, moved or removed: no link there is followed, and a slash behind it is the caller's affair. */
+  readonly last?: boolean;
   /** The name may be empty: `from` itself is meant. */
   readonly empty?: boolean;
   /** RESOLVE_ flags of openat2(2). */
@@ -128,7 +130,7 @@ class Walk {
   }
 
   /** Walks a name. */
-  resolve(path: string, follow: boolean): Resolution {
+  resolve(path: string, follow: boolean, leaves = false): Resolution {
     if (path.startsWith("/")) {
       if (this.#limited(RESOLVE.BENEATH)) throw E.EXDEV;
       this.at = this.#within(throughMounts(this.#k, this.#root));
@@ -145,7 +147,7 @@ class Walk {
       return { location, directory, name: last, trailing };
     }
     const location = this.#child(last);
-    if (location === undefined || !(follow || trailing)) return { location, directory, name: last, trailing };
+    if (location === undefined || leaves || !(follow || trailing)) return { location, directory, name: last, trailing };
     const followed = this.#followed(location);
     if (followed === undefined) return { location, directory, name: last, trailing };
     return trailing ? { ...followed, trailing } : followed;
@@ -208,14 +210,15 @@ class Walk {
 export function resolve(
   k: Work,
   path: string,
-  { from, follow = true, empty = false, limits = 0 }: ResolveOptions = {},
+  { from, follow = true, last = false, empty = false, limits = 0 }: ResolveOptions = {},
 ): Resolution {
   const start = from ?? k.context.directory;
   if (path === "") {
     if (!empty) throw E.ENOENT;
     return { location: start, directory: start, name: "", trailing: false };
   }
-  const found = new Walk(k, start, limits).resolve(path, follow);
+  const found = new Walk(k, start, limits).resolve(path, follow, last);
+  if (last) return found;
   if (found.trailing && found.location !== undefined && !isDirectory(attributesAt(k, found.location))) throw E.ENOTDIR;
   return found;
 }

@@ -69,5 +69,6 @@ defineKind({
     return { events: count > 0 ? POLL.IN : 0, on: [object], until, edge: timer.past + count };
   },
   release: (k, { object }) => k.setObject(object, undefined),
+  seek: () => 0,
   label: () => "anon_inode:[timerfd]",
 });

@@ -7,6 +7,7 @@ import { addWatch, openInotify, removeWatch } from "../fs/inotify.js";
 import { O } from "../fs/kinds.js";
 import { IN } from "../fs/notify.js";
 import { MAY, requireAccess } from "../fs/permissions.js";
+import { openSignals, setSignals } from "../fs/signalfd.js";
 import { openTimer, setTimer, type Timer, timerSetting } from "../fs/timerfd.js";
 import { isDirectory } from "../fs/types.js";
 import { readUser, writeUser } from "../mm/user-memory.js";
@@ -90,6 +91,25 @@ function getTime(k: Work, fd: number, at: number, wide: boolean): number {
 
 const isWide = (k: Work): boolean => k.call.abi === "x86_64";
 
+// ---- signals ------------------------------------------------------------------------------------------------------
+
+const SIGKILL = 9;
+const SIGSTOP = 19;
+const UNBLOCKABLE = (1n << BigInt(SIGKILL - 1)) | (1n << BigInt(SIGSTOP - 1));
+
+function signalfd(k: Work, fd: number, maskAt: number, size: number, flags: number): number {
+  if (size !== 8 || (flags & ~FILE_FLAGS) !== 0) throw E.EINVAL;
+  const mask = new DataView(readUser(k, maskAt, size).buffer).getBigUint64(0, true) & ~UNBLOCKABLE;
+  if (fd === -1) {
+    freeDescriptor(k);
+    return addDescriptor(k, openSignals(k, mask, flags & O.NONBLOCK), (flags & O.CLOEXEC) !== 0);
+  }
+  const { id, kind } = fileAt(k, fd);
+  if (kind !== "signalfd") throw E.EINVAL;
+  setSignals(k, id, mask);
+  return fd;
+}
+
 // ---- inotify ------------------------------------------------------------------------------------------------------
 
 function initInotify(k: Work, flags: number): number {
@@ -120,6 +140,8 @@ function watch(k: Work, fd: number, path: number, mask: number): number {
 export const eventFileCalls: readonly SystemCall[] = [
   call("eventfd", "initval:uint", (k, count) => eventfd(k, count, 0)),
   call("eventfd2", "initval:uint flags:flags", eventfd),
+  call("signalfd", "fd:fd mask:pointer sizemask:size", (k, fd, mask, size) => signalfd(k, fd, mask, size, 0)),
+  call("signalfd4", "fd:fd mask:pointer sizemask:size flags:flags", signalfd),
   call("timerfd_create", "clockid:int flags:flags", createTimer),
   call("timerfd_settime", "fd:fd flags:flags new_value:pointer old_value:pointer", (k, fd, flags, at, old) =>
     setTime(k, fd, flags, at, old, isWide(k)),

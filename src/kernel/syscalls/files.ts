@@ -8,6 +8,8 @@ import { mountOf, RESOLVE } from "../fs/path.js";
 import { MAY, requireAccess, requireWritable } from "../fs/permissions.js";
 import { isLink, S, typeOfMode } from "../fs/types.js";
 import { bytesOf, readPath, readUser, writeUser } from "../mm/user-memory.js";
+import type { Credentials } from "../state.js";
+import { rootOf, SECURE } from "../tasks/credentials.js";
 import type { Work } from "../work.js";
 import { AT, from, targetAt } from "./at.js";
 import { call, type SystemCall } from "./call.js";
@@ -78,18 +80,26 @@ function readLinkAt(k: Work, dirfd: number, at: number, buffer: number, size: nu
   return bytes.length;
 }
 
+/** Who the thread would be without set-id programs. Spec: access(2): capabilities follow the real user, too. */
+function realCredentials(k: Work): Credentials {
+  const { credentials } = k.task;
+  const { uid, gid, capabilities, securebits } = credentials;
+  const own = { ...credentials, fsuid: uid, fsgid: gid };
+  if ((securebits & SECURE.NO_SETUID_FIXUP) !== 0) return own;
+  const effective = uid === rootOf(k) ? capabilities.permitted : 0n;
+  return { ...own, capabilities: { ...capabilities, effective } };
+}
+
 const ACCESS_FLAGS = AT.SYMLINK_NOFOLLOW | AT.EACCESS | AT.EMPTY_PATH;
 const SPECIAL: ReadonlySet<number> = new Set([S.IFCHR, S.IFBLK, S.IFIFO, S.IFSOCK]);
 
 function accessAt(k: Work, dirfd: number, at: number, mode: number, flags = 0): number {
   if ((mode & ~7) !== 0 || (flags & ~ACCESS_FLAGS) !== 0) throw E.EINVAL;
   const { inode, location } = targetAt(k, dirfd, at, flags);
-  const { credentials } = k.task;
-  const real = { ...credentials, fsuid: credentials.uid, fsgid: credentials.gid };
   const attributes = attributesOf(k, inode);
   const writes = (mode & MAY.WRITE) !== 0 && !SPECIAL.has(typeOfMode(attributes.mode));
   if (writes && k.fileSystemOf(inode.fileSystem).readOnly) throw E.EROFS;
-  requireAccess(k, attributes, mode, (flags & AT.EACCESS) !== 0 ? credentials : real);
+  requireAccess(k, attributes, mode, (flags & AT.EACCESS) !== 0 ? k.task.credentials : realCredentials(k));
   if (writes && location !== undefined) requireWritable(k, mountOf(k, location));
   return 0;
 }

@@ -15,7 +15,7 @@ import { AT, from, targetAt } from "./at.js";
 import { call, type SystemCall } from "./call.js";
 
 const lastOf = (k: Work, dirfd: number, path: string): Resolution =>
-  resolve(k, path, { ...from(k, dirfd, path), follow: false });
+  resolve(k, path, { ...from(k, dirfd, path), last: true });
 
 /** The last part of a name is one of a directory's own entries. */
 const isNormal = ({ name }: Resolution): boolean => name !== "" && name !== "." && name !== "..";

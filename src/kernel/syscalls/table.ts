@@ -4,13 +4,16 @@ import type { Abi } from "../state.js";
 import { attributeCalls } from "./attributes.js";
 import type { SystemCall } from "./call.js";
 import { capabilityCalls } from "./capabilities.js";
+import { copyCalls } from "./copies.js";
 import { credentialCalls } from "./credentials.js";
 import { descriptorCalls } from "./descriptors.js";
 import { directoryCalls } from "./directories.js";
 import { epollCalls } from "./epoll.js";
 import { eventFileCalls } from "./event-files.js";
+import { extendedAttributeCalls } from "./extended-attributes.js";
 import { lockCalls } from "./fcntl.js";
 import { fileCalls } from "./files.js";
+import { handleCalls } from "./handles.js";
 import { identityCalls } from "./identity.js";
 import { ipcCalls } from "./ipc.js";
 import { killCalls } from "./kill.js";
@@ -37,11 +40,14 @@ export const served: readonly SystemCall[] = [
   ...capabilityCalls,
   ...controlCalls,
   ...credentialCalls,
+  ...copyCalls,
   ...descriptorCalls,
   ...directoryCalls,
   ...epollCalls,
   ...eventFileCalls,
+  ...extendedAttributeCalls,
   ...fileCalls,
+  ...handleCalls,
   ...lockCalls,
   ...nameCalls,
   ...pollCalls,
