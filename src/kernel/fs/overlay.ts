@@ -172,7 +172,9 @@ function rename(k: Work, fs: FileSystem, from: Name, to: Name, exchange: boolean
     enter(k, id, to.directory, to.name, ino);
   } else {
     if (other !== undefined) forget(k, id, other);
-    if (hidesFrom) putWhiteout(k, id, source.directory, from.name);
+    // The rename itself leaves this one behind: it is no link.
+    const what = { mode: S.IFCHR, uid: 0, gid: 0, device: 0 };
+    if (hidesFrom) typeOf(upperFs(k, id)).create!(k, upperFs(k, id), source.directory, from.name, what);
   }
 }
 
