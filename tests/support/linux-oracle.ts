@@ -7,7 +7,8 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { debianSystem } from "../../src/cli/debian/debian-system.js";
+import { debianPackages, debianSystem } from "../../src/cli/debian/debian-system.js";
+import { fileOfPackage } from "../../src/cli/debian/packages.js";
 import type { Kernel } from "../../src/kernel/kernel.js";
 import type { RootEntry } from "../../src/kernel/root.js";
 import { type CpioEntry, cpio } from "../../src/systems/debian/cpio.js";
@@ -35,6 +36,7 @@ const MOUNTS = [
 const script = (names: readonly string[]): string => `#!/bin/sh
 export PATH=/bin
 mount -t devtmpfs dev /dev
+insmod /overlay.ko
 ${MOUNTS.join("\n")}
 for name in ${names.join(" ")}; do
   echo "=== begin $name"
@@ -59,9 +61,16 @@ const asCpio = ({ path: name, mode, data, target, hardLink }: RootEntry): CpioEn
 
 /** What each program prints on Linux. A start is remembered by what was started. */
 export function onLinux(qemu: string, names: readonly string[], bits: 32 | 64): ReadonlyMap<string, string> {
-  const { bzImage } = debianSystem("cloud-amd64", { download: true });
+  const { bzImage, version } = debianSystem("cloud-amd64", { download: true });
+  // What Debian's kernel has as a module, the other has in it.
+  const { kernel } = debianPackages("cloud-amd64", { download: true });
+  const overlay = fileOfPackage(kernel, `./lib/modules/${version}/kernel/fs/overlayfs/overlay.ko`);
   const init = { name: "init", mode: 0o100755, data: Buffer.from(script(names)) };
-  const initrd = cpio([...rootWith(names, bits).map(asCpio), init]);
+  const initrd = cpio([
+    ...rootWith(names, bits).map(asCpio),
+    init,
+    { name: "overlay.ko", mode: 0o100644, data: overlay },
+  ]);
   const digest = createHash("sha256").update(initrd).update(bzImage).digest("hex").slice(0, 16);
   const folder = path.join(tmpdir(), "virtlab-programs");
   mkdirSync(folder, { recursive: true });

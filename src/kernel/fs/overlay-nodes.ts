@@ -30,6 +30,9 @@ export interface OverlayNode {
 export interface OverlayData extends Layers {
   readonly nodes: Table<OverlayNode>;
   readonly next: number;
+  /** The directory for what is not to be seen, in the work directory, and the whiteout there that all others are links to. */
+  readonly workspace: number | undefined;
+  readonly whiteout: number | undefined;
 }
 
 export const ROOT = 1;
@@ -42,7 +45,7 @@ export function nodeOf(k: Work, id: number, ino: number): OverlayNode {
   return node;
 }
 
-const setData = (k: Work, id: number, change: Partial<OverlayData>): void =>
+export const setData = (k: Work, id: number, change: Partial<OverlayData>): void =>
   k.setFileSystem(id, { data: { ...dataOf(k, id), ...change } });
 
 export function setNode(k: Work, id: number, ino: number, change: Partial<OverlayNode> | undefined): void {

@@ -24,6 +24,7 @@ import {
   type OverlayNode,
   ROOT,
   realOf,
+  setData,
   setNode,
 } from "./overlay-nodes.js";
 import { layersFrom, shownOptions } from "./overlay-options.js";
@@ -95,8 +96,16 @@ function clearWhiteout(k: Work, id: number, directory: number, name: string): bo
   return true;
 }
 
+const WHITEOUT = "#whiteout";
+
+/** Whiteouts are links to one. Spec: Linux, fs/overlayfs/dir.c ovl_whiteout. */
 function putWhiteout(k: Work, id: number, directory: number, name: string): void {
-  typeOf(upperFs(k, id)).create!(k, upperFs(k, id), directory, name, { mode: S.IFCHR, uid: 0, gid: 0, device: 0 });
+  const { workspace, whiteout } = dataOf(k, id);
+  const { create, link } = typeOf(upperFs(k, id));
+  const what = { mode: S.IFCHR, uid: 0, gid: 0, device: 0 };
+  const shared = whiteout ?? create!(k, upperFs(k, id), workspace!, WHITEOUT, what);
+  if (whiteout === undefined) setData(k, id, { whiteout: shared });
+  link!(k, upperFs(k, id), directory, name, shared);
 }
 
 /** Nothing of the lower layers is seen through a directory. */
@@ -163,7 +172,9 @@ function rename(k: Work, fs: FileSystem, from: Name, to: Name, exchange: boolean
     enter(k, id, to.directory, to.name, ino);
   } else {
     if (other !== undefined) forget(k, id, other);
-    if (hidesFrom) putWhiteout(k, id, source.directory, from.name);
+    // The rename itself leaves this one behind: it is no link.
+    const what = { mode: S.IFCHR, uid: 0, gid: 0, device: 0 };
+    if (hidesFrom) typeOf(upperFs(k, id)).create!(k, upperFs(k, id), source.directory, from.name, what);
   }
 }
 
@@ -196,6 +207,16 @@ function attributes(k: Work, fs: FileSystem, ino: number): Attributes {
 const ACCESS: ReadonlySet<string> = new Set(["accessed", "changed"]);
 const WRITES = O.WRONLY | O.RDWR;
 
+/** The directory that is made in the work directory, without what an earlier overlay has left there. */
+function workspaceIn(k: Work, { fileSystem, ino }: InodeName): number {
+  const fs = k.fileSystemOf(fileSystem);
+  const { lookup, create, list, unlink } = typeOf(fs);
+  const known = lookup(k, fs, ino, "work");
+  if (known === undefined) return create!(k, fs, ino, "work", { mode: S.IFDIR, uid: 0, gid: 0 });
+  for (const { name } of list(k, fs, known)) unlink!(k, k.fileSystemOf(fileSystem), known, name);
+  return known;
+}
+
 defineFileSystem({
   name: "overlay",
   withoutDevice: true,
@@ -204,15 +225,12 @@ defineFileSystem({
   mount(k, _id, _source, options) {
     const layers = layersFrom(k, options);
     const { work, upper, lowers } = layers;
-    if (work !== undefined) {
-      const fs = k.fileSystemOf(work.fileSystem);
-      if (typeOf(fs).lookup(k, fs, work.ino, "work") === undefined)
-        typeOf(fs).create!(k, fs, work.ino, "work", { mode: S.IFDIR, uid: 0, gid: 0 });
-    }
+    const workspace = work === undefined ? undefined : workspaceIn(k, work);
     const root: OverlayNode = {
       ...{ parent: ROOT, name: "", upper: upper?.ino, lowers, children: noEntries, opened: 0 },
     };
-    const data: OverlayData = { ...layers, nodes: PersistentMap.empty<OverlayNode>().set(ROOT, root), next: ROOT + 1 };
+    const nodes = PersistentMap.empty<OverlayNode>().set(ROOT, root);
+    const data: OverlayData = { ...layers, nodes, next: ROOT + 1, workspace, whiteout: undefined };
     return {
       ...{ root: ROOT, options: shownOptions(options), readOnly: upper === undefined },
       ...{ inodes: PersistentMap.empty(), nextIno: 0, data },
@@ -224,8 +242,9 @@ defineFileSystem({
     return [...(upper === undefined ? [] : [upper]), ...lowers].map(({ fileSystem }) => fileSystem);
   },
 
-  unmount() {
-    // Its layers have all there is.
+  unmount(k, { id }) {
+    const { workspace, whiteout } = dataOf(k, id);
+    if (whiteout !== undefined) typeOf(upperFs(k, id)).unlink!(k, upperFs(k, id), workspace!, WHITEOUT);
   },
 
   attributes,
@@ -322,7 +341,7 @@ defineFileSystem({
   },
 
   setAttribute(k, { id }, ino, name, value) {
-    if (name.startsWith(dataOf(k, id).prefix)) throw E.EPERM;
+    if (name.startsWith(dataOf(k, id).prefix)) throw E.EOPNOTSUPP;
     const upper = copyUp(k, id, ino);
     typeOf(upperFs(k, id)).setAttribute!(k, upperFs(k, id), upper, name, value);
   },
