@@ -1,5 +1,4 @@
 /** System calls that make, replace and end processes. Spec: clone(2), execve(2), _exit(2), pidfd_open(2). */
-
 import { E } from "../errno.js";
 import { execute } from "../exec/execute.js";
 import { fileAt } from "../fs/descriptors.js";
