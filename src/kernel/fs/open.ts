@@ -133,7 +133,7 @@ function newFileFor(k: Work, location: Location, flags: number, { mode, device }
       return newFile(k, { ...base, kind: "regular" });
     case S.IFCHR:
     case S.IFBLK:
-      return newFile(k, { ...base, ...openDevice(k, mode, device, flags, mountOf(k, location)) });
+      return newFile(k, { ...base, ...openDevice(k, mode, device, flags, mountOf(k, location), location) });
     case S.IFIFO:
       return newFile(k, { ...base, ...openFifo(k, base.inode, flags) });
     default:

@@ -34,31 +34,27 @@ export const sameLocation = (a: Location, b: Location): boolean => a.mount === b
 /** The root of a mount. */
 export const rootOfMount = ({ id, root }: Mount): Location => ({ mount: id, ino: root, parent: root, name: "" });
 
-/** Mounts by the mount and the inode they stand on: asked for at each step of each path. */
-const standing = new WeakMap<object, ReadonlyMap<number, ReadonlyMap<number, Mount>>>();
+/** What stands on the places of a mount, by inode: asked for at each step of each path. */
+const standing = new WeakMap<readonly number[], ReadonlyMap<number, number>>();
 
-function mountsByPlace(k: Work): ReadonlyMap<number, ReadonlyMap<number, Mount>> {
+/** What is mounted on a place. */
+export function mountedOn(k: Work, location: Location): Mount | undefined {
+  const { children } = mountOf(k, location);
+  if (children.length === 0) return undefined;
   const { mounts } = k.state;
-  const known = standing.get(mounts);
-  if (known !== undefined) return known;
-  const places = new Map<number, Map<number, Mount>>();
-  for (const [, mount] of mounts.entries()) {
-    if (mount.at === undefined) continue;
-    const there = places.get(mount.parent) ?? new Map<number, Mount>();
-    places.set(mount.parent, there.set(mount.at.ino, mount));
+  let places = standing.get(children);
+  if (places === undefined) {
+    places = new Map(children.map((id) => [mounts.get(id)!.at!.ino, id]));
+    standing.set(children, places);
   }
-  standing.set(mounts, places);
-  return places;
+  const id = places.get(location.ino);
+  return id === undefined ? undefined : mounts.get(id);
 }
-
-/** What is mounted on a place, the last one on top. */
-export const mountedOn = (k: Work, { mount, ino }: Location): Mount | undefined =>
-  mountsByPlace(k).get(mount)?.get(ino);
 
 /** The top of what is mounted on a place, or the place itself. */
 export function throughMounts(k: Work, location: Location): Location {
   let at = location;
-  for (let mount = mountedOn(k, at); mount !== undefined; mount = mountedOn(k, at)) at = rootOfMount(mount);
+  for (let on = mountedOn(k, at); on !== undefined; on = mountedOn(k, at)) at = rootOfMount(on);
   return at;
 }
 

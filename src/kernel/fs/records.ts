@@ -119,4 +119,11 @@ export interface Mount {
   /** Peer group, and that which it is a slave of. */
   readonly group: number | undefined;
   readonly master: number | undefined;
+  /** Mounts that stand on it, in the order in which they were put there: another list whenever that changes. */
+  readonly children: readonly number[];
+  /** Of a root that is no directory: the directory it was found in, and its name there. */
+  readonly rootName?: readonly [directory: number, name: string] | undefined;
+  /** It came from a namespace of more privilege: it stays where it is, and these flags stay set. */
+  readonly locked?: boolean | undefined;
+  readonly lockedFlags?: number | undefined;
 }

@@ -1,5 +1,5 @@
 /** What a type of file system has to say: an entry of the table in `file-systems.ts`. */
-import type { DirectoryEntry, FileSystem, Inode, OpenFile } from "../state.js";
+import type { DirectoryEntry, FileSystem, Inode, InodeName, OpenFile } from "../state.js";
 import type { Work } from "../work.js";
 
 /** Spec: inode(7), "The file type and mode". */
@@ -94,7 +94,17 @@ export interface FileSystemType {
   hold?(k: Work, fs: FileSystem, ino: number, by: 1 | -1): void;
   attribute?(k: Work, fs: FileSystem, ino: number): Readonly<Record<string, Uint8Array>>;
   setAttribute?(k: Work, fs: FileSystem, ino: number, name: string, value: Uint8Array | undefined): void;
-  /** Nothing has it mounted any more. */
+  /** Nothing has it mounted any more, and it goes. A type that leaves this out stays as it is, and can be mounted again. */
   unmount?(k: Work, fs: FileSystem): void;
+  /** The file system that is there already and is what is meant: of types that there is one of for a namespace. */
+  instance?(k: Work): number | undefined;
+  /** Other options from now on: mount(2), MS_REMOUNT. Gives them as they are shown. */
+  reconfigure?(k: Work, fs: FileSystem, options: string): string;
+  /** Who may mount it: without this only the initial user namespace. Spec: user_namespaces(7), "Capabilities". */
+  readonly forNamespaces?: boolean;
+  /** File systems that it stands on. */
+  layers?(fs: FileSystem): readonly number[];
+  /** The inode that has the pages of a file: what is mapped stays that, whatever becomes of the file. */
+  mapped?(k: Work, fs: FileSystem, ino: number): InodeName;
   figures(k: Work, fs: FileSystem): FileSystemFigures;
 }

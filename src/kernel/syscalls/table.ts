@@ -13,11 +13,15 @@ import { lockCalls } from "./fcntl.js";
 import { fileCalls } from "./files.js";
 import { handleCalls } from "./handles.js";
 import { identityCalls } from "./identity.js";
+import { killCalls } from "./kill.js";
 import { memoryCalls } from "./memory.js";
+import { mountCalls } from "./mounts.js";
 import { nameCalls } from "./names.js";
+import { namespaceCalls } from "./namespaces.js";
 import { type SystemCallName, systemCallNumbers } from "./numbers.js";
 import { pollCalls } from "./poll.js";
 import { processCalls } from "./processes.js";
+import { segmentCalls } from "./segments.js";
 import { signalCalls } from "./signals.js";
 import { sizeCalls } from "./sizes.js";
 import { statCalls } from "./stat.js";
@@ -42,8 +46,12 @@ export const served: readonly SystemCall[] = [
   ...statCalls,
   ...transferCalls,
   ...identityCalls,
+  ...killCalls,
   ...memoryCalls,
+  ...mountCalls,
+  ...namespaceCalls,
   ...processCalls,
+  ...segmentCalls,
   ...signalCalls,
   ...systemCalls,
   ...timeCalls,
