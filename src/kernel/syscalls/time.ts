@@ -21,7 +21,6 @@ const ofMachine: ReadonlySet<number> = new Set([
   ...[CLOCK.MONOTONIC, CLOCK.MONOTONIC_RAW, CLOCK.MONOTONIC_COARSE, CLOCK.BOOTTIME, CLOCK.BOOTTIME_ALARM],
 ]);
 
-
 /** Ticks by which settimeofday(2) has moved the time of day. */
 const moved = (k: Work): number => k.state.initial.clockOffset ?? 0;
 
