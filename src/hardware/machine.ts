@@ -38,7 +38,7 @@ import { typedAtConsole } from "./machine-input.js";
 import { asOutput, bytesOf, textOf } from "./output-text.js";
 import { type Registers, registersOf } from "./registers.js";
 import { pieceOf, runInPieces } from "./run-in-pieces.js";
-import { checkRun, type RunOptions, type RunTask, runStops } from "./run-options.js";
+import { checkRun, type RunOptions, type RunTask, runStops, upToEvent } from "./run-options.js";
 import type { EventKind, MachineEvent, MachineState, Stop, Turn } from "./state.js";
 import { checkSupervisors } from "./supervisors.js";
 
@@ -120,12 +120,20 @@ export class Machine {
    * const before = Machine.boot({ image: Uint8Array.of(0x40) }); // inc eax
    * const after = before.step();
    * [before.registers.eax, after.registers.eax] // => [ 0, 1 ]
+   *
+   * With a kind of event: as many steps as lead to just behind the next event of that kind, which `events` then has, or to an end.
+   *
+   * @throws VirtlabError for an unknown kind.
+   * @example
+   * const machine = Machine.boot({ image: guest("rings") }).step("exception");
+   * [machine.steps, machine.events.length] // => [ 79, 1 ]
    */
-  step(): Machine {
+  step(kind?: EventKind): Machine {
     const shared = sharedEngine();
+    const options = kind === undefined ? { limit: 1 } : upToEvent(kind);
     shared.open(this.#state);
-    const { stop } = shared.run({ limit: 1 });
-    return this.#next(shared.seal(), stop?.reason === "limit" ? undefined : stop);
+    const { stop, events } = shared.run(options);
+    return this.#next(shared.seal(), stop?.reason === "limit" ? undefined : stop, events);
   }
 
   /**

@@ -1,6 +1,7 @@
 /** What a run of a machine is told: how far, until what, what to observe, whom to tell. */
 import { VirtlabError } from "../state/error.js";
 import type { OnProgress } from "../state/progress.js";
+import type { EngineRunOptions } from "./engine/engine.js";
 import { noStops, type RunStops, type Watchpoint } from "./engine/stops.js";
 import type { Machine } from "./machine.js";
 import { type EventKind, eventKinds } from "./state.js";
@@ -80,6 +81,16 @@ export function runStops({ until, breakpoints = [], watchpoints = [] }: RunOptio
       throw new VirtlabError(`run: unknown access "${on}" in watchpoints (known: write, read, access)`);
   }
   return { offsets: new Set(eip), addresses: new Set(breakpoints), watchpoints };
+}
+
+/**
+ * A run that ends behind the next event of a kind.
+ *
+ * @throws VirtlabError for an unknown kind.
+ */
+export function upToEvent(kind: EventKind): EngineRunOptions {
+  checkRun(1, [kind]);
+  return { limit: Number.POSITIVE_INFINITY, observe: new Set([kind]), untilEvent: kind };
 }
 
 /** @throws VirtlabError for a limit that is no number of steps, and for unknown kinds of events. */

@@ -47,7 +47,10 @@ export class Wait {
     readonly until: number | undefined = undefined,
     /** What the call has to remember when it is made anew, such as how much was written. */
     readonly progress: unknown = undefined,
-    /** Signals that were blocked for the time of the call come back when it ends. */
-    readonly restart: "restart" | "interrupt" = "restart",
+    /**
+     * What a signal makes of it once a handler has run: "restart" begins anew with SA_RESTART and is EINTR without, "interrupt" is
+     * EINTR in any case; without a handler both go on. "never": only SIGKILL ends the wait.
+     */
+    readonly restart: "restart" | "interrupt" | "never" = "restart",
   ) {}
 }

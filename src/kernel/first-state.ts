@@ -1,10 +1,17 @@
 /** What the kernel remembers before its first step. */
 import { PersistentMap } from "../state/persistent-map.js";
 import type { Startup } from "./arch/startup.js";
+import { type CgroupNamespace, noCgroupWork, rootCgroup } from "./cgroups/records.js";
+import { serialTerminal } from "./fs/console.js";
 import { allDevices, deviceNumber } from "./fs/devices.js";
 import { noEntries, withEntry } from "./fs/directory.js";
-import type { Pipe } from "./fs/pipes.js";
+import { emptyInodeTable } from "./fs/inode-tables.js";
+import type { MountNamespace } from "./fs/mounts.js";
 import { S } from "./fs/types.js";
+import { firstIpcNamespace, type IpcNamespace } from "./ipc/records.js";
+import { firstPidNamespace, type PidNamespace } from "./namespaces/pid.js";
+import { FIRST_NUMBERS, firstNumbers, type NamespaceKind } from "./namespaces/records.js";
+import { firstTimeNamespace, type TimeNamespace } from "./namespaces/time.js";
 import type { FileSystem, Inode, KernelState, Mount } from "./state.js";
 import type { UtsNamespace } from "./syscalls/system.js";
 import type { UserNamespace } from "./tasks/capabilities.js";
@@ -12,6 +19,10 @@ import type { UserNamespace } from "./tasks/capabilities.js";
 /** Numbers of kernel objects are above those of processes: both are channels that are waited on. */
 const FIRST_ID = 2 ** 16;
 const ALL_IDS = [{ inside: 0, outside: 0, count: 2 ** 32 - 1 }] as const;
+
+/** What the first namespace of a kind has like all others. */
+const firstOf = <K extends NamespaceKind>(kind: K, home: number) =>
+  ({ kind, number: FIRST_NUMBERS[kind], users: 1, home }) as const;
 
 interface Setup extends Pick<Startup, "places" | "firstFrame"> {
   readonly memorySize: number;
@@ -29,19 +40,26 @@ export function firstState({ places, memorySize, firstFrame, files, store, hostn
     return nextId++;
   };
   const user = add({
-    kind: "user",
+    ...firstOf("user", 0),
     ...{ parent: 0, level: 0, owner: 0, group: 0, uidMap: ALL_IDS, gidMap: ALL_IDS, setgroups: "allow" },
     parentCouldSetfcap: true,
   } satisfies UserNamespace);
-  const uts = add({ kind: "uts", nodename: hostname, domainname: "(none)", owner: user } satisfies UtsNamespace);
-  const [mnt, ipc, pid, net, cgroup, time] = ["mnt", "ipc", "pid", "net", "cgroup", "time"].map((kind) =>
-    add({ kind, owner: user }),
-  ) as [number, number, number, number, number, number];
-  const consoleInput = add({
-    kind: "pipe",
-    parts: [],
-    ...{ read: 0, size: 0, capacity: 65_536, readers: 1, writers: 1 },
-  } satisfies Pipe);
+  const uts = add({ ...firstOf("uts", user), nodename: hostname, domainname: "(none)" } satisfies UtsNamespace);
+  const [mnt, net] = [add(firstOf("mnt", user)), add(firstOf("net", user))];
+  const ipc = add({ ...firstOf("ipc", user), ...firstIpcNamespace } satisfies IpcNamespace);
+  const pid = add({ ...firstOf("pid", user), ...firstPidNamespace } satisfies PidNamespace);
+  const time = add({ ...firstOf("time", user), ...firstTimeNamespace } satisfies TimeNamespace);
+  const cgroupRoot = add(rootCgroup);
+  const cgroup = add({ ...firstOf("cgroup", user), root: cgroupRoot } satisfies CgroupNamespace);
+  const cgroups = add(noCgroupWork);
+  const namespaceNumbers = add(firstNumbers({ mnt, uts, ipc, pid, net, user, cgroup, time }));
+  const [locks, fifos, watches, seals] = [0, 1, 2, 3].map(() => add(emptyInodeTable)) as [
+    number,
+    number,
+    number,
+    number,
+  ];
+  const console = add(serialTerminal());
   const futexes = add({ kind: "futexes", queues: PersistentMap.empty() });
   const rootFs: FileSystem = {
     id: nextId++,
@@ -54,6 +72,7 @@ export function firstState({ places, memorySize, firstFrame, files, store, hostn
   };
   const shared: FileSystem = { ...emptyTree("tmpfs", nextId++), source: "shared memory" };
   const devices: FileSystem = withDevices(emptyTree("devtmpfs", nextId++));
+  const nsfs: FileSystem = { ...emptyTree("nsfs", nextId++), inodes: PersistentMap.empty(), root: 0 };
   const rootMount: Mount = {
     id: nextId++,
     namespace: mnt,
@@ -63,17 +82,22 @@ export function firstState({ places, memorySize, firstFrame, files, store, hostn
     at: undefined,
     flags: 0,
     propagation: "private",
-    ...{ group: undefined, master: undefined },
+    ...{ group: undefined, master: undefined, children: [] },
   };
   let mounts = PersistentMap.empty<Mount>().set(rootMount.id, { ...rootMount, parent: rootMount.id });
   const dev = findIn(rootFs, "dev");
   if (dev !== undefined) {
     const at = { mount: rootMount.id, ino: dev, parent: rootFs.root, name: "dev" };
     const id = nextId++;
+    mounts = mounts.set(rootMount.id, { ...mounts.get(rootMount.id)!, children: [id] });
     mounts = mounts.set(id, { ...rootMount, id, fileSystem: devices.id, root: devices.root, parent: rootMount.id, at });
   }
+  objects = objects.set(mnt, { ...firstOf("mnt", user), root: rootMount.id } satisfies MountNamespace);
+  // What namespaces are opened by is mounted nowhere that a name leads to.
+  const nsfsMount = { ...rootMount, id: nextId++, namespace: 0, fileSystem: nsfs.id, root: 0 };
+  mounts = mounts.set(nsfsMount.id, { ...nsfsMount, parent: nsfsMount.id });
   let fileSystems = PersistentMap.empty<FileSystem>();
-  for (const one of [rootFs, shared, devices]) fileSystems = fileSystems.set(one.id, one);
+  for (const one of [rootFs, shared, devices, nsfs]) fileSystems = fileSystems.set(one.id, one);
   return {
     places,
     memorySize,
@@ -92,8 +116,10 @@ export function firstState({ places, memorySize, firstFrame, files, store, hostn
     ...{ files: PersistentMap.empty(), fileSystems, mounts, objects, waiters: PersistentMap.empty() },
     ...{ timers: [], queue: [], lastPid: 0, random: 0n, orders: [] },
     initial: {
-      ...{ user, uts, mnt, ipc, pid, net, cgroup, time, consoleInput, futexes, store },
-      ...{ sharedMemory: shared.id, rootMount: rootMount.id },
+      ...{ user, uts, mnt, ipc, pid, net, cgroup, time, console, futexes, store },
+      ...{ pidForChildren: pid, timeForChildren: time, namespaceNumbers, cgroupRoot, cgroups },
+      ...{ locks, fifos, watches, seals },
+      ...{ sharedMemory: shared.id, rootMount: rootMount.id, nsfsMount: nsfsMount.id },
     },
   };
 }
@@ -109,7 +135,7 @@ function findIn({ inodes, root }: FileSystem, name: string): number | undefined 
 const times = { accessed: 0, modified: 0, changed: 0 } as const;
 const emptyDirectory: Inode = Object.freeze({
   mode: S.IFDIR | 0o755,
-  ...{ uid: 0, gid: 0, links: 2, size: 0, device: 0, opened: 0, ...times, parent: 1, entries: noEntries, count: 0 },
+  ...{ uid: 0, gid: 0, links: 2, size: 40, device: 0, opened: 0, ...times, parent: 1, entries: noEntries, count: 0 },
 });
 
 const emptyTree = (type: string, id: number): FileSystem => ({
@@ -139,6 +165,7 @@ function withDevices(fs: FileSystem): FileSystem {
       ...root,
       entries: withEntry(root.entries!, { name, ino: nextIno, cookie: count }),
       count,
+      size: root.size + 20,
     });
     nextIno++;
   }

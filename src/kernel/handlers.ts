@@ -1,16 +1,19 @@
 /** The places where the processor enters the kernel. */
 import { type ProcessorPort, VECTOR } from "../hardware/cpu/processor.js";
 import { registerAddress, setRegisterAddress } from "../hardware/cpu/quadwords.js";
+import { FLAG } from "../hardware/cpu/state.js";
 import { defineSupervisor, type HostAccess, type HostHandler } from "../hardware/supervisors.js";
 import { endOfInterrupt, IRQ, startInterrupts } from "./arch/interrupts.js";
-import { FIRST_IRQ, GATE_STRIDE, SYSTEM_CALL_VECTOR } from "./arch/layout.js";
-import { type Entered, R } from "./arch/registers.js";
+import { FIRST_IRQ, GATE_STRIDE, SELECTOR, SYSTEM_CALL_VECTOR } from "./arch/layout.js";
+import { type Entered, pushFrame, R } from "./arch/registers.js";
+import { raise, raisePageFault } from "./arch/traps.js";
+import { vdsoEntries } from "./arch/vdso.js";
 import { receive } from "./fs/console.js";
+import "./fs/devpts.js";
 import { mend, touchOf } from "./mm/faults.js";
 import { proceed } from "./proceed.js";
 import { start } from "./start.js";
-import { callFromRegisters, serve } from "./syscalls/serve.js";
-import { forceSignal, signalNumbers } from "./tasks/signals.js";
+import { callFromRegisters, serve, serveEntered } from "./syscalls/serve.js";
 import { Work } from "./work.js";
 
 const handler =
@@ -25,22 +28,6 @@ const handler =
 /** Exceptions that push an error code. Spec: SDM Vol. 3A, "Protected-Mode Exceptions and Interrupts". */
 const WITH_CODE: ReadonlySet<number> = new Set([8, 10, 11, 12, 13, 14, 17]);
 
-/** What a program's exception is told it as. Spec: Linux, arch/x86/kernel/traps.c. */
-const SIGNALS: Readonly<Record<number, number>> = {
-  [VECTOR.DE]: signalNumbers.SIGFPE,
-  [VECTOR.DB]: signalNumbers.SIGTRAP,
-  [VECTOR.BP]: signalNumbers.SIGTRAP,
-  [VECTOR.OF]: signalNumbers.SIGSEGV,
-  [VECTOR.BR]: signalNumbers.SIGSEGV,
-  [VECTOR.UD]: signalNumbers.SIGILL,
-  [VECTOR.NP]: signalNumbers.SIGBUS,
-  [VECTOR.SS]: signalNumbers.SIGBUS,
-  [VECTOR.GP]: signalNumbers.SIGSEGV,
-  [VECTOR.MF]: signalNumbers.SIGFPE,
-  [VECTOR.AC]: signalNumbers.SIGBUS,
-  [VECTOR.XM]: signalNumbers.SIGFPE,
-};
-
 /** Takes the error code off the stack: what lies below it leads back. */
 function popCode(port: ProcessorPort): number {
   const at = registerAddress(port, R.SP);
@@ -51,22 +38,24 @@ function popCode(port: ProcessorPort): number {
 
 function exception(k: Work, vector: number): void {
   const code = WITH_CODE.has(vector) ? popCode(k.port) : 0;
-  let address = 0;
-  if (vector === VECTOR.PF) {
-    address = k.port.system.cr2;
-    const failed = mend(k, k.task.space, address, touchOf(code));
-    if (failed === undefined) return;
-    const signal = failed === "behind the file" ? signalNumbers.SIGBUS : signalNumbers.SIGSEGV;
-    const killed = failed === "out of memory";
-    forceSignal(k, {
-      signal: killed ? signalNumbers.SIGKILL : signal,
-      code: failed === "not allowed" ? 2 : 1,
-      ...{ pid: 0, uid: 0, value: address },
-    });
+  if (vector !== VECTOR.PF) {
+    raise(k, vector, code);
     return;
   }
-  const signal = SIGNALS[vector] ?? signalNumbers.SIGSEGV;
-  forceSignal(k, { signal, code: 0x80, pid: 0, uid: 0, value: 0 });
+  const address = k.port.system.cr2;
+  const failed = mend(k, k.task.space, address, touchOf(code));
+  if (failed !== undefined) raisePageFault(k, failed, code, address);
+}
+
+/** SYSENTER leaves nothing of the program but its stack pointer, in EBP; the rest is as an interrupt would have pushed it. */
+function enter(port: ProcessorPort): void {
+  pushFrame(port, {
+    rip: vdsoEntries().landing,
+    cs: SELECTOR.userCode32,
+    rflags: port.getEflags() | FLAG.IF,
+    rsp: port.getRegister(R.BP),
+    ss: SELECTOR.userData,
+  });
 }
 
 export const handlers: Readonly<Record<string, HostHandler>> = Object.freeze({
@@ -81,6 +70,15 @@ export const handlers: Readonly<Record<string, HostHandler>> = Object.freeze({
 
   /** SYSCALL. */
   systemCall: handler("call", (k) => serve(k, callFromRegisters(k, "x86_64"))),
+
+  /** SYSENTER, from the page that 32-bit programs have for it. */
+  systemEnter(port, access) {
+    enter(port);
+    const k = new Work(port, access, "gate");
+    serveEntered(k);
+    proceed(k);
+    k.commit();
+  },
 
   /** An exception, an interrupt, or INT 80h. */
   gate(port, access) {

@@ -1,7 +1,8 @@
+import fc from "fast-check";
 import { expect, it } from "vitest";
 import { assemble } from "../hardware/isa/assembler/assembler.js";
 import { Machine } from "../hardware/machine.js";
-import { Kernel } from "./kernel.js";
+import { Kernel, type SpawnOptions } from "./kernel.js";
 
 /** A static ELF file of one segment with this 64-bit code. */
 function program(text: string): Uint8Array {
@@ -58,4 +59,102 @@ it("a system call there is not gives ENOSYS, and is told as not served", () => {
   const done = kernel.run({ observe: ["syscall"] });
   expect(done.spawned[0]!.status).toBe(38 << 8);
   expect(done.events[0]).toMatchObject({ name: "epoll_pwait2", result: -38, served: false });
+});
+
+/** Reads what there is, writes it, and begins again; ends with 0 at the end of what it reads. */
+const echo = program(`again:
+        xor eax, eax
+        xor edi, edi
+        lea rsi, [rel buffer]
+        mov edx, 64
+        syscall
+        test eax, eax
+        jz done
+        mov edx, eax
+        mov eax, 1
+        mov edi, 1
+        lea rsi, [rel buffer]
+        syscall
+        jmp again
+done:   mov eax, 231
+        xor edi, edi
+        syscall
+buffer: times 64 db 0`);
+const echoing = (options: SpawnOptions): Kernel => {
+  const machine = Machine.create({ machine: "pc", model: "max", memory: "16M" });
+  return Kernel.boot(machine, {
+    root: [
+      { path: "dev", mode: 0o40755 },
+      { path: "echo", mode: 0o100755, data: echo },
+    ],
+  }).spawn(["/echo"], options);
+};
+const outputOf = (kernel: Kernel): string => new TextDecoder().decode(kernel.spawned[0]!.output);
+
+it("a program reads what it is fed, whenever that comes, up to its end", () => {
+  const started = echoing({ inputOpen: true, input: "one " }).run();
+  const { id } = started.spawned[0]!;
+  expect(outputOf(started)).toBe("one ");
+  const more = started.feed(id, "two ").run().feed(id, "three");
+  expect(outputOf(more)).toBe("one two ");
+  expect(more.run().spawned[0]!.status).toBeUndefined();
+  const done = more.closeInput(id).run();
+  expect([outputOf(done), done.spawned[0]!.status]).toEqual(["one two three", 0]);
+  expect(() => done.feed(id, "four")).not.toThrow();
+  expect(() => more.feed(1, "x")).toThrow("1 is no process that was started from outside");
+});
+
+it("output that was collected is there once", () => {
+  const done = echoing({ input: "text" }).run();
+  const { kernel, output } = done.collect(done.spawned[0]!.id);
+  expect([new TextDecoder().decode(output), outputOf(kernel), outputOf(done)]).toEqual(["text", "", "text"]);
+});
+
+it("a step to a system call ends just behind it, and single steps lead to the same place", () => {
+  const first = echoing({ input: "x" }).step("syscall");
+  expect(first.events).toMatchObject([{ kind: "syscall", name: "read", result: 1 }]);
+  const second = first.step("syscall");
+  expect(second.events).toMatchObject([{ name: "write", result: 1 }]);
+  let by = first;
+  while (by.machine.steps < second.machine.steps) by = by.step();
+  expect(by.hash).toBe(second.hash);
+});
+
+it("a run goes on until a process has ended, or what is asked behind every call is true", () => {
+  const kernel = echoing({ input: "x" });
+  const { id } = kernel.spawned[0]!;
+  expect(kernel.run({ until: { ended: id } }).spawned[0]!.status).toBe(0);
+  const wrote = kernel.run({ until: ({ spawned }) => spawned[0]!.output.length > 0 });
+  expect([wrote.stop, outputOf(wrote), wrote.spawned[0]!.status]).toEqual([{ reason: "until" }, "x", undefined]);
+});
+
+it("a kernel that was saved and loaded at any step goes on as one that was not", () => {
+  const kernel = echoing({ inputOpen: true, input: "some" }).run({ observe: ["syscall"] });
+  const end = kernel.closeInput(kernel.spawned[0]!.id).run();
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: end.machine.steps - 1 }), (steps) => {
+      const there = echoing({ inputOpen: true, input: "some" }).run({ maxInstructions: steps });
+      const loaded = Kernel.load(there.save());
+      expect(loaded.hash).toBe(there.hash);
+      expect(Kernel.diff(loaded, there)).toEqual(Kernel.diff(there, there));
+      const { id } = loaded.spawned[0]!;
+      expect(loaded.closeInput(id).run().hash).toBe(there.closeInput(id).run().hash);
+    }),
+    { numRuns: 20 },
+  );
+});
+
+it("lines typed at the console are read by a program there, and shown", () => {
+  const waiting = echoing({ streams: "console" }).run();
+  expect(waiting.stop).toMatchObject({ reason: "halted", waitsForInput: true });
+  expect(waiting.processes).toMatchObject([{ pid: 1, state: "S", terminal: "ttyS0", name: "echo" }]);
+  expect(waiting.files.map(({ name }) => name)).toEqual(["/dev/console", "/dev/console", "/dev/console"]);
+  const typed = waiting.type("one\x7f\x7fff\r").run();
+  expect(typed.console).toBe("one\b \b\b \bff\r\noff\r\n");
+  expect(typed.type("\x04").run().spawned[0]!.status).toBe(0);
+});
+
+it("an interrupt typed at the console ends the program in its foreground", () => {
+  const ended = echoing({ streams: "console" }).run().type("ab\x03").run();
+  expect([ended.console, ended.spawned[0]!.status]).toEqual(["ab^C", 2]);
 });

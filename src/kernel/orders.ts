@@ -1,20 +1,28 @@
 /** What the operator of a kernel asks for, done by the kernel itself at the next boundary. */
+
 import { freshRegisters } from "./arch/registers.js";
 import { Errno } from "./errno.js";
 import { execute } from "./exec/execute.js";
+import { consoleOf } from "./fs/console.js";
 import { newDescriptorTable, newFile, setDescriptor } from "./fs/descriptors.js";
+import { newFileSystem, typeOf } from "./fs/file-systems.js";
 import { O } from "./fs/kinds.js";
+import { changeMount, mountById } from "./fs/mounts.js";
 import { openLocation } from "./fs/open.js";
-import { locate } from "./fs/path.js";
-import type { Pipe } from "./fs/pipes.js";
+import { locate, rootOfMount, throughMounts } from "./fs/path.js";
+import { type Pipe, putIntoPipe } from "./fs/pipes.js";
+import { setSize } from "./fs/tty/control.js";
+import { acquireByOpening } from "./fs/tty/sessions.js";
+import { S } from "./fs/types.js";
 import { KERNEL_ROOT, useSpace } from "./mm/spaces.js";
-import type { Order, Process, Task } from "./state.js";
+import type { FeedOrder, Location, Mount, MountOrder, Order, Process, SpawnOrder, Task } from "./state.js";
 import { newContext } from "./tasks/contexts.js";
 import { rootCredentials } from "./tasks/credentials.js";
 import { exitProcess } from "./tasks/exit.js";
 import { newPid } from "./tasks/fork.js";
 import { newHandlers } from "./tasks/handlers.js";
 import { enqueue } from "./tasks/schedule.js";
+import { wake } from "./tasks/waiting.js";
 import type { Work } from "./work.js";
 
 const INFINITY = Number.POSITIVE_INFINITY;
@@ -32,7 +40,49 @@ const EXEC_FAILED = 127;
 export function doOrders(k: Work): void {
   const { orders } = k.state;
   k.set({ orders: [] });
-  for (const order of orders) spawn(k, order);
+  for (const order of orders) carryOut(k, order);
+}
+
+function carryOut(k: Work, order: Order): void {
+  if (order.kind === "spawn") spawn(k, order);
+  else if (order.kind === "mount") mountFirst(k, order);
+  else if (order.kind === "resize") setSize(k, consoleOf(k), [order.rows, order.columns, 0, 0]);
+  else feed(k, order);
+}
+
+/** What is fed to a process lies in its pipe, whatever room that has; the writer that goes is the operator. */
+function feed(k: Work, order: FeedOrder): void {
+  const [pipe] = k.objectOf<OperatorProcess>(order.id).pipes;
+  if (k.state.objects.get(pipe) === undefined) return;
+  if (order.kind === "feed") putIntoPipe(k, pipe, order.bytes);
+  else {
+    k.changeObject<Pipe>(pipe, { writers: 0 });
+    wake(k, pipe);
+  }
+}
+
+/** A file system at a folder, which is made if it is not there. */
+function mountFirst(k: Work, { type, source, at: path, options }: MountOrder): void {
+  const { id, root } = newFileSystem(k, type, source, options);
+  const rootMount = k.state.initial.rootMount!;
+  let at = throughMounts(k, rootOfMount(k.state.mounts.get(rootMount)!));
+  for (const name of path.split("/").filter((part) => part !== "")) at = throughMounts(k, folderIn(k, at, name));
+  const mount = k.newId();
+  const { namespace } = k.state.mounts.get(rootMount)!;
+  const made: Mount = {
+    ...{ id: mount, namespace, fileSystem: id, root, parent: at.mount, at, flags: 0, propagation: "private" },
+    ...{ group: undefined, master: undefined, children: [] },
+  };
+  k.set({ mounts: k.state.mounts.set(mount, made) });
+  changeMount(k, at.mount, { children: [...mountById(k, at.mount).children, mount] });
+}
+
+function folderIn(k: Work, directory: Location, name: string): Location {
+  const fs = k.fileSystemOf(k.state.mounts.get(directory.mount)!.fileSystem);
+  const { lookup, create } = typeOf(fs);
+  const mode = S.IFDIR | 0o755;
+  const ino = lookup(k, fs, directory.ino, name) ?? create!(k, fs, directory.ino, name, { mode, uid: 0, gid: 0 });
+  return { mount: directory.mount, ino, parent: directory.ino, name };
 }
 
 /** The namespaces that the machine starts with. */
@@ -45,7 +95,7 @@ function firstNamespaces({ initial }: Work["state"]): Task["namespaces"] {
 }
 
 /** A process that nobody has forked: the first one, and each that the operator starts. */
-function spawn(k: Work, { arguments: parameters, environment, streams, directory, id }: Order): void {
+function spawn(k: Work, { arguments: parameters, environment, streams, directory, id }: SpawnOrder): void {
   if (k.current !== 0) k.save();
   const { current, saved } = k;
   const pid = newPid(k);
@@ -57,6 +107,7 @@ function spawn(k: Work, { arguments: parameters, environment, streams, directory
     ...{ parent: pid === 1 ? 0 : 1, group: pid, session: pid, threads: [pid], children: [], pending: [] },
     ...{ exitSignal: 17, status: undefined, ended: false, stopReport: undefined, terminal: undefined, limits },
     ...{ hasExecuted: false, dumpable: true, childrenRan: 0, alarm: undefined, isSubreaper: false, oomAdjustment: 0 },
+    operator: id,
   };
   const task: Task = {
     tid: pid,
@@ -89,12 +140,8 @@ function spawn(k: Work, { arguments: parameters, environment, streams, directory
   useSpace(k, current === 0 ? KERNEL_ROOT : k.space.root);
 }
 
-interface Beginning {
+interface Beginning extends Pick<SpawnOrder, "environment" | "streams" | "directory" | "id"> {
   readonly parameters: readonly string[];
-  readonly environment: readonly string[];
-  readonly streams: Order["streams"];
-  readonly directory: string;
-  readonly id: number;
 }
 
 function begin(k: Work, { parameters, environment, streams, directory, id }: Beginning): void {
@@ -133,18 +180,21 @@ export interface OperatorProcess {
   readonly kind: "operator-process";
   readonly pid: number;
   readonly failed: string | undefined;
-  /** Pipes for descriptors 0 to 2; 0 where it has the console. */
+  /** Wait status once it has ended. */
+  readonly status: number | undefined;
+  /** Pipes for descriptors 0 to 2. */
   readonly pipes: readonly [number, number, number];
 }
 
-function openStreams(k: Work, streams: Order["streams"], id: number): void {
+function openStreams(k: Work, streams: SpawnOrder["streams"], id: number): void {
   const { pipes } = k.objectOf<OperatorProcess>(id);
   for (const fd of [0, 1, 2] as const) {
     const file =
-      streams === "pipes"
+      streams[fd] === "pipes"
         ? newFile(k, { kind: "pipe", flags: fd === 0 ? O.RDONLY : O.WRONLY, object: pipes[fd] })
         : openLocation(k, locate(k, "/dev/console"), O.RDWR);
     setDescriptor(k, fd, file.id, false);
+    if (streams[fd] === "console") acquireByOpening(k, consoleOf(k));
   }
 }
 

@@ -3,12 +3,14 @@
 import { setRegisterAddress } from "../hardware/cpu/quadwords.js";
 import { setAlarm } from "./arch/interrupts.js";
 import { PHYSICAL, PLACE } from "./arch/layout.js";
-import { loadRegisters } from "./arch/registers.js";
+import { loadRegisters, loadTls } from "./arch/registers.js";
 import { KERNEL_ROOT, useSpace } from "./mm/spaces.js";
 import { doOrders } from "./orders.js";
 import { serve } from "./syscalls/serve.js";
+import { takeSignals } from "./tasks/delivery.js";
 import { cpuOf, dispatch, enqueue, release, setCpu } from "./tasks/schedule.js";
-import { hasSignal, takeSignals } from "./tasks/signals.js";
+import { hasSignal } from "./tasks/signals.js";
+import { stopThread } from "./tasks/stops.js";
 import { expire } from "./tasks/waiting.js";
 import type { Work } from "./work.js";
 
@@ -35,7 +37,8 @@ function settle(k: Work): boolean {
     const next = k.state.queue[0];
     if (next === undefined) return true;
     dispatch(k, next);
-    useSpace(k, k.space.root);
+    if (k.process.stoppedBy !== undefined) stopThread(k);
+    else useSpace(k, k.space.root);
     return false;
   }
   if (k.task.status.kind !== "running") {
@@ -50,19 +53,26 @@ function settle(k: Work): boolean {
     return false;
   }
   const { call } = k.task;
-  if (call !== undefined) {
+  if (call !== undefined && call.interrupted === undefined) {
     k.setTask(k.current, { call: undefined });
     serve(k, call);
     return false;
   }
-  if (!hasSignal(k)) return true;
-  k.save();
-  takeSignals(k);
+  if (hasSignal(k)) {
+    k.save();
+    takeSignals(k);
+    return false;
+  }
+  if (call === undefined) return true;
+  // No handler has run: the wait goes on.
+  k.setTask(k.current, { call: { ...call, interrupted: undefined } });
   return false;
 }
 
 function resume(k: Work): void {
-  loadRegisters(k.port, k.task.registers, k.state.places.back);
+  const { registers, tls } = k.task;
+  loadTls(k.port, tls);
+  loadRegisters(k.port, registers, k.state.places.back);
 }
 
 function idle(k: Work): void {

@@ -77,11 +77,12 @@ export function rootOf(entries: readonly RootEntry[]): {
     return ino;
   };
   const addDirectory = (mode: number, parent: number, owner: Partial<Inode> = {}): number =>
-    add({ mode: S.IFDIR | (mode & 0o7777), parent, entries: noEntries, count: 0, ...owner });
+    add({ mode: S.IFDIR | (mode & 0o7777), size: 40, parent, entries: noEntries, count: 0, ...owner });
   const enter = (parent: number, name: string, ino: number): void => {
     const around = inodes.get(parent)!;
     const cookie = around.count! + 1;
-    inodes.set(parent, { ...around, entries: withEntry(around.entries!, { name, ino, cookie }), count: cookie });
+    const entries = withEntry(around.entries!, { name, ino, cookie });
+    inodes.set(parent, { ...around, entries, count: cookie, size: around.size + 20 });
     const child = inodes.get(ino)!;
     if (typeOfMode(child.mode) === S.IFDIR)
       inodes.set(parent, { ...inodes.get(parent)!, links: inodes.get(parent)!.links + 1 });

@@ -14,6 +14,7 @@ export type {
   DescriptorTable,
   DirectoryEntry,
   FileSystem,
+  FileTime,
   Inode,
   InodeName,
   Location,
@@ -99,6 +100,8 @@ export interface PendingCall {
   readonly arguments: readonly number[];
   /** What it remembered when it could not go on. */
   readonly progress?: unknown;
+  /** A signal ended its wait: what becomes of it if there is a handler. See `Wait`. */
+  readonly interrupted?: "restart" | "interrupt" | undefined;
 }
 
 export type TaskStatus =
@@ -165,6 +168,12 @@ export interface PendingSignal {
   readonly uid: number;
   /** si_status, si_value or si_addr. */
   readonly value: number;
+  /** What else its kind has: SIGCHLD the times, SIGSYS the call and its instruction set, SI_TIMER the timer. */
+  readonly more?: readonly [number, number] | undefined;
+  /** All of siginfo_t, as a program gave it: rt_sigqueueinfo(2). */
+  readonly raw?: Uint8Array | undefined;
+  /** Even the first process of a PID namespace takes it: an exception of its own, or from outside of the namespace. */
+  readonly forced?: boolean | undefined;
 }
 
 /** A thread. Spec: Linux, task_struct. */
@@ -208,6 +217,10 @@ export interface Task {
   readonly filters: readonly number[];
   /** What PR_SET_PDEATHSIG asked for. */
   readonly parentDeathSignal: number;
+  /** Signals that sigtimedwait(2) waits for. */
+  readonly awaits?: bigint | undefined;
+  /** Its last exception, for signal frames. */
+  readonly trap?: readonly [vector: number, code: number, address: number] | undefined;
 }
 
 /** A thread group. */
@@ -240,6 +253,10 @@ export interface Process {
   readonly alarm: { readonly at: number; readonly interval: number } | undefined;
   readonly isSubreaper: boolean;
   readonly oomAdjustment: number;
+  /** The signal that has stopped it, until SIGCONT. */
+  readonly stoppedBy?: number | undefined;
+  /** Of a process that was started from outside: the object that says what became of it. */
+  readonly operator: number | undefined;
 }
 
 /** Spec: sigaction(2). */
@@ -269,15 +286,38 @@ export interface FileContext {
 // ---- all of it --------------------------------------------------------------------------------------------------
 
 /** What an operator asks for; done by the kernel at the next boundary. */
-export interface Order {
+export type Order = SpawnOrder | MountOrder | FeedOrder | ResizeOrder;
+
+export interface SpawnOrder {
   readonly kind: "spawn";
   /** Of the object that says what became of it. */
   readonly id: number;
   readonly arguments: readonly string[];
   readonly environment: readonly string[];
   /** Files for descriptors 0, 1 and 2: the console, or pipes of the operator's. */
-  readonly streams: "console" | "pipes";
+  readonly streams: readonly ("console" | "pipes")[];
   readonly directory: string;
+}
+
+/** A file system to be mounted before there is a program. */
+export interface MountOrder {
+  readonly kind: "mount";
+  readonly type: string;
+  readonly source: string;
+  readonly at: string;
+  readonly options: string;
+}
+
+/** Bytes for descriptor 0 of a process, or the end of them. */
+export type FeedOrder =
+  | { readonly kind: "feed"; readonly id: number; readonly bytes: Uint8Array }
+  | { readonly kind: "close"; readonly id: number };
+
+/** The console has another size. */
+export interface ResizeOrder {
+  readonly kind: "resize";
+  readonly rows: number;
+  readonly columns: number;
 }
 
 /** One processor. */

@@ -34,6 +34,8 @@ export class Work {
   saved = false;
   /** The call at work has put other registers in the place of the program's: it has no result. */
   replaced = false;
+  /** The call at work has another signal mask for its time. */
+  masked = false;
   /** The call at work. */
   call!: PendingCall;
 

@@ -38,9 +38,15 @@ export interface EngineRunOptions {
   /** Stop once privileged software in TypeScript remembers what this is true of: asked whenever it remembers something else. */
   readonly untilSupervisors?: ((supervisors: Supervisors) => boolean) | undefined;
   readonly observe?: ReadonlySet<EventKind> | undefined;
+  /** Stop behind the step that told of an event of this kind, which is observed. */
+  readonly untilEvent?: EventKind | undefined;
   /** Stop ("until") at HLT, where time would go on by itself. */
   readonly untilHalt?: boolean;
 }
+
+/** Events that only privileged software in TypeScript tells of: the code between its calls may run at full speed. */
+const OF_HANDLERS: ReadonlySet<EventKind> = new Set(["syscall", "schedule"]);
+const RUN_ON = Number.POSITIVE_INFINITY;
 
 export interface EngineRunResult {
   readonly stop: Stop;
@@ -171,17 +177,23 @@ export class Engine {
     return { stop, events };
   }
 
-  #runUntil(end: number, { untilSerial, serialFrom, untilSupervisors }: EngineRunOptions): Stop {
+  #runUntil(end: number, { untilSerial, serialFrom, untilSupervisors, untilEvent }: EngineRunOptions): Stop {
     const processor = this.#processor;
     let supervisors = this.#supervisors.value;
-    this.#tellsCalls = untilSupervisors !== undefined;
-    const oneByOne = processor.observe?.has("instruction") ?? false;
+    this.#tellsCalls = untilSupervisors !== undefined || (untilEvent !== undefined && OF_HANDLERS.has(untilEvent));
+    const steps = untilEvent !== undefined && !OF_HANDLERS.has(untilEvent);
+    const oneByOne = steps || (processor.observe?.has("instruction") ?? false);
     let seen = processor.devices.uart.output.length;
     const start = serialFrom ?? seen;
+    let told = untilEvent === undefined ? RUN_ON : processor.events.length;
     while (processor.steps < end) {
       this.#begun = false;
       const stop = this.#boundary.advance(oneByOne ? 1 : end - processor.steps) ?? this.#arrival();
       if (stop) return stop;
+      if (processor.events.length > told) {
+        if (processor.events.slice(told).some(({ kind }) => kind === untilEvent)) return { reason: "until" };
+        told = processor.events.length;
+      }
       if (untilSupervisors !== undefined && this.#supervisors.value !== supervisors) {
         supervisors = this.#supervisors.value;
         if (untilSupervisors(supervisors!)) return { reason: "until" };

@@ -3,13 +3,14 @@
  * pushed; SYSCALL pushes nothing, and leaves it in registers.
  * Spec: SDM Vol. 3A, "IA-32e Mode", "64-Bit Mode Stack Frame"; SDM Vol. 2B, SYSCALL—Fast System Call.
  */
-import { type FloatingRegisters, type FloatingState, resetFloating } from "../../hardware/cpu/floating.js";
+import type { FloatingRegisters, FloatingState } from "../../hardware/cpu/floating.js";
 import { writeMsr } from "../../hardware/cpu/msr.js";
-import type { ProcessorPort } from "../../hardware/cpu/processor.js";
+import { Fault, type ProcessorPort } from "../../hardware/cpu/processor.js";
 import { addressOf, highWord, registerAddress, setRegisterAddress } from "../../hardware/cpu/quadwords.js";
 import { loadDataSegment } from "../../hardware/cpu/segments.js";
 import { FLAG } from "../../hardware/cpu/state.js";
-import { PHYSICAL, PLACE, SELECTOR } from "./layout.js";
+import { freshFloating } from "./floating-image.js";
+import { PHYSICAL, PLACE, SELECTOR, TLS_ENTRIES } from "./layout.js";
 
 /** Encoding numbers of general registers. */
 export const R = { AX: 0, CX: 1, DX: 2, BX: 3, SP: 4, BP: 5, SI: 6, DI: 7, R8: 8, R9: 9, R10: 10, R11: 11 } as const;
@@ -34,8 +35,6 @@ export interface UserRegisters {
 }
 
 const NO_GENERAL: readonly number[] = Object.freeze(new Array<number>(32).fill(0));
-/** x87 as FNINIT leaves it. */
-const freshFloating: FloatingState = Object.freeze({ ...resetFloating, control: 0x37f, tags: 0xffff });
 
 /** A program in front of its first instruction. */
 export function freshRegisters(bits: 32 | 64, rip: number, stack: number): UserRegisters {
@@ -97,6 +96,13 @@ export function userFrame(port: ProcessorPort, entered: Entered): UserFrame {
   };
 }
 
+/** Puts on the kernel's stack what leads back to a program. */
+export function pushFrame(port: ProcessorPort, { rip, cs, rflags, rsp, ss }: UserFrame): void {
+  words.set([rip | 0, highWord(rip), cs, 0, rflags, 0, rsp | 0, highWord(rsp), ss, 0]);
+  port.writeWords(FRAME, 10, false, words);
+  setRegisterAddress(port, R.SP, FRAME);
+}
+
 function floatingOf(registers: FloatingRegisters): FloatingState {
   const { control, status, tags, opcode, instructionPointer, instructionSelector } = registers;
   const { dataPointer, dataSelector, mxcsr } = registers;
@@ -142,20 +148,48 @@ export function loadRegisters(port: ProcessorPort, registers: UserRegisters, bac
     if (number !== R.SP) port.setRegister(number, general[number * 2]!, general[number * 2 + 1]!);
   loadSegments(port, registers);
   loadFloating(port.floating, registers.floating);
-  words.set([rip | 0, highWord(rip), cs, 0, rflags, 0, general[R.SP * 2]!, general[R.SP * 2 + 1]!, ss, 0]);
-  port.writeWords(FRAME, 10, false, words);
-  setRegisterAddress(port, R.SP, FRAME);
+  pushFrame(port, { rip, cs, rflags, rsp: generalOf(registers, R.SP), ss });
   port.nextEip = back;
 }
 
-function loadSegments(port: ProcessorPort, { ds, es, fs, gs, fsBase, gsBase }: UserRegisters): void {
-  const { segments } = port.system;
-  if (segments.ds.selector !== ds || ds !== 0) loadDataSegment(port, "ds", ds);
-  if (segments.es.selector !== es || es !== 0) loadDataSegment(port, "es", es);
-  if (segments.fs.selector !== fs || fs !== 0) loadDataSegment(port, "fs", fs);
-  if (segments.gs.selector !== gs || gs !== 0) loadDataSegment(port, "gs", gs);
+function loadSegments(port: ProcessorPort, registers: UserRegisters): void {
+  const { fs, gs, fsBase, gsBase } = registers;
+  for (const name of ["ds", "es", "fs", "gs"] as const) {
+    const selector = registers[name];
+    if (port.system.segments[name].selector !== selector || selector !== 0) loadSelector(port, name, selector);
+  }
   if (fs === 0 && port.system.segments.fs.base !== fsBase) setBase(port, "fs", fsBase);
   if (gs === 0 && port.system.segments.gs.base !== gsBase) setBase(port, "gs", gsBase);
+}
+
+/** A selector whose descriptor is no longer what it was leads nowhere. */
+function loadSelector(port: ProcessorPort, name: "ds" | "es" | "fs" | "gs", selector: number): void {
+  try {
+    loadDataSegment(port, name, selector);
+  } catch (thrown) {
+    if (!(thrown instanceof Fault)) throw thrown;
+    loadDataSegment(port, name, 0);
+  }
+}
+
+const GDT_TLS = PHYSICAL + PLACE.gdt + TLS_ENTRIES.first * 8;
+const tlsWords = new Int32Array(TLS_ENTRIES.count * 2);
+
+/** The thread's own entries of the descriptor table. */
+export function loadTls(port: ProcessorPort, tls: readonly number[]): void {
+  for (let index = 0; index < tlsWords.length; index++) tlsWords[index] = tls[index] ?? 0;
+  port.writeWords(GDT_TLS, tlsWords.length, false, tlsWords);
+}
+
+const PRESENT = 0x8000;
+
+/** A selector of data that a program may have in a segment register; others become 0. */
+export function usableSelector(tls: readonly number[], selector: number): number {
+  const wanted = selector | 3;
+  if (selector < 4) return 0;
+  if (wanted === SELECTOR.userData || wanted === SELECTOR.userCode32 || wanted === SELECTOR.userCode64) return wanted;
+  const entry = (wanted >> 3) - TLS_ENTRIES.first;
+  return (wanted & 7) === 3 && ((tls[entry * 2 + 1] ?? 0) & PRESENT) !== 0 ? wanted : 0;
 }
 
 /** Spec: arch_prctl(2). */

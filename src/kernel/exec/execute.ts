@@ -6,6 +6,7 @@
 
 import { USER_END } from "../arch/layout.js";
 import { freshRegisters } from "../arch/registers.js";
+import { VDSO_ADDRESS, VDSO_SIZE, vdsoEntries, vdsoPage } from "../arch/vdso.js";
 import { E } from "../errno.js";
 import { closeAtExec } from "../fs/descriptors.js";
 import { readInode } from "../fs/file-systems.js";
@@ -13,6 +14,8 @@ import { attributesAt, inodeAt, locate, mountOf, type ResolveOptions } from "../
 import { MAY, MS, requireAccess } from "../fs/permissions.js";
 import { isDirectory, isRegular } from "../fs/types.js";
 import { PROT } from "../mm/areas.js";
+import { linearOf, shareFrame, takeFrame } from "../mm/frames.js";
+import { mapPage } from "../mm/page-tables.js";
 import { addArea, dropSpace, newSpace, useSpace } from "../mm/spaces.js";
 import { bytesOf, textOf, writeUser } from "../mm/user-memory.js";
 import { nextRandom } from "../random.js";
@@ -158,8 +161,35 @@ function interpreterOf(k: Work, { header, inode }: Executable): Executable | und
 /** Auxiliary vector. Spec: getauxval(3); Linux, include/uapi/linux/auxvec.h. */
 const AT = {
   ...{ NULL: 0, PHDR: 3, PHENT: 4, PHNUM: 5, PAGESZ: 6, BASE: 7, FLAGS: 8, ENTRY: 9, UID: 11, EUID: 12, GID: 13 },
-  ...{ EGID: 14, PLATFORM: 15, HWCAP: 16, CLKTCK: 17, SECURE: 23, RANDOM: 25, EXECFN: 31 },
+  ...{ EGID: 14, PLATFORM: 15, HWCAP: 16, CLKTCK: 17, SECURE: 23, RANDOM: 25, EXECFN: 31, SYSINFO: 32 },
+  ...{ SYSINFO_EHDR: 33 },
 } as const;
+
+/** 32-bit programs find their way into the kernel in a page of their own. Gives what they are told of it. */
+function mapVdso(k: Work, { id, bits, root }: AddressSpace): readonly (readonly [number, number])[] {
+  if (bits === 64) return [];
+  const frame = vdsoFrame(k);
+  const [start, end] = [VDSO_ADDRESS, VDSO_ADDRESS + VDSO_SIZE];
+  addArea(k, id, { start, end, protection: PROT.READ | PROT.EXEC, shared: false, label: "[vdso]" });
+  shareFrame(k, frame);
+  const tables = mapPage(k, root, start, frame, { writable: false, executable: true });
+  const space = k.state.spaces.get(id)!;
+  k.setSpace(id, { resident: space.resident + 1, tables: space.tables + tables });
+  return [
+    [AT.SYSINFO, vdsoEntries().vsyscall],
+    [AT.SYSINFO_EHDR, start],
+  ];
+}
+
+/** The frame that all of them share, made when the first one is executed. */
+function vdsoFrame(k: Work): number {
+  const { initial } = k.state;
+  if (initial.vdsoFrame !== undefined) return initial.vdsoFrame;
+  const frame = takeFrame(k);
+  k.port.writeBytes(linearOf(frame), vdsoPage(), false);
+  k.set({ initial: { ...initial, vdsoFrame: frame } });
+  return frame;
+}
 
 /** Writes the first words of a program's stack. Gives the stack pointer. */
 function writeStack(
@@ -284,6 +314,7 @@ function load(
   const { credentials } = k.task;
   const secure = credentials.uid !== credentials.euid || credentials.gid !== credentials.egid;
   const stack = writeStack(k, space, path, lists, [
+    ...mapVdso(k, space),
     [AT.PHDR, headers],
     [AT.PHENT, header.headerSize],
     [AT.PHNUM, header.headers.length],

@@ -1,39 +1,41 @@
-/** The machine's serial port as the system's console. Spec: console(4), ttyS(4). */
-import { receivedBytes, sendByte } from "../arch/interrupts.js";
-import { E, Wait } from "../errno.js";
-import { wake } from "../tasks/waiting.js";
+/** The machine's serial port as the system's console, and a process's own terminal. Spec: console(4), ttyS(4), tty(4). */
+import { receivedBytes } from "../arch/interrupts.js";
+import { E } from "../errno.js";
 import type { Work } from "../work.js";
 import { defineDevice } from "./devices.js";
-import { defineKind, mayWait, POLL } from "./kinds.js";
-import { type Pipe, putIntoPipe, takeFromPipe } from "./pipes.js";
+import { receive as receiveAt } from "./tty/input.js";
+import { openTerminal } from "./tty/slave.js";
+import { newTerminal, type Terminal } from "./tty/terminal.js";
+import { serialTermios } from "./tty/termios.js";
 
-/** Bytes that came in and were not read lie in a pipe. */
-const inputOf = ({ state: { initial } }: Work): number => initial.consoleInput!;
+const SERIAL = { major: 4, minor: 64 } as const;
+
+/** The terminal of the serial port. */
+export const consoleOf = ({ state: { initial } }: Work): number => initial.console!;
+
+export const serialTerminal = (): Terminal =>
+  newTerminal({ name: "ttyS0", device: SERIAL.major * 2 ** 20 + SERIAL.minor, termios: serialTermios });
 
 /** The serial port has something. */
 export function receive(k: Work): void {
   const bytes = receivedBytes(k.port);
-  if (bytes.length > 0) putIntoPipe(k, inputOf(k), bytes);
-  wake(k, inputOf(k));
+  if (bytes.length > 0) receiveAt(k, consoleOf(k), bytes);
 }
 
-defineKind({
-  name: "console",
-  read(k, file, length) {
-    if (k.objectOf<Pipe>(inputOf(k)).size > 0) return takeFromPipe(k, inputOf(k), length);
-    if (!mayWait(file)) throw E.EAGAIN;
-    throw new Wait([inputOf(k)]);
-  },
-  write(k, _file, bytes) {
-    for (const byte of bytes) sendByte(k.port, byte);
-    return bytes.length;
-  },
-  poll: (k) => ({
-    events: POLL.OUT | POLL.WRNORM | (k.objectOf<Pipe>(inputOf(k)).size > 0 ? POLL.IN | POLL.RDNORM : 0),
-    on: [inputOf(k)],
-  }),
+defineDevice({
+  ...{ name: "console", type: "character", major: 5, minor: 1 },
+  // Opening the console gives nobody a controlling terminal. Spec: Linux, tty_open.
+  open: (k, flags) => openTerminal(k, consoleOf(k), flags, false),
 });
-
-const open = () => ({ kind: "console", object: 0, data: undefined });
-defineDevice({ name: "console", type: "character", major: 5, minor: 1, open });
-defineDevice({ name: "ttyS0", type: "character", major: 4, minor: 64, open });
+defineDevice({
+  ...{ name: "ttyS0", type: "character", ...SERIAL },
+  open: (k, flags) => openTerminal(k, consoleOf(k), flags, true),
+});
+defineDevice({
+  ...{ name: "tty", type: "character", major: 5, minor: 0 },
+  open(k, flags) {
+    const { terminal } = k.process;
+    if (terminal === undefined) throw E.ENXIO;
+    return openTerminal(k, terminal, flags, false);
+  },
+});

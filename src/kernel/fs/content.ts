@@ -81,3 +81,49 @@ export function resizePages(k: Work, before: Pages, size: number): Pages {
   k.port.writeBytes(linearOf(resident.frame) + (size % PAGE), new Uint8Array(PAGE - (size % PAGE)), false);
   return resident.pages;
 }
+
+/** Bytes become zeros: whole pages go. */
+export function punchPages(k: Work, before: Pages, start: number, end: number): Pages {
+  let pages = before;
+  const [first, last] = [Math.ceil(start / PAGE), Math.floor(end / PAGE)];
+  const clear = (from: number, to: number): void => {
+    const index = Math.floor(from / PAGE);
+    if (from >= to || pages.get(index) === undefined) return;
+    const resident = residentPage(k, pages, index);
+    pages = resident.pages;
+    k.port.writeBytes(linearOf(resident.frame) + (from % PAGE), new Uint8Array(to - from), false);
+  };
+  if (first > last) {
+    clear(start, end);
+    return pages;
+  }
+  clear(start, first * PAGE);
+  clear(last * PAGE, end);
+  for (const [index, entry] of before.entries()) {
+    if (index < first || index >= last) continue;
+    if (entry >= 0) dropFrame(k, entry);
+    pages = pages.set(index, undefined);
+  }
+  return pages;
+}
+
+const counts = new WeakMap<Pages, number>();
+
+/** How many pages there are. */
+export function countPages(pages: Pages): number {
+  let count = counts.get(pages);
+  if (count === undefined) {
+    count = 0;
+    for (const _ of pages.entries()) count++;
+    counts.set(pages, count);
+  }
+  return count;
+}
+
+/** The first byte from a place on that is in a page, or in none. */
+export function extentIn(pages: Pages, from: number, size: number, wanted: "data" | "hole"): number | undefined {
+  const there = wanted === "data";
+  for (let at = from; at < size; at = (Math.floor(at / PAGE) + 1) * PAGE)
+    if ((pages.get(Math.floor(at / PAGE)) !== undefined) === there) return at;
+  return there ? undefined : size;
+}

@@ -4,7 +4,9 @@ import { E } from "../errno.js";
 import type { Descriptor, DescriptorTable, OpenFile } from "../state.js";
 import type { Work } from "../work.js";
 import { holdInode, releaseInode } from "./holding.js";
-import { kindOf } from "./kinds.js";
+import { kindOf, mayWrite, O } from "./kinds.js";
+import { releaseLocks } from "./locks.js";
+import { IN, notifyAt, notifyIfGone } from "./notify.js";
 
 const NOFILE = 7;
 
@@ -39,7 +41,13 @@ export function releaseFile(k: Work, id: number): void {
     return;
   }
   kindOf(file).release?.(k, file);
-  if (file.inode !== undefined) releaseInode(k, file.inode);
+  releaseLocks(k, file, { file: id });
+  if (file.location !== undefined && (file.flags & O.PATH) === 0)
+    notifyAt(k, file.location, mayWrite(file) ? IN.CLOSE_WRITE : IN.CLOSE_NOWRITE);
+  if (file.inode !== undefined) {
+    releaseInode(k, file.inode);
+    notifyIfGone(k, file.inode);
+  }
   k.set({ files: k.state.files.set(id, undefined) });
 }
 
@@ -62,13 +70,19 @@ export function freeDescriptor(k: Work, from = 0): number {
   throw E.EMFILE;
 }
 
+/** A descriptor of a table is closed: with it go all record locks that the table's owner has on the file. */
+function letGo(k: Work, table: number, file: number): void {
+  releaseLocks(k, k.fileOf(file), { table });
+  releaseFile(k, file);
+}
+
 /** Lets a descriptor refer to a file. What it referred to is closed. */
 export function setDescriptor(k: Work, fd: number, file: number, closeOnExec: boolean): number {
   holdFile(k, file);
   const { id, descriptors } = tableOf(k);
   const old = descriptors.get(fd);
   k.setDescriptors(id, { descriptors: descriptors.set(fd, { file, closeOnExec }) });
-  if (old !== undefined) releaseFile(k, old.file);
+  if (old !== undefined) letGo(k, id, old.file);
   return fd;
 }
 
@@ -91,7 +105,7 @@ export function closeDescriptor(k: Work, fd: number): void {
   const { file } = descriptor(k, fd);
   const { id, descriptors } = tableOf(k);
   k.setDescriptors(id, { descriptors: descriptors.set(fd, undefined) });
-  releaseFile(k, file);
+  letGo(k, id, file);
 }
 
 /** One user of a table less; the last one's descriptors are closed. */
@@ -102,7 +116,7 @@ export function dropDescriptors(k: Work, id: number): void {
     return;
   }
   k.set({ descriptorTables: k.state.descriptorTables.set(id, undefined) });
-  for (const [, { file }] of table.descriptors.entries()) releaseFile(k, file);
+  for (const [, { file }] of table.descriptors.entries()) letGo(k, id, file);
 }
 
 /** A table with the same descriptors. */

@@ -1,7 +1,7 @@
 /** Devices by number. Spec: Linux, Documentation/admin-guide/devices.txt; null(4), random(4), tty(4). */
 import { E } from "../errno.js";
 import { nextRandom } from "../random.js";
-import type { Mount, OpenFile } from "../state.js";
+import type { Location, Mount, OpenFile } from "../state.js";
 import type { Work } from "../work.js";
 import { defineKind, POLL } from "./kinds.js";
 import { MS } from "./permissions.js";
@@ -16,8 +16,8 @@ export interface Device {
   readonly type: "character" | "block";
   readonly major: number;
   readonly minor: number;
-  /** What an open file of it is. */
-  open(k: Work, flags: number): Pick<OpenFile, "kind" | "object" | "data">;
+  /** What an open file of it is; `location` says by which name it was found. */
+  open(k: Work, flags: number, location: Location): Pick<OpenFile, "kind" | "object" | "data">;
 }
 
 const devices = new Map<string, Device>();
@@ -36,11 +36,12 @@ export function openDevice(
   device: number,
   flags: number,
   mount: Mount,
+  location: Location,
 ): Pick<OpenFile, "kind" | "object" | "data"> {
   if ((mount.flags & MS.NODEV) !== 0) throw E.EACCES;
   const found = devices.get(keyOf(typeOfMode(mode) === S.IFCHR ? "character" : "block", device));
   if (found === undefined) throw E.ENXIO;
-  return found.open(k, flags);
+  return found.open(k, flags, location);
 }
 
 const ready = () => ({ events: POLL.IN | POLL.OUT | POLL.RDNORM | POLL.WRNORM, on: [] });

@@ -16,6 +16,8 @@ export function defineFileSystem(type: FileSystemType): void {
 
 export const fileSystemTypes = (): readonly FileSystemType[] => [...types.values()];
 
+export const hasFileSystem = (type: string): boolean => types.has(type);
+
 export function typeOf({ type }: FileSystem): FileSystemType {
   const found = types.get(type);
   if (found === undefined) throw new VirtlabError(`file system "${type}" is unknown`);

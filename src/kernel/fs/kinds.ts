@@ -18,6 +18,18 @@ export const POLL = {
   RDHUP: 0x2000,
 } as const;
 
+/** What is true of an open file now, and when that may change. */
+export interface Readiness {
+  /** POLL_ bits. */
+  readonly events: number;
+  /** Channels that are woken when it changes. */
+  readonly on: readonly number[];
+  /** Tick at which it changes by itself. */
+  readonly until?: number | undefined;
+  /** Of what changes by itself: a number that is another after each change, for edge-triggered waits. */
+  readonly edge?: number;
+}
+
 /** What is left out cannot be done with such a file: EINVAL, ESPIPE or ENOTTY, as the call says. */
 export interface FileKind {
   readonly name: string;
@@ -27,8 +39,11 @@ export interface FileKind {
   read?(k: Work, file: OpenFile, length: number, offset: number): Uint8Array;
   /** How many bytes were taken; the rest is for the caller to try again. */
   write?(k: Work, file: OpenFile, bytes: Uint8Array, offset: number): number;
-  /** Which events are true of it now, and the channels that are woken when that changes. */
-  poll?(k: Work, file: OpenFile): { readonly events: number; readonly on: readonly number[] };
+  poll?(k: Work, file: OpenFile): Readiness;
+  /** Where SEEK_END, SEEK_DATA and SEEK_HOLE lead. Throws EINVAL, ENXIO. */
+  place?(k: Work, file: OpenFile, offset: number, whence: number): number;
+  /** lseek(2), where it is another than that of files with bytes. */
+  seek?(k: Work, file: OpenFile, offset: number, whence: number): number;
   /** ioctl(2). Throws ENOTTY for requests it does not know. */
   control?(k: Work, file: OpenFile, request: number, argument: number): number;
   /** Nothing refers to it any more. */
@@ -45,9 +60,29 @@ export const O = {
   ...{ PATH: 0o10000000, TMPFILE: 0o20200000 },
 } as const;
 
+const ENDS = { END: 2, DATA: 3, HOLE: 4 } as const;
+
+/** Spec: lseek(2), "Seeking file data and holes". */
+function placeInRegular(k: Work, { inode }: OpenFile, offset: number, whence: number): number {
+  const fs = k.fileSystemOf(inode!.fileSystem);
+  const type = typeOf(fs);
+  const { size } = type.attributes(k, fs, inode!.ino);
+  if (whence === ENDS.END) return size + offset;
+  if (offset < 0 || offset >= size) throw E.ENXIO;
+  const wanted = whence === ENDS.DATA ? "data" : "hole";
+  if (type.extent === undefined) return wanted === "data" ? offset : size;
+  const found = type.extent(k, fs, inode!.ino, offset, wanted);
+  if (found === undefined) throw E.ENXIO;
+  return found;
+}
+
+/** Readiness of what never lets anybody wait. */
+const always = (): Readiness => ({ events: POLL.IN | POLL.OUT | POLL.RDNORM | POLL.WRNORM, on: [] });
+
 const regular: FileKind = {
   name: "regular",
   seekable: true,
+  place: placeInRegular,
   read: (k, { inode }, length, offset) => readInode(k, inode!, offset, length),
   write(k, { inode }, bytes, offset) {
     const fs = k.fileSystemOf(inode!.fileSystem);
@@ -55,7 +90,7 @@ const regular: FileKind = {
     if (write === undefined) throw E.EINVAL;
     return write(k, fs, inode!.ino, offset, bytes);
   },
-  poll: () => ({ events: POLL.IN | POLL.OUT | POLL.RDNORM | POLL.WRNORM, on: [] }),
+  poll: always,
 };
 
 const directory: FileKind = {
@@ -64,7 +99,10 @@ const directory: FileKind = {
   read() {
     throw E.EISDIR;
   },
-  poll: () => ({ events: POLL.IN | POLL.OUT | POLL.RDNORM | POLL.WRNORM, on: [] }),
+  place() {
+    throw E.EINVAL;
+  },
+  poll: always,
 };
 
 /** O_PATH: a place, and nothing that could be read. */

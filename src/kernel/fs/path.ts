@@ -34,31 +34,27 @@ export const sameLocation = (a: Location, b: Location): boolean => a.mount === b
 /** The root of a mount. */
 export const rootOfMount = ({ id, root }: Mount): Location => ({ mount: id, ino: root, parent: root, name: "" });
 
-/** What is mounted on a place, the last one on top. */
+/** What stands on the places of a mount, by inode: asked for at each step of each path. */
+const standing = new WeakMap<readonly number[], ReadonlyMap<number, number>>();
+
+/** What is mounted on a place. */
 export function mountedOn(k: Work, location: Location): Mount | undefined {
-  let found: Mount | undefined;
-  for (const [, mount] of k.state.mounts.entries())
-    if (mount.at !== undefined && mount.parent === location.mount && mount.at.ino === location.ino) found = mount;
-  return found;
-}
-
-/** Places that have something mounted on them, by mount: asked for at each step of each path. */
-const covered = new WeakMap<object, ReadonlySet<string>>();
-
-function isCovered(k: Work, { mount, ino }: Location): boolean {
+  const { children } = mountOf(k, location);
+  if (children.length === 0) return undefined;
   const { mounts } = k.state;
-  let places = covered.get(mounts);
+  let places = standing.get(children);
   if (places === undefined) {
-    places = new Set(Array.from(mounts.entries(), ([, { parent, at }]) => `${parent}/${at?.ino ?? -1}`));
-    covered.set(mounts, places);
+    places = new Map(children.map((id) => [mounts.get(id)!.at!.ino, id]));
+    standing.set(children, places);
   }
-  return places.has(`${mount}/${ino}`);
+  const id = places.get(location.ino);
+  return id === undefined ? undefined : mounts.get(id);
 }
 
 /** The top of what is mounted on a place, or the place itself. */
 export function throughMounts(k: Work, location: Location): Location {
   let at = location;
-  while (isCovered(k, at)) at = rootOfMount(mountedOn(k, at)!);
+  for (let on = mountedOn(k, at); on !== undefined; on = mountedOn(k, at)) at = rootOfMount(on);
   return at;
 }
 
@@ -94,23 +90,49 @@ export interface ResolveOptions {
   readonly follow?: boolean;
   /** The name may be empty: `from` itself is meant. */
   readonly empty?: boolean;
+  /** RESOLVE_ flags of openat2(2). */
+  readonly limits?: number;
 }
+
+/** Spec: openat2(2), "The resolve field". */
+export const RESOLVE = { NO_XDEV: 1, NO_MAGICLINKS: 2, NO_SYMLINKS: 4, BENEATH: 8, IN_ROOT: 16, CACHED: 32 } as const;
 
 class Walk {
   readonly #k: Work;
   readonly #root: Location;
+  readonly #limits: number;
   at: Location;
   #links = 0;
 
-  constructor(k: Work, from: Location) {
+  constructor(k: Work, from: Location, limits: number) {
     this.#k = k;
-    this.#root = k.context.root;
+    this.#limits = limits;
+    this.#root = (limits & (RESOLVE.IN_ROOT | RESOLVE.BENEATH)) !== 0 ? from : k.context.root;
     this.at = from;
+  }
+
+  #limited(which: number): boolean {
+    return (this.#limits & which) !== 0;
+  }
+
+  /** Goes to a place. Throws EXDEV where another mount is out of bounds. */
+  #within(to: Location): Location {
+    if (this.#limited(RESOLVE.NO_XDEV) && to.mount !== this.at.mount) throw E.EXDEV;
+    return to;
+  }
+
+  /** The directory around the present one. */
+  #up(): Location {
+    if (this.#limited(RESOLVE.BENEATH) && sameLocation(this.at, this.#root)) throw E.EXDEV;
+    return this.#within(parentOf(this.#k, this.at, this.#root));
   }
 
   /** Walks a name. */
   resolve(path: string, follow: boolean): Resolution {
-    if (path.startsWith("/")) this.at = throughMounts(this.#k, this.#root);
+    if (path.startsWith("/")) {
+      if (this.#limited(RESOLVE.BENEATH)) throw E.EXDEV;
+      this.at = this.#within(throughMounts(this.#k, this.#root));
+    }
     const parts = path.split("/").filter((part) => part !== "");
     const trailing = path.endsWith("/");
     const last = parts.pop();
@@ -119,12 +141,14 @@ class Walk {
     this.#requireSearch();
     const directory = this.at;
     if (last === "." || last === "..") {
-      const location = last === "." ? directory : parentOf(this.#k, directory, this.#root);
+      const location = last === "." ? directory : this.#up();
       return { location, directory, name: last, trailing };
     }
     const location = this.#child(last);
     if (location === undefined || !(follow || trailing)) return { location, directory, name: last, trailing };
-    return this.#followed(location) ?? { location, directory, name: last, trailing };
+    const followed = this.#followed(location);
+    if (followed === undefined) return { location, directory, name: last, trailing };
+    return trailing ? { ...followed, trailing } : followed;
   }
 
   #requireSearch(): void {
@@ -140,7 +164,7 @@ class Walk {
     const fs = fileSystemOf(k, this.at);
     const ino = typeOf(fs).lookup(k, fs, this.at.ino, name);
     if (ino === undefined) return undefined;
-    return throughMounts(k, { mount: this.at.mount, ino, parent: this.at.ino, name });
+    return this.#within(throughMounts(k, { mount: this.at.mount, ino, parent: this.at.ino, name }));
   }
 
   /** A part that is not the last one. */
@@ -148,7 +172,7 @@ class Walk {
     this.#requireSearch();
     if (part === ".") return;
     if (part === "..") {
-      this.at = parentOf(this.#k, this.at, this.#root);
+      this.at = this.#up();
       return;
     }
     const child = this.#child(part);
@@ -164,11 +188,14 @@ class Walk {
     const k = this.#k;
     if (!isLink(attributesAt(k, location))) return undefined;
     if (++this.#links > MOST_LINKS || (mountOf(k, location).flags & MS.NOSYMFOLLOW) !== 0) throw E.ELOOP;
+    if (this.#limited(RESOLVE.NO_SYMLINKS)) throw E.ELOOP;
     const fs = fileSystemOf(k, location);
     const type = typeOf(fs);
     const magic = type.follow?.(k, fs, location.ino);
     if (magic !== undefined) {
-      this.at = magic;
+      if (this.#limited(RESOLVE.NO_MAGICLINKS)) throw E.ELOOP;
+      if (this.#limited(RESOLVE.BENEATH | RESOLVE.IN_ROOT)) throw E.EXDEV;
+      this.at = this.#within(magic);
       return { location: magic, directory: magic, name: "", trailing: false };
     }
     const target = type.readLink!(k, fs, location.ino);
@@ -181,14 +208,14 @@ class Walk {
 export function resolve(
   k: Work,
   path: string,
-  { from, follow = true, empty = false }: ResolveOptions = {},
+  { from, follow = true, empty = false, limits = 0 }: ResolveOptions = {},
 ): Resolution {
   const start = from ?? k.context.directory;
   if (path === "") {
     if (!empty) throw E.ENOENT;
     return { location: start, directory: start, name: "", trailing: false };
   }
-  const found = new Walk(k, start).resolve(path, follow);
+  const found = new Walk(k, start, limits).resolve(path, follow);
   if (found.trailing && found.location !== undefined && !isDirectory(attributesAt(k, found.location))) throw E.ENOTDIR;
   return found;
 }

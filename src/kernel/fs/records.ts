@@ -64,6 +64,9 @@ export interface FileSystem {
   readonly data?: unknown;
 }
 
+/** A tick, or seconds since 1970 and nanoseconds where a program has set the time. */
+export type FileTime = number | readonly [seconds: number, nanoseconds: number];
+
 /** Spec: inode(7). */
 export interface Inode {
   /** S_IFMT and permissions. */
@@ -73,10 +76,10 @@ export interface Inode {
   readonly links: number;
   /** Bytes. */
   readonly size: number;
-  /** Ticks of last access, content change and status change; below 0: seconds before the start. */
-  readonly accessed: number;
-  readonly modified: number;
-  readonly changed: number;
+  /** Last access, content change and status change. */
+  readonly accessed: FileTime;
+  readonly modified: FileTime;
+  readonly changed: FileTime;
   /** Of a device. */
   readonly device: number;
   /** Of a file: frames and stored pages by number. */
@@ -116,4 +119,11 @@ export interface Mount {
   /** Peer group, and that which it is a slave of. */
   readonly group: number | undefined;
   readonly master: number | undefined;
+  /** Mounts that stand on it, in the order in which they were put there: another list whenever that changes. */
+  readonly children: readonly number[];
+  /** Of a root that is no directory: the directory it was found in, and its name there. */
+  readonly rootName?: readonly [directory: number, name: string] | undefined;
+  /** It came from a namespace of more privilege: it stays where it is, and these flags stay set. */
+  readonly locked?: boolean | undefined;
+  readonly lockedFlags?: number | undefined;
 }

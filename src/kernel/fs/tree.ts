@@ -7,11 +7,13 @@ import { E } from "../errno.js";
 import { freeFrames, PAGE } from "../mm/frames.js";
 import type { FileSystem, Inode } from "../state.js";
 import type { Work } from "../work.js";
-import { readPages, residentPage, resizePages, writePages } from "./content.js";
+import { countPages, extentIn, punchPages, readPages, residentPage, resizePages, writePages } from "./content.js";
 import { find, listed, noEntries, withEntry, withoutEntry } from "./directory.js";
 import { type Attributes, type FileSystemType, isDirectory, isRegular, type NewInode, S, typeOfMode } from "./types.js";
 
 const ROOT = 1;
+/** What the size of a directory grows by with each name. Spec: Linux, mm/shmem.c, BOGO_DIRENT_SIZE. */
+const ENTRY_SIZE = 20;
 const TMPFS_MAGIC = 0x0102_1994;
 
 const inodeOf = (fs: FileSystem, ino: number): Inode => {
@@ -41,7 +43,7 @@ export function newInode(k: Work, what: NewInode, parent: number): Inode {
     uid,
     gid,
     links: type === S.IFDIR ? 2 : 1,
-    size: target?.length ?? 0,
+    size: type === S.IFDIR ? 2 * ENTRY_SIZE : (target?.length ?? 0),
     ...{ accessed: k.now, modified: k.now, changed: k.now },
     device,
     opened: 0,
@@ -54,12 +56,13 @@ export function newInode(k: Work, what: NewInode, parent: number): Inode {
 function enter(k: Work, fs: FileSystem, directory: number, name: string, ino: number): void {
   const inode = inodeOf(k.fileSystemOf(fs.id), directory);
   const cookie = (inode.count ?? 0) + 1;
-  setEntries(k, fs, directory, { entries: withEntry(inode.entries!, { name, ino, cookie }), count: cookie });
+  const entries = withEntry(inode.entries!, { name, ino, cookie });
+  setEntries(k, fs, directory, { entries, count: cookie, size: inode.size + ENTRY_SIZE });
 }
 
 function leave(k: Work, fs: FileSystem, directory: number, name: string): void {
-  const { entries } = inodeOf(k.fileSystemOf(fs.id), directory);
-  setEntries(k, fs, directory, { entries: withoutEntry(entries!, name) });
+  const { entries, size } = inodeOf(k.fileSystemOf(fs.id), directory);
+  setEntries(k, fs, directory, { entries: withoutEntry(entries!, name), size: size - ENTRY_SIZE });
 }
 
 /** A link less; without links and users the inode goes. */
@@ -130,6 +133,13 @@ const operations = {
     return ino;
   },
 
+  createNameless(k, fs, what) {
+    const ino = fs.nextIno;
+    const inode = { ...newInode(k, what, ROOT), links: 0 };
+    k.setFileSystem(fs.id, { inodes: fs.inodes.set(ino, inode), nextIno: ino + 1 });
+    return ino;
+  },
+
   link(k, fs, directory, name, ino) {
     change(k, fs, ino, { links: linksOf(k, fs, ino) + 1, changed: k.now });
     enter(k, fs, directory, name, ino);
@@ -189,6 +199,17 @@ const operations = {
     const pages = size < inode.size ? resizePages(k, inode.pages!, size) : inode.pages!;
     change(k, fs, ino, { pages, size, ...touched(k) });
   },
+
+  punch(k, fs, ino, start, end) {
+    change(k, fs, ino, { pages: punchPages(k, inodeOf(fs, ino).pages!, start, end), ...touched(k) });
+  },
+
+  extent(_k, fs, ino, from, wanted) {
+    const { pages, size } = inodeOf(fs, ino);
+    return extentIn(pages!, from, size, wanted);
+  },
+
+  blocks: (_k, fs, ino) => countPages(inodeOf(fs, ino).pages ?? PersistentMap.empty()) * (PAGE / 512),
 
   page(k, fs, ino, index) {
     const inode = inodeOf(fs, ino);

@@ -1,5 +1,5 @@
 /** What a type of file system has to say: an entry of the table in `file-systems.ts`. */
-import type { DirectoryEntry, FileSystem, Inode, OpenFile } from "../state.js";
+import type { DirectoryEntry, FileSystem, Inode, InodeName, OpenFile } from "../state.js";
 import type { Work } from "../work.js";
 
 /** Spec: inode(7), "The file type and mode". */
@@ -12,7 +12,7 @@ export const isDirectory = ({ mode }: { readonly mode: number }): boolean => typ
 export const isRegular = ({ mode }: { readonly mode: number }): boolean => typeOfMode(mode) === S.IFREG;
 export const isLink = ({ mode }: { readonly mode: number }): boolean => typeOfMode(mode) === S.IFLNK;
 
-/** What stat(2) tells of an inode, apart from its number and device. Times are ticks; see `Inode`. */
+/** What stat(2) tells of an inode, apart from its number and device. */
 export type Attributes = Pick<
   Inode,
   "mode" | "uid" | "gid" | "links" | "size" | "accessed" | "modified" | "changed" | "device"
@@ -76,6 +76,14 @@ export interface FileSystemType {
   /** Writes all bytes, or fewer where there is no more room. */
   write?(k: Work, fs: FileSystem, ino: number, offset: number, bytes: Uint8Array): number;
   resize?(k: Work, fs: FileSystem, ino: number, size: number): void;
+  /** Bytes of a file become zeros that take no room. */
+  punch?(k: Work, fs: FileSystem, ino: number, start: number, end: number): void;
+  /** Where the next byte is that was written, or that was not, from a place in the file on; undefined where there is none. */
+  extent?(k: Work, fs: FileSystem, ino: number, from: number, wanted: "data" | "hole"): number | undefined;
+  /** Blocks of 512 bytes that a file takes. */
+  blocks?(k: Work, fs: FileSystem, ino: number): number;
+  /** A file without a name. Spec: open(2), O_TMPFILE. */
+  createNameless?(k: Work, fs: FileSystem, what: NewInode): number;
   /** The frame that has a page of a file, for mappings. Throws EFAULT behind the end. */
   page?(k: Work, fs: FileSystem, ino: number, index: number, forWrite: boolean): number;
   /** What an open file of an inode is, where it is none of the kinds that modes say: its kind, object and data. */
@@ -86,7 +94,17 @@ export interface FileSystemType {
   hold?(k: Work, fs: FileSystem, ino: number, by: 1 | -1): void;
   attribute?(k: Work, fs: FileSystem, ino: number): Readonly<Record<string, Uint8Array>>;
   setAttribute?(k: Work, fs: FileSystem, ino: number, name: string, value: Uint8Array | undefined): void;
-  /** Nothing has it mounted any more. */
+  /** Nothing has it mounted any more, and it goes. A type that leaves this out stays as it is, and can be mounted again. */
   unmount?(k: Work, fs: FileSystem): void;
+  /** The file system that is there already and is what is meant: of types that there is one of for a namespace. */
+  instance?(k: Work): number | undefined;
+  /** Other options from now on: mount(2), MS_REMOUNT. Gives them as they are shown. */
+  reconfigure?(k: Work, fs: FileSystem, options: string): string;
+  /** Who may mount it: without this only the initial user namespace. Spec: user_namespaces(7), "Capabilities". */
+  readonly forNamespaces?: boolean;
+  /** File systems that it stands on. */
+  layers?(fs: FileSystem): readonly number[];
+  /** The inode that has the pages of a file: what is mapped stays that, whatever becomes of the file. */
+  mapped?(k: Work, fs: FileSystem, ino: number): InodeName;
   figures(k: Work, fs: FileSystem): FileSystemFigures;
 }

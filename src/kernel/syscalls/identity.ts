@@ -1,5 +1,6 @@
 /** System calls that ask who a process is. Spec: credentials(7), getpid(2), getuid(2). */
 import { E } from "../errno.js";
+import { pidInside, pidOutside } from "../namespaces/pid.js";
 import { idInside } from "../tasks/capabilities.js";
 import type { Work } from "../work.js";
 import { call, type SystemCall } from "./call.js";
@@ -9,7 +10,7 @@ const group = (k: Work, id: number): number => idInside(k, k.task.namespaces.use
 
 /** The process a number stands for; 0 is the caller. Throws ESRCH. */
 function processAt(k: Work, pid: number) {
-  const found = pid === 0 ? k.process : k.state.processes.get(pid);
+  const found = pid === 0 ? k.process : k.state.processes.get(pidOutside(k, pid));
   if (found === undefined) throw E.ESRCH;
   return found;
 }
@@ -21,7 +22,7 @@ function setGroup(k: Work, pid: number, to: number): number {
   if (target.pid !== own.pid && target.parent !== own.pid) throw E.ESRCH;
   if (target.session !== own.session || target.session === target.pid) throw E.EPERM;
   if (target.pid !== own.pid && target.hasExecuted) throw E.EACCES;
-  const wanted = to === 0 ? target.pid : to;
+  const wanted = to === 0 ? target.pid : pidOutside(k, to);
   if (wanted !== target.pid) {
     const members = [...k.state.processes.entries()].map(([, one]) => one);
     if (!members.some((one) => one.group === wanted && one.session === own.session)) throw E.EPERM;
@@ -34,17 +35,17 @@ function setSession(k: Work): number {
   const { pid } = k.process;
   for (const [, { group: other }] of k.state.processes.entries()) if (other === pid) throw E.EPERM;
   k.setProcess(pid, { session: pid, group: pid, terminal: undefined });
-  return pid;
+  return pidInside(k, pid);
 }
 
 export const identityCalls: readonly SystemCall[] = [
-  call("getpid", "", (k) => k.task.process),
-  call("gettid", "", (k) => k.current),
-  call("getppid", "", (k) => k.process.parent),
-  call("getpgrp", "", (k) => k.process.group),
-  call("getpgid", "pid:int", (k, pid) => processAt(k, pid).group),
+  call("getpid", "", (k) => pidInside(k, k.task.process)),
+  call("gettid", "", (k) => pidInside(k, k.current)),
+  call("getppid", "", (k) => pidInside(k, k.process.parent)),
+  call("getpgrp", "", (k) => pidInside(k, k.process.group)),
+  call("getpgid", "pid:int", (k, pid) => pidInside(k, processAt(k, pid).group)),
   call("setpgid", "pid:int pgid:int", setGroup),
-  call("getsid", "pid:int", (k, pid) => processAt(k, pid).session),
+  call("getsid", "pid:int", (k, pid) => pidInside(k, processAt(k, pid).session)),
   call("setsid", "", setSession),
   call("getuid", "", (k) => user(k, k.task.credentials.uid)),
   call("geteuid", "", (k) => user(k, k.task.credentials.euid)),

@@ -46,8 +46,9 @@ function mappedFile(k: Work, fd: number, offset: number, protection: number, sha
   const file = fileAt(k, fd);
   if (!mayRead(file)) throw E.EACCES;
   if (shared && (protection & PROT.WRITE) !== 0 && !mayWrite(file)) throw E.EACCES;
-  if (file.inode === undefined || file.kind !== "regular" || file.location === undefined) throw E.ENODEV;
-  if ((protection & PROT.EXEC) !== 0 && (mountOf(k, file.location).flags & MS.NOEXEC) !== 0) throw E.EPERM;
+  if (file.inode === undefined || file.kind !== "regular") throw E.ENODEV;
+  const mount = file.location === undefined ? undefined : mountOf(k, file.location);
+  if ((protection & PROT.EXEC) !== 0 && mount !== undefined && (mount.flags & MS.NOEXEC) !== 0) throw E.EPERM;
   return { inode: file.inode, offset, path: file.location, writable: mayWrite(file) };
 }
 

@@ -1,18 +1,9 @@
-/** System calls that make, replace, end and await processes. */
-import { setBase } from "../arch/registers.js";
+/** System calls that make, replace, end and await processes. Spec: clone(2), execve(2), wait(2). */
 import { E, Wait } from "../errno.js";
 import { execute } from "../exec/execute.js";
 import { fileAt } from "../fs/descriptors.js";
-import {
-  readBytesToZero,
-  readLong,
-  readPath,
-  readWord,
-  textOf,
-  writeLong,
-  writeUser,
-  writeWord,
-} from "../mm/user-memory.js";
+import { readBytesToZero, readLong, readPath, readWord, textOf, writeUser, writeWord } from "../mm/user-memory.js";
+import { pidInside, pidOutside } from "../namespaces/pid.js";
 import type { Process } from "../state.js";
 import { exitProcess, exitThread, reap } from "../tasks/exit.js";
 import { CLONE, type CloneArguments, clone } from "../tasks/fork.js";
@@ -68,9 +59,9 @@ const WCONTINUED = 8;
 
 /** Whether a child is one of those that are waited for. Spec: waitpid(2), "The value of pid can be". */
 function isMeant(k: Work, child: Process, pid: number): boolean {
-  if (pid > 0) return child.pid === pid;
+  if (pid > 0) return child.pid === pidOutside(k, pid);
   if (pid === -1) return true;
-  return child.group === (pid === 0 ? k.process.group : -pid);
+  return child.group === (pid === 0 ? k.process.group : pidOutside(k, -pid));
 }
 
 function wait4(k: Work, pid: number, statusAt: number, options: number, usageAt: number): number {
@@ -80,8 +71,9 @@ function wait4(k: Work, pid: number, statusAt: number, options: number, usageAt:
   if (ended !== undefined) {
     if (statusAt !== 0) writeWord(k, statusAt, ended.status!);
     if (usageAt !== 0) writeUser(k, usageAt, new Uint8Array(k.call.abi === "x86_64" ? 144 : 72));
+    const number = pidInside(k, ended.pid);
     reap(k, ended.pid);
-    return ended.pid;
+    return number;
   }
   const told = children.find(
     ({ stopReport }) =>
@@ -90,7 +82,7 @@ function wait4(k: Work, pid: number, statusAt: number, options: number, usageAt:
   if (told !== undefined) {
     if (statusAt !== 0) writeWord(k, statusAt, told.stopReport!);
     k.setProcess(told.pid, { stopReport: undefined });
-    return told.pid;
+    return pidInside(k, told.pid);
   }
   if ((options & WNOHANG) !== 0) return 0;
   throw new Wait([k.process.pid]);
@@ -122,29 +114,6 @@ function futex(
   return waitFutex(k, address, value, { bits: command === FUTEX.WAIT ? 0xffff_ffff : bits, until, call: k.call });
 }
 
-const ARCH = { SET_GS: 0x1001, SET_FS: 0x1002, GET_FS: 0x1003, GET_GS: 0x1004 } as const;
-
-function archControl(k: Work, code: number, address: number): number {
-  const { fs, gs } = k.port.system.segments;
-  switch (code) {
-    case ARCH.SET_FS:
-    case ARCH.SET_GS:
-      if (address < 0 || address >= 2 ** 47) throw E.EPERM;
-      if (k.saved)
-        k.setTask(k.current, {
-          registers: { ...k.task.registers, [code === ARCH.SET_FS ? "fsBase" : "gsBase"]: address },
-        });
-      else setBase(k.port, code === ARCH.SET_FS ? "fs" : "gs", address);
-      return 0;
-    case ARCH.GET_FS:
-    case ARCH.GET_GS:
-      writeLong(k, address, code === ARCH.GET_FS ? fs.base : gs.base);
-      return 0;
-    default:
-      throw E.EINVAL;
-  }
-}
-
 export const processCalls: readonly SystemCall[] = [
   call("fork", "", (k) => clone(k, fork, k.call)),
   call("vfork", "", (k) => clone(k, { ...fork, flags: CLONE.VFORK | CLONE.VM }, k.call)),
@@ -166,13 +135,12 @@ export const processCalls: readonly SystemCall[] = [
   call("futex", "uaddr:pointer op:int val:uint timeout:pointer uaddr2:pointer val3:uint", futex),
   call("set_tid_address", "tidptr:pointer", (k, address) => {
     k.setTask(k.current, { clearTid: address });
-    return k.current;
+    return pidInside(k, k.current);
   }),
   call("set_robust_list", "head:pointer len:size", (k, head, length) => {
     if (length !== (k.call.abi === "x86_64" ? 24 : 12)) throw E.EINVAL;
     k.setTask(k.current, { robustList: head });
     return 0;
   }),
-  call("arch_prctl", "code:int addr:pointer", archControl),
   call("sched_yield", "", () => 0),
 ];

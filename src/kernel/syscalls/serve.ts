@@ -1,8 +1,10 @@
 /** A system call from beginning to end: found in the table, its arguments read, its result given to the program. */
 import { R, withGeneral } from "../arch/registers.js";
-import { Errno, Wait } from "../errno.js";
+import { E, Errno, Wait } from "../errno.js";
+import { readWord } from "../mm/user-memory.js";
 import type { Abi, PendingCall } from "../state.js";
-import { sleep } from "../tasks/waiting.js";
+import { hasSignal, isKilled } from "../tasks/signals.js";
+import { interrupt, sleep } from "../tasks/waiting.js";
 import type { Work } from "../work.js";
 import { argumentValue } from "./call.js";
 import { nameOfCall, servedCall } from "./table.js";
@@ -28,6 +30,18 @@ export function callFromRegisters(k: Work, abi: Abi): PendingCall {
   return { abi, number, arguments: values };
 }
 
+/** A call by SYSENTER: its last argument lies on the stack, where EBP points. Spec: Linux, do_fast_syscall_32. */
+export function serveEntered(k: Work): void {
+  try {
+    k.port.setRegister(R.BP, readWord(k, k.port.getRegister(R.BP)));
+  } catch (thrown) {
+    if (!(thrown instanceof Errno)) throw thrown;
+    k.port.setRegister(R.AX, -thrown.number);
+    return;
+  }
+  serve(k, callFromRegisters(k, "i386"));
+}
+
 /** Makes a call of the thread at work. It may sleep, or have ended, afterwards. */
 export function serve(k: Work, call: PendingCall): void {
   const caller = k.current;
@@ -38,7 +52,9 @@ export function serve(k: Work, call: PendingCall): void {
     if (row !== undefined) result = row.run(k, ...call.arguments);
   } catch (thrown) {
     if (thrown instanceof Wait) {
-      sleep(k, thrown, call);
+      if (thrown.restart === "never" ? isKilled(k) : hasSignal(k)) interrupt(k, thrown, call);
+      else sleep(k, thrown, call);
+      k.masked = false;
       return;
     }
     if (!(thrown instanceof Errno)) throw thrown;
@@ -48,6 +64,15 @@ export function serve(k: Work, call: PendingCall): void {
   if (k.current !== caller || k.state.tasks.get(caller) === undefined) return;
   if (k.replaced) k.replaced = false;
   else setResult(k, result);
+  if (k.masked) unmask(k, result);
+}
+
+/** The mask that the call had for its time goes, unless a handler is to run that may run under it. */
+function unmask(k: Work, result: number): void {
+  k.masked = false;
+  const { savedMask } = k.task;
+  if (savedMask === undefined || (result === -E.EINTR.number && hasSignal(k))) return;
+  k.setTask(k.current, { blocked: savedMask, savedMask: undefined });
 }
 
 function tell(k: Work, task: number, { abi, number, arguments: values }: PendingCall, result: number): void {

@@ -1,16 +1,17 @@
 /** System calls on the system as a whole, and limits. Spec: uname(2), sysinfo(2), getrlimit(2), getrandom(2). */
 import { E } from "../errno.js";
 import { bytesOf, readLong, readWord, writeLong, writeUser } from "../mm/user-memory.js";
+import { pidOutside } from "../namespaces/pid.js";
+import type { Namespace } from "../namespaces/records.js";
 import { nextRandom } from "../random.js";
 import type { Work } from "../work.js";
 import { call, type SystemCall } from "./call.js";
 
 /** The names of a UTS namespace. Spec: uts_namespaces(7). */
-export interface UtsNamespace {
+export interface UtsNamespace extends Namespace {
   readonly kind: "uts";
   readonly nodename: string;
   readonly domainname: string;
-  readonly owner: number;
 }
 
 export const RELEASE = "6.1.0-virtlab";
@@ -46,7 +47,7 @@ function readLimit(k: Work, at: number): number {
 
 function limits(k: Work, pid: number, resource: number, newAt: number, oldAt: number): number {
   if (resource >= LIMITS) throw E.EINVAL;
-  const target = pid === 0 ? k.process : k.state.processes.get(pid);
+  const target = pid === 0 ? k.process : k.state.processes.get(pidOutside(k, pid));
   if (target === undefined) throw E.ESRCH;
   const old = target.limits[resource]!;
   if (newAt !== 0) {

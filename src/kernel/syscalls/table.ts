@@ -1,23 +1,45 @@
 /** The system calls that are served, by number. */
 import { VirtlabError } from "../../state/error.js";
 import type { Abi } from "../state.js";
+import { attributeCalls } from "./attributes.js";
 import type { SystemCall } from "./call.js";
 import { descriptorCalls } from "./descriptors.js";
+import { directoryCalls } from "./directories.js";
+import { lockCalls } from "./fcntl.js";
 import { fileCalls } from "./files.js";
 import { identityCalls } from "./identity.js";
+import { killCalls } from "./kill.js";
 import { memoryCalls } from "./memory.js";
+import { mountCalls } from "./mounts.js";
+import { nameCalls } from "./names.js";
+import { namespaceCalls } from "./namespaces.js";
 import { type SystemCallName, systemCallNumbers } from "./numbers.js";
 import { processCalls } from "./processes.js";
+import { segmentCalls } from "./segments.js";
 import { signalCalls } from "./signals.js";
+import { sizeCalls } from "./sizes.js";
+import { statCalls } from "./stat.js";
 import { systemCalls } from "./system.js";
 import { timeCalls } from "./time.js";
+import { transferCalls } from "./transfers.js";
 
 export const served: readonly SystemCall[] = [
+  ...attributeCalls,
   ...descriptorCalls,
+  ...directoryCalls,
   ...fileCalls,
+  ...lockCalls,
+  ...nameCalls,
+  ...sizeCalls,
+  ...statCalls,
+  ...transferCalls,
   ...identityCalls,
+  ...killCalls,
   ...memoryCalls,
+  ...mountCalls,
+  ...namespaceCalls,
   ...processCalls,
+  ...segmentCalls,
   ...signalCalls,
   ...systemCalls,
   ...timeCalls,

@@ -1,6 +1,7 @@
 /** System calls on time. Spec: clock_gettime(2), nanosleep(2), gettimeofday(2). */
 import { E, Wait } from "../errno.js";
 import { readLong, readWord, writeLong, writeWord } from "../mm/user-memory.js";
+import { offsetTime } from "../namespaces/time.js";
 import { START, secondsAt, ticksOf } from "../time.js";
 import type { Work } from "../work.js";
 import { call, type SystemCall } from "./call.js";
@@ -25,7 +26,7 @@ function clock(k: Work, which: number): readonly [number, number] {
     return [ran - START, rest];
   }
   if (which < 0 || which > CLOCK.BOOTTIME) throw E.EINVAL;
-  return [seconds - START, nanoseconds];
+  return offsetTime(k, which === CLOCK.BOOTTIME ? "boottime" : "monotonic", [seconds - START, nanoseconds]);
 }
 
 /** `struct timespec` of the program's own width. */
@@ -44,7 +45,8 @@ function writeTime(
   }
 }
 
-function readTime(k: Work, at: number, wide = k.call.abi === "x86_64"): number {
+/** Ticks of a time that a program gave. Throws EINVAL, EFAULT. */
+export function readTime(k: Work, at: number, wide = k.call.abi === "x86_64"): number {
   const [seconds, nanoseconds] = wide
     ? [readLong(k, at), readLong(k, at + 8)]
     : [readWord(k, at) | 0, readWord(k, at + 4)];
@@ -82,7 +84,7 @@ export const timeCalls: readonly SystemCall[] = [
   call("clock_nanosleep", "clockid:int flags:flags req:pointer rem:pointer", (k, which, flags, at) => {
     if (which !== CLOCK.REALTIME && which !== CLOCK.MONOTONIC) throw E.EINVAL;
     const TIMER_ABSTIME = 1;
-    const begin = which === CLOCK.REALTIME ? START : 0;
+    const begin = which === CLOCK.REALTIME ? START : offsetTime(k, "monotonic", [0, 0])[0];
     return sleepUntil(k, () =>
       (flags & TIMER_ABSTIME) === 0 ? k.now + readTime(k, at) : readTime(k, at) - ticksOf(begin, 0),
     );

@@ -4,6 +4,7 @@
  * Spec: capabilities(7); user_namespaces(7), "Capabilities".
  */
 import { E } from "../errno.js";
+import type { Namespace } from "../namespaces/records.js";
 import type { Capabilities, Credentials } from "../state.js";
 import type { Work } from "../work.js";
 
@@ -39,7 +40,7 @@ export interface IdRange {
 }
 
 /** A user namespace. Spec: user_namespaces(7). */
-export interface UserNamespace {
+export interface UserNamespace extends Namespace {
   readonly kind: "user";
   readonly parent: number;
   readonly level: number;

@@ -1,10 +1,17 @@
 /** New threads and processes. Spec: clone(2), fork(2), vfork(2). */
 import { generalOf, R, withGeneral } from "../arch/registers.js";
+import { countTasks, requirePids } from "../cgroups/records.js";
 import { E, Wait } from "../errno.js";
 import { copyDescriptors } from "../fs/descriptors.js";
+import { copyMountNamespace } from "../fs/mounts.js";
 import { copySpace, useSpace } from "../mm/spaces.js";
 import { writeWord } from "../mm/user-memory.js";
+import { newNamespaces } from "../namespaces/change.js";
+import { giveNumbers, isInit, pidInside } from "../namespaces/pid.js";
+import { ALL_NAMESPACE_FLAGS, holdNamespaces, setNamespaces } from "../namespaces/records.js";
+import { enterTime } from "../namespaces/time.js";
 import type { PendingCall, Process, Task } from "../state.js";
+import { withThreadArea } from "../syscalls/segments.js";
 import type { Work } from "../work.js";
 import { newContext } from "./contexts.js";
 import { newHandlers } from "./handlers.js";
@@ -27,6 +34,9 @@ export interface CloneArguments {
   readonly parentTid: number;
   readonly childTid: number;
   readonly tls: number;
+  /** Numbers that clone3(2) asks for, the innermost namespace's first, and the cgroup the child is to be in. */
+  readonly wanted?: readonly number[];
+  readonly cgroup?: number;
 }
 
 const MOST_PID = 32_768;
@@ -46,10 +56,24 @@ export function newPid(k: Work): number {
 const has = (flags: number, flag: number): boolean => Math.floor(flags / flag) % 2 === 1;
 
 /** The combinations that make no sense. Throws EINVAL. */
-function check(flags: number): void {
+function check(k: Work, flags: number): void {
   if (has(flags, CLONE.SIGHAND) && !has(flags, CLONE.VM)) throw E.EINVAL;
   if (has(flags, CLONE.THREAD) && !has(flags, CLONE.SIGHAND)) throw E.EINVAL;
-  if (has(flags, CLONE.FS) && has(flags, CLONE.NEWNS)) throw E.EINVAL;
+  if (has(flags, CLONE.FS) && (has(flags, CLONE.NEWNS) || has(flags, CLONE.NEWUSER))) throw E.EINVAL;
+  if (has(flags, CLONE.SYSVSEM) && has(flags, CLONE.NEWIPC)) throw E.EINVAL;
+  if (has(flags, CLONE.PARENT) && isInit(k, k.process)) throw E.EINVAL;
+  const { pid, pidForChildren, time, timeForChildren } = k.task.namespaces;
+  const leaves = has(flags, CLONE.NEWUSER) || has(flags, CLONE.NEWPID) || pid !== pidForChildren;
+  if (has(flags, CLONE.THREAD) && leaves) throw E.EINVAL;
+  if (has(flags, CLONE.VM) && !has(flags, CLONE.VFORK) && time !== timeForChildren) throw E.EINVAL;
+}
+
+/** Where the child is: the namespaces of its parent, or new ones. */
+function placed(k: Work, flags: number): Pick<Task, "namespaces" | "credentials"> & { readonly copiesMounts: boolean } {
+  const { namespaces, credentials, copiesMounts } = newNamespaces(k, flags & ALL_NAMESPACE_FLAGS);
+  const { pidForChildren: pid, timeForChildren: time } = namespaces;
+  if (has(flags, CLONE.THREAD)) return { namespaces, credentials, copiesMounts };
+  return { namespaces: { ...namespaces, pid, time }, credentials, copiesMounts };
 }
 
 /** Shared with one user more, or a copy. */
@@ -71,26 +95,44 @@ function resources(k: Work, { flags }: CloneArguments): Pick<Task, "space" | "de
   return result;
 }
 
+/** A child that the parent waits for: it has this address space until it executes another program. */
+interface Begun {
+  readonly child: number;
+  readonly space: number;
+  readonly number: number;
+}
+
 /** clone(2). Gives the number of the new thread. */
 export function clone(k: Work, args: CloneArguments, call: PendingCall): number {
   const { flags } = args;
-  const begun = call.progress as { readonly child: number; readonly space: number } | undefined;
+  const begun = call.progress as Begun | undefined;
   if (begun !== undefined) return awaitExec(k, begun);
-  check(flags);
+  check(k, flags);
   const parent = k.save();
+  const cgroup = args.cgroup ?? parent.cgroup;
+  requirePids(k, cgroup);
+  const { copiesMounts, ...place } = placed(k, flags);
   const tid = newPid(k);
   const isThread = has(flags, CLONE.THREAD);
   const process = isThread ? parent.process : tid;
+  const numbers = giveNumbers(k, place.namespaces.pid, tid, args.wanted);
   let registers = withGeneral(parent.registers, R.AX, 0);
   if (args.stack !== 0) registers = withGeneral(registers, R.SP, args.stack);
-  if (has(flags, CLONE.SETTLS) && call.abi === "x86_64") registers = { ...registers, fsBase: args.tls };
+  let { tls } = parent;
+  if (has(flags, CLONE.SETTLS)) {
+    if (call.abi === "x86_64") registers = { ...registers, fs: 0, fsBase: args.tls };
+    else tls = withThreadArea(k, tls, args.tls).tls;
+  }
   const child: Task = {
     ...parent,
     tid,
     process,
     registers,
     call: undefined,
+    ...place,
+    cgroup,
     ...resources(k, args),
+    tls,
     pending: [],
     savedMask: undefined,
     alternateStack: has(flags, CLONE.VM) && !has(flags, CLONE.VFORK) ? undefined : parent.alternateStack,
@@ -101,29 +143,37 @@ export function clone(k: Work, args: CloneArguments, call: PendingCall): number 
     parentDeathSignal: 0,
   };
   k.set({ tasks: k.state.tasks.set(tid, child) });
+  holdNamespaces(k, child.namespaces);
+  countTasks(k, cgroup, 1);
+  if (copiesMounts) {
+    const { mnt, user } = child.namespaces;
+    setNamespaces(k, tid, { mnt: copyMountNamespace(k, mnt, child.context, user) });
+  }
+  if (place.namespaces.time !== k.state.initial.time) enterTime(k, place.namespaces.time);
   if (isThread) k.setProcess(process, { threads: [...k.process.threads, tid] });
-  else addProcess(k, tid, args);
-  if (has(flags, CLONE.PARENT_SETTID)) writeWord(k, args.parentTid, tid);
-  if (has(flags, CLONE.CHILD_SETTID)) writeAsChild(k, tid, args.childTid);
+  else addProcess(k, tid, numbers, args);
+  const number = pidInside(k, tid);
+  if (has(flags, CLONE.PARENT_SETTID)) writeWord(k, args.parentTid, number);
+  if (has(flags, CLONE.CHILD_SETTID)) writeAsChild(k, tid, numbers[0]!.number, args.childTid);
   enqueue(k, tid);
-  if (has(flags, CLONE.VFORK)) throw new Wait([tid], undefined, { child: tid, space: child.space });
-  return tid;
+  if (has(flags, CLONE.VFORK)) throw new Wait([tid], undefined, { child: tid, space: child.space, number }, "never");
+  return number;
 }
 
 /** vfork(2): the parent goes on when the child has another program, or none. */
-function awaitExec(k: Work, begun: { readonly child: number; readonly space: number }): number {
+function awaitExec(k: Work, begun: Begun): number {
   const child = k.state.tasks.get(begun.child);
-  if (child !== undefined && child.space === begun.space) throw new Wait([begun.child], undefined, begun);
-  return begun.child;
+  if (child !== undefined && child.space === begun.space) throw new Wait([begun.child], undefined, begun, "never");
+  return begun.number;
 }
 
-function addProcess(k: Work, pid: number, { flags, exitSignal }: CloneArguments): void {
+function addProcess(k: Work, pid: number, numbers: Process["numbers"], { flags, exitSignal }: CloneArguments): void {
   const own = k.process;
   const parent = has(flags, CLONE.PARENT) ? own.parent : own.pid;
   const process: Process = {
     ...own,
     pid,
-    numbers: [{ namespace: k.task.namespaces.pid, number: pid }],
+    numbers,
     parent,
     threads: [pid],
     children: [],
@@ -136,19 +186,20 @@ function addProcess(k: Work, pid: number, { flags, exitSignal }: CloneArguments)
     childrenRan: 0,
     alarm: undefined,
     isSubreaper: false,
+    operator: undefined,
   };
   k.set({ processes: k.state.processes.set(pid, process) });
   k.setProcess(parent, { children: [...k.processOf(parent).children, pid] });
 }
 
 /** CLONE_CHILD_SETTID: the word is the child's, in its own memory. */
-function writeAsChild(k: Work, tid: number, address: number): void {
+function writeAsChild(k: Work, tid: number, number: number, address: number): void {
   const { space } = k.taskOf(tid);
   if (space === k.task.space) {
-    writeWord(k, address, tid);
+    writeWord(k, address, number);
     return;
   }
-  inSpaceOf(k, tid, () => writeWord(k, address, tid));
+  inSpaceOf(k, tid, () => writeWord(k, address, number));
 }
 
 /** Works at the memory of another thread. */

@@ -8,11 +8,11 @@ import type { Work } from "../work.js";
 import { enqueue } from "./schedule.js";
 
 /** The thread at work sleeps in a call. */
-export function sleep(k: Work, { on, until, progress }: Wait, call: PendingCall): void {
+export function sleep(k: Work, { on, until, progress, restart }: Wait, call: PendingCall): void {
   const tid = k.current;
   k.save();
   k.setTask(tid, {
-    status: { kind: "waiting", on, until, interruptible: true },
+    status: { kind: "waiting", on, until, interruptible: restart !== "never" },
     call: progress === undefined ? call : { ...call, progress },
   });
   let { waiters } = k.state;
@@ -23,6 +23,13 @@ export function sleep(k: Work, { on, until, progress }: Wait, call: PendingCall)
     const at = timers.findIndex((timer) => timer.at > until);
     k.set({ timers: timers.toSpliced(at < 0 ? timers.length : at, 0, { at: until, task: tid }) });
   }
+}
+
+/** A signal has come before the thread at work could sleep in a call: what becomes of that is said when the signal is taken. */
+export function interrupt(k: Work, { progress, restart }: Wait, call: PendingCall): void {
+  k.save();
+  const remembered = progress === undefined ? call : { ...call, progress };
+  k.setTask(k.current, { call: { ...remembered, interrupted: restart === "restart" ? "restart" : "interrupt" } });
 }
 
 /** A thread that waits is ready. */
