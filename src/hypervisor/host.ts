@@ -24,6 +24,13 @@ export const PAGE = 4096;
 type ChangedVm = { -readonly [Name in keyof VmState]: VmState[Name] };
 const NO_DISKS: readonly Disk[] = Object.freeze([]);
 
+/** Numbers of a VM's frames that were stored to since its guest last went on: by instructions executed for it, or by its devices. */
+interface Stores {
+  /** Shadow paging does not know of these. */
+  readonly unseen: Set<number>;
+  readonly seen: Set<number>;
+}
+
 /** Memory as a VM's bus has it: its masters reach what its processor does. */
 const onBus = ({ state, port }: Host, vm: VmState, memory: VirtualMemory): VirtualMemory =>
   lacks(vm, "DMA bounds") ? hostWideDma(port, memory, state.frames.end) : memory;
@@ -42,8 +49,8 @@ export class Host {
   readonly #changed: (ChangedVm | undefined)[] = [];
   /** Devices and clocks of the VMs that this handler has to do with, likewise. */
   readonly #boards: (VirtualBoard | undefined)[] = [];
-  #written: Set<number> | undefined;
-  #storedTo: Set<number> | undefined;
+  /** Of VMs whose technique traces stores, likewise. */
+  readonly #stores: (Stores | undefined)[] = [];
   /** The guest was left on its way in, by the event that was delivered to it. */
   leftAtEntry = false;
 
@@ -74,21 +81,14 @@ export class Host {
     return this.state.vms[number]!;
   }
 
-  /** Numbers of frames that instructions executed for a guest, or its devices, have stored to; of techniques that trace stores. */
-  get written(): Set<number> {
-    this.#written ??= new Set();
-    return this.#written;
-  }
-
-  /** Those of them that shadow paging knows of by now. */
-  get storedTo(): Set<number> {
-    this.#storedTo ??= new Set();
-    return this.#storedTo;
-  }
-
-  /** Numbers of all frames in `written` since the handler began. */
-  get stores(): ReadonlySet<number> {
-    return new Set([...this.storedTo, ...this.written]);
+  /** What was stored to of a VM. */
+  stores(number: number): Stores {
+    let stores = this.#stores[number];
+    if (stores === undefined) {
+      stores = { unseen: new Set(this.vm(number).stores), seen: new Set() };
+      this.#stores[number] = stores;
+    }
+    return stores;
   }
 
   get schedule(): Schedule {
@@ -122,7 +122,7 @@ export class Host {
       const { devices, ticks, extents, firstDisk, diskCount, technique, turn } = this.vm(number);
       const disks = diskCount === 0 ? NO_DISKS : this.access.disks.slice(firstDisk, firstDisk + diskCount);
       const memory = guestMemory(this.port, extents);
-      const traced = techniques[technique].traces === true ? noting(memory, this.written) : memory;
+      const traced = techniques[technique].traces === true ? noting(memory, this.stores(number).unseen) : memory;
       board = new VirtualBoard(
         { devices, disks, tick: ticks, processor: turn?.processor ?? 0 },
         onBus(this, this.vm(number), traced),
@@ -167,7 +167,11 @@ export class Host {
     this.#boards.forEach((board, number) => {
       if (board !== undefined) this.#keep(number, board);
     });
+    this.#stores.forEach((stores, number) => {
+      if (stores !== undefined) this.#keepStores(number, stores);
+    });
     this.#boards.length = 0;
+    this.#stores.length = 0;
     this.#changed.length = 0;
   }
 
@@ -182,6 +186,13 @@ export class Host {
     if (diskCount === 0) return;
     const changed = disks?.some((disk, index) => disk !== this.access.disks[firstDisk + index]) ?? false;
     if (changed) this.access.disks = this.access.disks.toSpliced(firstDisk, diskCount, ...disks!);
+  }
+
+  /** What a guest that does not go on was not compared with waits until it does: another's turn may come first. */
+  #keepStores(number: number, { unseen, seen }: Stores): void {
+    const left = this.own.running?.vm === number ? [...unseen] : [...new Set([...seen, ...unseen])];
+    if (left.length > 0) this.changed(number).stores = left;
+    else if (this.vm(number).stores !== undefined) this.changed(number).stores = undefined;
   }
 
   /** Frames of zeros, for the VM whose registers the processor holds. */

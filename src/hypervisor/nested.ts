@@ -6,6 +6,7 @@ import type { EventKind, MachineState, Stop } from "../hardware/state.js";
 import { PersistentMap } from "../state/persistent-map.js";
 import { guestPages, withGuestPages } from "./guest-pages.js";
 import type { Host } from "./host.js";
+import { techniques } from "./techniques/names.js";
 
 /** By depth: a guest may be a host whose guests are run like this. */
 const engines: Engine[] = [];
@@ -92,13 +93,16 @@ function run(
  * VM, and become what they became; so do its virtual processors, where it has several, of which `cpu` is the one whose turn it is.
  */
 export function runNested(host: Host, number: number, cpu: CpuState, limit: number): NestedRun {
-  const { name, extents, steps } = host.vm(number);
+  const { name, extents, steps, technique } = host.vm(number);
   const before = machineOf(host, number, cpu);
   const { after, stop } = run(host, name, before, limit);
   sealed[depth] = after;
   if (after.memory !== before.memory) {
     host.access.memory = withGuestPages(host.access.memory, extents, before.memory, after.memory);
-    PersistentMap.compare(before.memory, after.memory, (frame) => host.written.add(frame));
+    if (techniques[technique].traces === true) {
+      const { unseen } = host.stores(number);
+      PersistentMap.compare(before.memory, after.memory, (frame) => unseen.add(frame));
+    }
   }
   host.board(number).become({ devices: after.devices, disks: after.disks ?? [], tick: after.ticks });
   host.change(number, { steps: after.steps, counts: after.counts, supervisors: after.supervisors });

@@ -95,6 +95,8 @@ export interface VmState {
   readonly ran: number;
   /** Protections that it is without: see `isolation/protections.ts`. */
   readonly removed?: readonly ProtectionName[];
+  /** Numbers of its frames that were stored to on its behalf since it last went on, of a technique that traces stores. */
+  readonly stores?: readonly number[] | undefined;
   /** What its technique keeps, of several virtual processors of the one that ran last; undefined before it first runs. */
   readonly own: object | undefined;
 }

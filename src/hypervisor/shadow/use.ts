@@ -33,9 +33,10 @@ export function withShadow<Result>(
     before,
     system,
   );
-  if (host.written.size > 0) shadow.wrote(host.written);
-  for (const frame of host.written) host.storedTo.add(frame);
-  host.written.clear();
+  const { unseen, seen } = host.stores(number);
+  if (unseen.size > 0) shadow.wrote(unseen);
+  for (const frame of unseen) seen.add(frame);
+  unseen.clear();
   const result = work(shadow);
   if (shadow.state !== before) host.change(number, { own: { ...host.vm(number).own, shadow: shadow.state } as object });
   return result;

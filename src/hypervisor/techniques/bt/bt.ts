@@ -226,7 +226,8 @@ export const bt: Technique = {
       proceed(host);
       return;
     }
-    keepTrue(host, number, cpu.system, host.stores);
+    const { unseen, seen } = host.stores(number);
+    keepTrue(host, number, cpu.system, unseen.size === 0 ? seen : new Set([...seen, ...unseen]));
     host.port.writePhysical(ownOf(host, number).words + WORD.extra, 0);
     if (cplOf(cpu.system, cpu.eflags) === 0) enterKernel(host, number);
     else enterProgram(host, number);

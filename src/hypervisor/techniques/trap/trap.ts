@@ -73,12 +73,9 @@ export const trap: Technique = {
       refuse(host, number, refused);
       return;
     }
-    refreshTables(
-      host,
-      number,
-      cpu,
-      ownOf(host, number).frames.some((frame) => host.stores.has(frame)),
-    );
+    const { unseen, seen } = host.stores(number);
+    const isStale = ownOf(host, number).frames.some((frame) => unseen.has(frame) || seen.has(frame));
+    refreshTables(host, number, cpu, isStale);
     showUserCode(host, number, cplOf(cpu.system, cpu.eflags) === 3);
     loadControl(
       host,
