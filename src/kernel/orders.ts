@@ -23,7 +23,7 @@ import { newPid } from "./tasks/fork.js";
 import { newHandlers } from "./tasks/handlers.js";
 import { enqueue } from "./tasks/schedule.js";
 import { wake } from "./tasks/waiting.js";
-import type { Work } from "./work.js";
+import { firstNamespaces, type Work } from "./work.js";
 
 const INFINITY = Number.POSITIVE_INFINITY;
 /** By RLIMIT_ number. Spec: getrlimit(2); Linux, include/asm-generic/resource.h INIT_RLIMITS. */
@@ -77,15 +77,6 @@ function folderIn(k: Work, directory: Location, name: string): Location {
   const mode = S.IFDIR | 0o755;
   const ino = lookup(k, fs, directory.ino, name) ?? create!(k, fs, directory.ino, name, { mode, uid: 0, gid: 0 });
   return { mount: directory.mount, ino, parent: directory.ino, name };
-}
-
-/** The namespaces that the machine starts with. */
-function firstNamespaces({ initial }: Work["state"]): Task["namespaces"] {
-  const { mnt, uts, ipc, pid, net, user, cgroup, time } = initial as Record<string, number>;
-  return {
-    ...{ mnt: mnt!, uts: uts!, ipc: ipc!, pid: pid!, pidForChildren: pid! },
-    ...{ net: net!, user: user!, cgroup: cgroup!, time: time!, timeForChildren: time! },
-  };
 }
 
 /** A process that nobody has forked: the first one, and each that the operator starts. */

@@ -14,11 +14,21 @@ import type {
   FileContext,
   FileSystem,
   KernelState,
+  Namespaces,
   OpenFile,
   PendingCall,
   Process,
   Task,
 } from "./state.js";
+
+/** The namespaces that the machine starts with. */
+export function firstNamespaces({ initial }: KernelState): Namespaces {
+  const { mnt, uts, ipc, pid, net, user, cgroup, time } = initial as Record<string, number>;
+  return {
+    ...{ mnt: mnt!, uts: uts!, ipc: ipc!, pid: pid!, pidForChildren: pid! },
+    ...{ net: net!, user: user!, cgroup: cgroup!, time: time!, timeForChildren: time! },
+  };
+}
 
 export class Work {
   readonly port: ProcessorPort;
@@ -76,6 +86,11 @@ export class Work {
 
   get task(): Task {
     return this.state.tasks.get(this.current)!;
+  }
+
+  /** Its namespaces; while the processor idles, those of the start. */
+  get namespaces(): Namespaces {
+    return this.current === 0 ? firstNamespaces(this.state) : this.task.namespaces;
   }
 
   get process(): Process {

@@ -57,7 +57,7 @@ defineFileSystem({
   mount(k, _id, _source, options) {
     const known = new Set(["nsdelegate", "memory_recursiveprot", "memory_localevents", "favordynmods"]);
     for (const option of options.split(",")) if (option !== "" && !known.has(option)) throw E.EINVAL;
-    const { root } = k.objectOf<CgroupNamespace>(k.task.namespaces.cgroup);
+    const { root } = k.objectOf<CgroupNamespace>(k.namespaces.cgroup);
     return { root: inoOf(root), options, readOnly: false, inodes: PersistentMap.empty<Inode>(), nextIno: 1 };
   },
   attributes: (k, _fs, ino) => attributes(k, ino),

@@ -171,7 +171,7 @@ export function cgroupPath(k: Work, id: number, from: number): string {
 
 /** What /proc/PID/cgroup says to the thread at work. */
 export function cgroupText(k: Work, cgroup: number): string {
-  const { root } = k.objectOf<CgroupNamespace>(k.task.namespaces.cgroup);
+  const { root } = k.objectOf<CgroupNamespace>(k.namespaces.cgroup);
   return `0::${cgroupPath(k, cgroup, root)}${cgroupOf(k, cgroup).removed ? " (deleted)" : ""}\n`;
 }
 

@@ -130,7 +130,7 @@ class Walk {
   }
 
   /** Walks a name. */
-  resolve(path: string, follow: boolean, leaves = false): Resolution {
+  resolve(path: string, follow: boolean, leaves = false, outermost = true): Resolution {
     if (path.startsWith("/")) {
       if (this.#limited(RESOLVE.BENEATH)) throw E.EXDEV;
       this.at = this.#within(throughMounts(this.#k, this.#root));
@@ -148,9 +148,22 @@ class Walk {
     }
     const location = this.#child(last);
     if (location === undefined || leaves || !(follow || trailing)) return { location, directory, name: last, trailing };
+    if (outermost) this.#requireTrust(location, directory);
     const followed = this.#followed(location);
     if (followed === undefined) return { location, directory, name: last, trailing };
     return trailing ? { ...followed, trailing } : followed;
+  }
+
+  /**
+   * A link at a name's end is followed in a directory like /tmp only if it is the thread's own or the directory's owner's.
+   * Spec: proc(5), "/proc/sys/fs/protected_symlinks".
+   */
+  #requireTrust(location: Location, directory: Location): void {
+    const link = attributesAt(this.#k, location);
+    if (!isLink(link) || link.uid === this.#k.task.credentials.fsuid) return;
+    const { mode, uid } = attributesAt(this.#k, directory);
+    const STICKY_AND_OPEN = 0o1002;
+    if ((mode & STICKY_AND_OPEN) === STICKY_AND_OPEN && link.uid !== uid) throw E.EACCES;
   }
 
   #requireSearch(): void {
@@ -202,7 +215,7 @@ class Walk {
     }
     const target = type.readLink!(k, fs, location.ino);
     if (target === "") throw E.ENOENT;
-    return this.resolve(target, true);
+    return this.resolve(target, true, false, false);
   }
 }
 

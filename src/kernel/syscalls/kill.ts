@@ -18,8 +18,8 @@ function maySignal(k: Work, target: Process, signal: number): boolean {
   const own = k.task.credentials;
   const [tid] = target.threads;
   if (target.pid === k.task.process) return true;
-  // A zombie takes any signal, and nothing comes of it.
-  const task = tid === undefined ? undefined : k.taskOf(tid);
+  // A zombie takes signals, and nothing comes of them.
+  const task = tid === undefined ? target.remains : k.taskOf(tid);
   if (task === undefined) return true;
   const { uid, suid } = task.credentials;
   if ([own.euid, own.uid].some((id) => id === suid || id === uid)) return true;
@@ -69,7 +69,7 @@ const all = (k: Work): readonly Process[] => [...k.state.processes.entries()].ma
 function kill(k: Work, pid: number, signal: number): number {
   requireSignal(signal);
   if (pid > 0) {
-    send(k, processAt(k, pidOutside(k, pid)), signal, SI.USER);
+    send(k, processAt(k, pid), signal, SI.USER);
     return 0;
   }
   if (pid === -1) return sendToAll(k, everyoneElse(k), signal);

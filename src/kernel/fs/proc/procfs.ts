@@ -283,7 +283,7 @@ defineFileSystem({
 
   mount(k, _id, _source, options) {
     if (options !== "") throw E.EINVAL;
-    const data: ProcData = { namespace: k.task.namespaces.pid };
+    const data: ProcData = { namespace: k.namespaces.pid };
     return { root: ROOT, options, readOnly: false, inodes: PersistentMap.empty(), nextIno: 0, data };
   },
 
