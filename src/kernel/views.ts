@@ -144,7 +144,9 @@ export function mountRows(state: KernelState): readonly MountRow[] {
     const all = [isReadOnly ? "ro" : "rw", ...flags, ...(options === "" ? [] : [options])].join(",");
     return { id: mount.id, parent: mount.parent, namespace: mount.namespace, at, source, type, options: all };
   };
-  return table([...state.mounts.entries()].map(([, mount]) => row(mount)).sort((a, b) => a.id - b.id));
+  // Those of no namespace are reached by no name: detached ones, and where namespaces are opened.
+  const reached = [...state.mounts.entries()].filter(([, { namespace }]) => namespace > 0);
+  return table(reached.map(([, mount]) => row(mount)).sort((a, b) => a.id - b.id));
 }
 
 export function fileRows(state: KernelState): readonly FileRow[] {

@@ -139,7 +139,7 @@ describe("the places of a scrubber", () => {
 
   it("that no timeline has are refused in one sentence", () => {
     const refused: readonly [() => unknown, string][] = [
-      [() => scrubber(whole, { at: "syscall" }), 'unknown place "syscall" (known: exception, interrupt'],
+      [() => scrubber(whole, { at: "page-walk" }), 'unknown place "page-walk" (known: exception, interrupt'],
       [() => scrubber(whole, { at: [] }), "no places are asked for"],
       [() => scrubber(toyTimeline(), { at: "exception" }), "this machine has no events"],
       [() => scrubber(whole, { from: 10, to: 9 }), "cannot show steps 10 to 9: the timeline has 0 to 377345"],
