@@ -7,6 +7,7 @@ import path from "node:path";
 import { debianPackages } from "../../src/cli/debian/debian-system.js";
 import { fileOfPackage } from "../../src/cli/debian/packages.js";
 import { Machine } from "../../src/hardware/machine.js";
+import type { EventKind } from "../../src/hardware/state.js";
 import { Kernel, type SpawnOptions } from "../../src/kernel/kernel.js";
 import type { RootEntry } from "../../src/kernel/root.js";
 
@@ -76,10 +77,10 @@ export interface Ran {
 export function ranOn(
   kernel: Kernel,
   parameters: readonly string[],
-  options: SpawnOptions & { steps?: number } = {},
+  options: SpawnOptions & { steps?: number; observe?: readonly EventKind[] } = {},
 ): Ran {
-  const { steps = 200_000_000, ...spawn } = options;
-  const done = kernel.spawn(parameters, spawn).run({ maxInstructions: steps });
+  const { steps = 200_000_000, observe = [], ...spawn } = options;
+  const done = kernel.spawn(parameters, spawn).run({ maxInstructions: steps, observe });
   const { output, errors, status } = done.spawned.at(-1)!;
   const decoder = new TextDecoder();
   return { output: decoder.decode(output), errors: decoder.decode(errors), status, kernel: done };

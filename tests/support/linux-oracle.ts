@@ -12,7 +12,8 @@ import { fileOfPackage } from "../../src/cli/debian/packages.js";
 import type { Kernel } from "../../src/kernel/kernel.js";
 import type { RootEntry } from "../../src/kernel/root.js";
 import { type CpioEntry, cpio } from "../../src/systems/debian/cpio.js";
-import { busyboxRoot, compiled, kernelWith, ranOn } from "./kernel-programs.js";
+import { busyboxRoot, compiled, kernelWith, type Ran, ranOn } from "./kernel-programs.js";
+import { records } from "./syscall-coverage.js";
 
 const FOLDER = path.join(__dirname, "../linux");
 /** What each program may take, in seconds of the machine it runs on. */
@@ -111,10 +112,10 @@ export function preparedKernel(names: readonly string[], bits: 32 | 64): Kernel 
   return ranOn(kernel, ["sh", "-c", MOUNTS.join(" && ")]).kernel;
 }
 
-/** What a program prints inside. */
-export function inside(kernel: Kernel, name: string): string {
-  const { output } = ranOn(kernel, ["sh", "-c", `cd /tmp; timeout ${TIMEOUT} /t/${name} < /dev/null 2>&1 | cat`], {
+/** What a program prints inside, and the system calls it has made, if somebody wants them. */
+export function inside(kernel: Kernel, name: string): Ran {
+  return ranOn(kernel, ["sh", "-c", `cd /tmp; timeout ${TIMEOUT} /t/${name} < /dev/null 2>&1 | cat`], {
     steps: 2_000_000_000,
+    observe: records ? ["syscall"] : [],
   });
-  return output;
 }
