@@ -62,7 +62,7 @@ export function compiled(source: string, bits: 32 | 64 = 64): Uint8Array {
 }
 
 /** A kernel with such a root, in front of its first instruction. */
-export const kernelWith = (root: readonly RootEntry[], memory = "64M"): Kernel =>
+export const kernelWith = (root: readonly RootEntry[] | Uint8Array, memory = "64M"): Kernel =>
   Kernel.boot(Machine.create({ machine: "pc", model: "max", memory }), { root });
 
 export interface Ran {

@@ -129,10 +129,10 @@ function mapSegments(
     }
     if (up(behind) > fileEnd || fileSize === 0)
       addArea(k, space.id, { start: fileSize > 0 ? fileEnd : start, end: up(behind), protection, shared: false });
-    // What lies behind the file's bytes on their last page is zeros.
+    // What lies behind the file's bytes on their last page is zeros, to its end: loaders give it away.
     const tail = base + address + fileSize;
     if ((flags & PF.W) !== 0 && fileSize > 0 && memorySize > fileSize && tail % PAGE !== 0)
-      writeUser(k, tail, new Uint8Array(Math.min(fileEnd, behind) - tail));
+      writeUser(k, tail, new Uint8Array(fileEnd - tail));
     if (header.headersAt >= offset && header.headersAt < offset + fileSize)
       headers = base + address + header.headersAt - offset;
     end = Math.max(end, behind);
